@@ -1,0 +1,1 @@
+"""What attacks: artefacts, the optimisers that make them, and their cards."""

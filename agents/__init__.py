@@ -1,0 +1,1 @@
+"""What drives: perception agents, and the planner and controller they share."""

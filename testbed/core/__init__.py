@@ -1,0 +1,1 @@
+"""Shared vocabulary: units, frames, types, records and errors. Imports numpy and pydantic only."""

@@ -1,0 +1,109 @@
+"""Versioned documents that outlive a process: the plan of an episode and the record of what happened in it.
+
+A plan is content-addressed: its key is the sha256 of its canonical JSON, so the same question is the same episode
+wherever and whenever it is asked. Records are read by every later version (``RECORD_VERSION`` rises, old ones load).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RECORD_VERSION = 1
+
+
+class Document(BaseModel):
+    """Base of stored documents: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EpisodePlan(Document):
+    """Everything that determines an episode.
+
+    Attributes:
+        version: Layout of this document.
+        scenario: Name of the scenario.
+        scene: The expanded scenario (``testbed.scenario.schema.Scenario`` dumped to JSON types) after overrides.
+        agent: Agent name.
+        condition: ``benign`` or the id of the adversary entry that is injected.
+        seed: Seed of placement noise, traffic, weather noise and the agent.
+        latency: ``card``, ``measured`` or ``fixed:<ms>``.
+        digests: Artefact and weight hashes that influence the outcome.
+    """
+
+    version: int = RECORD_VERSION
+    scenario: str
+    scene: dict[str, Any]
+    agent: str
+    condition: str = "benign"
+    seed: int = 0
+    latency: str = "card"
+    digests: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Return the sha256 (hex, 64 characters) of the canonical JSON of this plan."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @property
+    def twin(self) -> EpisodePlan:
+        """Return the benign plan that an attacked one is compared with: same everything but the adversary."""
+        return self.model_copy(update={"condition": "benign"})
+
+
+class Event(Document):
+    """Something a judge saw. ``cause`` links it to the perception error that preceded it (scoring.md §1)."""
+
+    kind: str
+    t_s: float
+    frame: int
+    location_xyz_m: tuple[float, float, float]
+    ego_speed_mps: float
+    other: str = ""
+    cause: str = "none"
+    evidence_frame: int = 0
+    severity: float = 0.0
+    duration_s: float = 0.0
+    detail: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
+
+
+Status = Literal["done", "failed", "not_run"]
+
+
+class EpisodeRecord(Document):
+    """What happened in one episode.
+
+    Attributes:
+        version: Layout of this document.
+        plan: The plan that was carried out.
+        status: ``done``, ``failed`` (with ``error_code`` and ``error``) or ``not_run``.
+        events: All events of all judges in order of time.
+        scores: Flat metric name to value; None where a metric does not apply.
+        valid_attack: For attacked episodes whether the attack was really delivered; ``invalid_reason`` says why not.
+        trace: File name of the MCAP trace beside the record.
+        video: File name of the video beside the record.
+        wall_s: Wall seconds spent (a time field: never compared between runs).
+        versions: Package versions that produced it.
+        attempts: How often it was tried.
+    """
+
+    version: int = RECORD_VERSION
+    plan: EpisodePlan
+    status: Status = "done"
+    error_code: str = ""
+    error: str = ""
+    events: tuple[Event, ...] = ()
+    scores: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
+    valid_attack: bool | None = None
+    invalid_reason: str = ""
+    trace: str = ""
+    video: str = ""
+    trace_sha256: str = ""
+    wall_s: float = 0.0
+    versions: dict[str, str] = Field(default_factory=dict)
+    attempts: int = 1
