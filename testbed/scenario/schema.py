@@ -1,0 +1,241 @@
+"""What a scenario file may say: the one definition behind loader, JSON schema, documentation and episode plans.
+
+Distances along the road are measured from the ego's spawn point in its driving direction (``ahead_m``); lateral
+quantities are positive to the left of the driving direction.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+WEATHER_PRESETS: tuple[str, ...] = (
+    "ClearNoon",
+    "CloudyNoon",
+    "WetNoon",
+    "WetCloudyNoon",
+    "SoftRainNoon",
+    "MidRainyNoon",
+    "HardRainNoon",
+    "ClearSunset",
+    "CloudySunset",
+    "WetSunset",
+    "WetCloudySunset",
+    "SoftRainSunset",
+    "MidRainSunset",
+    "HardRainSunset",
+    "ClearNight",
+    "CloudyNight",
+    "WetNight",
+    "WetCloudyNight",
+    "SoftRainNight",
+    "MidRainyNight",
+    "HardRainNight",
+    "DustStorm",
+)
+"""Names of CARLA's weather presets."""
+
+
+class Model(BaseModel):
+    """Base of all schema parts: immutable, unknown keys refused, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Weather(Model):
+    """A CARLA preset, any of its parameters overridden, and how much each seed varies it."""
+
+    preset: str = Field("ClearNoon", description="Name of a CARLA weather preset.")
+    sun_altitude_deg: Finite | None = Field(None, ge=-90, le=90, description="Sun above the horizon.")
+    sun_azimuth_deg: Finite | None = Field(None, ge=-360, le=360, description="Sun azimuth, CARLA's convention.")
+    cloudiness: Finite | None = Field(None, ge=0, le=100)
+    precipitation: Finite | None = Field(None, ge=0, le=100)
+    precipitation_deposits: Finite | None = Field(None, ge=0, le=100)
+    wetness: Finite | None = Field(None, ge=0, le=100)
+    fog_density: Finite | None = Field(None, ge=0, le=100)
+    fog_distance_m: Finite | None = Field(None, ge=0, le=10000)
+    vary: bool = Field(True, description="Let each seed move sun and clouds a little.")
+
+    @model_validator(mode="after")
+    def _known_preset(self) -> Self:
+        if self.preset not in WEATHER_PRESETS:
+            raise ValueError(f"unknown weather preset {self.preset!r}; known: {', '.join(WEATHER_PRESETS)}")
+        return self
+
+
+class LanePlace(Model):
+    """A place on the map: OpenDRIVE road, lane and distance along the road's reference line."""
+
+    road: int = Field(ge=0, description="OpenDRIVE road id.")
+    lane: int = Field(description="OpenDRIVE lane id, negative right of the reference line.")
+    s_m: Finite = Field(ge=0, description="Distance along the reference line.")
+
+
+class Camera(Model):
+    """The driver's view: a pinhole camera fixed to the ego."""
+
+    width_px: int = Field(320, ge=64, le=3840)
+    height_px: int = Field(160, ge=32, le=2160)
+    fov_deg: Finite = Field(75.0, gt=5, lt=170, description="Horizontal field of view.")
+    x_m: Finite = Field(0.6, description="Forward of the ego's origin.")
+    z_m: Finite = Field(1.45, gt=0, description="Above the ground.")
+    pitch_deg: Finite = Field(-2.0, ge=-45, le=45, description="Upwards positive.")
+
+
+class Ego(Model):
+    """The vehicle under test."""
+
+    blueprint: str = Field("vehicle.lincoln.mkz_2020", description="CARLA blueprint id.")
+    spawn: LanePlace
+    speed_mps: Finite = Field(25.0, ge=0, le=60, description="Speed at the start and cruising speed.")
+    vary: bool = Field(True, description="Let each seed move start, lateral offset, heading and speed a little.")
+
+
+class Actor(Model):
+    """Another road user, driven along its lane by the testbed."""
+
+    id: Identifier
+    blueprint: str = Field("vehicle.tesla.model3", description="CARLA blueprint id.")
+    ahead_m: Finite = Field(description="Along the road from the ego's spawn point; negative is behind.")
+    lane: int | None = Field(None, description="OpenDRIVE lane id; default the ego's lane.")
+    speed_mps: Finite = Field(0.0, ge=0, le=60)
+    stops_at_s: Finite | None = Field(None, ge=0, description="Time at which it brakes to a stop.")
+
+
+class Sign(Model):
+    """A traffic sign beside the ego's road."""
+
+    id: Identifier
+    gtsrb_class: int = Field(ge=0, le=42, description="Class of the German Traffic Sign Recognition Benchmark.")
+    ahead_m: Finite = Field(gt=0, description="Along the road from the ego's spawn point.")
+    lateral_m: Finite = Field(-5.2, description="From the ego's lane centre; negative is right of the road.")
+    size_m: Finite = Field(1.0, gt=0.1, le=3.0)
+
+
+class PatchPlace(Model):
+    """Where an artefact is put."""
+
+    ahead_m: Finite = Field(gt=0, description="Near end of the artefact along the road from the ego's spawn point.")
+    lateral_m: Finite = Field(0.0, description="From the ego's lane centre, positive left.")
+
+
+class Adversary(Model):
+    """A physical attack, or a control that looks like one."""
+
+    id: Identifier
+    kind: Literal["road_patch"] = Field(description="Which adversary package delivers it.")
+    artefact: str | list[str] = Field(description="Shipped artefact name or file; several alternate over the seeds.")
+    at: PatchPlace
+    inject: Literal["world"] = Field("world", description="How the artefact reaches the camera.")
+    control: bool = Field(False, description="A control (random dirt), reported beside the attack.")
+
+    @property
+    def artefacts(self) -> tuple[str, ...]:
+        """All artefact names, one or several."""
+        return (self.artefact,) if isinstance(self.artefact, str) else tuple(self.artefact)
+
+
+class Condition(Model):
+    """A named set of adversaries that are injected together."""
+
+    id: Identifier
+    inject: list[Identifier] = Field(min_length=1)
+
+
+class Seeds(Model):
+    """Which seeds: a count from a first one, or an explicit list."""
+
+    count: int = Field(3, ge=1, le=100000)
+    first: int = Field(101, ge=0)
+    values: list[int] | None = Field(None, description="Explicit seeds; overrides count and first.")
+
+    def expand(self) -> tuple[int, ...]:
+        """Return the seeds in order."""
+        return tuple(self.values) if self.values is not None else tuple(range(self.first, self.first + self.count))
+
+
+class Limits(Model):
+    """Constants of the judges that a scenario may change (scoring.md §1)."""
+
+    speed_tolerance_mps: Finite = Field(2.0, ge=0)
+    speed_tolerance_share: Finite = Field(0.10, ge=0, le=1)
+    blocked_after_s: Finite = Field(180.0, gt=0)
+    attack_window_s: Finite = Field(2.5, gt=0, description="Driver-reaction window of the DRP paper.")
+    lateral_threshold_m: Finite | None = Field(None, gt=0, description="Default (lane width - vehicle width) / 2.")
+
+
+class Claim(Model):
+    """A statement the run is to support or refute, about one metric."""
+
+    id: Identifier
+    text: str = Field(min_length=3, max_length=400)
+    metric: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", description="For instance lane_departure.rate.")
+    at_most: Finite | None = None
+    at_least: Finite | None = None
+    agent: str | None = Field(None, description="Default: judged for every agent.")
+    condition: str | None = Field(None, description="benign, an adversary or condition id; default all attacks.")
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("a claim needs exactly one of at_most and at_least")
+        return self
+
+
+class Scenario(Model):
+    """One question and everything needed to answer it."""
+
+    name: Identifier
+    question: str = Field(min_length=5, max_length=400)
+    map: str = Field("highway", description="Embedded map name, CARLA town or path of an .xodr file.")
+    step_s: Finite = Field(0.05, ge=0.005, le=0.2)
+    duration_s: Finite = Field(8.0, gt=0, le=3600)
+    decision_every_steps: int = Field(2, ge=1, le=100, description="Ticks between perception decisions.")
+    weather: Weather = Weather()
+    ego: Ego
+    camera: Camera = Camera()
+    actors: list[Actor] = []
+    signs: list[Sign] = []
+    adversaries: list[Adversary] = []
+    conditions: list[Condition] | None = Field(None, description="Default: each adversary alone.")
+    agents: list[str] = Field(["dnn", "solo", "tandem"], min_length=1)
+    latency: str = Field("card", pattern=r"^(card|measured|fixed:[0-9]+(\.[0-9]+)?)$")
+    seeds: Seeds = Seeds()
+    limits: Limits = Limits()
+    claims: list[Claim] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        ids = [part.id for group in (self.actors, self.signs, self.adversaries) for part in group]
+        doubled = sorted({name for name in ids if ids.count(name) > 1})
+        if doubled:
+            raise ValueError(f"id used twice: {', '.join(doubled)}")
+        known = {adversary.id for adversary in self.adversaries}
+        for condition in self.conditions or []:
+            missing = [name for name in condition.inject if name not in known]
+            if missing or condition.id == "benign":
+                raise ValueError(f"condition {condition.id!r} names no adversary: {', '.join(missing) or 'benign'}")
+        if "benign" in known:
+            raise ValueError("an adversary cannot be called benign")
+        for claim in self.claims:
+            if claim.condition is not None and claim.condition not in {"benign", *self.injections()}:
+                raise ValueError(f"claim {claim.id!r} names an unknown condition {claim.condition!r}")
+        return self
+
+    def injections(self) -> dict[str, tuple[str, ...]]:
+        """Return condition id to the adversary ids injected in it, without the benign condition."""
+        if self.conditions is not None:
+            return {condition.id: tuple(condition.inject) for condition in self.conditions}
+        return {adversary.id: (adversary.id,) for adversary in self.adversaries}
+
+    def adversary(self, name: str) -> Adversary:
+        """Return the adversary entry called ``name``."""
+        return next(adversary for adversary in self.adversaries if adversary.id == name)
+
+    def dump(self) -> dict[str, Any]:
+        """Return JSON types only: what travels inside an episode plan."""
+        return self.model_dump(mode="json")
