@@ -93,7 +93,7 @@ STRAIGHT_BELOW_MPS2 = 0.3
 STRAIGHT_BELOW_M = STRAIGHT_BELOW_MPS2 * PREVIEW_M**2 / (2 * PREVIEW_SPEED_MPS**2)
 LANE_LINES: tuple[str, ...] = ("neighbour_left", "ego_left", "ego_right", "neighbour_right")
 LANE_ROWS_PX: tuple[float, ...] = tuple(float(y) for y in range(76, 160, 2))
-"""Row anchors, pixel centres counted from the top: the horizon of the level road lies at about row 72.7."""
+"""Row anchors in continuous image coordinates (pixel i covers [i, i + 1)); the level road's horizon is at y = 72.7."""
 
 # Vehicle labels.
 LEAD_RANGE_M = 60.0
@@ -236,7 +236,7 @@ def write_split(
     _check_columns(folder, task, columns, len(images))
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{name}.images.npy", pixels)
-    np.savez(folder / f"{name}.labels.npz", **columns)
+    np.savez(folder / f"{name}.labels.npz", allow_pickle=False, **columns)
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
@@ -263,7 +263,8 @@ def load_card(folder: Path, task: str | None = None) -> dict[str, Any]:
     except ValueError as error:
         raise DatasetError(f"{path} is not JSON: {error}") from error
     if card.get("format_version") != FORMAT_VERSION:
-        raise DatasetError(f"{path}: format_version {card.get('format_version')!r}, this version reads {FORMAT_VERSION}")
+        found = card.get("format_version")
+        raise DatasetError(f"{path}: format_version {found!r}, this version reads {FORMAT_VERSION}")
     if task is not None and card.get("task") != task:
         raise DatasetError(f"{path}: the data set is for task {card.get('task')!r}, {task!r} is needed")
     return dict(card)
