@@ -9,7 +9,7 @@
     ├── ArtefactError                2  TB130  an attack artefact that is missing, altered or malformed
     ├── WeightsError                 2  TB140  model weights that are missing, altered or malformed
     ├── DatasetError                 2  TB150  a data set with a wrong layout
-    ├── StoreError                   3  TB200  a run folder that cannot be read or written (disk, permission, corruption)
+    ├── StoreError                   3  TB200  a run folder that cannot be read or written (disk, corruption)
     ├── ServerError                  3  TB300  the simulator could not be started or reached
     │   ├── PortBusyError            3  TB301
     │   ├── UnreachableError         3  TB302

@@ -59,7 +59,8 @@ class SteeringAnswer:
         steering: Left, Straight or Right, or None when the agent abstains.
         confidence: Probability of the answer, 0-1.
         probabilities: Probabilities of (Left, Straight, Right) where the agent has them.
-        lateral_offset_m: Preview offset of the lane centre, positive left, where the agent measures it (reported, not driven on).
+        lateral_offset_m: Preview offset of the lane centre, positive left, where the agent measures it; reported,
+            never driven on.
     """
 
     steering: Steering | None
@@ -261,6 +262,25 @@ class Truth:
     passed_signs: tuple[SignTruth, ...] = ()
     collisions: tuple[Collision, ...] = ()
     attack: AttackTruth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decal:
+    """A flat artefact on the road surface, ready to be injected into a world.
+
+    Attributes:
+        name: Artefact name.
+        rgba: Linear premultiplied colour and coverage, shape (rows, columns, 4), float32, 0-1. Rows run along the
+            road with row 0 at the far end, columns across it with column 0 at the left edge as the driver sees it.
+            Surface albedo becomes ``base * (1 - a) + rgb``, so ``a = 0`` only ever brightens.
+        length_m: Extent along the road.
+        width_m: Extent across the road.
+    """
+
+    name: str
+    rgba: NDArray[np.float32]
+    length_m: float
+    width_m: float
 
 
 @dataclass(frozen=True, slots=True)
