@@ -1,0 +1,1 @@
+"""Procedural assets of the embedded server: vehicles, walkers, signs, props."""
