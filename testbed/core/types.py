@@ -296,7 +296,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tick of an episode as judges see it: truth after the tick, the command that led to it, the answer in force."""
+    """One tick as judges see it: truth after the tick, the command that led to it, the answer in force."""
 
     frame: int
     t_s: float

@@ -1,0 +1,179 @@
+"""From a plan to concrete numbers: what exactly is put into the world for one seed.
+
+Every random choice has a stream of its own, seeded by (seed, purpose), so that adding a sign never changes where the
+ego starts, and agent and condition never influence the world: an attacked episode and its benign twin differ in
+nothing but the artefact.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from testbed.core.records import EpisodePlan
+from testbed.scenario.schema import Actor, Camera, Limits, PatchPlace, Scenario, Sign, Weather
+
+EGO_S_SPREAD_M = 4.0
+EGO_LATERAL_SPREAD_M = 0.10
+EGO_HEADING_SPREAD_DEG = 0.2
+EGO_SPEED_SPREAD_MPS = 0.4
+ACTOR_SPREAD_M = 2.0
+SUN_ALTITUDE_SPREAD_DEG = 4.0
+SUN_AZIMUTH_SPREAD_DEG = 20.0
+CLOUDINESS_SPREAD = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EgoStart:
+    """Where and how fast the ego starts; lateral and heading positive to the left of the lane."""
+
+    blueprint: str
+    road: int
+    lane: int
+    s_m: float
+    lateral_offset_m: float
+    heading_error_deg: float
+    speed_mps: float
+    cruise_mps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """One artefact to be put into the world."""
+
+    adversary: str
+    kind: str
+    artefact: str
+    at: PatchPlace
+    mode: str
+    control: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """Everything that is put into the world for one episode.
+
+    Attributes:
+        map: Map name or path.
+        step_s: Fixed simulation step.
+        steps: Number of ticks.
+        decision_every_steps: Ticks between decisions.
+        weather_preset: CARLA preset the weather starts from.
+        weather: Overrides by CARLA parameter name.
+        ego: Start of the ego.
+        camera: Driver's view.
+        actors: Other road users with their seeded places.
+        signs: Signs beside the road.
+        injections: Artefacts; empty for benign episodes.
+        places: Artefact places of the scenario's first adversary even in benign episodes, so that twins measure the
+            same window.
+        limits: Constants of the judges.
+    """
+
+    map: str
+    step_s: float
+    steps: int
+    decision_every_steps: int
+    weather_preset: str
+    weather: dict[str, float]
+    ego: EgoStart
+    camera: Camera
+    actors: tuple[Actor, ...]
+    signs: tuple[Sign, ...]
+    injections: tuple[Injection, ...]
+    places: tuple[PatchPlace, ...]
+    limits: Limits
+
+
+def _stream(seed: int, purpose: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode("ascii"))])
+
+
+def _within(rng: np.random.Generator, spread: float) -> float:
+    """Draw from a normal distribution with sigma ``spread``, cut at two sigma."""
+    return float(np.clip(rng.normal(0.0, spread), -2.0 * spread, 2.0 * spread))
+
+
+def _weather(weather: Weather, seed: int) -> dict[str, float]:
+    fields = {
+        "sun_altitude_angle": weather.sun_altitude_deg,
+        "sun_azimuth_angle": weather.sun_azimuth_deg,
+        "cloudiness": weather.cloudiness,
+        "precipitation": weather.precipitation,
+        "precipitation_deposits": weather.precipitation_deposits,
+        "wetness": weather.wetness,
+        "fog_density": weather.fog_density,
+        "fog_distance": weather.fog_distance_m,
+    }
+    chosen = {name: value for name, value in fields.items() if value is not None}
+    if weather.vary:
+        rng = _stream(seed, "weather")
+        chosen["d_sun_altitude_angle"] = _within(rng, SUN_ALTITUDE_SPREAD_DEG)
+        chosen["d_sun_azimuth_angle"] = _within(rng, SUN_AZIMUTH_SPREAD_DEG)
+        chosen["d_cloudiness"] = abs(_within(rng, CLOUDINESS_SPREAD))
+    return chosen
+
+
+def _ego(scenario: Scenario, seed: int) -> EgoStart:
+    ego, rng = scenario.ego, _stream(seed, "ego")
+    spread = 1.0 if ego.vary else 0.0
+    return EgoStart(
+        blueprint=ego.blueprint,
+        road=ego.spawn.road,
+        lane=ego.spawn.lane,
+        s_m=max(0.0, ego.spawn.s_m + spread * _within(rng, EGO_S_SPREAD_M)),
+        lateral_offset_m=spread * _within(rng, EGO_LATERAL_SPREAD_M),
+        heading_error_deg=spread * _within(rng, EGO_HEADING_SPREAD_DEG),
+        speed_mps=max(0.0, ego.speed_mps + spread * _within(rng, EGO_SPEED_SPREAD_MPS)),
+        cruise_mps=ego.speed_mps,
+    )
+
+
+def _actor(actor: Actor, seed: int) -> Actor:
+    return actor.model_copy(
+        update={"ahead_m": actor.ahead_m + _within(_stream(seed, f"actor:{actor.id}"), ACTOR_SPREAD_M)}
+    )
+
+
+def injected(scenario: Scenario, condition: str, seed: int) -> tuple[Injection, ...]:
+    """Return what a condition injects for one seed; several artefacts of an adversary alternate over the seeds."""
+    if condition == "benign":
+        return ()
+    entries = [scenario.adversary(name) for name in scenario.injections()[condition]]
+    return tuple(
+        Injection(
+            entry.id, entry.kind, entry.artefacts[seed % len(entry.artefacts)], entry.at, entry.inject, entry.control
+        )
+        for entry in entries
+    )
+
+
+def realise(plan: EpisodePlan) -> Staging:
+    """Return the concrete staging of a plan.
+
+    Args:
+        plan: Its ``scene`` is a dumped Scenario; ``seed`` and ``condition`` choose the rest.
+
+    Raises:
+        pydantic.ValidationError: If the plan's scene is not a scenario.
+        KeyError: If the condition is none of the scenario's.
+    """
+    scenario = Scenario.model_validate(plan.scene)
+    seed = plan.seed
+    return Staging(
+        map=scenario.map,
+        step_s=scenario.step_s,
+        steps=round(scenario.duration_s / scenario.step_s),
+        decision_every_steps=scenario.decision_every_steps,
+        weather_preset=scenario.weather.preset,
+        weather=_weather(scenario.weather, seed),
+        ego=_ego(scenario, seed),
+        camera=scenario.camera,
+        actors=tuple(_actor(actor, seed) for actor in scenario.actors),
+        signs=tuple(scenario.signs),
+        injections=injected(scenario, plan.condition, seed),
+        places=tuple(entry.at for entry in scenario.adversaries),
+        limits=scenario.limits,
+    )
