@@ -59,7 +59,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,42 +68,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
-from testbed.core.types import Steering
+from testbed.core.questions import (
+    CAMERA_FOV_DEG as CAMERA_FOV_DEG,
+)
+from testbed.core.questions import (
+    CAMERA_PITCH_DEG as CAMERA_PITCH_DEG,
+)
+from testbed.core.questions import (
+    CAMERA_X_M as CAMERA_X_M,
+)
+from testbed.core.questions import (
+    CAMERA_Z_M as CAMERA_Z_M,
+)
+from testbed.core.questions import (
+    EGO_HALF_LENGTH_M as EGO_HALF_LENGTH_M,
+)
+from testbed.core.questions import (
+    FOCAL_PX as FOCAL_PX,
+)
+from testbed.core.questions import (
+    IMAGE_HEIGHT_PX as IMAGE_HEIGHT_PX,
+)
+from testbed.core.questions import (
+    IMAGE_WIDTH_PX as IMAGE_WIDTH_PX,
+)
+from testbed.core.questions import (
+    LANE_LINES as LANE_LINES,
+)
+from testbed.core.questions import (
+    LANE_ROWS_PX as LANE_ROWS_PX,
+)
+from testbed.core.questions import (
+    LEAD_RANGE_M as LEAD_RANGE_M,
+)
+from testbed.core.questions import (
+    MIN_SIGN_PX as MIN_SIGN_PX,
+)
+from testbed.core.questions import (
+    MIN_VEHICLE_PX as MIN_VEHICLE_PX,
+)
+from testbed.core.questions import (
+    MIN_VISIBLE_FRACTION as MIN_VISIBLE_FRACTION,
+)
+from testbed.core.questions import (
+    PREVIEW_M as PREVIEW_M,
+)
+from testbed.core.questions import (
+    PREVIEW_SPEED_MPS as PREVIEW_SPEED_MPS,
+)
+from testbed.core.questions import (
+    SIGN_CROP_MARGIN as SIGN_CROP_MARGIN,
+)
+from testbed.core.questions import (
+    STEERING_CLASSES as STEERING_CLASSES,
+)
+from testbed.core.questions import (
+    STRAIGHT_BELOW_M as STRAIGHT_BELOW_M,
+)
+from testbed.core.questions import (
+    sign_crop_box as sign_crop_box,
+)
+from testbed.core.questions import (
+    steering_class as steering_class,
+)
 
 FORMAT_VERSION = 1
 TASKS: tuple[str, ...] = ("tsr", "alc", "vd")
 SPLITS: tuple[str, ...] = ("train", "test")
 
-# The driving camera: what an agent sees in the loop. Mount relative to the ego origin (centre of the footprint).
-IMAGE_WIDTH_PX = 320
-IMAGE_HEIGHT_PX = 160
-CAMERA_FOV_DEG = 75.0
-CAMERA_X_M = 0.6
-CAMERA_Z_M = 1.45
-CAMERA_PITCH_DEG = -2.0
-FOCAL_PX = IMAGE_WIDTH_PX / 2 / math.tan(math.radians(CAMERA_FOV_DEG) / 2)
-EGO_HALF_LENGTH_M = 2.45
-
-# Lane labels.
-STEERING_CLASSES: tuple[Steering, ...] = (Steering.LEFT, Steering.STRAIGHT, Steering.RIGHT)
-PREVIEW_M = 25.0
-PREVIEW_SPEED_MPS = 25.0
-STRAIGHT_BELOW_MPS2 = 0.3
-STRAIGHT_BELOW_M = STRAIGHT_BELOW_MPS2 * PREVIEW_M**2 / (2 * PREVIEW_SPEED_MPS**2)
-LANE_LINES: tuple[str, ...] = ("neighbour_left", "ego_left", "ego_right", "neighbour_right")
-LANE_ROWS_PX: tuple[float, ...] = tuple(float(y) for y in range(76, 160, 2))
-"""Row anchors in continuous image coordinates (pixel i covers [i, i + 1)); the level road's horizon is at y = 72.7."""
-
-# Vehicle labels.
-LEAD_RANGE_M = 60.0
-MIN_VEHICLE_PX = 6
-MIN_VISIBLE_FRACTION = 0.4
 MAX_BOXES = 16
-
-# Sign labels. In the loop a sign is asked about only when its crop is at least this wide.
-MIN_SIGN_PX = 10
-SIGN_CROP_MARGIN = 0.125
-"""A crop is the plate's box grown by this fraction of its size on every side."""
 
 WEATHER_FIELDS: tuple[str, ...] = (
     "cloudiness",
@@ -147,35 +179,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "tsr": (*_COMMON, "class_id", "offset", "height_px", "width_px", "distance_m", "source"),
 }
-
-
-def steering_class(preview_offset_m: float) -> int:
-    """Return the index into `STEERING_CLASSES` of the pure-pursuit demand ``a = 2 y v^2 / L^2`` at a preview offset."""
-    demand_mps2 = 2.0 * preview_offset_m * PREVIEW_SPEED_MPS**2 / PREVIEW_M**2
-    if abs(demand_mps2) < STRAIGHT_BELOW_MPS2:
-        return 1
-    return 0 if demand_mps2 > 0 else 2
-
-
-def sign_crop_box(
-    box_px: tuple[float, float, float, float], width_px: int = IMAGE_WIDTH_PX, height_px: int = IMAGE_HEIGHT_PX
-) -> tuple[int, int, int, int] | None:
-    """Return the pixel rectangle (x_min, y_min, x_max, y_max; maxima exclusive) to cut for a plate, or None.
-
-    None means that the sign is not asked about: its crop would be narrower than `MIN_SIGN_PX` or leaves the image.
-
-    Args:
-        box_px: Box of the plate in the image.
-        width_px: Image width.
-        height_px: Image height.
-    """
-    x_min, y_min, x_max, y_max = box_px
-    margin_x, margin_y = SIGN_CROP_MARGIN * (x_max - x_min), SIGN_CROP_MARGIN * (y_max - y_min)
-    left, top = math.floor(x_min - margin_x), math.floor(y_min - margin_y)
-    right, bottom = math.ceil(x_max + margin_x), math.ceil(y_max + margin_y)
-    if right - left < MIN_SIGN_PX or left < 0 or top < 0 or right > width_px or bottom > height_px:
-        return None
-    return left, top, right, bottom
 
 
 @dataclass(frozen=True)
