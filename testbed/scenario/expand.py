@@ -1,0 +1,203 @@
+"""From a question to the list of episodes that answer it, in an order that never changes.
+
+Episodes are ordered weather → latency → seed → agent → condition, benign first, so that every cell of the result grows
+at the same pace and an attacked episode follows its benign twin. A plan carries only what can influence its episode:
+which other agents, seeds or claims the file names does not change a plan's key, so finished episodes are found again
+when a question is widened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from testbed.core.errors import ArtefactError, ScenarioError, TestbedError, UsageError
+from testbed.core.records import EpisodePlan
+from testbed.scenario.explain import suggest
+from testbed.scenario.loader import Loaded
+from testbed.scenario.schema import Scenario, Weather
+from testbed.scenario.yaml_reader import Path_
+
+BENIGN = "benign"
+
+ABSENT = "absent"
+"""Digest of an artefact that does not exist and is not injected by any of the chosen conditions."""
+
+_ABOUT_THE_WHOLE = ("agents", "seeds", "latency", "claims")
+"""Scenario keys that say which episodes there are and what they are to show, not what happens in one."""
+
+
+class Catalogue(Protocol):
+    """What exists in this installation and the hashes of what influences an episode."""
+
+    def agents(self) -> Sequence[str]:
+        """Return the names of all agents, sorted."""
+
+    def agent_digests(self, agent: str) -> Mapping[str, str]:
+        """Return the hash of every weight file of an agent by its name.
+
+        Raises:
+            TestbedError: There is no such agent, or its weights are missing.
+        """
+
+    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+        """Return the hash of an artefact.
+
+        Args:
+            artefact: Shipped name or path.
+            base: Folder of the scenario file, from which relative paths are tried.
+
+        Raises:
+            ArtefactError: There is no such artefact or it was altered; says which there are.
+        """
+
+    def maps(self) -> Sequence[str]:
+        """Return the names of the embedded maps, sorted."""
+
+
+def expand(
+    scenario: Loaded[Scenario] | Scenario,
+    *,
+    catalogue: Catalogue,
+    agents: Sequence[str] | None = None,
+    seeds: Iterable[int] | None = None,
+    conditions: Sequence[str] | None = None,
+    latency: Sequence[str] | str | None = None,
+    weather: Sequence[Weather] | None = None,
+    real_server: bool = False,
+) -> list[EpisodePlan]:
+    """Return the plans of a scenario.
+
+    Args:
+        scenario: The scenario; errors point into its file where it was loaded from one.
+        catalogue: What exists here.
+        agents: Instead of the scenario's.
+        seeds: Instead of the scenario's.
+        conditions: Only these; the benign twins of attacked episodes are always there. Default all.
+        latency: One or several instead of the scenario's.
+        weather: Several instead of the scenario's.
+        real_server: A CARLA server will be asked, so the map need not be embedded.
+
+    Returns:
+        Plans in a fixed order, none twice.
+
+    Raises:
+        ScenarioError: An agent, map or artefact that the file names does not exist.
+        UsageError: An agent or condition that the caller names does not exist.
+    """
+    content = scenario.content if isinstance(scenario, Loaded) else scenario
+    chosen = tuple(dict.fromkeys(agents if agents is not None else content.agents))
+    weights = {agent: dict(_agent_digests(scenario, agent, catalogue, asked=agents is not None)) for agent in chosen}
+    if not real_server:
+        _check_map(scenario, catalogue)
+    wanted = _conditions(content, conditions)
+    base = scenario.path.parent if isinstance(scenario, Loaded) else None
+    artefacts = _artefact_digests(scenario, wanted, catalogue, base)
+    latencies = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
+    scenes = [_scene(content, base, sky) for sky in (weather or (content.weather,))]
+    chosen_seeds = tuple(dict.fromkeys(content.seeds.expand() if seeds is None else seeds))
+    plans = (
+        EpisodePlan(
+            scenario=content.name,
+            scene=scene,
+            agent=agent,
+            condition=condition,
+            seed=seed,
+            latency=charge,
+            digests={**artefacts, **weights[agent]},
+        )
+        for scene in scenes
+        for charge in latencies
+        for seed in chosen_seeds
+        for agent in chosen
+        for condition in wanted
+    )
+    return list({plan.key: plan for plan in plans}.values())
+
+
+def _conditions(content: Scenario, asked: Sequence[str] | None) -> tuple[str, ...]:
+    known = (BENIGN, *content.injections())
+    for name in asked or ():
+        if name not in known:
+            raise UsageError(
+                f"scenario {content.name!r} has no condition {name!r}; {suggest(name, known)}it has {', '.join(known)}"
+            )
+    return tuple(name for name in known if asked is None or name == BENIGN or name in asked)
+
+
+def _scene(content: Scenario, base: Path | None, weather: Weather) -> dict[str, object]:
+    """Return what an episode needs of a scenario, with the paths in it made absolute."""
+    kept = content.model_copy(update={"weather": weather}).dump()
+    for name in _ABOUT_THE_WHOLE:
+        del kept[name]
+    for entry in kept["adversaries"]:
+        names = entry["artefact"]
+        found = [_absolute(name, base) for name in ([names] if isinstance(names, str) else names)]
+        entry["artefact"] = found[0] if isinstance(names, str) else found
+    if kept["map"].endswith(".xodr"):
+        kept["map"] = _absolute(kept["map"], base)
+    return kept
+
+
+def _absolute(name: str, base: Path | None) -> str:
+    """Make the path of an existing file or folder absolute; names of shipped things stay as they are."""
+    candidate = (base or Path()) / name
+    is_path = "/" in name or name.endswith((".xodr", ".json", ".yaml", ".yml"))
+    return str(candidate.resolve()) if is_path and candidate.exists() else name
+
+
+def _agent_digests(
+    scenario: Loaded[Scenario] | Scenario, agent: str, catalogue: Catalogue, *, asked: bool
+) -> Mapping[str, str]:
+    known = tuple(catalogue.agents())
+    if agent not in known and "/" not in agent and not agent.endswith((".yaml", ".yml")):
+        message = f"unknown agent {agent!r}; {suggest(agent, known)}there are {', '.join(known) or 'none'}"
+        if asked:
+            raise UsageError(message)
+        position = (scenario.content if isinstance(scenario, Loaded) else scenario).agents.index(agent)
+        raise _error(scenario, message, ("agents", position))
+    return catalogue.agent_digests(agent)
+
+
+def _check_map(scenario: Loaded[Scenario] | Scenario, catalogue: Catalogue) -> None:
+    content = scenario.content if isinstance(scenario, Loaded) else scenario
+    base = scenario.path.parent if isinstance(scenario, Loaded) else Path()
+    if content.map.endswith(".xodr"):
+        if not (base / content.map).is_file():
+            raise _error(scenario, f"map file {content.map!r} does not exist", ("map",))
+        return
+    known = tuple(catalogue.maps())
+    if content.map not in known:
+        message = f"unknown map {content.map!r}; {suggest(content.map, known)}embedded are {', '.join(known)}"
+        raise _error(scenario, message, ("map",), hint="CARLA towns need --carla HOST:PORT")
+
+
+def _artefact_digests(
+    scenario: Loaded[Scenario] | Scenario, conditions: Sequence[str], catalogue: Catalogue, base: Path | None
+) -> dict[str, str]:
+    """Return the hash of every artefact of the scenario under ``artefact:<name>``; only injected ones must exist.
+
+    They stand in benign plans too, so that a benign twin differs from its attacked episode in the condition alone.
+    """
+    content = scenario.content if isinstance(scenario, Loaded) else scenario
+    needed = {name for condition in conditions if condition != BENIGN for name in content.injections()[condition]}
+    digests: dict[str, str] = {}
+    for index, adversary in enumerate(content.adversaries):
+        for number, name in enumerate(adversary.artefacts):
+            place: Path_ = ("adversaries", index, "artefact")
+            try:
+                digests[f"artefact:{name}"] = catalogue.artefact_digest(name, base)
+            except ArtefactError as error:
+                if adversary.id not in needed:
+                    digests[f"artefact:{name}"] = ABSENT
+                    continue
+                inside = place if isinstance(adversary.artefact, str) else (*place, number)
+                raise _error(scenario, error.args[0], inside, hint=error.hint) from error
+    return digests
+
+
+def _error(scenario: Loaded[Scenario] | Scenario, message: str, at: Path_, hint: str = "") -> TestbedError:
+    if isinstance(scenario, Loaded):
+        return scenario.error(message, at, hint=hint)
+    return ScenarioError(f"scenario {scenario.name!r}: {message}", hint=hint)

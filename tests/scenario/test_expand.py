@@ -1,0 +1,122 @@
+"""Expansion: which episodes a question has, in which order, and what makes two of them the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from testbed.core.errors import ArtefactError, ScenarioError, UsageError
+from testbed.core.records import EpisodePlan
+from testbed.scenario.expand import ABSENT, expand
+from testbed.scenario.loader import load_scenario, shipped_folder
+from testbed.scenario.schema import Scenario, Weather
+
+DRP = load_scenario("drp_highway")
+
+
+class Shelf:
+    """A catalogue with a few known things."""
+
+    def __init__(
+        self, artefacts: Sequence[str] = ("drp_highway_left", "drp_highway_right", "dirt_highway_a", "dirt_highway_b")
+    ):
+        self.artefacts = artefacts
+
+    def agents(self) -> Sequence[str]:
+        return ("dnn", "scripted", "solo", "tandem")
+
+    def agent_digests(self, agent: str) -> Mapping[str, str]:
+        return {f"{agent}_alc": "aa"}
+
+    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+        if artefact not in self.artefacts:
+            raise ArtefactError(f"artefact {artefact!r} does not exist", hint=f"shipped: {', '.join(self.artefacts)}")
+        return f"digest of {artefact}"
+
+    def maps(self) -> Sequence[str]:
+        return ("highway",)
+
+
+def test_every_cell_once_and_benign_first() -> None:
+    plans = expand(DRP, catalogue=Shelf())
+    assert len(plans) == 3 * 3 * 3
+    assert [plan.condition for plan in plans[:3]] == ["benign", "drp", "dirt"]
+    assert [plan.seed for plan in plans] == [101] * 9 + [102] * 9 + [103] * 9
+    assert Counter((plan.agent, plan.condition) for plan in plans) == {
+        (agent, condition): 3 for agent in ("dnn", "solo", "tandem") for condition in ("benign", "drp", "dirt")
+    }
+    assert [plan.key for plan in plans] == [plan.key for plan in expand(DRP, catalogue=Shelf())]
+    assert len({plan.key for plan in plans}) == len(plans)
+
+
+def test_each_attacked_plan_has_its_twin_exactly_once() -> None:
+    plans = expand(DRP, catalogue=Shelf(), conditions=["drp"], agents=["dnn"], seeds=[1, 2])
+    keys = Counter(plan.key for plan in plans)
+    assert [plan.condition for plan in plans] == ["benign", "drp"] * 2
+    assert all(keys[plan.twin.key] == 1 for plan in plans)
+
+
+def test_widening_a_question_keeps_finished_episodes() -> None:
+    few = expand(DRP, catalogue=Shelf(), agents=["dnn"], seeds=[101])
+    assert {plan.key for plan in few} < {plan.key for plan in expand(DRP, catalogue=Shelf(), seeds=range(101, 111))}
+
+
+def test_a_plan_can_be_staged_from_its_scene_alone() -> None:
+    for plan in expand(DRP, catalogue=Shelf()):
+        again = EpisodePlan.model_validate_json(plan.model_dump_json())
+        assert again.key == plan.key
+        assert Scenario.model_validate(again.scene).injections().keys() == {"drp", "dirt"}
+
+
+def test_overrides_multiply() -> None:
+    plans = expand(
+        DRP,
+        catalogue=Shelf(),
+        agents=["dnn"],
+        seeds=[1],
+        conditions=["benign"],
+        latency=["card", "fixed:80"],
+        weather=[Weather(), Weather(preset="WetNoon")],
+    )
+    assert [(plan.scene["weather"]["preset"], plan.latency) for plan in plans] == [
+        ("ClearNoon", "card"), ("ClearNoon", "fixed:80"), ("WetNoon", "card"), ("WetNoon", "fixed:80"),
+    ]  # fmt: skip
+
+
+def test_digests_follow_what_is_used() -> None:
+    plan = expand(DRP, catalogue=Shelf())[0]
+    assert plan.digests["dnn_alc"] == "aa"
+    assert plan.digests["artefact:drp_highway_left"] == "digest of drp_highway_left"
+    benign = expand(DRP, catalogue=Shelf(()), conditions=["benign"])
+    assert benign[0].digests["artefact:drp_highway_left"] == ABSENT
+
+
+def test_missing_things_are_named_where_they_stand() -> None:
+    with pytest.raises(
+        ScenarioError, match=r"drp_highway.yaml:17:34: artefact 'drp_highway_right' does not exist \(shipped:"
+    ):
+        expand(DRP, catalogue=Shelf(["drp_highway_left"]))
+    text = (shipped_folder() / "drp_highway.yaml").read_text()
+    with pytest.raises(UsageError, match="unknown agent 'dn'; did you mean 'dnn'"):
+        expand(DRP, catalogue=Shelf(), agents=["dn"])
+    with pytest.raises(UsageError, match="no condition 'drpp'; did you mean 'drp'"):
+        expand(DRP, catalogue=Shelf(), conditions=["drpp"])
+    assert "agents: [dnn" in text
+
+
+def test_unknown_agents_and_maps_of_the_file(tmp_path: Path) -> None:
+    text = (shipped_folder() / "drp_highway.yaml").read_text()
+    path = tmp_path / "own.yaml"
+    path.write_text(text.replace("solo", "sollo"))
+    with pytest.raises(ScenarioError, match=r"own.yaml:24:15: unknown agent 'sollo'; did you mean 'solo'"):
+        expand(load_scenario(path), catalogue=Shelf())
+    path.write_text(text.replace("map: highway", "map: highwey"))
+    with pytest.raises(ScenarioError, match=r"own.yaml:4:6: unknown map 'highwey'; did you mean 'highway'"):
+        expand(load_scenario(path), catalogue=Shelf())
+    assert expand(load_scenario(path), catalogue=Shelf(), real_server=True)
+    path.write_text(text.replace("map: highway", "map: none.xodr"))
+    with pytest.raises(ScenarioError, match=r"own.yaml:4:6: map file 'none.xodr' does not exist"):
+        expand(load_scenario(path), catalogue=Shelf())
