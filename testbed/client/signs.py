@@ -1,0 +1,111 @@
+"""The traffic signs along the ego's lane: which one is to be read now, and which were just passed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.client.path import LanePath
+from testbed.client.stage import to_pose
+from testbed.client.view import View, box_corners
+from testbed.core.questions import sign_crop_box
+from testbed.core.signs import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
+from testbed.core.types import SignTruth
+
+RIGHT_OF_LANE_M = 11.0
+LEFT_OF_LANE_M = 9.0
+FACING_DEG = 60.0
+
+_BY_TYPE = {"traffic.stop": STOP, "traffic.yield": YIELD, "traffic.no_entry": NO_ENTRY}
+
+
+@dataclass(frozen=True)
+class RoadSign:
+    """A sign meant for the ego: identity, class, place along the lane, world corners of its plate (8, 3)."""
+
+    sign_id: str
+    class_id: int
+    s_m: float
+    corners_m: NDArray[np.float64]
+
+
+def class_of(actor: Any) -> int | None:
+    """Return the GTSRB class of a sign actor, or None for signs outside the 43 classes."""
+    attribute = actor.attributes.get("gtsrb_class")
+    if attribute not in (None, ""):
+        return int(attribute)
+    limit = re.fullmatch(r"traffic\.speed_limit\.(\d+)", actor.type_id)
+    if limit:
+        return sign_class_of_limit(float(limit[1]))
+    return _BY_TYPE.get(actor.type_id)
+
+
+def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
+    """Return the signs that stand along a lane and face its traffic, in the order they are passed.
+
+    Args:
+        actors: All actors of the world.
+        path: The ego's lane.
+    """
+    found: list[RoadSign] = []
+    for actor in actors:
+        if not (actor.type_id.startswith("traffic.") or actor.type_id.startswith("static.prop.trafficsign")):
+            continue
+        class_id = class_of(actor)
+        if class_id is None:
+            continue
+        pose = to_pose(actor.get_transform())
+        s_m, left_m = path.locate(pose[0], pose[1])
+        turned = abs((pose[4] - np.degrees(path.yaw_rad(s_m)) + 180.0) % 360.0 - 180.0)
+        if not 0.0 <= s_m <= path.length_m or not -RIGHT_OF_LANE_M < left_m < LEFT_OF_LANE_M or turned > FACING_DEG:
+            continue
+        box = actor.bounding_box
+        centre = np.array([box.location.x, box.location.y, box.location.z])
+        extent = np.array([box.extent.x, box.extent.y, box.extent.z])
+        name = actor.attributes.get("role_name") or f"{actor.type_id}@{s_m:.0f}m"
+        found.append(RoadSign(name, class_id, s_m, box_corners(pose, centre, extent)))
+    return sorted(found, key=lambda sign: (sign.s_m, sign.sign_id))
+
+
+class SignWatch:
+    """Follows the signs of one episode.
+
+    Args:
+        signs: Signs along the lane in order.
+        front_m: Ego origin to front bumper.
+    """
+
+    def __init__(self, signs: Sequence[RoadSign], front_m: float) -> None:
+        """Start before the first sign."""
+        self._signs = list(signs)
+        self._front_m = front_m
+        self._passed = 0
+        self.limit_mps: float | None = None
+
+    def look(self, s_m: float, view: View) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
+        """Return (nearest sign that can be read in the view, signs passed since the last call).
+
+        Args:
+            s_m: Ego origin along the lane.
+            view: The driver's view.
+        """
+        bumper_m = s_m + self._front_m
+        passed = []
+        while self._passed < len(self._signs) and self._signs[self._passed].s_m <= bumper_m:
+            sign = self._signs[self._passed]
+            passed.append(SignTruth(sign.sign_id, sign.class_id, sign.s_m - bumper_m, (0.0, 0.0, 0.0, 0.0)))
+            if sign.class_id in SPEED_LIMIT_KMH:
+                self.limit_mps = SPEED_LIMIT_KMH[sign.class_id] / 3.6
+            self._passed += 1
+        for sign in self._signs[self._passed :]:
+            if sign.s_m - bumper_m > 80.0:
+                break
+            box = view.box(sign.corners_m)
+            if box is not None and sign_crop_box(box, view.width_px, view.height_px) is not None:
+                return SignTruth(sign.sign_id, sign.class_id, sign.s_m - bumper_m, box), tuple(passed)
+        return None, tuple(passed)

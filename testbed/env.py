@@ -1,0 +1,182 @@
+"""The Gymnasium environment: a scenario's world, driven by steer and acceleration.
+
+Observation (``Dict``): ``camera`` uint8 (height, width, 3) RGB driver's view; ``speed`` float32 (1,) in m/s;
+``command`` discrete route command. Action (``Box``, float32, [-1, 1]²): CARLA steer (positive right), and acceleration scaled to
++4 m/s² (full throttle) and -8 m/s² (full braking). Reward per step: progress along the lane relative to cruising, minus
+the squared offset from the lane centre relative to half the lane, and -10 when the episode ends in a collision or off
+the road.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from testbed.client import Connection, Frame, Session, connect
+from testbed.core.errors import UsageError
+from testbed.core.records import EpisodePlan
+from testbed.core.types import Command, Image, Truth
+from testbed.overlay import SCALE, driver_view
+from testbed.scenario.loader import load_scenario
+from testbed.scenario.realise import Staging, realise
+from testbed.scenario.schema import Scenario
+
+ROUTE_COMMANDS: tuple[str, ...] = ("lane_follow", "left", "right", "straight")
+ACCELERATION_MPS2 = 4.0
+BRAKING_MPS2 = 8.0
+MAX_SPEED_MPS = 80.0
+FAILURE_REWARD = -10.0
+
+Observations = dict[str, Any]
+
+
+class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
+    """A scenario as an environment; every instance has a server of its own unless ``carla`` names one.
+
+    Args:
+        scenario: Shipped scenario name, path of a scenario file, or a Scenario.
+        condition: ``benign`` or what the scenario injects.
+        render_mode: None or ``rgb_array``.
+        carla: ``HOST:PORT`` of a running server.
+        device: Warp device of the embedded renderer.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 20}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        scenario: str | Path | Scenario = "drp_highway",
+        *,
+        condition: str = "benign",
+        render_mode: str | None = None,
+        carla: str | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Read the scenario; the server starts with the first reset."""
+        self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario).content
+        if condition != "benign" and condition not in self.scenario.injections():
+            known = ", ".join(["benign", *self.scenario.injections()])
+            raise UsageError(f"scenario {self.scenario.name} has no condition {condition!r}", hint=f"known: {known}")
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise UsageError(f"render mode {render_mode!r} is not offered", hint="use rgb_array or None")
+        self.condition = condition
+        self.render_mode = render_mode
+        self._carla = carla
+        self._device = device
+        camera = self.scenario.camera
+        self.observation_space = spaces.Dict(
+            {
+                "camera": spaces.Box(0, 255, (camera.height_px, camera.width_px, 3), np.uint8),
+                "command": spaces.Discrete(len(ROUTE_COMMANDS)),
+                "speed": spaces.Box(-MAX_SPEED_MPS, MAX_SPEED_MPS, (1,), np.float32),
+            }
+        )
+        self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._staging: Staging | None = None
+        self._frame: Frame | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Stage the episode of a seed; without a seed, the next one of the environment's own generator.
+
+        Args:
+            seed: Episode seed: the same seed is the same episode.
+            options: ``condition`` overrides the environment's.
+
+        Returns:
+            Observation and info.
+        """
+        super().reset(seed=seed)
+        episode_seed = seed if seed is not None else int(self.np_random.integers(0, 2**31))
+        condition = (options or {}).get("condition", self.condition)
+        plan = EpisodePlan(
+            scenario=self.scenario.name, scene=self.scenario.dump(), agent="", condition=condition, seed=episode_seed
+        )
+        staging = self._staging = realise(plan)
+        # agents and artefacts are loaded where needed only: a policy under training imports neither
+        from testbed.episode import load_decals
+
+        decals, _ = load_decals(staging)
+        if self._connection is None or not self._connection.alive():
+            self.close()
+            self._connection = connect(self._carla, map_name=staging.map, device=self._device)
+            self._session = Session(self._connection)
+        assert self._session is not None
+        self._frame = self._session.begin(staging, decals)
+        return self._observe(self._frame), self._info(self._frame, episode_seed)
+
+    def step(self, action: NDArray[np.float32]) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
+        """Apply steer and acceleration for one tick.
+
+        Args:
+            action: Shape (2,), each in [-1, 1].
+
+        Returns:
+            Observation, reward, terminated (collision or off the road), truncated (time is up), info.
+        """
+        if self._session is None or self._frame is None or self._staging is None:
+            raise gymnasium.error.ResetNeeded("call reset() before step()")
+        steer, pedal = (float(value) for value in np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0))
+        before = self._frame.truth
+        scale = ACCELERATION_MPS2 if pedal >= 0.0 else BRAKING_MPS2
+        self._frame = self._session.step(Command(steer, pedal * scale))
+        truth = self._frame.truth
+        failed = bool(truth.collisions) or not truth.lane.on_road
+        reward = _reward(before, truth, self._staging) + (FAILURE_REWARD if failed else 0.0)
+        truncated = self._frame.frame + 1 >= self._staging.steps
+        return self._observe(self._frame), reward, failed, truncated, self._info(self._frame, None)
+
+    def render(self) -> Image | None:  # type: ignore[override]
+        """Return the driver's view with overlays, shape (2 h, 2 w, 3) uint8, in mode ``rgb_array``; None otherwise."""
+        if self.render_mode is None:
+            return None
+        if self._frame is None:
+            camera = self.scenario.camera
+            return np.zeros((SCALE * camera.height_px, SCALE * camera.width_px, 3), np.uint8)
+        return driver_view(self._frame.observation.image, self._frame.truth)
+
+    def close(self) -> None:
+        """Stop the server; no process or port is left."""
+        if self._session is not None:
+            self._session.end()
+            self._session = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._frame = None
+
+    @staticmethod
+    def _observe(frame: Frame) -> Observations:
+        observation = frame.observation
+        return {
+            "camera": observation.image,
+            "command": ROUTE_COMMANDS.index(observation.route_command),
+            "speed": np.array([np.clip(observation.speed_mps, -MAX_SPEED_MPS, MAX_SPEED_MPS)], dtype=np.float32),
+        }
+
+    @staticmethod
+    def _info(frame: Frame, seed: int | None) -> dict[str, Any]:
+        lane = frame.truth.lane
+        info: dict[str, Any] = {
+            "frame": frame.frame,
+            "t_s": frame.t_s,
+            "lateral_offset_m": lane.lateral_offset_m,
+            "distance_m": lane.s_m,
+            "collisions": len(frame.truth.collisions),
+        }
+        return info if seed is None else info | {"episode_seed": seed}
+
+
+def _reward(before: Truth, after: Truth, staging: Staging) -> float:
+    cruise_m = max(staging.ego.cruise_mps, 1.0) * staging.step_s
+    progress = (after.lane.s_m - before.lane.s_m) / cruise_m
+    offset = after.lane.lateral_offset_m / (after.lane.lane_width_m / 2.0)
+    return float(progress - min(offset**2, 4.0))

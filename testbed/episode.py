@@ -1,0 +1,299 @@
+"""One episode, one loop.
+
+The order of a tick:
+
+==========  ==================================================================================================
+sense       the session's frame: observation for the agent, truth for the judges
+perceive    every ``decision_every_steps`` ticks, unless the agent is still busy with its last image
+delay       the answer's latency is charged to the simulation clock (latency.py)
+decide      answers whose time has come reach the driver (planner and controller, agents/driver.py)
+actuate     the driver's command
+judge       the judges see the step: truth, command, answer in force
+record      the step goes into the trace
+tick        the session applies the command and advances the world
+==========  ==================================================================================================
+
+A failure of the simulator is never a driving failure: it is raised, and whoever runs episodes tries again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import adversaries
+import agents
+from agents.driver import Driver, DriverConfig
+from testbed import __version__
+from testbed.client import Connection, Frame, Session, connect
+from testbed.core.errors import AgentError, ArtefactError, TestbedError
+from testbed.core.records import EpisodePlan, EpisodeRecord
+from testbed.core.types import Agent, Decal, Decision, Observation, Perception, Step
+from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
+from testbed.latency import LatencyModel, LatencySpec
+from testbed.scenario.realise import Staging, realise
+from testbed.store import TraceWriter
+
+Progress = Callable[[float], None]
+VERSIONED = ("carla", "numpy", "torch", "transformers", "peft", "warp-lang", "gymnasium", "ray")
+TRACE_NAME = "trace.mcap"
+
+
+class EpisodeRunner:
+    """Runs plans one after the other with a warm server and loaded agents.
+
+    Args:
+        carla: ``HOST:PORT`` of a running server; None starts the embedded one.
+        device: Warp device of the embedded renderer.
+    """
+
+    def __init__(self, *, carla: str | None = None, device: str = "cpu") -> None:
+        """Start nothing yet: the server comes with the first plan."""
+        self._address = carla
+        self._device = device
+        self._connection: Connection | None = None
+        self._agents: dict[str, Agent] = {}
+
+    def run(self, plan: EpisodePlan, folder: Path, *, on_progress: Progress | None = None) -> EpisodeRecord:
+        """Carry out a plan; the trace is written into ``folder``.
+
+        Args:
+            plan: What to do.
+            folder: Existing folder that receives ``trace.mcap``.
+            on_progress: Called with the share done, 0-1.
+
+        Raises:
+            SimulatorCrashError: If the simulator died; the next run starts a new one.
+            SimulatorHangError: If the simulator missed its deadline; the same.
+            TestbedError: If the plan cannot be carried out.
+        """
+        staging = realise(plan)
+        agent = self._agent(plan.agent)
+        started = time.perf_counter()
+        try:
+            if self._connection is None or not self._connection.alive():
+                self._drop()
+                self._connection = connect(self._address, map_name=staging.map, device=self._device)
+            record = _drive(plan, staging, agent, Session(self._connection), folder, on_progress)
+        except TestbedError as error:
+            # a server that failed is not asked again
+            if error.code.startswith("TB3"):
+                self._drop()
+            raise
+        return record.model_copy(update={"wall_s": round(time.perf_counter() - started, 3)})
+
+    def _agent(self, name: str) -> Agent:
+        if name not in self._agents:
+            self._agents[name] = agents.load(name)
+        return self._agents[name]
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._drop()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+def run_episode(
+    plan: EpisodePlan, folder: Path, *, carla: str | None = None, on_progress: Progress | None = None
+) -> EpisodeRecord:
+    """Carry out one plan with a runner of its own; see :meth:`EpisodeRunner.run`."""
+    with EpisodeRunner(carla=carla) as runner:
+        return runner.run(plan, folder, on_progress=on_progress)
+
+
+def load_decals(staging: Staging) -> tuple[dict[str, Decal], dict[str, Any]]:
+    """Return (adversary id to decal, adversary id to manifest) of what a staging injects.
+
+    Raises:
+        ArtefactError: If an artefact is missing, altered or not what its entry says.
+    """
+    decals: dict[str, Decal] = {}
+    manifests: dict[str, Any] = {}
+    for injection in staging.injections:
+        artefact = adversaries.load(injection.artefact)
+        manifest = artefact.manifest.model_dump(mode="json")
+        if manifest["kind"] != injection.kind:
+            raise ArtefactError(
+                f"artefact {injection.artefact!r} is a {manifest['kind']}, adversary {injection.adversary!r} asks for "
+                f"a {injection.kind}"
+            )
+        decals[injection.adversary] = artefact.decal()
+        manifests[injection.adversary] = manifest
+    return decals, manifests
+
+
+def driver_for(staging: Staging) -> Driver:
+    """Return the shared driver, told about this episode's camera and cruising speed."""
+    camera = staging.camera
+    focal = camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
+    return Driver(
+        DriverConfig(
+            cruise_mps=staging.ego.cruise_mps,
+            camera_height_m=camera.z_m,
+            camera_pitch_rad=math.radians(camera.pitch_deg),
+            camera_to_bumper_m=2.45 - camera.x_m,
+            focal_px=focal,
+            centre_px=(camera.width_px / 2.0, camera.height_px / 2.0),
+        )
+    )
+
+
+def limits_for(staging: Staging, session: Session) -> JudgeLimits:
+    """Return the judges' constants for this episode."""
+    chosen = staging.limits
+    return JudgeLimits(
+        planned_distance_m=staging.ego.cruise_mps * staging.steps * staging.step_s,
+        attack_near_end_s_m=min((place.ahead_m for place in staging.places), default=None),
+        vehicle_width_m=session.ego_width_m,
+        vehicle_length_m=session.ego_length_m,
+        speed_tolerance_mps=chosen.speed_tolerance_mps,
+        speed_tolerance_share=chosen.speed_tolerance_share,
+        blocked_after_s=chosen.blocked_after_s,
+        attack_window_s=chosen.attack_window_s,
+    )
+
+
+def check_answers(perception: Perception, name: str) -> None:
+    """Hold an agent to its protocol.
+
+    Raises:
+        AgentError: If an answer is of the wrong type, out of range or not finite.
+    """
+    if not isinstance(perception, Perception):
+        raise AgentError(f"agent {name!r} answered {type(perception).__name__}, not a Perception")
+    confidences = [perception.steering.confidence, perception.vehicle.confidence]
+    if perception.sign is not None:
+        confidences.append(perception.sign.confidence)
+        class_id = perception.sign.class_id
+        if class_id is not None and not 0 <= class_id <= 42:
+            raise AgentError(
+                f"agent {name!r} answered sign class {class_id}", hint="classes are 0-42, or None to abstain"
+            )
+    if not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in confidences):
+        raise AgentError(f"agent {name!r} answered a confidence outside 0-1: {confidences}")
+    box = perception.vehicle.box_px
+    if box is not None and not (all(math.isfinite(value) for value in box) and box[0] <= box[2] and box[1] <= box[3]):
+        raise AgentError(f"agent {name!r} answered the box {box}", hint="boxes are (x_min, y_min, x_max, y_max)")
+
+
+class _Mind:
+    """An agent with its latency: asks, charges the time, and hands answers over when they are due."""
+
+    def __init__(self, agent: Agent, latency: LatencyModel, every_steps: int) -> None:
+        self._agent = agent
+        self._latency = latency
+        self._every_steps = every_steps
+        self._pending: list[tuple[Observation, Decision]] = []
+        self._busy_until_s = -math.inf
+        self.decision: Decision | None = None
+
+    def think(self, frame: Frame) -> None:
+        """Ask for answers to a frame unless it is no decision's turn or the agent is still busy."""
+        if frame.frame % self._every_steps or frame.t_s < self._busy_until_s - 1e-9:
+            return
+        observation = frame.observation
+        if self._agent.card.needs_truth:
+            observation = dataclasses.replace(observation, truth=frame.truth)
+        before = time.perf_counter()
+        try:
+            perception = self._agent.perceive(observation)
+        except TestbedError:
+            raise
+        except Exception as error:
+            raise AgentError(f"agent {self._agent.card.name!r} failed: {type(error).__name__}: {error}") from error
+        measured_ms = 1e3 * (time.perf_counter() - before)
+        check_answers(perception, self._agent.card.name)
+        charged_ms = self._latency.charge_ms(measured_ms)
+        due_s = frame.t_s + charged_ms / 1e3
+        self._busy_until_s = due_s
+        self._pending.append((observation, Decision(frame.frame, frame.t_s, due_s, perception, charged_ms)))
+
+    def due(self, t_s: float) -> list[tuple[Observation, Decision]]:
+        """Return the answers whose time has come, oldest first."""
+        ready = [item for item in self._pending if item[1].applied_t_s <= t_s + 1e-9]
+        self._pending = [item for item in self._pending if item[1].applied_t_s > t_s + 1e-9]
+        if ready:
+            self.decision = ready[-1][1]
+        return ready
+
+
+def _drive(
+    plan: EpisodePlan,
+    staging: Staging,
+    agent: Agent,
+    session: Session,
+    folder: Path,
+    on_progress: Progress | None,
+) -> EpisodeRecord:
+    decals, manifests = load_decals(staging)
+    agent.reset(plan.seed)
+    mind = _Mind(
+        agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), staging.decision_every_steps
+    )
+    driver = driver_for(staging)
+    writer = TraceWriter(folder / TRACE_NAME)
+    try:
+        frame = session.begin(staging, decals)
+        limits = limits_for(staging, session)
+        panel = JudgePanel(limits)
+        for index in range(staging.steps):
+            mind.think(frame)
+            for observation, decision in mind.due(frame.t_s):
+                driver.hear(observation, decision.perception)
+            command = driver.command(frame.t_s, frame.truth.ego.speed_mps)
+            step = Step(frame.frame, frame.t_s, frame.truth, command, mind.decision)
+            panel.step(step)
+            writer.step(step, frame.observation.image)
+            if on_progress is not None:
+                on_progress((index + 1) / staging.steps)
+            if index + 1 < staging.steps:
+                frame = session.step(command)
+        digest = writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+    finally:
+        session.end()
+    return _record(plan, panel.finish(), limits, manifests, digest)
+
+
+def _record(
+    plan: EpisodePlan, verdict: Verdict, limits: JudgeLimits, manifests: dict[str, Any], trace_sha256: str
+) -> EpisodeRecord:
+    valid: bool | None = None
+    reason = ""
+    for manifest in manifests.values():
+        # the twin is another episode: the report completes this gate when both are known
+        validity = gate(verdict.scores, limits, manifest=manifest, twin_known=False)
+        valid = validity.valid if valid is None else valid and validity.valid
+        reason = reason or validity.reason
+    return EpisodeRecord(
+        plan=plan,
+        events=verdict.events,
+        scores=verdict.scores,
+        valid_attack=valid,
+        invalid_reason=reason,
+        trace=TRACE_NAME,
+        trace_sha256=trace_sha256,
+        versions={"testbed": __version__} | {name: importlib.metadata.version(name) for name in VERSIONED},
+    )
