@@ -1,8 +1,8 @@
 """Software renderer of the embedded server: triangles in, pictures and per-pixel ground truth out.
 
-``scene`` describes what there is (numpy only), ``renderer`` draws it with Warp kernels on the CPU or on CUDA, ``rerender``
-repeats the last, texture-dependent step in torch so that attacks can differentiate through it. Only light modules are
-imported here; import ``renderer`` (warp) and ``rerender`` (torch) by name where they are needed.
+``scene`` describes what there is (numpy only), ``renderer`` draws it with Warp kernels on the CPU or on CUDA,
+``rerender`` repeats the last, texture-dependent step in torch so that attacks can differentiate through it. Only light
+modules are imported here; import ``renderer`` (warp) and ``rerender`` (torch) by name where they are needed.
 """
 
 from __future__ import annotations

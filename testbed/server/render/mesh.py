@@ -13,15 +13,15 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles of one material, in the local frame of the object they belong to (CARLA axes: x forward, y right, z up).
+    """Triangles of one material, in the local frame of their object (CARLA axes: x forward, y right, z up).
 
     Winding does not matter, every triangle is seen from both sides; the normals only say how shading varies over it.
 
     Attributes:
         vertices_m: Shape (V, 3), float32.
         normals: Shape (V, 3), float32, unit length.
-        uv: Shape (V, 2), float32. Texture coordinates: u runs along columns, v along rows from the top of the image. On a
-            "road" material they are ``(s_m, t_m)``: metres along and across the road.
+        uv: Shape (V, 2), float32. Texture coordinates: u runs along columns, v along rows from the top of the image. On
+            a "road" material they are ``(s_m, t_m)``: metres along and across the road.
         triangles: Shape (T, 3), int32 indices into the vertices.
         material: Key of the material in the scene.
         tag: CARLA semantic tag of this part; 0 takes the tag of the object.

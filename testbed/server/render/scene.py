@@ -31,7 +31,7 @@ class Texture:
 
     Attributes:
         number: Positive id, the value of the ``material`` output at pixels that show it; never reused in a scene.
-        rgba_linear: Shape (h, w, 4), float32, contiguous. Alpha matters to decals (premultiplied) and to the built-in asphalt.
+        rgba_linear: Shape (h, w, 4), float32, contiguous. Alpha matters to decals only (premultiplied).
         wrap: What lies beyond the border.
         version: Rises whenever the pixels change.
     """
@@ -121,6 +121,7 @@ class Scene:
         structure_version: Rises when an object comes, goes or changes its look.
         pose_version: Rises when an object that is not static moves or is shown or hidden.
         static_version: Rises when a static object does.
+        texture_version: Rises when a texture comes, goes or changes its pixels.
     """
 
     def __init__(self) -> None:
@@ -134,6 +135,7 @@ class Scene:
         self.structure_version = 0
         self.pose_version = 0
         self.static_version = 0
+        self.texture_version = 0
         self._next_handle = 1
         self._next_texture = 1
         self._by_name: dict[str, int] = {}
@@ -153,6 +155,7 @@ class Scene:
         else:
             number, version = old.number, old.version + 1
         self.textures[name] = Texture(number, _rgba(rgb_linear), wrap, version)
+        self.texture_version += 1
 
     def add_material(self, name: str, material: Material) -> None:
         """Add a material; adding the same one again is allowed.
@@ -180,8 +183,8 @@ class Scene:
     ) -> int:
         """Place an object in the world.
 
-        Its paint, which ``set_object_texture`` replaces, is the texture of its first part that has one; all parts with that
-        texture are painted together.
+        Its paint, which ``set_object_texture`` replaces, is the texture of its first part that has one; all parts with
+        that texture are painted together.
 
         Args:
             name: Unique name.
@@ -221,10 +224,10 @@ class Scene:
             pose: Centre; x, y and yaw count.
             length_m: Extent along the yaw direction.
             width_m: Extent across.
-            rgba: Shape (h, w, 4), linear, PREMULTIPLIED. Row 0 is the far end (+length/2), the last row the near end; column 0
-                is the left edge (local y = -width/2), so it looks upright to a driver of that yaw. The shader computes
-                ``albedo = base * (1 - a) + rgb``: alpha 0 with rgb > 0 brightens and leaves lane paint visible. The sum is
-                not clamped, so that it stays linear in the texture; keep it within [0, 1].
+            rgba: Shape (h, w, 4), linear, PREMULTIPLIED. Row 0 is the far end (+length/2), the last row the near end;
+                column 0 is the left edge (local y = -width/2), so it looks upright to a driver of that yaw. The shader
+                computes ``albedo = base * (1 - a) + rgb``: alpha 0 with rgb > 0 brightens and leaves lane paint visible.
+                The sum is not clamped, so that it stays linear in the texture; keep it within [0, 1].
 
         Returns:
             Handle for ``set_pose``, ``set_visible`` and ``remove``.
@@ -269,11 +272,13 @@ class Scene:
         if handle in self.decals:
             decal = self.decals.pop(handle)
             del self._by_name[decal.name], self.textures[decal.texture]
+            self.texture_version += 1
             return
         item = self.objects.pop(handle)
         del self._by_name[item.name]
         if item.painted is not None:
             del self.textures[item.painted]
+            self.texture_version += 1
         self.structure_version += 1
 
     def object_names(self) -> list[str]:
@@ -285,8 +290,8 @@ class Scene:
     def set_object_texture(self, name: str, rgb_linear: ArrayLike) -> None:
         """Replace what is painted on an object or drawn on a decal.
 
-        On an object the pixels replace texture and albedo together and alpha is ignored; on a decal pixels without alpha are
-        opaque.
+        On an object the pixels replace texture and albedo together and alpha is ignored; on a decal pixels without alpha
+        are opaque.
 
         Args:
             name: One of ``object_names()``.

@@ -1,0 +1,231 @@
+"""Geometry kernels: move vertices, find the nearest triangle of every pixel, draw sun shadow maps.
+
+Visibility is a packed maximum: the bits of 1/depth above the triangle number in one 64-bit word, so the nearest triangle
+wins by ``atomic_max`` in any order of execution, and equal depths go to the higher number. Bits of non-negative floats order
+like the floats themselves.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from testbed.server.render.structs import (
+    Eye,
+    Int32s,
+    Int64s,
+    Mat44s,
+    Vec3is,
+    Vec3s,
+    Windows,
+    configure,
+)
+
+configure(__name__)
+
+NEAR_M = 0.1
+"""Distance of the near plane."""
+
+HEIGHT_UNIT = 4096.0
+"""Shadow heights are stored in 1/4096 m, shifted by HEIGHT_SHIFT_M to be positive; 0 means nothing was drawn."""
+
+HEIGHT_SHIFT_M = 2048.0
+
+_NEAR = wp.constant(wp.float32(NEAR_M))
+_UNIT = wp.constant(wp.float32(HEIGHT_UNIT))
+_SHIFT = wp.constant(wp.float32(HEIGHT_SHIFT_M))
+# Widens triangles by a millionth of their height, so that rounding cannot open cracks along shared edges.
+_EDGE = wp.constant(wp.float32(-1.0e-6))
+
+
+@wp.kernel
+def move(
+    ids: Int32s,
+    owner: Int32s,
+    first: int,
+    matrices: Mat44s,
+    local: Vec3s,
+    local_normals: Vec3s,
+    world: Vec3s,
+    world_normals: Vec3s,
+):
+    """Bring listed vertices and normals from their object's frame to the world.
+
+    ``owner`` and the local arrays hold moving vertices only and are indexed from ``first``.
+    """
+    vertex = ids[wp.tid()]
+    k = vertex - first
+    matrix = matrices[owner[k]]
+    world[vertex] = wp.transform_point(matrix, local[k])
+    world_normals[vertex] = wp.transform_vector(matrix, local_normals[k])
+
+
+@wp.func
+def draw_key(
+    a: wp.vec3,
+    b: wp.vec3,
+    c: wp.vec3,
+    triangle: int,
+    width: int,
+    height: int,
+    stripe: int,
+    stripes: int,
+    keys: Int64s,
+):
+    """Fill a triangle given as (x_px, y_px, 1/depth) with its key, in every ``stripes``-th row."""
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    if area != 0.0:
+        x0 = wp.max(0, int(wp.ceil(wp.max(wp.min(a[0], wp.min(b[0], c[0])), -1.0) - 0.5)))
+        x1 = wp.min(width - 1, int(wp.floor(wp.min(wp.max(a[0], wp.max(b[0], c[0])), float(width) + 1.0) - 0.5)))
+        y0 = wp.max(0, int(wp.ceil(wp.max(wp.min(a[1], wp.min(b[1], c[1])), -1.0) - 0.5)))
+        y1 = wp.min(height - 1, int(wp.floor(wp.min(wp.max(a[1], wp.max(b[1], c[1])), float(height) + 1.0) - 0.5)))
+        inverse = 1.0 / area
+        u_x = -(c[1] - b[1]) * inverse
+        u_y = (c[0] - b[0]) * inverse
+        v_x = -(a[1] - c[1]) * inverse
+        v_y = (a[0] - c[0]) * inverse
+        low = wp.int64(triangle)
+        y = y0 + (stripe - y0 % stripes + stripes) % stripes
+        while y <= y1:
+            py = float(y) + 0.5
+            u_row = u_y * (py - b[1]) - u_x * b[0]
+            v_row = v_y * (py - c[1]) - v_x * c[0]
+            for x in range(x0, x1 + 1):
+                px = float(x) + 0.5
+                u = u_row + u_x * px
+                v = v_row + v_x * px
+                w = 1.0 - u - v
+                if u >= _EDGE and v >= _EDGE and w >= _EDGE:
+                    z = u * a[2] + v * b[2] + w * c[2]
+                    key = (wp.int64(wp.cast(z, wp.int32)) << wp.int64(32)) | low
+                    i = y * width + x
+                    if key > keys[i]:
+                        wp.atomic_max(keys, i, key)
+            y += stripes
+
+
+@wp.func
+def to_pixels(p: wp.vec3, eye: Eye) -> wp.vec3:
+    """Divide a point in (right, down, depth) camera coordinates by its depth."""
+    inverse = 1.0 / p[2]
+    return wp.vec3(
+        float(eye.width_px) * 0.5 + eye.focal_px * p[0] * inverse,
+        float(eye.height_px) * 0.5 + eye.focal_px * p[1] * inverse,
+        inverse,
+    )
+
+
+@wp.func
+def to_camera(p: wp.vec3, eye: Eye) -> wp.vec3:
+    """Return (right, down, depth) of a world point."""
+    d = p - eye.position
+    return wp.vec3(wp.dot(d, eye.right), -wp.dot(d, eye.up), wp.dot(d, eye.forward))
+
+
+@wp.func
+def at_near(inside: wp.vec3, outside: wp.vec3) -> wp.vec3:
+    """Return the point of a segment on the near plane."""
+    s = (_NEAR - inside[2]) / (outside[2] - inside[2])
+    p = inside + (outside - inside) * s
+    return wp.vec3(p[0], p[1], _NEAR)
+
+
+@wp.kernel
+def see(ids: Int32s, triangles: Vec3is, vertices: Vec3s, eye: Eye, stripes: int, keys: Int64s):
+    """Draw listed triangles into the visibility buffer, cut at the near plane."""
+    job, stripe = wp.tid()
+    triangle = ids[job]
+    corner = triangles[triangle]
+    a = to_camera(vertices[corner[0]], eye)
+    b = to_camera(vertices[corner[1]], eye)
+    c = to_camera(vertices[corner[2]], eye)
+    inside = int(a[2] >= _NEAR) + int(b[2] >= _NEAR) + int(c[2] >= _NEAR)
+    width = eye.width_px
+    height = eye.height_px
+    if inside == 3:
+        draw_key(
+            to_pixels(a, eye), to_pixels(b, eye), to_pixels(c, eye), triangle, width, height, stripe, stripes, keys
+        )
+    elif inside > 0:
+        # Turn the corners until the one that is alone on its side of the plane comes first.
+        alone = inside == 1
+        for _ in range(2):
+            if (a[2] >= _NEAR) != alone:
+                spare = a
+                a = b
+                b = c
+                c = spare
+        if alone:
+            p = to_pixels(at_near(a, b), eye)
+            q = to_pixels(at_near(a, c), eye)
+            draw_key(to_pixels(a, eye), p, q, triangle, width, height, stripe, stripes, keys)
+        else:
+            p = to_pixels(at_near(b, a), eye)
+            q = to_pixels(at_near(c, a), eye)
+            r = to_pixels(c, eye)
+            draw_key(p, to_pixels(b, eye), r, triangle, width, height, stripe, stripes, keys)
+            draw_key(p, r, q, triangle, width, height, stripe, stripes, keys)
+
+
+@wp.kernel
+def cast_shadow(
+    ids: Int32s, slots: Int32s, triangles: Vec3is, vertices: Vec3s, windows: Windows, stripes: int, heights: Int32s
+):
+    """Draw listed triangles into the shadow window of the same place in ``slots``: highest towards the sun wins."""
+    job, stripe = wp.tid()
+    window = windows[slots[job]]
+    corner = triangles[ids[job]]
+    p = vertices[corner[0]]
+    a = wp.vec4(p[0], p[1], p[2], 1.0)
+    p = vertices[corner[1]]
+    b = wp.vec4(p[0], p[1], p[2], 1.0)
+    p = vertices[corner[2]]
+    c = wp.vec4(p[0], p[1], p[2], 1.0)
+    ax = wp.dot(window.x, a)
+    ay = wp.dot(window.y, a)
+    bx = wp.dot(window.x, b)
+    by = wp.dot(window.y, b)
+    cx = wp.dot(window.x, c)
+    cy = wp.dot(window.y, c)
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    if area != 0.0:
+        az = wp.dot(window.z, a) + _SHIFT
+        bz = wp.dot(window.z, b) + _SHIFT
+        cz = wp.dot(window.z, c) + _SHIFT
+        size = window.size_px
+        x0 = wp.max(0, int(wp.ceil(wp.max(wp.min(ax, wp.min(bx, cx)), -1.0) - 0.5)))
+        x1 = wp.min(size - 1, int(wp.floor(wp.min(wp.max(ax, wp.max(bx, cx)), float(size) + 1.0) - 0.5)))
+        y0 = wp.max(0, int(wp.ceil(wp.max(wp.min(ay, wp.min(by, cy)), -1.0) - 0.5)))
+        y1 = wp.min(size - 1, int(wp.floor(wp.min(wp.max(ay, wp.max(by, cy)), float(size) + 1.0) - 0.5)))
+        inverse = 1.0 / area
+        u_x = -(cy - by) * inverse
+        u_y = (cx - bx) * inverse
+        v_x = -(ay - cy) * inverse
+        v_y = (ax - cx) * inverse
+        y = y0 + (stripe - y0 % stripes + stripes) % stripes
+        while y <= y1:
+            py = float(y) + 0.5
+            u_row = u_y * (py - by) - u_x * bx
+            v_row = v_y * (py - cy) - v_x * cx
+            for x in range(x0, x1 + 1):
+                px = float(x) + 0.5
+                u = u_row + u_x * px
+                v = v_row + v_x * px
+                w = 1.0 - u - v
+                if u >= _EDGE and v >= _EDGE and w >= _EDGE:
+                    z = int((u * az + v * bz + w * cz) * _UNIT)
+                    i = window.offset + y * size + x
+                    if z > heights[i]:
+                        wp.atomic_max(heights, i, z)
+            y += stripes
+
+
+@wp.kernel
+def restore(rectangles: Int32s, windows: Windows, source: Int32s, target: Int32s):
+    """Copy rectangles, rows of (slot, x0, y0, width, height), of the static shadow maps over the composed ones."""
+    rectangle, row = wp.tid()
+    k = rectangle * 5
+    if row < rectangles[k + 4]:
+        window = windows[rectangles[k]]
+        i = window.offset + (rectangles[k + 2] + row) * window.size_px + rectangles[k + 1]
+        for j in range(rectangles[k + 3]):
+            target[i + j] = source[i + j]

@@ -1,0 +1,278 @@
+"""Triangles of a scene on the device: flattened, grouped into clusters for culling, moved only when needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from testbed.server.render import geometry
+from testbed.server.render.camera import pose_matrix
+from testbed.server.render.mesh import Material, Mesh
+from testbed.server.render.scene import Scene, SceneObject
+from testbed.server.render.structs import KIND_ROAD, KIND_TEXTURED, BandRow, PartRow
+
+CELL_M = 32.0
+"""Static triangles are grouped by squares of this side."""
+
+CLUSTER_TRIANGLES = 192
+"""A static cluster has at most this many triangles."""
+
+TAG_SIGN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Runs of triangles with a bounding sphere each.
+
+    Attributes:
+        centres: Shape (n, 3), float64; world frame for static clusters, object frame for moving ones.
+        radii_m: Shape (n,).
+        first: Shape (n,), first triangle.
+        count: Shape (n,), number of triangles.
+        casts: Shape (n,), whether the cluster casts shadows.
+    """
+
+    centres: NDArray[np.float64]
+    radii_m: NDArray[np.float64]
+    first: NDArray[np.int64]
+    count: NDArray[np.int64]
+    casts: NDArray[np.bool_]
+
+
+class GeometryStore:
+    """Device arrays of all triangles, static ones first.
+
+    Attributes:
+        vertices: World positions, vec3.
+        normals: World normals, vec3.
+        uvs: Texture coordinates, vec2.
+        triangles: Vertex indices, vec3i.
+        triangle_part: Row of the part table for every triangle.
+        parts: Part table.
+        bands: Table of painted lines.
+        static: Clusters of static triangles.
+        moving: Clusters of moving objects, one each, in the order of ``movers``.
+        movers: Objects that may move.
+        matrices: Shape (len(movers), 4, 4), float64, object to world.
+        shown: Shape (len(movers),), whether each is visible.
+        first_moving: First vertex that belongs to a moving object.
+        signs: Bounding spheres of sign faces: (row of ``movers`` or -1 if static, centre (3,), radius in m).
+    """
+
+    def __init__(self, scene: Scene, texture_rows: dict[str, int], device: str) -> None:
+        """Flatten and upload the whole scene."""
+        self.device = device
+        objects = list(scene.objects.values())
+        fixed = [item for item in objects if item.static and item.visible]
+        self.movers = [item for item in objects if not item.static]
+        self._rows: list[tuple[Any, ...]] = []
+        self._bands: list[tuple[Any, ...]] = []
+        self._band_start: dict[str, int] = {}
+        self._scene = scene
+        self._texture_rows = texture_rows
+        self.signs: list[tuple[int, NDArray[np.float64], float]] = []
+
+        fixed_soup = _Soup()
+        fixed_casts: list[NDArray[np.bool_]] = []
+        for item in fixed:
+            before = fixed_soup.triangle_count
+            self._add(item, fixed_soup, pose_matrix(item.pose), -1)
+            fixed_casts.append(np.full(fixed_soup.triangle_count - before, item.casts_shadow))
+        soup = _Soup(first_vertex=fixed_soup.vertex_count)
+        owner: list[NDArray[np.int32]] = []
+        first, count, self._vertex_first, self._vertex_count = [], [], [], []
+        for k, item in enumerate(self.movers):
+            first.append(fixed_soup.triangle_count + soup.triangle_count)
+            self._vertex_first.append(fixed_soup.vertex_count + soup.vertex_count)
+            self._add(item, soup, None, k)
+            count.append(fixed_soup.triangle_count + soup.triangle_count - first[-1])
+            self._vertex_count.append(fixed_soup.vertex_count + soup.vertex_count - self._vertex_first[-1])
+            owner.append(np.full(self._vertex_count[-1], k, np.int32))
+
+        vertices, normals, uvs, triangles, part = fixed_soup.arrays()
+        order, self.static = _cluster(vertices, triangles, _join(fixed_casts, np.bool_))
+        local, local_normals, local_uvs, local_triangles, local_part = soup.arrays()
+        self.first_moving = fixed_soup.vertex_count
+        spheres = [
+            _sphere(local[start - self.first_moving : start - self.first_moving + size])
+            for start, size in zip(self._vertex_first, self._vertex_count, strict=True)
+        ]
+        self.moving = Clusters(
+            np.array([centre for centre, _ in spheres]).reshape(-1, 3),
+            np.array([radius_m for _, radius_m in spheres]),
+            np.array(first, np.int64),
+            np.array(count, np.int64),
+            np.array([item.casts_shadow for item in self.movers], bool),
+        )
+
+        def upload(array: NDArray[Any], dtype: Any) -> Any:
+            return wp.array(array if len(array) else np.zeros((1, *array.shape[1:]), array.dtype), dtype, device=device)
+
+        self.vertices = upload(np.concatenate([vertices, local]), wp.vec3)
+        self.normals = upload(np.concatenate([normals, local_normals]), wp.vec3)
+        self.uvs = upload(np.concatenate([uvs, local_uvs]), wp.vec2)
+        self.triangles = upload(np.concatenate([triangles[order], local_triangles]), wp.vec3i)
+        self.triangle_part = upload(np.concatenate([part[order], local_part]), wp.int32)
+        self.parts = upload(np.array(self._rows, dtype=PartRow.numpy_dtype()), PartRow)
+        self.bands = upload(np.array(self._bands, dtype=BandRow.numpy_dtype()), BandRow)
+        self._local = upload(local, wp.vec3)
+        self._local_normals = upload(local_normals, wp.vec3)
+        self._owner = upload(_join(owner, np.int32), wp.int32)
+        self.matrices = np.zeros((len(self.movers), 4, 4))
+        self.shown = np.zeros(len(self.movers), bool)
+        self._poses: list[Any] = [None] * len(self.movers)
+        self._stale = np.ones(len(self.movers), bool)
+        self.follow()
+
+    def follow(self) -> None:
+        """Take over poses and visibility of the moving objects."""
+        for k, item in enumerate(self.movers):
+            if item.pose is not self._poses[k]:
+                self._poses[k] = item.pose
+                self.matrices[k] = pose_matrix(item.pose)
+                self._stale[k] = True
+            self.shown[k] = item.visible
+
+    def moving_centres(self) -> NDArray[np.float64]:
+        """Return the world centres of the moving clusters, shape (len(movers), 3)."""
+        return np.einsum("nij,nj->ni", self.matrices[:, :3, :3], self.moving.centres) + self.matrices[:, :3, 3]
+
+    def move(self, needed: NDArray[np.bool_]) -> None:
+        """Bring the vertices of the needed objects, shape (len(movers),) bool, to where the objects are."""
+        rows = np.flatnonzero(needed & self._stale)
+        if not len(rows):
+            return
+        ids = expand(np.array(self._vertex_first)[rows], np.array(self._vertex_count)[rows])
+        if len(ids):
+            matrices = wp.array(self.matrices.astype(np.float32), wp.mat44, device=self.device)
+            wp.launch(
+                geometry.move,
+                len(ids),
+                [
+                    wp.array(ids, wp.int32, device=self.device),
+                    self._owner,
+                    self.first_moving,
+                    matrices,
+                    self._local,
+                    self._local_normals,
+                    self.vertices,
+                    self.normals,
+                ],
+                device=self.device,
+            )
+        self._stale[rows] = False
+
+    def _add(self, item: SceneObject, soup: _Soup, matrix: NDArray[np.float64] | None, mover: int) -> None:
+        faces: list[NDArray[np.float32]] = []
+        for mesh in item.parts:
+            material = self._scene.materials[mesh.material]
+            painted = item.painted is not None and material.kind == "textured" and material.texture == item.paint
+            tag = mesh.tag or item.tag
+            self._rows.append(self._part_row(item, material, mesh.material, tag, painted))
+            soup.add(mesh, len(self._rows) - 1, matrix)
+            if tag == TAG_SIGN:
+                faces.append(mesh.vertices_m)
+        if faces:
+            centre, radius_m = _sphere(np.concatenate(faces))
+            if matrix is not None:
+                centre = matrix[:3, :3] @ centre + matrix[:3, 3]
+            self.signs.append((mover, centre, radius_m))
+
+    def _part_row(self, item: SceneObject, material: Material, name: str, tag: int, painted: bool) -> tuple[Any, ...]:
+        if name not in self._band_start:
+            self._band_start[name] = len(self._bands)
+            self._bands += [(band.t_m, band.width_m, band.dash_m, band.gap_m, band.rgb) for band in material.bands]
+        texture = item.painted if painted else material.texture
+        return (
+            tag,
+            item.instance_id,
+            KIND_ROAD if material.kind == "road" else KIND_TEXTURED,
+            -1 if texture is None else self._texture_rows[texture],
+            self._band_start[name],
+            len(material.bands),
+            (1.0, 1.0, 1.0) if painted else material.albedo,
+            material.specular,
+            material.shininess,
+            material.emissive,
+        )
+
+
+class _Soup:
+    """Growing lists of mesh arrays with running indices."""
+
+    def __init__(self, first_vertex: int = 0) -> None:
+        self.vertex_count = 0
+        self.triangle_count = 0
+        self._first_vertex = first_vertex
+        self._lists: tuple[list[NDArray[Any]], ...] = ([], [], [], [], [])
+
+    def add(self, mesh: Mesh, part: int, matrix: NDArray[np.float64] | None) -> None:
+        vertices, normals = mesh.vertices_m, mesh.normals
+        if matrix is not None:
+            rotation = matrix[:3, :3]
+            vertices = (vertices @ rotation.T + matrix[:3, 3]).astype(np.float32)
+            normals = (normals @ rotation.T).astype(np.float32)
+        self._lists[0].append(vertices)
+        self._lists[1].append(normals)
+        self._lists[2].append(mesh.uv)
+        self._lists[3].append(mesh.triangles + np.int32(self._first_vertex + self.vertex_count))
+        self._lists[4].append(np.full(len(mesh.triangles), part, np.int32))
+        self.vertex_count += len(vertices)
+        self.triangle_count += len(mesh.triangles)
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[Any], NDArray[Any]]:
+        vertices, normals, uvs, triangles, parts = self._lists
+        return (
+            _join(vertices, np.float32, 3),
+            _join(normals, np.float32, 3),
+            _join(uvs, np.float32, 2),
+            _join(triangles, np.int32, 3),
+            _join(parts, np.int32),
+        )
+
+
+def expand(first: NDArray[Any], count: NDArray[Any]) -> NDArray[np.int32]:
+    """Return ``concatenate([arange(f, f + c) for f, c in zip(first, count)])`` without the loop."""
+    total = int(count.sum())
+    ends = np.cumsum(count)
+    return (np.arange(total) + np.repeat(first - (ends - count), count)).astype(np.int32)
+
+
+def _join(arrays: list[NDArray[Any]], dtype: Any, columns: int = 0) -> NDArray[Any]:
+    if arrays:
+        return np.concatenate(arrays).astype(dtype, copy=False)
+    return np.zeros((0, columns) if columns else 0, dtype)
+
+
+def _sphere(points: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    if not len(points):
+        return np.zeros(3), 0.0
+    centre = 0.5 * (points.min(axis=0).astype(np.float64) + points.max(axis=0))
+    return centre, float(np.sqrt(((points - centre) ** 2).sum(axis=1).max()))
+
+
+def _cluster(
+    vertices: NDArray[np.float32], triangles: NDArray[Any], casts: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], Clusters]:
+    """Sort static triangles by place and cut them into clusters; return the order and the clusters."""
+    if not len(triangles):
+        empty = np.zeros(0, np.int64)
+        return empty, Clusters(np.zeros((0, 3)), np.zeros(0), empty, empty, np.zeros(0, bool))
+    corners = vertices[triangles].astype(np.float64)
+    cell = np.floor(corners.mean(axis=1)[:, :2] / CELL_M).astype(np.int64)
+    order = np.lexsort((cell[:, 1], cell[:, 0], casts))
+    key = np.column_stack([casts[order], cell[order]])
+    fresh = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]).any(axis=1)])
+    sizes = np.diff(np.r_[fresh, len(order)])
+    chunks = -(-sizes // CLUSTER_TRIANGLES)
+    first = np.repeat(fresh, chunks) + CLUSTER_TRIANGLES * (
+        np.arange(chunks.sum()) - np.repeat(np.cumsum(chunks) - chunks, chunks)
+    )
+    count = np.diff(np.r_[first, len(order)])
+    low = np.minimum.reduceat(corners[order].min(axis=1), first, axis=0)
+    high = np.maximum.reduceat(corners[order].max(axis=1), first, axis=0)
+    return order, Clusters(0.5 * (low + high), 0.5 * np.linalg.norm(high - low, axis=1), first, count, casts[order][first])

@@ -1,0 +1,309 @@
+"""Draws a scene: visibility buffer, sun shadow maps, deferred shading. The same kernels run on the CPU and on CUDA.
+
+One thread draws one picture; run one process per environment to use more cores. Equal scenes give equal bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from testbed.server.render import geometry, shading
+from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.geometry_store import GeometryStore, expand
+from testbed.server.render.lighting import Lighting, tone_table
+from testbed.server.render.scene import MAX_DECALS, Decal, Scene
+from testbed.server.render.shadows import ShadowMaps
+from testbed.server.render.structs import (
+    WANT_GEOMETRY,
+    WANT_IDS,
+    WANT_LIGHT,
+    WANT_LINEAR,
+    WANT_RGB,
+    WANT_UV,
+    DecalRow,
+    Eye,
+    Light,
+    WindowRow,
+)
+from testbed.server.render.texture_store import TextureStore
+
+DECAL_RANGE_M = 150.0
+"""Decals farther away are less than a pixel high."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Outputs of one picture; only those that were wanted are not None. H rows, W columns, row 0 at the top.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, sRGB.
+        depth_m: (H, W) float32, distance along the camera axis; 1000 for the sky.
+        normal: (H, W, 3) float32, world frame, on the side of the viewer; 0 for the sky.
+        tag: (H, W) uint8, CARLA semantic tag; road paint is 24, sky 11.
+        instance: (H, W) uint32, instance id of the object; 0 for the sky.
+        uv: (H, W, 2) float32, texture coordinates (of the decal where one lies, metres on bare road).
+        duv: (H, W, 4) float32, footprint of the pixel: (du/dx, dv/dx, du/dy, dv/dy).
+        material: (H, W) int32, number of the re-renderable texture (``Scene.texture_number``), 0 for none.
+        shading: (H, W, 3) float32, L of ``linear = L * texture + R``; the texture includes the albedo of its material.
+        residual: (H, W, 3) float32, R. Where ``material`` is 0, L times an albedo that is not told, and R, make linear.
+        under: (H, W, 4) float32, what lies below a decal: L * albedo of the ground, then the decal's alpha as drawn;
+            part of R with weight 1 - alpha.
+        linear: (H, W, 3) float32, exposed linear light before the tone curve.
+    """
+
+    rgb: NDArray[np.uint8] | None = None
+    depth_m: NDArray[np.float32] | None = None
+    normal: NDArray[np.float32] | None = None
+    tag: NDArray[np.uint8] | None = None
+    instance: NDArray[np.uint32] | None = None
+    uv: NDArray[np.float32] | None = None
+    duv: NDArray[np.float32] | None = None
+    material: NDArray[np.int32] | None = None
+    shading: NDArray[np.float32] | None = None
+    residual: NDArray[np.float32] | None = None
+    under: NDArray[np.float32] | None = None
+    linear: NDArray[np.float32] | None = None
+
+
+# Name: (bit of the shader's want, dtype of the device array, columns of the host array).
+_OUTPUTS: dict[str, tuple[int, Any, tuple[int, ...]]] = {
+    "rgb": (WANT_RGB, wp.uint8, (3,)),
+    "linear": (WANT_LINEAR, wp.vec3, (3,)),
+    "depth_m": (WANT_GEOMETRY, wp.float32, ()),
+    "normal": (WANT_GEOMETRY, wp.vec3, (3,)),
+    "tag": (WANT_IDS, wp.uint8, ()),
+    "instance": (WANT_IDS, wp.uint32, ()),
+    "material": (WANT_IDS, wp.int32, ()),
+    "uv": (WANT_UV, wp.vec2, (2,)),
+    "duv": (WANT_UV, wp.vec4, (4,)),
+    "shading": (WANT_LIGHT, wp.vec3, (3,)),
+    "residual": (WANT_LIGHT, wp.vec3, (3,)),
+    "under": (WANT_LIGHT, wp.vec4, (4,)),
+}
+
+ALL_OUTPUTS = frozenset(_OUTPUTS)
+"""Everything a frame can have."""
+
+RGB_ONLY = frozenset({"rgb"})
+
+
+class Renderer:
+    """Draws pictures of one scene; keeps what is static on the device between pictures."""
+
+    def __init__(self, scene: Scene, device: str = "cpu") -> None:
+        """Watch a scene.
+
+        Args:
+            scene: May go on changing; every picture shows its state at that moment.
+            device: "cpu" or a CUDA device such as "cuda:0".
+        """
+        self.scene = scene
+        self.device = device
+        self._stripes = 1 if device == "cpu" else 16
+        self._textures = TextureStore(device)
+        self._shadows = ShadowMaps(device)
+        self._tone = wp.array(tone_table(), wp.uint8, device=device)
+        self._store: GeometryStore | None = None
+        self._built: tuple[int, int] | None = None
+        self._pose_version = -1
+        self._light: tuple[Any, Light] | None = None
+        self._targets: dict[tuple[int, int], dict[str, Any]] = {}
+        self._no_window = wp.zeros(1, dtype=WindowRow, device=device)
+
+    def render(self, camera: Camera, *, want: frozenset[str] = RGB_ONLY) -> Frame:
+        """Draw what a camera sees.
+
+        Args:
+            camera: Image size, lens and pose.
+            want: Names of ``Frame`` fields; the fewer, the faster.
+
+        Raises:
+            ValueError: If a name in ``want`` is not an output.
+        """
+        if not want <= ALL_OUTPUTS:
+            raise ValueError(f"unknown outputs {sorted(want - ALL_OUTPUTS)}; there are {sorted(ALL_OUTPUTS)}")
+        scene, store = self.scene, self._follow()
+        lighting, light = self._lighting()
+        seen, moving_seen = _in_view(camera, store)
+
+        slots, windows, count = [], self._no_window, 0
+        needed = moving_seen
+        if lighting.sun_rgb[0] > 0.0:
+            sun = np.array(lighting.sun)
+            assert self._built is not None
+            slots, axes = self._shadows.choose(camera, sun, store, self._built)
+            windows, count = self._shadows.rows(slots), len(slots)
+            moving = self._shadows.covers(slots, axes, store.moving_centres(), store.moving.radii_m) & store.shown
+            needed = needed | (moving.any(axis=0) & store.moving.casts)
+        store.move(needed)
+        if slots:
+            self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, *self._built))
+
+        eye = _eye(camera)
+        target = self._target(camera, want)
+        keys = target["keys"]
+        keys.fill_(-1)
+        if len(seen):
+            wp.launch(
+                geometry.see,
+                (len(seen), self._stripes),
+                [
+                    wp.array(seen, wp.int32, device=self.device),
+                    store.triangles,
+                    store.vertices,
+                    eye,
+                    self._stripes,
+                    keys,
+                ],
+                device=self.device,
+            )
+        decals, decal_count = self._decals(camera)
+        bits = 0
+        for name in want:
+            bits |= _OUTPUTS[name][0]
+        wp.launch(
+            shading.shade,
+            camera.width_px * camera.height_px,
+            [
+                bits,
+                eye,
+                light,
+                keys,
+                store.triangles,
+                store.triangle_part,
+                store.vertices,
+                store.normals,
+                store.uvs,
+                store.parts,
+                store.bands,
+                self._textures.table,
+                self._textures.offsets,
+                self._textures.texels,
+                decals,
+                decal_count,
+                windows,
+                count,
+                self._shadows.heights,
+                self._tone,
+                *(target[name] for name in _SHADER_ORDER),
+            ],
+            device=self.device,
+        )
+        shape = (camera.height_px, camera.width_px)
+        return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
+
+    def _follow(self) -> GeometryStore:
+        """Take over what changed in the scene since the last picture."""
+        scene = self.scene
+        self._textures.follow(scene)
+        version = (scene.structure_version, scene.static_version)
+        if self._store is None or version != self._built:
+            self._store = GeometryStore(scene, self._textures.rows, self.device)
+            self._built = version
+        elif scene.pose_version != self._pose_version:
+            self._store.follow()
+        self._pose_version = scene.pose_version
+        return self._store
+
+    def _lighting(self) -> tuple[Lighting, Light]:
+        if self._light is None or self._light[0][0] is not self.scene.weather:
+            lighting = Lighting.from_weather(self.scene.weather)
+            light = Light()
+            for name, value in vars(lighting).items():
+                setattr(light, name, wp.vec3(*value) if isinstance(value, tuple) else value)
+            self._light = ((self.scene.weather, lighting), light)
+        self._light[1].frame = self.scene.frame
+        return self._light[0][1], self._light[1]
+
+    def _target(self, camera: Camera, want: frozenset[str]) -> dict[str, Any]:
+        """Return output arrays of the camera's size; outputs that nobody asked for yet have one element."""
+        count = camera.width_px * camera.height_px
+        target = self._targets.setdefault((camera.width_px, camera.height_px), {})
+        if not target:
+            target["keys"] = wp.zeros(count, dtype=wp.int64, device=self.device)
+            for name, (_, dtype, _) in _OUTPUTS.items():
+                target[name] = wp.zeros(1, dtype=dtype, device=self.device)
+        groups = {_OUTPUTS[name][0] for name in want}
+        for name, (group, dtype, _) in _OUTPUTS.items():
+            size = count * 3 if name == "rgb" else count
+            if group in groups and len(target[name]) != size:
+                target[name] = wp.zeros(size, dtype=dtype, device=self.device)
+        return target
+
+    def _decals(self, camera: Camera) -> tuple[Any, int]:
+        """Return the table of the nearest visible decals, in the order they lie on each other."""
+        x_m, y_m = camera.pose[:2]
+        near = []
+        for decal in self.scene.decals.values():
+            distance_m = float(np.hypot(decal.pose[0] - x_m, decal.pose[1] - y_m))
+            if decal.visible and distance_m - 0.5 * decal.length_m < DECAL_RANGE_M:
+                near.append((distance_m, decal))
+        if len(near) > MAX_DECALS:
+            limit = sorted(distance_m for distance_m, _ in near)[MAX_DECALS - 1]
+            near = [item for item in near if item[0] <= limit][:MAX_DECALS]
+        rows = [_decal_row(decal, self._textures.rows[decal.texture]) for _, decal in near]
+        table = np.zeros(max(len(rows), 1), DecalRow.numpy_dtype())
+        for k, row in enumerate(rows):
+            table[k] = row
+        return wp.array(table, DecalRow, device=self.device), len(rows)
+
+
+_SHADER_ORDER = (
+    "rgb",
+    "linear",
+    "depth_m",
+    "normal",
+    "tag",
+    "instance",
+    "material",
+    "uv",
+    "duv",
+    "shading",
+    "residual",
+    "under",
+)
+
+
+def _eye(camera: Camera) -> Eye:
+    to_world = pose_matrix(camera.pose)
+    eye = Eye()
+    eye.position = wp.vec3(*to_world[:3, 3])
+    eye.forward = wp.vec3(*to_world[:3, 0])
+    eye.right = wp.vec3(*to_world[:3, 1])
+    eye.up = wp.vec3(*to_world[:3, 2])
+    eye.width_px = camera.width_px
+    eye.height_px = camera.height_px
+    eye.focal_px = camera.focal_px
+    return eye
+
+
+def _decal_row(decal: Decal, texture: int) -> tuple[Any, ...]:
+    """Return the row for a decal: u runs to the right across its width, v from the far end to the near end."""
+    to_world = pose_matrix((decal.pose[0], decal.pose[1], 0.0, 0.0, decal.pose[4], 0.0))
+    du = to_world[:2, 1] / decal.width_m
+    dv = -to_world[:2, 0] / decal.length_m
+    centre = np.array(decal.pose[:2])
+    return (tuple(du), tuple(dv), 0.5 - float(du @ centre), 0.5 - float(dv @ centre), texture)
+
+
+def _in_view(camera: Camera, store: GeometryStore) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return the triangles whose clusters touch the view, and which moving objects are among them."""
+    to_world = pose_matrix(camera.pose)
+    half = np.array([camera.width_px, camera.height_px]) * 0.5 / camera.focal_px
+    slope = 1.0 / np.sqrt(1.0 + half**2)
+
+    def touches(centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+        local = (centres - to_world[:3, 3]) @ to_world[:3, :3]
+        beside = (np.abs(local[:, 1:]) - local[:, :1] * half) * slope
+        return np.asarray((beside <= radii_m[:, None]).all(axis=1) & (local[:, 0] + radii_m >= geometry.NEAR_M))
+
+    static = touches(store.static.centres, store.static.radii_m)
+    moving = touches(store.moving_centres(), store.moving.radii_m) & store.shown
+    first = np.concatenate([store.static.first[static], store.moving.first[moving]])
+    count = np.concatenate([store.static.count[static], store.moving.count[moving]])
+    return expand(first, count), moving

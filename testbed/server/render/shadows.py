@@ -1,0 +1,272 @@
+"""Sun shadow maps: a focus window on the nearest sign, a near and a far window ahead of the camera.
+
+Windows are squares seen from the sun. Their centres are snapped to a coarse grid, as a pure function of camera and sun, so
+that a picture does not depend on the pictures before it, yet consecutive frames and other cameras nearby find their windows
+drawn already. Static objects are kept in a map of their own; what moves is drawn over a copy of it, and only the rectangles
+it covered are restored for the next frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from testbed.server.render import geometry
+from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.geometry_store import GeometryStore, expand
+from testbed.server.render.structs import WindowRow
+
+FOCUS_RANGE_M = 60.0
+"""Signs farther away get no window of their own."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A kind of window.
+
+    Attributes:
+        size_px: Side of the map.
+        half_m: Half the side in the world; 0 if it follows the watched object.
+        ahead_m: Distance from the camera to the centre.
+        snap_m: Grid of the centres.
+        slots: Windows kept at the same time.
+    """
+
+    size_px: int
+    half_m: float
+    ahead_m: float
+    snap_m: float
+    slots: int
+
+
+FOCUS = Level(512, 0.0, 0.0, 0.0, 2)
+NEAR = Level(1024, 14.0, 11.0, 4.0, 2)
+FAR = Level(1024, 80.0, 66.0, 16.0, 2)
+
+
+@dataclass(eq=False)
+class Slot:
+    """Storage of one window and what it holds at the moment."""
+
+    level: Level
+    offset: int
+    key: Any = None
+    drawn: bool = False
+    moving_key: Any = None
+    used: int = 0
+    row: Any = None
+    centre: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    half_m: float = 0.0
+    rectangles: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 4), np.int32))
+
+
+class ShadowMaps:
+    """Windows of one renderer.
+
+    Attributes:
+        heights: Device array with all composed maps.
+    """
+
+    def __init__(self, device: str) -> None:
+        """Reserve the maps."""
+        self.device = device
+        self._stripes = 1 if device == "cpu" else 16
+        self.slots: list[Slot] = []
+        total = 0
+        for level in (FOCUS, NEAR, FAR):
+            for _ in range(level.slots):
+                self.slots.append(Slot(level, total))
+                total += level.size_px**2
+        self._fixed = wp.zeros(total, dtype=wp.int32, device=device)
+        self.heights = wp.zeros(total, dtype=wp.int32, device=device)
+        self._clock = 0
+
+    def choose(
+        self, camera: Camera, sun: NDArray[np.float64], store: GeometryStore, stamp: tuple[int, ...]
+    ) -> tuple[list[Slot], NDArray[np.float64]]:
+        """Return the windows for a camera, finest first, and the (2, 3) axes of the map in the world.
+
+        Args:
+            camera: Whose picture is to be shadowed.
+            sun: Unit vector towards the sun.
+            store: Geometry, for the signs.
+            stamp: Versions of everything that is static; a change redraws all windows.
+        """
+        self._clock += 1
+        axes = _axes(sun)
+        to_world = pose_matrix(camera.pose)
+        heading = to_world[:2, 0] / max(float(np.hypot(*to_world[:2, 0])), 1e-6)
+        chosen: list[Slot] = []
+        watched = _nearest_sign(to_world, store)
+        if watched is not None:
+            centre, radius_m = watched
+            chosen.append(self._slot(FOCUS, centre, min(max(1.25 * radius_m, 0.5), 3.0), axes, sun, stamp))
+        for level in (NEAR, FAR):
+            centre = to_world[:3, 3].copy()
+            centre[:2] += level.ahead_m * heading
+            chosen.append(self._slot(level, centre, level.half_m, axes, sun, stamp))
+        return chosen, axes
+
+    def rows(self, chosen: list[Slot]) -> Any:
+        """Return the device table of chosen windows."""
+        return wp.array(np.array([slot.row for slot in chosen], WindowRow.numpy_dtype()), WindowRow, device=self.device)
+
+    def covers(self, chosen: list[Slot], axes: NDArray[np.float64], centres: NDArray[Any], radii: Any) -> Any:
+        """Return which spheres touch which windows, shape (windows, spheres) bool."""
+        flat = centres @ axes.T
+        return np.array(
+            [(np.abs(flat - slot.centre) <= (slot.half_m + radii)[:, None]).all(axis=1) for slot in chosen]
+        ).reshape(len(chosen), len(centres))
+
+    def draw(
+        self,
+        chosen: list[Slot],
+        windows: Any,
+        axes: NDArray[np.float64],
+        store: GeometryStore,
+        moving: NDArray[np.bool_],
+        moving_stamp: tuple[int, ...],
+    ) -> None:
+        """Bring chosen windows up to date.
+
+        Args:
+            chosen: From ``choose``.
+            windows: From ``rows``.
+            axes: From ``choose``.
+            store: Geometry, with the needed objects moved already.
+            moving: Which moving objects touch which windows, shape (windows, movers).
+            moving_stamp: Versions of everything that moves.
+        """
+        stale = [k for k, slot in enumerate(chosen) if not slot.drawn]
+        if stale:
+            cover = self.covers(chosen, axes, store.static.centres, store.static.radii_m) & store.static.casts
+            jobs = []
+            for k in stale:
+                slot = chosen[k]
+                size = slot.level.size_px**2
+                self._fixed[slot.offset : slot.offset + size].zero_()
+                pick = np.flatnonzero(cover[k])
+                jobs.append((k, expand(store.static.first[pick], store.static.count[pick])))
+            self._cast(jobs, windows, store, self._fixed)
+            for k in stale:
+                slot = chosen[k]
+                slot.drawn = True
+                wp.copy(self.heights, self._fixed, slot.offset, slot.offset, slot.level.size_px**2)
+        self._restore(
+            [(k, slot.rectangles) for k, slot in enumerate(chosen) if slot.moving_key != moving_stamp], windows
+        )
+        jobs = []
+        centres = store.moving_centres() @ axes.T
+        for k, slot in enumerate(chosen):
+            if slot.moving_key == moving_stamp:
+                continue
+            slot.moving_key = moving_stamp
+            pick = np.flatnonzero(moving[k] & store.moving.casts)
+            jobs.append((k, expand(store.moving.first[pick], store.moving.count[pick])))
+            slot.rectangles = _rectangles(slot, centres[pick], store.moving.radii_m[pick])
+        self._cast(jobs, windows, store, self.heights)
+
+    def _slot(
+        self,
+        level: Level,
+        centre: NDArray[np.float64],
+        half_m: float,
+        axes: NDArray[np.float64],
+        sun: NDArray[np.float64],
+        stamp: tuple[int, ...],
+    ) -> Slot:
+        flat = axes @ centre
+        if level.snap_m:
+            flat = np.round(flat / level.snap_m) * level.snap_m
+        key = (float(flat[0]), float(flat[1]), half_m, sun.tobytes(), stamp)
+        mine = [slot for slot in self.slots if slot.level is level]
+        slot = next((slot for slot in mine if slot.key == key), None)
+        if slot is None:
+            slot = min(mine, key=lambda slot: slot.used)
+            texel_m = 2.0 * half_m / level.size_px
+            middle = 0.5 * level.size_px
+            slot.key, slot.drawn, slot.moving_key, slot.centre, slot.half_m = key, False, None, flat, half_m
+            slot.rectangles = np.zeros((0, 4), np.int32)
+            height = np.round(float(sun @ centre) / 512.0) * 512.0
+            slot.row = (
+                (*(axes[0] / texel_m), middle - flat[0] / texel_m),
+                (*(axes[1] / texel_m), middle - flat[1] / texel_m),
+                (*sun, -height),
+                slot.offset,
+                level.size_px,
+                texel_m,
+            )
+        slot.used = self._clock
+        return slot
+
+    def _cast(self, jobs: list[tuple[int, NDArray[np.int32]]], windows: Any, store: GeometryStore, target: Any) -> None:
+        jobs = [(k, ids) for k, ids in jobs if len(ids)]
+        if not jobs:
+            return
+        ids = np.concatenate([ids for _, ids in jobs])
+        places = np.concatenate([np.full(len(ids), k, np.int32) for k, ids in jobs])
+        wp.launch(
+            geometry.cast_shadow,
+            (len(ids), self._stripes),
+            [
+                wp.array(ids, wp.int32, device=self.device),
+                wp.array(places, wp.int32, device=self.device),
+                store.triangles,
+                store.vertices,
+                windows,
+                self._stripes,
+                target,
+            ],
+            device=self.device,
+        )
+
+    def _restore(self, lists: list[tuple[int, NDArray[np.int32]]], windows: Any) -> None:
+        rows = [np.column_stack([np.full(len(items), k, np.int32), items]) for k, items in lists if len(items)]
+        if not rows:
+            return
+        table = np.concatenate(rows).astype(np.int32)
+        wp.launch(
+            geometry.restore,
+            (len(table), int(table[:, 4].max())),
+            [wp.array(table.ravel(), wp.int32, device=self.device), windows, self._fixed, self.heights],
+            device=self.device,
+        )
+
+
+def _axes(sun: NDArray[np.float64]) -> NDArray[np.float64]:
+    side = np.cross(sun, [0.0, 0.0, 1.0])
+    if np.linalg.norm(side) < 1e-3:
+        side = np.array([0.0, 1.0, 0.0])
+    side /= np.linalg.norm(side)
+    other = np.cross(side, sun)
+    return np.stack([side, other / np.linalg.norm(other)])
+
+
+def _nearest_sign(to_world: NDArray[np.float64], store: GeometryStore) -> tuple[NDArray[np.float64], float] | None:
+    best = None
+    for mover, centre, radius_m in store.signs:
+        if mover >= 0:
+            if not store.shown[mover]:
+                continue
+            centre = store.matrices[mover, :3, :3] @ centre + store.matrices[mover, :3, 3]
+        local = (centre - to_world[:3, 3]) @ to_world[:3, :3]
+        inside = 0.0 < local[0] < FOCUS_RANGE_M and np.hypot(local[1], local[2]) < 1.5 * local[0]
+        if inside and (best is None or local[0] < best[0]):
+            best = (float(local[0]), centre, radius_m)
+    return None if best is None else (best[1], best[2])
+
+
+def _rectangles(slot: Slot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return (x0, y0, width, height) in texels of what spheres may cover of a window, shape (n, 4)."""
+    size = slot.level.size_px
+    texel_m = 2.0 * slot.half_m / size
+    middle = (centres - slot.centre) / texel_m + 0.5 * size
+    reach = (radii_m / texel_m + 2.0)[:, None]
+    low = np.clip(np.floor(middle - reach), 0, size)
+    high = np.clip(np.ceil(middle + reach), 0, size)
+    boxes = np.concatenate([low, high - low], axis=1).astype(np.int32)
+    return boxes[(boxes[:, 2:] > 0).all(axis=1)]

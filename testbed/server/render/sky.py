@@ -1,0 +1,115 @@
+"""Air in the shader: sky, clouds, fog, rain streaks and the beam of the headlights."""
+
+from __future__ import annotations
+
+import warp as wp
+
+from testbed.server.render.sampling import bilinear
+from testbed.server.render.structs import MAX_LEVELS, WRAP_REPEAT, Eye, Int32s, Light, Textures, Vec4s
+
+_CLOUDS = wp.constant(wp.int32(1))
+_LEVELS = wp.constant(wp.int32(MAX_LEVELS))
+_REPEAT = wp.constant(wp.int32(WRAP_REPEAT))
+
+
+@wp.func
+def sky_gradient(direction: wp.vec3, light: Light, glow: float) -> wp.vec3:
+    """Return the clear sky's radiance; ``glow`` scales the brightness around the sun."""
+    up = 1.0 - wp.clamp(direction[2], 0.0, 1.0)
+    low = up * up * up
+    low = low * up * up
+    colour = light.zenith_rgb * (1.0 - low) + light.horizon_rgb * low
+    near = wp.max(wp.dot(direction, light.sun), 0.0)
+    near2 = near * near
+    near4 = near2 * near2
+    near16 = near4 * near4 * near4 * near4
+    near64 = near16 * near16 * near16 * near16
+    return colour + light.glow_rgb * (glow * (0.30 * near4 * (0.35 + 0.65 * low) + 0.35 * near16 + 0.8 * near64))
+
+
+@wp.func
+def fog_share(distance: float, height: float, slope: float, light: Light) -> float:
+    """Return how much of the light over a distance is fog, thinning exponentially with height above z = 0."""
+    way = wp.max(distance - light.fog_start_m, 0.0)
+    density = light.fog_1pm
+    k = light.fog_falloff_1pm
+    if k > 0.0:
+        density = density * wp.exp(-k * wp.clamp(height, 0.0, 50.0))
+        climb = k * slope * way
+        if climb > 1.0e-3:
+            density = density * (1.0 - wp.exp(-climb)) / climb
+    return 1.0 - wp.exp(-density * way)
+
+
+@wp.func
+def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, texels: Vec4s) -> wp.vec3:
+    """Return the radiance of a pixel without geometry."""
+    colour = sky_gradient(view, light, 1.0)
+    near = wp.dot(view, light.sun)
+    colour += light.disk_rgb * wp.clamp((near - 0.99970) * 6000.0, 0.0, 1.0)
+    if view[2] > 0.015 and light.cloud_cover > 0.02:
+        # A flat layer at unit height, seen ever flatter and fainter towards the horizon.
+        u = view[0] / (view[2] + 0.05) * 0.13
+        v = view[1] / (view[2] + 0.05) * 0.13
+        size = textures[_CLOUDS].width
+        texel = bilinear(
+            texels, offsets[_CLOUDS * _LEVELS], size, size, _REPEAT, u - wp.floor(u), v - wp.floor(v)
+        )
+        height = texel[3]
+        cover = wp.clamp((height - 1.0 + light.cloud_cover) * 3.5, 0.0, 1.0)
+        cover = cover * wp.clamp((view[2] - 0.015) * 9.0, 0.0, 1.0)
+        shade = 1.08 - 0.30 * wp.clamp((height - 1.0 + light.cloud_cover) * 1.6, 0.0, 1.0)
+        colour = colour * (1.0 - cover) + light.cloud_rgb * (cover * shade)
+    way = wp.min(3000.0, 90.0 / wp.max(view[2], 0.002))
+    fog = fog_share(way, 1.0, view[2], light)
+    return colour * (1.0 - fog) + light.fog_rgb * fog
+
+
+@wp.func
+def noise(a: int, b: int, c: int) -> float:
+    """Return a value in [0, 1) that depends only on three integers."""
+    h = wp.uint32(a) * wp.uint32(0x1E3779B1) ^ wp.uint32(b) * wp.uint32(0x05EBCA77) ^ wp.uint32(c) * wp.uint32(0x42B2AE3D)
+    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(0x2C1B3C6D)
+    h = (h ^ (h >> wp.uint32(12))) * wp.uint32(0x297A2D39)
+    h = h ^ (h >> wp.uint32(15))
+    return float(h >> wp.uint32(8)) * (1.0 / 16777216.0)
+
+
+@wp.func
+def rain_streak(column: int, row: int, eye: Eye, light: Light) -> float:
+    """Return the brightness of rain streaks at a pixel, two layers of drops, new in every frame."""
+    total = wp.float32(0.0)
+    for layer in range(2):
+        scale = 320.0 / float(eye.width_px) * (1.0 + 0.8 * float(layer))
+        y = float(row) * scale
+        x = float(column) * scale + light.rain_slant * y
+        cell = int(wp.floor(x))
+        shift = noise(cell, layer, light.frame) * 64.0
+        length = 26.0 - 8.0 * float(layer)
+        at = (y + shift) / length
+        drop = int(wp.floor(at))
+        inside = at - float(drop)
+        if noise(cell, drop * 2 + layer, light.frame + 77) < 0.16 * light.rain:
+            total += inside * (1.0 - inside) * 4.0 * (1.0 - 0.4 * float(layer))
+    return total
+
+
+@wp.func
+def beam(eye: Eye, p: wp.vec3, normal: wp.vec3, retro: float) -> float:
+    """Return the headlights' light at a point, for lamps below and ahead of the camera; ``retro`` is light sent back."""
+    ahead = wp.normalize(wp.vec3(eye.forward[0], eye.forward[1], 0.0) + wp.vec3(1.0e-6, 0.0, 0.0))
+    lamp = eye.position + ahead * 1.3 - wp.vec3(0.0, 0.0, 0.75)
+    way = p - lamp
+    square = wp.dot(way, way)
+    distance = wp.sqrt(square) + 1.0e-4
+    direction = way / distance
+    forward = wp.dot(direction, ahead)
+    if forward <= 0.05:
+        return 0.0
+    side = direction[0] * ahead[1] - direction[1] * ahead[0]
+    rise = direction[2] / forward
+    # Dipped beam: soft edge one degree below the lamp, a weak spill above it.
+    cut = 0.06 + 0.94 * wp.clamp((0.012 - rise) * 45.0, 0.0, 1.0)
+    cone = wp.exp(-side * side * 7.0) * cut
+    facing = wp.max(-wp.dot(direction, normal), 0.0)
+    return cone * (facing + retro * (0.2 + 0.8 * facing) * 0.2) * 18.0 / (square + 20.0)

@@ -1,0 +1,153 @@
+"""Records that travel to the kernels, and the options every kernel module shares."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import warp as wp
+
+KERNEL_OPTIONS = {"enable_backward": False, "fast_math": False}
+"""No adjoints (torch differentiates, see ``rerender``) and no value-changing float shortcuts: pictures repeat bit for bit."""
+
+MAX_LEVELS = 13
+"""Mip levels a texture may have: 4096 px and smaller."""
+
+WRAP_REPEAT, WRAP_CLAMP, WRAP_ZERO = 0, 1, 2
+KIND_TEXTURED, KIND_ROAD = 0, 1
+
+WANT_RGB, WANT_LINEAR, WANT_GEOMETRY, WANT_IDS, WANT_UV, WANT_LIGHT = 1, 2, 4, 8, 16, 32
+"""Bits of the shading kernel's ``want``: groups of outputs that are written together."""
+
+# mypy cannot read the calls that Warp wants as annotations of kernel arguments.
+if TYPE_CHECKING:
+    Int32s = Int64s = UInt8s = UInt32s = Floats = Vec2s = Vec3s = Vec4s = Vec3is = Mat44s = Any
+    Parts = Textures = Bands = Decals = Windows = Any
+else:
+    Int32s = wp.array(dtype=wp.int32)
+    Int64s = wp.array(dtype=wp.int64)
+    UInt8s = wp.array(dtype=wp.uint8)
+    UInt32s = wp.array(dtype=wp.uint32)
+    Floats = wp.array(dtype=wp.float32)
+    Vec2s = wp.array(dtype=wp.vec2)
+    Vec3s = wp.array(dtype=wp.vec3)
+    Vec4s = wp.array(dtype=wp.vec4)
+    Vec3is = wp.array(dtype=wp.vec3i)
+    Mat44s = wp.array(dtype=wp.mat44)
+
+
+@wp.struct
+class PartRow:
+    """What the shader knows of one mesh of one object."""
+
+    tag: wp.int32
+    instance: wp.uint32
+    kind: wp.int32
+    texture: wp.int32  # row of the texture table, -1 for none
+    first_band: wp.int32
+    bands: wp.int32
+    albedo: wp.vec3
+    specular: wp.float32
+    shininess: wp.float32
+    emissive: wp.float32
+
+
+@wp.struct
+class TextureRow:
+    """Where the mip pyramid of one texture lies among the texels."""
+
+    number: wp.int32
+    wrap: wp.int32
+    width: wp.int32
+    height: wp.int32
+    levels: wp.int32
+
+
+@wp.struct
+class BandRow:
+    """A painted line."""
+
+    t_m: wp.float32
+    width_m: wp.float32
+    dash_m: wp.float32
+    gap_m: wp.float32
+    rgb: wp.vec3
+
+
+@wp.struct
+class DecalRow:
+    """World position to texture coordinates: u = u0 + du . (x, y), v likewise."""
+
+    du: wp.vec2
+    dv: wp.vec2
+    u0: wp.float32
+    v0: wp.float32
+    texture: wp.int32
+
+
+@wp.struct
+class WindowRow:
+    """One square of a sun shadow map: world to (x_texel, y_texel, height towards the sun in m)."""
+
+    x: wp.vec4
+    y: wp.vec4
+    z: wp.vec4
+    offset: wp.int32
+    size_px: wp.int32
+    texel_m: wp.float32
+
+
+@wp.struct
+class Eye:
+    """Pinhole camera; a pixel's ray is forward + right * a + up * b, so that its length parameter is the depth."""
+
+    position: wp.vec3
+    forward: wp.vec3
+    right: wp.vec3
+    up: wp.vec3
+    width_px: wp.int32
+    height_px: wp.int32
+    focal_px: wp.float32
+
+
+@wp.struct
+class Light:
+    """Weather as the shader needs it, see ``lighting.Lighting`` for the meaning and units of every field."""
+
+    sun: wp.vec3
+    sun_rgb: wp.vec3
+    ambient_rgb: wp.vec3
+    ground_rgb: wp.vec3
+    zenith_rgb: wp.vec3
+    horizon_rgb: wp.vec3
+    glow_rgb: wp.vec3
+    disk_rgb: wp.vec3
+    cloud_rgb: wp.vec3
+    cloud_cover: wp.float32
+    shadow_blur_m: wp.float32
+    fog_rgb: wp.vec3
+    fog_1pm: wp.float32
+    fog_start_m: wp.float32
+    fog_falloff_1pm: wp.float32
+    wetness: wp.float32
+    puddles: wp.float32
+    rain: wp.float32
+    rain_slant: wp.float32
+    rain_rgb: wp.vec3
+    frame: wp.int32
+    beam_rgb: wp.vec3
+    lamp_gain: wp.float32
+
+
+if not TYPE_CHECKING:
+    Parts = wp.array(dtype=PartRow)
+    Textures = wp.array(dtype=TextureRow)
+    Bands = wp.array(dtype=BandRow)
+    Decals = wp.array(dtype=DecalRow)
+    Windows = wp.array(dtype=WindowRow)
+
+
+def configure(module: str) -> None:
+    """Set the shared kernel options on a kernel module (pass ``__name__``) and keep Warp off standard output."""
+    wp.config.log_level = wp.LOG_ERROR
+    wp.set_module_options(dict(KERNEL_OPTIONS), module=sys.modules[module])
