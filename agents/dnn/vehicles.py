@@ -127,3 +127,11 @@ def suppress(decoded: Tensor, *, threshold: float = 0.05, overlap: float = 0.5, 
     keep = nms(decoded[:, :4], decoded[:, 4], overlap)[:limit]
     decoded = decoded[keep]
     return Detections(decoded[:, :4], decoded[:, 4], decoded[:, 4] * decoded[:, 5])
+
+
+def pick_lead(found: Detections) -> tuple[float, Tensor | None]:
+    """Return the score and the box (4,) of the most likely vehicle ahead in the ego's lane; (0, None) without any."""
+    if len(found.lead_scores) == 0:
+        return 0.0, None
+    best = int(found.lead_scores.argmax())
+    return float(found.lead_scores[best]), found.boxes_px[best]

@@ -1,0 +1,1 @@
+"""Training of the shipped weights: one module per network, each readable from top to bottom."""

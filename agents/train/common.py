@@ -1,0 +1,154 @@
+"""What all training loops share: seeds, schedule, averaged weights, light and noise augmentation, the card."""
+
+from __future__ import annotations
+
+import copy
+import math
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from testbed.dataset.format import Split, load_split, sha256_of
+
+
+def seed_everything(seed: int) -> np.random.Generator:
+    """Seed torch and return the generator that draws batches and augmentation."""
+    torch.manual_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def open_splits(data: Path, task: str) -> tuple[Split, Split]:
+    """Open the train and the test split of a data set of `task`."""
+    return load_split(data, "train", task=task), load_split(data, "test", task=task)
+
+
+def schedule(step: int, steps: int, warmup: int = 100) -> float:
+    """Return the factor of the learning rate: linear warm-up, then half a cosine down to 1 %."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+class Averaged(Generic[ModelT]):
+    """Exponential moving average of a model's weights, which generalises better than the last step.
+
+    Attributes:
+        model: The averaged copy, in evaluation mode.
+    """
+
+    def __init__(self, model: ModelT, decay: float = 0.998) -> None:
+        """Start from a copy of `model`."""
+        self.model: ModelT = copy.deepcopy(model).eval()
+        self.decay = decay
+        self.updates = 0
+
+    def update(self, model: nn.Module) -> None:
+        """Move towards `model`; early updates move faster, so that the random start is forgotten."""
+        self.updates += 1
+        decay = self.decay * (1.0 - math.exp(-self.updates / 300.0))
+        with torch.no_grad():
+            live = model.state_dict()
+            for name, value in self.model.state_dict().items():
+                if value.dtype.is_floating_point:
+                    value.lerp_(live[name].detach(), 1.0 - decay)
+                else:
+                    value.copy_(live[name])
+
+
+def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield shuffled index batches of one epoch, dropping the incomplete last one."""
+    order = rng.permutation(count)
+    for start in range(0, count - size + 1, size):
+        yield np.sort(order[start : start + size])
+
+
+def relight(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Vary exposure, contrast, colour and sensor noise of a batch (N, 3, H, W) in 0…1; returns a new batch."""
+    count = images.shape[0]
+
+    def draw(low: float, high: float, channels: int = 1) -> Tensor:
+        return torch.from_numpy(rng.uniform(low, high, (count, channels, 1, 1)).astype(np.float32))
+
+    mean = images.mean((1, 2, 3), keepdim=True)
+    out = (images - mean) * draw(0.75, 1.3) + mean
+    out = out * draw(0.75, 1.25) * draw(0.93, 1.07, 3) + draw(-0.05, 0.05)
+    noise = torch.randn(out.shape) * draw(0.0, 0.03)
+    return (out + noise).clamp_(0.0, 1.0)
+
+
+def blotches(images: Tensor, rng: np.random.Generator, *, share: float = 0.5, top_px: int = 74) -> Tensor:
+    """Lay soft dark and bright blotches on the lower part of some images, as stains and worn tarmac would.
+
+    Args:
+        images: (N, 3, H, W) in 0…1, changed in place.
+        rng: Source of chance.
+        share: Share of the images that are changed.
+        top_px: First row that may change.
+    """
+    count, _, height, width = images.shape
+    for index in np.flatnonzero(rng.random(count) < share):
+        coarse = torch.zeros(1, 1, 12, 20)
+        for _ in range(rng.integers(1, 6)):
+            coarse[0, 0, rng.integers(0, 12), rng.integers(0, 20)] = float(rng.uniform(-0.35, 0.25))
+        field = nn.functional.interpolate(coarse, (height - top_px, width), mode="bilinear", align_corners=False)[0]
+        images[index, :, top_px:] += field
+    return images.clamp_(0.0, 1.0)
+
+
+class Report:
+    """Prints progress as ``epoch 3/20 step 562 loss 0.41 (12.3/s, 4.5 min)``."""
+
+    def __init__(self, epochs: int) -> None:
+        """Start the clock."""
+        self.epochs = epochs
+        self.started = time.monotonic()
+        self.images = 0
+
+    def epoch(self, epoch: int, images: int, losses: Mapping[str, float], figures: Mapping[str, float]) -> None:
+        """Print one line."""
+        self.images += images
+        seconds = self.seconds
+        parts = " ".join(f"{name} {value:.4g}" for name, value in {**losses, **figures}.items())
+        rate = self.images / seconds
+        print(f"epoch {epoch + 1}/{self.epochs} {parts} ({rate:.0f} images/s, {seconds / 60:.1f} min)", flush=True)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+
+def data_card(data: Path) -> dict[str, Any]:
+    """Return what a weight card says about its data."""
+    return {"task": load_split(data, "test").task, "dataset_sha256": sha256_of(data / "dataset.json")}
+
+
+def training_card(data: Path, report: Report, settings: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
+    """Return the part of a weight card that is common to all networks."""
+    return {
+        "data": data_card(data),
+        "hyper_parameters": dict(settings),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "trained": {
+            "seconds": round(report.seconds, 1),
+            "images_seen": report.images,
+            "hardware": f"CPU {platform.machine()}, {torch.get_num_threads()} thread(s)",
+            "torch": torch.__version__,
+        },
+    }
+
+
+def fraction(hits: int, count: int) -> dict[str, float | int]:
+    """Return k/n as a card writes it."""
+    return {"k": int(hits), "n": int(count), "value": round(hits / max(1, count), 4)}

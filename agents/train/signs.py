@@ -1,0 +1,120 @@
+"""Training of YOLOv5-cls on a ``tsr`` data set: cross-entropy with label smoothing on jittered and relit crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents import weights
+from agents.dnn.signs import SIGN_INPUT_PX, SignNet, sign_batch
+from agents.imaging import resize, to_batch
+from agents.train.common import (
+    Averaged,
+    Report,
+    batches,
+    fraction,
+    open_splits,
+    relight,
+    schedule,
+    seed_everything,
+    training_card,
+)
+from testbed.core.signs import SIGN_NAMES
+from testbed.dataset.format import Split
+
+
+def jitter(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cut the crop a little off and sometimes lose resolution, as a coarser or farther camera would."""
+    height, width = crop.shape[:2]
+    low = rng.uniform(-0.0, 0.1, 2)
+    high = rng.uniform(0.9, 1.0, 2)
+    top, bottom = round(low[0] * height), max(round(high[0] * height), round(low[0] * height) + 4)
+    left, right = round(low[1] * width), max(round(high[1] * width), round(low[1] * width) + 4)
+    crop = crop[top:bottom, left:right]
+    if crop.shape[1] > 16 and rng.random() < 0.4:
+        scale = rng.uniform(14.0 / crop.shape[1], 1.0)
+        crop = resize(crop, max(8, round(crop.shape[0] * scale)), max(8, round(crop.shape[1] * scale)))
+    return resize(np.ascontiguousarray(crop), SIGN_INPUT_PX, SIGN_INPUT_PX)
+
+
+@torch.inference_mode()
+def predict(model: SignNet, split: Split, size: int = 256) -> Tensor:
+    """Return the logits (N, 43) of a split."""
+    out = []
+    for start in range(0, len(split), size):
+        out.append(model(sign_batch([split.image(i) for i in range(start, min(start + size, len(split)))])))
+    return torch.cat(out)
+
+
+def figures(model: SignNet, split: Split) -> dict[str, Any]:
+    """Return held-out figures: accuracy overall, of loop crops alone, of the worst class, macro F1."""
+    answer = predict(model, split).argmax(-1).numpy()
+    label = split.labels["class_id"].astype(np.int64)
+    loop = split.labels["source"] == 0
+    hit = answer == label
+    classes = range(len(SIGN_NAMES))
+    recall = {c: float(hit[label == c].mean()) if (label == c).any() else 1.0 for c in classes}
+    f1 = []
+    for c in classes:
+        both = int((hit & (label == c)).sum())
+        f1.append(2.0 * both / max(1, int((label == c).sum()) + int((answer == c).sum())))
+    worst = min(recall, key=lambda c: recall[c])
+    return {
+        "tsr_accuracy": fraction(int(hit.sum()), len(hit)),
+        "tsr_loop_accuracy": fraction(int(hit[loop].sum()), int(loop.sum())),
+        "macro_f1": round(float(np.mean(f1)), 4),
+        "worst_class": {"class_id": worst, "recall": round(recall[worst], 4)},
+    }
+
+
+def train(
+    data: Path,
+    out: Path | None = None,
+    *,
+    epochs: int = 30,
+    batch: int = 64,
+    rate: float = 2e-3,
+    seed: int = 0,
+    name: str = "dnn-tsr",
+) -> Path:
+    """Train the sign net and write weights and card; arguments as in `agents.train.lanes.train`."""
+    torch.set_num_threads(1)
+    rng = seed_everything(seed)
+    split, held_out = open_splits(data, "tsr")
+    label = torch.from_numpy(split.labels["class_id"].astype(np.int64))
+    model = SignNet().to(memory_format=torch.channels_last).train()
+    averaged = Averaged(model)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
+    steps = epochs * (len(split) // batch)
+    report, step = Report(epochs), 0
+    for epoch in range(epochs):
+        total = 0.0
+        for index in batches(len(split), batch, rng):
+            crops = to_batch([jitter(split.image(int(i)), rng) for i in index])
+            images = relight(crops, rng).contiguous(memory_format=torch.channels_last)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * schedule(step, steps)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(images)
+            value = F.cross_entropy(logits.float(), label[torch.from_numpy(index)], label_smoothing=0.05)
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            averaged.update(model)
+            step += 1
+            total += float(value.detach())
+        count = len(split) // batch
+        seen = {}
+        if epoch % 5 == 4 or epoch == epochs - 1:
+            found = figures(averaged.model, held_out)
+            seen = {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
+        report.epoch(epoch, count * batch, {"loss": total / count}, seen)
+    settings = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "optimiser": "AdamW, EMA 0.998, bf16"}
+    card = training_card(data, report, settings, model) | {"figures": figures(averaged.model, held_out)}
+    return weights.save(name, averaged.model.state_dict(), card, out)
