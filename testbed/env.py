@@ -1,10 +1,10 @@
 """The Gymnasium environment: a scenario's world, driven by steer and acceleration.
 
 Observation (``Dict``): ``camera`` uint8 (height, width, 3) RGB driver's view; ``speed`` float32 (1,) in m/s;
-``command`` discrete route command. Action (``Box``, float32, [-1, 1]²): CARLA steer (positive right), and acceleration scaled to
-+4 m/s² (full throttle) and -8 m/s² (full braking). Reward per step: progress along the lane relative to cruising, minus
-the squared offset from the lane centre relative to half the lane, and -10 when the episode ends in a collision or off
-the road.
+``command`` discrete route command. Action (``Box``, float32, [-1, 1]²): CARLA steer (positive right), and acceleration
+scaled to +4 m/s² (full throttle) and -8 m/s² (full braking). Reward per step: progress along the lane relative to
+cruising, minus the squared offset from the lane centre relative to half the lane, and -10 when the episode ends in a
+collision or off the road.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from adversaries.delivery import load_decals
 from testbed.client import Connection, Frame, Session, connect
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodePlan
@@ -101,10 +102,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
             scenario=self.scenario.name, scene=self.scenario.dump(), agent="", condition=condition, seed=episode_seed
         )
         staging = self._staging = realise(plan)
-        # agents and artefacts are loaded where needed only: a policy under training imports neither
-        from testbed.episode import load_decals
-
-        decals, _ = load_decals(staging)
+        decals, _ = load_decals(staging.injections)
         if self._connection is None or not self._connection.alive():
             self.close()
             self._connection = connect(self._carla, map_name=staging.map, device=self._device)
@@ -134,7 +132,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         truncated = self._frame.frame + 1 >= self._staging.steps
         return self._observe(self._frame), reward, failed, truncated, self._info(self._frame, None)
 
-    def render(self) -> Image | None:  # type: ignore[override]
+    def render(self) -> Image | None:
         """Return the driver's view with overlays, shape (2 h, 2 w, 3) uint8, in mode ``rgb_array``; None otherwise."""
         if self.render_mode is None:
             return None

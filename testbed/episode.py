@@ -27,14 +27,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import adversaries
 import agents
+from adversaries.delivery import load_decals
 from agents.driver import Driver, DriverConfig
 from testbed import __version__
 from testbed.client import Connection, Frame, Session, connect
-from testbed.core.errors import AgentError, ArtefactError, TestbedError
+from testbed.core.errors import AgentError, TestbedError
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.core.types import Agent, Decal, Decision, Observation, Perception, Step
+from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
 from testbed.latency import LatencyModel, LatencySpec
 from testbed.scenario.realise import Staging, realise
@@ -119,27 +119,6 @@ def run_episode(
     """Carry out one plan with a runner of its own; see :meth:`EpisodeRunner.run`."""
     with EpisodeRunner(carla=carla) as runner:
         return runner.run(plan, folder, on_progress=on_progress)
-
-
-def load_decals(staging: Staging) -> tuple[dict[str, Decal], dict[str, Any]]:
-    """Return (adversary id to decal, adversary id to manifest) of what a staging injects.
-
-    Raises:
-        ArtefactError: If an artefact is missing, altered or not what its entry says.
-    """
-    decals: dict[str, Decal] = {}
-    manifests: dict[str, Any] = {}
-    for injection in staging.injections:
-        artefact = adversaries.load(injection.artefact)
-        manifest = artefact.manifest.model_dump(mode="json")
-        if manifest["kind"] != injection.kind:
-            raise ArtefactError(
-                f"artefact {injection.artefact!r} is a {manifest['kind']}, adversary {injection.adversary!r} asks for "
-                f"a {injection.kind}"
-            )
-        decals[injection.adversary] = artefact.decal()
-        manifests[injection.adversary] = manifest
-    return decals, manifests
 
 
 def driver_for(staging: Staging) -> Driver:
@@ -245,7 +224,7 @@ def _drive(
     folder: Path,
     on_progress: Progress | None,
 ) -> EpisodeRecord:
-    decals, manifests = load_decals(staging)
+    decals, manifests = load_decals(staging.injections)
     agent.reset(plan.seed)
     mind = _Mind(
         agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), staging.decision_every_steps
