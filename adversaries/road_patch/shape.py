@@ -1,0 +1,112 @@
+"""Size and budget of a dirty road patch, and the pictures that keep to them.
+
+Source: Sato et al., "Dirty Road Can Attack: Security of Deep Learning based Automated Lane Centering under
+Physical-World Attack", USENIX Security 2021: a bird's-eye patch of 45 x 300 cells, about 5.4 m x 36 m, grey, only ever
+brighter than the road, of which half may be changed.
+
+What is optimised are *cells* (12 cm squares). What is painted are *texels*, finer than cells, because road dirt has a
+grain: a fixed pattern of streaks and speckles, the same for attacks and controls, that multiplies the cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adversaries.artefact import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class PatchShape:
+    """Size and budget of a patch.
+
+    Attributes:
+        length_m: Extent along the road.
+        width_m: Extent across.
+        rows: Cells along the road, row 0 at the far end.
+        columns: Cells across, column 0 at the left edge.
+        texels_per_cell: Texels per cell and direction.
+        max_added_albedo: Largest linear albedo added to the road; old asphalt has about 0.12, fresh lane paint 0.8.
+        perturbable_share: Largest share of the texels that may be changed.
+        blur_cells: Standard deviation of the smoothing that turns cells into stains, (along, across).
+        grain_seed: Seed of the grain, equal for all patches that are compared.
+    """
+
+    length_m: float = 36.0
+    width_m: float = 5.4
+    rows: int = 300
+    columns: int = 45
+    texels_per_cell: int = 2
+    max_added_albedo: float = 0.35
+    perturbable_share: float = 0.5
+    blur_cells: tuple[float, float] = (3.0, 1.2)
+    grain_seed: int = 1
+
+    @property
+    def texels(self) -> tuple[int, int]:
+        """Texel rows and columns."""
+        return self.rows * self.texels_per_cell, self.columns * self.texels_per_cell
+
+    @property
+    def budget(self) -> Budget:
+        """The budget as it goes into a manifest."""
+        return Budget(max_added_albedo=self.max_added_albedo, perturbable_share=self.perturbable_share)
+
+
+def noise(shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return smooth noise of mean 0 and variance 1, correlated over ``scale`` pixels (rows, columns)."""
+    from scipy.ndimage import gaussian_filter
+
+    field: NDArray[np.float64] = gaussian_filter(rng.standard_normal(shape), scale, mode="reflect")
+    return np.asarray((field - field.mean()) / (field.std() + 1e-12))
+
+
+def grain(shape: PatchShape) -> NDArray[np.float32]:
+    """Return the grain of the dirt, shape ``shape.texels``, 0.4-1: fine speckle with faint streaks along the road."""
+    rng = np.random.default_rng(shape.grain_seed)
+    per = shape.texels_per_cell
+    speckle = noise(shape.texels, (0.7, 0.7), rng)
+    streaks = noise(shape.texels, (12.0 * per, 0.6 * per), rng)
+    blotches = noise(shape.texels, (4.0 * per, 2.0 * per), rng)
+    mixed = 0.5 * speckle + 0.35 * streaks + 0.35 * blotches
+    return np.clip(0.82 + 0.16 * mixed, 0.4, 1.0).astype(np.float32)
+
+
+def dirt(shape: PatchShape, seed: int, values: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return random dirt, the control of every attack.
+
+    Stains of several sizes, drawn out along the road as tyres do, with the common grain on top. The texels get exactly
+    the values of the attack that the dirt is compared with, only in other places: the same budget in every sense.
+
+    Args:
+        shape: Size and budget.
+        seed: Seed of the stains.
+        values: Added albedo of that attack's texels, any shape with as many elements as ``shape.texels``; None fills
+            the perturbable share with values from 0 to the largest.
+
+    Returns:
+        Added linear albedo, shape ``shape.texels``, float32.
+
+    Raises:
+        ValueError: If ``values`` does not fit the shape.
+    """
+    rng = np.random.default_rng(seed)
+    count = shape.texels[0] * shape.texels[1]
+    if values is None:
+        changed = int(count * shape.perturbable_share)
+        ramp = np.linspace(0.0, shape.max_added_albedo, changed + 1)[1:]
+        values = np.concatenate([np.zeros(count - changed), ramp]).astype(np.float32)
+    if values.size != count:
+        raise ValueError(f"{values.size} values for a patch of {count} texels")
+    per = shape.texels_per_cell
+    stains = (
+        noise(shape.texels, (24.0 * per, 5.0 * per), rng)
+        + 0.8 * noise(shape.texels, (10.0 * per, 2.0 * per), rng)
+        + 0.5 * noise(shape.texels, (4.0 * per, 1.2 * per), rng)
+    )
+    stains = stains + 2.5 * (grain(shape) - 0.82)
+    out = np.empty(count, dtype=np.float32)
+    out[np.argsort(stains, axis=None, kind="stable")] = np.sort(values, axis=None)
+    return out.reshape(shape.texels)
