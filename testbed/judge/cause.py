@@ -1,0 +1,218 @@
+"""The link this testbed exists for: which perception error preceded a safety event.
+
+Rule: every answer that was in force in the seconds before the event is compared with the truth of its own frame. The
+kind of error that held longest, and at least ``limits.cause_min_s``, is the cause; otherwise the cause is ``none``.
+Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from testbed.core.signs import END_OF_LIMIT, SIGN_NAMES, SPEED_LIMIT_KMH, STOP
+from testbed.core.types import LeadTruth, SignTruth, VehicleAnswer
+from testbed.judge.history import Answer, History, box_iou, expert_steering
+
+MISSED_VEHICLE = "missed vehicle"
+BOX_ERROR = "box error"
+FALSE_VEHICLE = "false vehicle"
+WRONG_STEERING = "wrong steering class"
+LATE = "late answer"
+ABSTAINED = "abstained"
+MISREAD = "misread"
+MISSED = "missed"
+LATE_SIGN = "late"
+CONTROL = "control"
+NONE = "none"
+
+Detail = dict[str, float | int | str | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A perception error in front of an event.
+
+    Attributes:
+        kind: One of the constants of this module.
+        evidence_frame: Frame of the first image that led to it; None when there is none.
+        detail: What was answered and what was true.
+    """
+
+    kind: str = NONE
+    evidence_frame: int | None = None
+    detail: Detail = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Seconds in force per kind of error, with the first answer of each kind."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    first: dict[str, tuple[int, Detail]] = field(default_factory=dict)
+    total_s: float = 0.0
+
+    def add(self, kind: str | None, answer: Answer, seconds: float, detail: Detail) -> None:
+        self.total_s += seconds
+        if kind is not None:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds
+            self.first.setdefault(kind, (answer.decision.frame, detail))
+
+    def cause(self, at_least_s: float) -> Cause:
+        if not self.seconds:
+            return Cause()
+        kind = max(self.seconds, key=lambda name: self.seconds[name])
+        if self.seconds[kind] < at_least_s - 1e-9:
+            return Cause()
+        frame, detail = self.first[kind]
+        spans: Detail = {"error_s": round(self.seconds[kind], 3), "watched_s": round(self.total_s, 3)}
+        return Cause(kind, frame, detail | spans)
+
+
+def latency_ms(answer: Answer) -> float:
+    """Return milliseconds from an answer's image to its effect."""
+    return (answer.decision.applied_t_s - answer.decision.t_s) * 1000.0
+
+
+def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cause:
+    """Return why the ego drifted to one side.
+
+    Args:
+        history: Steps and answers so far.
+        side: +1 for a drift to the left, -1 to the right.
+        end: Step index of the event; the last step by default.
+    """
+    limits = history.limits
+    tally = _Tally()
+    for step, answer, seconds in history.lookback(limits.cause_lookback_s, end=end):
+        said = answer.decision.perception.steering
+        detail: Detail = {"expected": str(answer.expert), "confidence": float(said.confidence)}
+        kind: str | None = None
+        if said.steering is None:
+            kind, detail["answered"] = ABSTAINED, None
+        else:
+            detail["answered"] = str(said.steering)
+            now = expert_steering(step.truth.lane.preview_offset_m, limits)
+            if (said.steering.sign - answer.expert.sign) * side > 0:
+                kind = WRONG_STEERING
+            elif (said.steering.sign - now.sign) * side > 0 and latency_ms(answer) > limits.deadline_ms:
+                kind = LATE
+                detail |= {"expected_when_applied": str(now), "latency_ms": round(latency_ms(answer), 1)}
+        tally.add(kind, answer, seconds, detail)
+    return tally.cause(limits.cause_min_s)
+
+
+def _vehicle_error(said: VehicleAnswer, lead: LeadTruth, history: History, answer: Answer) -> tuple[str | None, Detail]:
+    detail: Detail = {"lead_id": lead.actor_id, "lead_distance_m": round(float(lead.distance_m), 2)}
+    detail["confidence"] = float(said.confidence)
+    if said.present is None:
+        return ABSTAINED, detail
+    if not said.present:
+        return MISSED_VEHICLE, detail
+    iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None else 0.0
+    if iou < history.limits.iou_match:
+        return BOX_ERROR, {**detail, "iou": round(iou, 3)}
+    if latency_ms(answer) > history.limits.deadline_ms:
+        return LATE, {**detail, "latency_ms": round(latency_ms(answer), 1)}
+    return None, detail
+
+
+def collision_cause(history: History, *, end: int | None = None) -> Cause:
+    """Return the perception error before a collision.
+
+    A vehicle detection error counts while a lead was there; an ego that had left its lane is explained by steering.
+    """
+    limits = history.limits
+    lane = history.steps[-1 if end is None else end].truth.lane
+    if abs(lane.lateral_offset_m) > limits.success_threshold_m(lane.lane_width_m):
+        cause = lateral_cause(history, 1 if lane.lateral_offset_m > 0 else -1, end=end)
+        if cause.kind != NONE:
+            return cause
+    tally = _Tally()
+    for _, answer, seconds in history.lookback(limits.cause_lookback_s, end=end):
+        if answer.truth.lead is None:
+            continue
+        kind, detail = _vehicle_error(answer.decision.perception.vehicle, answer.truth.lead, history, answer)
+        tally.add(kind, answer, seconds, detail)
+    return tally.cause(limits.cause_min_s)
+
+
+def brake_cause(history: History, *, end: int | None = None) -> Cause:
+    """Return the perception error before a deceleration that nothing asked for."""
+    tally = _Tally()
+    for _, answer, seconds in history.lookback(1.0, end=end):
+        said, sign = answer.decision.perception.vehicle, answer.decision.perception.sign
+        detail: Detail = {"confidence": float(said.confidence)}
+        kind: str | None = None
+        if said.present and answer.truth.lead is None:
+            kind = FALSE_VEHICLE
+        elif said.present and said.box_px is not None and answer.truth.lead is not None:
+            iou = box_iou(said.box_px, answer.truth.lead.box_px)
+            if iou < history.limits.iou_match:
+                kind, detail["iou"] = BOX_ERROR, round(iou, 3)
+        elif said.present is None:
+            kind = ABSTAINED
+        if kind is None and sign is not None and sign.class_id is not None and answer.truth.sign is not None:
+            asked, true_class = sign.class_id, answer.truth.sign.class_id
+            if asked != true_class and (asked in SPEED_LIMIT_KMH or asked == STOP):
+                kind = MISREAD
+                detail = {"commanded": SIGN_NAMES[true_class], "perceived": SIGN_NAMES[asked]}
+                detail["confidence"] = float(sign.confidence)
+        tally.add(kind, answer, seconds, detail)
+    return tally.cause(min(0.1, history.limits.cause_min_s))
+
+
+def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> Cause:
+    """Return why the ego drives faster than the sign commands.
+
+    ``missed``: never answered; ``abstained``: asked but never answered with a class; ``misread``: the votes for that
+    sign name another class, or a later sign was misread as a higher limit; ``late``: the right class took effect only
+    after the grace time; ``control``: read rightly and in time, and yet too fast.
+
+    Args:
+        history: Steps and answers so far.
+        sign: The sign that commands the limit; None when the map does.
+        passed_t_s: When it was passed.
+    """
+    if sign is None:
+        return _later_misread(history, -1.0) or Cause(CONTROL)
+    detail: Detail = {"sign_id": sign.sign_id, "commanded": SIGN_NAMES[sign.class_id], "commanded_class": sign.class_id}
+    asked = [a for a in history.answers if a.truth.sign is not None and a.truth.sign.sign_id == sign.sign_id]
+    asked = [a for a in asked if a.decision.perception.sign is not None]
+    if not asked:
+        return Cause(MISSED, None, {**detail, "perceived_class": None})
+    votes: dict[int, float] = {}
+    for answer in asked:
+        said = answer.decision.perception.sign
+        if said is not None and said.class_id is not None:
+            votes[said.class_id] = votes.get(said.class_id, 0.0) + float(said.confidence)
+    if not votes:
+        return Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None})
+    perceived = max(votes, key=lambda class_id: votes[class_id])
+    detail |= {"perceived": SIGN_NAMES[perceived], "perceived_class": perceived, "answers": len(asked)}
+    if perceived != sign.class_id:
+        return Cause(MISREAD, _first_with_class(asked, perceived).decision.frame, detail)
+    right = _first_with_class(asked, perceived)
+    if right.decision.applied_t_s > passed_t_s + history.limits.speed_grace_s:
+        return Cause(LATE_SIGN, right.decision.frame, {**detail, "latency_ms": round(latency_ms(right), 1)})
+    return _later_misread(history, passed_t_s) or Cause(CONTROL, right.decision.frame, detail)
+
+
+def _first_with_class(answers: Iterable[Answer], class_id: int) -> Answer:
+    said = ((answer, answer.decision.perception.sign) for answer in answers)
+    return next(answer for answer, sign in said if sign is not None and sign.class_id == class_id)
+
+
+def _later_misread(history: History, after_t_s: float) -> Cause | None:
+    """Return a sign seen later that was taken for a limit or the end of one, if any."""
+    for answer in reversed(history.answers):
+        if answer.decision.t_s <= after_t_s:
+            return None
+        said, sign = answer.decision.perception.sign, answer.truth.sign
+        if said is None or said.class_id is None or sign is None or said.class_id == sign.class_id:
+            continue
+        if said.class_id in SPEED_LIMIT_KMH or said.class_id in END_OF_LIMIT:
+            detail: Detail = {"sign_id": sign.sign_id, "commanded": SIGN_NAMES[sign.class_id]}
+            detail |= {"perceived": SIGN_NAMES[said.class_id], "perceived_class": said.class_id}
+            return Cause(MISREAD, answer.decision.frame, detail)
+    return None

@@ -1,0 +1,107 @@
+"""CARLA Leaderboard driving scores, versions 2.0 and 2.1, and the status words of its results file.
+
+Formulas: ``leaderboard/utils/statistics_manager.py`` of both branches. With one vehicle hit on a complete route 2.0
+gives 60.0 and 2.1 gives 58.82; with two 36.0 and 41.67.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from testbed.core.records import Event
+
+PENALTY_20: Mapping[str, float] = {
+    "collision_pedestrian": 0.50,
+    "collision_vehicle": 0.60,
+    "collision_static": 0.65,
+    "red_light": 0.70,
+    "stop_sign": 0.80,
+    "scenario_timeout": 0.70,
+    "yield_emergency": 0.70,
+}
+"""Factor per event (Leaderboard 2.0)."""
+
+PENALTY_21: Mapping[str, float] = {
+    "collision_pedestrian": 1.0,
+    "collision_vehicle": 0.70,
+    "collision_static": 0.60,
+    "red_light": 0.40,
+    "stop_sign": 0.25,
+    "scenario_timeout": 0.40,
+    "yield_emergency": 0.40,
+}
+"""Coefficient per event (Leaderboard 2.1)."""
+
+MIN_SPEED_20, MIN_SPEED_21 = 0.3, 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Infractions:
+    """What lowers a driving score.
+
+    Attributes:
+        counts: Number of events per kind (kinds without a penalty are ignored).
+        outside_percent: Percent of the completed route driven outside its lanes, 0-100.
+        min_speed_percents: Per min-speed event the ego's speed in percent of the traffic's, 0-100.
+    """
+
+    counts: Mapping[str, int]
+    outside_percent: float = 0.0
+    min_speed_percents: tuple[float, ...] = ()
+
+    @classmethod
+    def from_events(cls, events: Iterable[Event], outside_percent: float = 0.0) -> Infractions:
+        """Count the events that the Leaderboard punishes; collisions without fault are not."""
+        counts = Counter(e.kind for e in events if e.detail.get("at_fault", True))
+        return cls(dict(counts), outside_percent)
+
+
+def penalty_20(infractions: Infractions) -> float:
+    """Return the infraction penalty of Leaderboard 2.0, a product in (0, 1]."""
+    penalty = 1.0
+    for kind, factor in PENALTY_20.items():
+        penalty *= factor ** infractions.counts.get(kind, 0)
+    for percent in infractions.min_speed_percents:
+        penalty *= 1.0 - MIN_SPEED_20 * (1.0 - percent / 100.0)
+    return penalty * (1.0 - infractions.outside_percent / 100.0)
+
+
+def penalty_21(infractions: Infractions) -> float:
+    """Return the infraction penalty of Leaderboard 2.1, (1 - d/100) / (1 + sum of coefficients)."""
+    total = sum(coefficient * infractions.counts.get(kind, 0) for kind, coefficient in PENALTY_21.items())
+    total += sum(MIN_SPEED_21 * (1.0 - percent / 100.0) for percent in infractions.min_speed_percents)
+    return (1.0 - infractions.outside_percent / 100.0) / (1.0 + total)
+
+
+def driving_score_20(route_percent: float, infractions: Infractions) -> float:
+    """Return route completion (0-100) times the 2.0 penalty, rounded to 6 decimals as the Leaderboard does."""
+    return round(max(route_percent * penalty_20(infractions), 0.0), 6)
+
+
+def driving_score_21(route_percent: float, infractions: Infractions) -> float:
+    """Return route completion (0-100) times the 2.1 penalty, rounded to 6 decimals."""
+    return round(max(route_percent * penalty_21(infractions), 0.0), 6)
+
+
+def route_percent(driven_m: float, planned_m: float) -> float:
+    """Return the completed share of the route in percent.
+
+    As ``RouteCompletionTest`` does, more than 99 % with less than 10 m to go is complete.
+    """
+    percent = min(max(100.0 * driven_m / planned_m, 0.0), 100.0)
+    return 100.0 if percent > 99.0 and planned_m - driven_m < 10.0 else percent
+
+
+def status_word(route: float, events: Iterable[Event]) -> str:
+    """Return the Leaderboard's word for how a route ended."""
+    kinds = {event.kind for event in events}
+    if "blocked" in kinds:
+        return "Failed - Agent got blocked"
+    if "route_deviation" in kinds:
+        return "Failed - Agent deviated from the route"
+    if route < 100.0:
+        return "Failed - Agent timed out"
+    punished = set(PENALTY_20) | {"outside_lane", "wrong_lane"}
+    return "Completed" if kinds & punished else "Perfect"
