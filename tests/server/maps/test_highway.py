@@ -44,7 +44,7 @@ def test_locate_agrees_with_the_client(bundle: MapBundle, client_map: carla.Map)
     generator = random.Random(7)
     for _ in range(400):
         road, s = generator.choice((1, 2)), generator.uniform(1.0, LENGTH_M - 1.0)
-        lane, offset = generator.choice((1, 2)), generator.uniform(-1.7, 1.7)
+        lane, offset = generator.choice((1, 2)), generator.uniform(-1.5, 1.5)
         lane = -lane if road == 1 else lane
         left, right = bundle.network.road(road).lane_bounds(s, lane)
         x, y, *_ = bundle.network.road(road).pose(s, 0.5 * (left + right) + offset)

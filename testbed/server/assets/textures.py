@@ -1,0 +1,141 @@
+"""Procedural textures: seamless noise for ground and walls, colour conversions. Everything is seeded and exact.
+
+Textures of the scene are linear; colours are written here as sRGB bytes, as one reads them off a picture.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+Pixels = NDArray[np.float32]
+Rgb8 = tuple[int, int, int]
+
+
+def linear(srgb: ArrayLike) -> Pixels:
+    """Returns linear float32 values of sRGB bytes (0-255), any shape (IEC 61966-2-1)."""
+    value = np.asarray(srgb, np.float64) / 255.0
+    out: Pixels = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return out
+
+
+def linear_rgb(srgb: Rgb8) -> tuple[float, float, float]:
+    """Returns one colour as linear floats."""
+    r, g, b = linear(srgb).tolist()
+    return r, g, b
+
+
+def noise(size: int, seed: int, slope: float = 1.0, *, low: float = 1.0, high: float = 1e9) -> NDArray[np.float64]:
+    """Returns seamless noise (size, size) with zero mean and unit deviation.
+
+    Args:
+        size: side in pixels.
+        seed: seed of the generator.
+        slope: amplitude falls with frequency to this power; 0 is white, 1 cloudy, 2 very smooth.
+        low: lowest frequency in cycles per tile.
+        high: highest frequency in cycles per tile.
+    """
+    generator = np.random.default_rng(seed)
+    spectrum = np.fft.rfft2(generator.standard_normal((size, size)))
+    frequency = np.hypot(np.fft.fftfreq(size, 1.0 / size)[:, None], np.fft.rfftfreq(size, 1.0 / size)[None])
+    keep = (frequency >= low) & (frequency <= high)
+    spectrum *= np.where(keep, np.maximum(frequency, 1.0) ** -slope, 0.0)
+    field = np.fft.irfft2(spectrum, s=(size, size))
+    return (field - field.mean()) / max(float(field.std()), 1e-12)
+
+
+def tinted(base: Rgb8, *layers: tuple[NDArray[np.float64], tuple[float, float, float]]) -> Pixels:
+    """Returns a linear texture: an sRGB colour plus noise fields, each with its amplitude per channel in bytes."""
+    srgb = np.asarray(base, np.float64) + sum(field[..., None] * np.asarray(gain) for field, gain in layers)
+    return linear(np.clip(srgb, 0.0, 255.0))
+
+
+def from_image(image: Image.Image) -> Pixels:
+    """Returns a Pillow image as a linear texture (h, w, 3)."""
+    return linear(np.asarray(image.convert("RGB")))
+
+
+@cache
+def grass() -> Pixels:
+    """Mown roadside grass, 256 x 256 px, made to repeat every 6 m."""
+    return tinted((96, 112, 58), (noise(256, 11, 0.5, low=8), (13, 14, 9)), (noise(256, 12, 1.2, high=12), (9, 7, 5)))
+
+
+@cache
+def meadow(kind: int) -> Pixels:
+    """Fields: 0 meadow, 1 ripe grain, 2 young crop, 3 ploughed earth; 128 x 128 px, made to repeat every 40 m."""
+    base: Rgb8 = ((98, 118, 62), (168, 150, 92), (84, 112, 58), (122, 102, 78))[kind]
+    rows = np.sin(np.arange(128) * 2 * np.pi * 16 / 128)[None, :] * np.ones((128, 1)) * (0.0 if kind == 0 else 1.0)
+    return tinted(
+        base,
+        (noise(128, 20 + kind, 0.7, low=4), (9, 9, 7)),
+        (noise(128, 30 + kind, 1.5, high=5), (6, 6, 4)),
+        (rows, (4, 4, 3)),
+    )
+
+
+@cache
+def leaves(kind: int) -> Pixels:
+    """Tree crowns: 0 broadleaf, 1 lighter broadleaf, 2 conifer; 128 x 128 px."""
+    base: Rgb8 = ((62, 84, 38), (84, 104, 46), (42, 62, 38))[kind]
+    blobs = noise(128, 40 + kind, 0.8, low=5, high=26)
+    return tinted(base, (blobs, (17, 20, 10)), (noise(128, 50 + kind, 0.2, low=20), (9, 10, 6)))
+
+
+@cache
+def bark() -> Pixels:
+    """Tree trunks, 32 x 32 px."""
+    return tinted((84, 68, 54), (noise(32, 60, 0.5), (12, 10, 8)))
+
+
+@cache
+def concrete() -> Pixels:
+    """Concrete with dirt, 128 x 128 px, made to repeat every 4 m."""
+    return tinted((160, 156, 148), (noise(128, 70, 0.6, low=3), (6, 6, 6)), (noise(128, 71, 1.6, high=6), (9, 9, 9)))
+
+
+@cache
+def paving() -> Pixels:
+    """Sidewalk slabs, 128 x 128 px, made to repeat every 2 m."""
+    pixels = tinted((150, 146, 140), (noise(128, 72, 0.4, low=6), (8, 8, 8)))
+    pixels[::32] *= 0.6
+    pixels[:, ::32] *= 0.6
+    return pixels
+
+
+@cache
+def steel() -> Pixels:
+    """Galvanised steel, 64 x 64 px."""
+    return tinted((150, 154, 158), (noise(64, 80, 0.8, low=2), (7, 7, 7)))
+
+
+@cache
+def facade(kind: int) -> Pixels:
+    """House walls with windows: 0 plaster, 1 brick, 2 factory hall; 128 x 128 px, made to repeat every 6 m."""
+    base: Rgb8 = ((214, 204, 184), (156, 104, 84), (176, 180, 184))[kind]
+    pixels = tinted(
+        base, (noise(128, 90 + kind, 0.4, low=8), (5, 5, 5)), (noise(128, 93 + kind, 1.6, high=6), (6, 6, 6))
+    )
+    if kind == 2:
+        pixels[:, ::8] *= 0.86
+        pixels[20:44, :] = linear((74, 84, 96))
+        pixels[20:44, ::32] = linear((180, 184, 188))
+    else:
+        for row in (14, 78):
+            for column in (18, 82):
+                pixels[row - 3 : row + 41, column - 3 : column + 31] = linear((232, 230, 224))
+                pixels[row : row + 38, column : column + 28] = linear((58, 66, 78))
+                pixels[row + 18 : row + 20, column : column + 28] = linear((232, 230, 224))
+                pixels[row : row + 38, column + 13 : column + 15] = linear((232, 230, 224))
+    return pixels
+
+
+@cache
+def tiles() -> Pixels:
+    """Roof tiles, 64 x 64 px, made to repeat every 3 m."""
+    pixels = tinted((138, 74, 58), (noise(64, 97, 0.4, low=6), (10, 7, 6)))
+    pixels[::8] *= 0.72
+    return pixels

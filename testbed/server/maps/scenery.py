@@ -1,0 +1,43 @@
+"""Builds everything that stands still: land, roads, rails, bridges, trees, houses and the map's traffic signs.
+
+Works for any OpenDRIVE network. Objects are pieces of about 100 m, so the renderer skips what the camera cannot see, and
+their names and order depend on the network and the seed only.
+"""
+
+from __future__ import annotations
+
+from testbed.server.maps.carriageway import build_road
+from testbed.server.maps.network import RoadNetwork
+from testbed.server.maps.roadside import build_roadside, build_structures
+from testbed.server.maps.signage import build_signs
+from testbed.server.maps.stage import SceneryObject, Stage
+from testbed.server.maps.terrain import Terrain, build_terrain
+from testbed.server.maps.vegetation import build_houses, build_vegetation
+from testbed.server.render.scene import Scene
+
+__all__ = ["SceneryObject", "build_scenery"]
+
+
+def build_scenery(network: RoadNetwork, scene: Scene, seed: int = 0) -> list[SceneryObject]:
+    """Fills a scene with the scenery of a map.
+
+    Args:
+        network: the roads.
+        scene: receives the objects, static, with instance ids from 1 000 001 on.
+        seed: seed of hills, fields, trees and houses; equal seeds give equal scenes.
+
+    Returns:
+        The objects in order of creation, with bounding boxes, tags and collision boxes.
+    """
+    stage = Stage(scene)
+    terrain = Terrain(network, seed)
+    for road in network.roads.values():
+        build_road(network, road, stage)
+    build_terrain(terrain, stage)
+    for road in network.roads.values():
+        build_roadside(network, road, stage)
+    build_structures(network, stage)
+    build_signs(network, stage)
+    build_vegetation(network, terrain, stage, seed)
+    build_houses(network, terrain, stage, seed)
+    return stage.objects
