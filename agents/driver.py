@@ -85,6 +85,8 @@ class Driver:
     EMERGENCY_MPS2 = 8.0
     STOPPED_MPS = 0.1
     STOP_WAIT_S = 1.0
+    STOP_BEFORE_M = 1.0
+    STOP_FLOOR_MPS2 = 2.5
     SIGN_GONE_S = 0.3
 
     def __init__(self, config: DriverConfig | None = None) -> None:
@@ -226,4 +228,7 @@ class Driver:
                 self._stop_until_s = None
                 return math.inf
             return -3.0
-        return -(speed_mps**2) / (2.0 * max(self._votes[sign_id].last_distance_m - 1.0, 0.5))
+        left_m = self._votes[sign_id].last_distance_m - self.STOP_BEFORE_M
+        # the last metres need a floor: demand falls with the square of the speed and would let the car creep past
+        floor = self.STOP_FLOOR_MPS2 if left_m < 1.0 else 0.0
+        return -max(speed_mps**2 / (2.0 * max(left_m, 0.3)), floor)
