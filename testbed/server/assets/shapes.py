@@ -233,20 +233,17 @@ def cylinder(radius_m: float, height_m: float, sides: int = 8, *, cap: bool = Tr
     return lathe(profile, sides, smooth=False)
 
 
-def plate(outline: Floats, thickness_m: float = 0.0) -> Shape:
-    """Returns a flat plate in the plane x = 0 that faces -x, with uv from its bounding square.
+def plate(outline: Floats, half_m: float) -> Shape:
+    """Returns a flat plate in the plane x = 0 that faces -x, with uv from the square of half size `half_m` around it.
 
     Args:
-        outline: (N, 2) points (y_m, z_m) of a convex outline around the origin; as seen by the reader of the plate, who looks
-            along +x, y grows to the right and u with it.
-        thickness_m: unused extent behind the face; the back is :func:`plate_back`.
+        outline: (N, 2) points (y_m, z_m) of a convex outline around the origin; the reader of the plate looks along +x and
+            sees y grow to the right, as u does.
+        half_m: half side of the square that the texture covers.
     """
-    size = np.abs(outline).max()
     y, z = outline.T
-    points = np.column_stack((np.full(len(y), -0.5 * thickness_m), y, z))
-    centre = np.array([[-0.5 * thickness_m, 0.0, 0.0]])
-    vertices = np.concatenate((centre, points))
-    uv = 0.5 + 0.5 * np.column_stack((vertices[:, 1], -vertices[:, 2])) / size
+    vertices = np.concatenate(([[0.0, 0.0, 0.0]], np.column_stack((np.zeros(len(y)), y, z))))
+    uv = 0.5 + 0.5 * np.column_stack((vertices[:, 1], -vertices[:, 2])) / half_m
     k = np.arange(len(y))
     triangles = np.stack((np.zeros_like(k), 1 + k, 1 + (k + 1) % len(y)), axis=1)
     return Shape(vertices, np.tile([-1.0, 0.0, 0.0], (len(vertices), 1)), uv, triangles)
@@ -254,7 +251,7 @@ def plate(outline: Floats, thickness_m: float = 0.0) -> Shape:
 
 def plate_back(outline: Floats, thickness_m: float) -> Shape:
     """Returns the rim and the back of a plate (see :func:`plate`), for the unpainted metal."""
-    face = plate(outline, thickness_m)
+    face = plate(outline, 1.0)
     back = Shape(face.vertices_m + (thickness_m, 0.0, 0.0), -face.normals, face.uv * 0.0, face.triangles)
     ring = face.vertices_m[1:]
     ring = np.concatenate((ring, ring[:1]))

@@ -162,7 +162,7 @@ def panel_asset(number: int, lane: int, width_m: float = 3.6, height_m: float = 
     name = f"panel_{number % len(_PLACES)}_{lane % 2}"
     pixels = _panel(_PLACES[number % len(_PLACES)][lane % 2])
     outline = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * (0.5 * width_m, 0.5 * height_m)
-    face = plate(outline, 0.05).moved(z_m=0.5 * height_m)
+    face = plate(outline, 1.0).moved(z_m=0.5 * height_m)
     uv = np.column_stack((face.vertices_m[:, 1] / width_m + 0.5, 1.0 - face.vertices_m[:, 2] / height_m))
     back = plate_back(outline, 0.05).moved(z_m=0.5 * height_m)
     return Asset(
