@@ -13,7 +13,8 @@ from testbed.server.render import geometry
 from testbed.server.render.camera import pose_matrix
 from testbed.server.render.mesh import Material, Mesh
 from testbed.server.render.scene import Scene, SceneObject
-from testbed.server.render.structs import KIND_ROAD, KIND_TEXTURED, BandRow, PartRow
+from testbed.server.render.staging import Staging
+from testbed.server.render.structs import KIND_ROAD, KIND_TEXTURED, BandRow, PartRow, table_dtype
 
 CELL_M = 32.0
 """Static triangles are grouped by squares of this side."""
@@ -117,11 +118,12 @@ class GeometryStore:
         self.uvs = upload(np.concatenate([uvs, local_uvs]), wp.vec2)
         self.triangles = upload(np.concatenate([triangles[order], local_triangles]), wp.vec3i)
         self.triangle_part = upload(np.concatenate([part[order], local_part]), wp.int32)
-        self.parts = upload(np.array(self._rows, dtype=PartRow.numpy_dtype()), PartRow)
-        self.bands = upload(np.array(self._bands, dtype=BandRow.numpy_dtype()), BandRow)
+        self.parts = upload(np.array(self._rows, table_dtype(PartRow)), PartRow)
+        self.bands = upload(np.array(self._bands, table_dtype(BandRow)), BandRow)
         self._local = upload(local, wp.vec3)
         self._local_normals = upload(local_normals, wp.vec3)
         self._owner = upload(_join(owner, np.int32), wp.int32)
+        self._ids, self._matrices = Staging(wp.int32, device), Staging(wp.mat44, device)
         self.matrices = np.zeros((len(self.movers), 4, 4))
         self.shown = np.zeros(len(self.movers), bool)
         self._poses: list[Any] = [None] * len(self.movers)
@@ -139,7 +141,8 @@ class GeometryStore:
 
     def moving_centres(self) -> NDArray[np.float64]:
         """Return the world centres of the moving clusters, shape (len(movers), 3)."""
-        return np.einsum("nij,nj->ni", self.matrices[:, :3, :3], self.moving.centres) + self.matrices[:, :3, 3]
+        turned: NDArray[np.float64] = np.einsum("nij,nj->ni", self.matrices[:, :3, :3], self.moving.centres)
+        return turned + self.matrices[:, :3, 3]
 
     def move(self, needed: NDArray[np.bool_]) -> None:
         """Bring the vertices of the needed objects, shape (len(movers),) bool, to where the objects are."""
@@ -148,15 +151,14 @@ class GeometryStore:
             return
         ids = expand(np.array(self._vertex_first)[rows], np.array(self._vertex_count)[rows])
         if len(ids):
-            matrices = wp.array(self.matrices.astype(np.float32), wp.mat44, device=self.device)
             wp.launch(
                 geometry.move,
                 len(ids),
                 [
-                    wp.array(ids, wp.int32, device=self.device),
+                    self._ids.fill(ids),
                     self._owner,
                     self.first_moving,
-                    matrices,
+                    self._matrices.fill(self.matrices),
                     self._local,
                     self._local_normals,
                     self.vertices,
@@ -239,7 +241,8 @@ def expand(first: NDArray[Any], count: NDArray[Any]) -> NDArray[np.int32]:
     """Return ``concatenate([arange(f, f + c) for f, c in zip(first, count)])`` without the loop."""
     total = int(count.sum())
     ends = np.cumsum(count)
-    return (np.arange(total) + np.repeat(first - (ends - count), count)).astype(np.int32)
+    ids: NDArray[np.int32] = (np.arange(total) + np.repeat(first - (ends - count), count)).astype(np.int32)
+    return ids
 
 
 def _join(arrays: list[NDArray[Any]], dtype: Any, columns: int = 0) -> NDArray[Any]:

@@ -17,7 +17,8 @@ from testbed.server.render.camera import Camera, pose_matrix
 from testbed.server.render.geometry_store import GeometryStore, expand
 from testbed.server.render.lighting import Lighting, tone_table
 from testbed.server.render.scene import MAX_DECALS, Decal, Scene
-from testbed.server.render.shadows import ShadowMaps
+from testbed.server.render.shadows import ShadowMaps, Slot
+from testbed.server.render.staging import Staging
 from testbed.server.render.structs import (
     WANT_GEOMETRY,
     WANT_IDS,
@@ -29,6 +30,7 @@ from testbed.server.render.structs import (
     Eye,
     Light,
     WindowRow,
+    table_dtype,
 )
 from testbed.server.render.texture_store import TextureStore
 
@@ -113,6 +115,7 @@ class Renderer:
         self._pose_version = -1
         self._light: tuple[Any, Light] | None = None
         self._targets: dict[tuple[int, int], dict[str, Any]] = {}
+        self._seen, self._decal_rows = Staging(wp.int32, device), Staging(DecalRow, device)
         self._no_window = wp.zeros(1, dtype=WindowRow, device=device)
 
     def render(self, camera: Camera, *, want: frozenset[str] = RGB_ONLY) -> Frame:
@@ -131,7 +134,8 @@ class Renderer:
         lighting, light = self._lighting()
         seen, moving_seen = _in_view(camera, store)
 
-        slots, windows, count = [], self._no_window, 0
+        slots: list[Slot] = []
+        windows, count = self._no_window, 0
         needed = moving_seen
         if lighting.sun_rgb[0] > 0.0:
             sun = np.array(lighting.sun)
@@ -153,7 +157,7 @@ class Renderer:
                 geometry.see,
                 (len(seen), self._stripes),
                 [
-                    wp.array(seen, wp.int32, device=self.device),
+                    self._seen.fill(seen),
                     store.triangles,
                     store.vertices,
                     eye,
@@ -215,7 +219,7 @@ class Renderer:
             lighting = Lighting.from_weather(self.scene.weather)
             light = Light()
             for name, value in vars(lighting).items():
-                setattr(light, name, wp.vec3(*value) if isinstance(value, tuple) else value)
+                setattr(light, name, wp.vec3(*map(float, value)) if isinstance(value, tuple) else value)
             self._light = ((self.scene.weather, lighting), light)
         self._light[1].frame = self.scene.frame
         return self._light[0][1], self._light[1]
@@ -247,10 +251,7 @@ class Renderer:
             limit = sorted(distance_m for distance_m, _ in near)[MAX_DECALS - 1]
             near = [item for item in near if item[0] <= limit][:MAX_DECALS]
         rows = [_decal_row(decal, self._textures.rows[decal.texture]) for _, decal in near]
-        table = np.zeros(max(len(rows), 1), DecalRow.numpy_dtype())
-        for k, row in enumerate(rows):
-            table[k] = row
-        return wp.array(table, DecalRow, device=self.device), len(rows)
+        return self._decal_rows.fill(np.array(rows, table_dtype(DecalRow))), len(rows)
 
 
 _SHADER_ORDER = (

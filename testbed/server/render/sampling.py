@@ -5,13 +5,16 @@ GL_EXT_texture_filter_anisotropic, the longer derivative is walked in up to ``ta
 level that fits the shorter one.
 """
 
+# Kernels are Python only in syntax: Warp compiles them, and mypy cannot follow its vectors and tid().
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return,misc,operator"
+
 from __future__ import annotations
 
 import warp as wp
 
 from testbed.server.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, Int32s, TextureRow, Vec4s
 
-OBJECT_TAPS = 4
+OBJECT_TAPS = 2
 """Steps along the footprint on objects."""
 
 DECAL_TAPS = 16
@@ -68,6 +71,37 @@ def bilinear(texels: Vec4s, offset: int, width: int, height: int, wrap: int, u: 
     top = offset + iy * width
     low = offset + jy * width
     return texels[top + ix] * w00 + texels[top + jx] * w10 + texels[low + ix] * w01 + texels[low + jx] * w11
+
+
+@wp.func
+def sample_ground(
+    texels: Vec4s, offsets: Int32s, texture: TextureRow, row: int, u: float, v: float, du: wp.vec4
+) -> wp.vec4:
+    """Look up a tiling texture at two points of its nearest level: half the price, for noise that nobody re-renders."""
+    size = float(texture.width)
+    step_u = du[0]
+    step_v = du[1]
+    longer = du[0] * du[0] + du[1] * du[1]
+    shorter = du[2] * du[2] + du[3] * du[3]
+    if shorter > longer:
+        step_u = du[2]
+        step_v = du[3]
+        spare = longer
+        longer = shorter
+        shorter = spare
+    # Squared lengths: half a logarithm. A third of the longer side is wide enough for two points.
+    lod = 0.5 * wp.log2(wp.max(wp.max(shorter, 0.11 * longer) * size * size, 1.0))
+    level = wp.min(int(lod + 0.5), texture.levels - 1)
+    offset = offsets[row * _LEVELS + level]
+    width = (texture.width + (1 << level) - 1) >> level
+    height = (texture.height + (1 << level) - 1) >> level
+    au = u - 0.25 * step_u
+    av = v - 0.25 * step_v
+    bu = u + 0.25 * step_u
+    bv = v + 0.25 * step_v
+    a = bilinear(texels, offset, width, height, _REPEAT, au - wp.floor(au), av - wp.floor(av))
+    b = bilinear(texels, offset, width, height, _REPEAT, bu - wp.floor(bu), bv - wp.floor(bv))
+    return (a + b) * 0.5
 
 
 @wp.func

@@ -4,13 +4,16 @@ A pixel's colour is ``L * texture + R``: L is all light that the surface's own t
 not depend on it (gloss, fog, rain). Both can be written out, and torch re-renders from them.
 """
 
+# Kernels are Python only in syntax: Warp compiles them, and mypy cannot follow its vectors and tid().
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return,misc,operator"
+
 from __future__ import annotations
 
 import warp as wp
 
 from testbed.server.render.geometry import HEIGHT_SHIFT_M, HEIGHT_UNIT
 from testbed.server.render.lighting import LUT_MAX, LUT_SIZE
-from testbed.server.render.sampling import DECAL_TAPS, OBJECT_TAPS, sample
+from testbed.server.render.sampling import DECAL_TAPS, OBJECT_TAPS, sample, sample_ground
 from testbed.server.render.sky import beam, fog_share, rain_streak, sky_gradient, sky_pixel
 from testbed.server.render.structs import (
     KIND_ROAD,
@@ -300,7 +303,7 @@ def shade(
             row_of = part.texture
             if row_of < 0:
                 row_of = int(_ASPHALT)
-            stone = sample(texels, offsets, textures[row_of], row_of, s * _TILE, t * _TILE, duv * _TILE, _OBJECT_TAPS)
+            stone = sample_ground(texels, offsets, textures[row_of], row_of, s * _TILE, t * _TILE, duv * _TILE)
             base = wp.vec3(base[0] * stone[0], base[1] * stone[1], base[2] * stone[2])
             # Water darkens asphalt, fills it to a mirror where it stands.
             film = light.wetness

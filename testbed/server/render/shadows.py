@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from testbed.server.render import geometry
 from testbed.server.render.camera import Camera, pose_matrix
 from testbed.server.render.geometry_store import GeometryStore, expand
-from testbed.server.render.structs import WindowRow
+from testbed.server.render.staging import Staging
+from testbed.server.render.structs import WindowRow, table_dtype
 
 FOCUS_RANGE_M = 60.0
 """Signs farther away get no window of their own."""
@@ -84,6 +85,8 @@ class ShadowMaps:
         self._fixed = wp.zeros(total, dtype=wp.int32, device=device)
         self.heights = wp.zeros(total, dtype=wp.int32, device=device)
         self._clock = 0
+        self._ids, self._places, self._boxes = (Staging(wp.int32, device) for _ in range(3))
+        self._windows = Staging(WindowRow, device)
 
     def choose(
         self, camera: Camera, sun: NDArray[np.float64], store: GeometryStore, stamp: tuple[int, ...]
@@ -113,7 +116,7 @@ class ShadowMaps:
 
     def rows(self, chosen: list[Slot]) -> Any:
         """Return the device table of chosen windows."""
-        return wp.array(np.array([slot.row for slot in chosen], WindowRow.numpy_dtype()), WindowRow, device=self.device)
+        return self._windows.fill(np.stack([slot.row for slot in chosen]))
 
     def covers(self, chosen: list[Slot], axes: NDArray[np.float64], centres: NDArray[Any], radii: Any) -> Any:
         """Return which spheres touch which windows, shape (windows, spheres) bool."""
@@ -165,7 +168,12 @@ class ShadowMaps:
             if slot.moving_key == moving_stamp:
                 continue
             slot.moving_key = moving_stamp
-            pick = np.flatnonzero(moving[k] & store.moving.casts)
+            wanted = moving[k] & store.moving.casts
+            if slot.level is FAR:
+                # Along the sun's ray a shadow stays at its caster's place in the map: what the near window holds entirely
+                # is never looked up here.
+                wanted = wanted & ~_inside(chosen[k - 1], centres, store.moving.radii_m)
+            pick = np.flatnonzero(wanted)
             jobs.append((k, expand(store.moving.first[pick], store.moving.count[pick])))
             slot.rectangles = _rectangles(slot, centres[pick], store.moving.radii_m[pick])
         self._cast(jobs, windows, store, self.heights)
@@ -192,14 +200,11 @@ class ShadowMaps:
             slot.key, slot.drawn, slot.moving_key, slot.centre, slot.half_m = key, False, None, flat, half_m
             slot.rectangles = np.zeros((0, 4), np.int32)
             height = np.round(float(sun @ centre) / 512.0) * 512.0
-            slot.row = (
-                (*(axes[0] / texel_m), middle - flat[0] / texel_m),
-                (*(axes[1] / texel_m), middle - flat[1] / texel_m),
-                (*sun, -height),
-                slot.offset,
-                level.size_px,
-                texel_m,
-            )
+            slot.row = np.zeros((), table_dtype(WindowRow))
+            slot.row["x"] = (*(axes[0] / texel_m), middle - flat[0] / texel_m)
+            slot.row["y"] = (*(axes[1] / texel_m), middle - flat[1] / texel_m)
+            slot.row["z"] = (*sun, -height)
+            slot.row["offset"], slot.row["size_px"], slot.row["texel_m"] = slot.offset, level.size_px, texel_m
         slot.used = self._clock
         return slot
 
@@ -213,8 +218,8 @@ class ShadowMaps:
             geometry.cast_shadow,
             (len(ids), self._stripes),
             [
-                wp.array(ids, wp.int32, device=self.device),
-                wp.array(places, wp.int32, device=self.device),
+                self._ids.fill(ids),
+                self._places.fill(places),
                 store.triangles,
                 store.vertices,
                 windows,
@@ -232,7 +237,7 @@ class ShadowMaps:
         wp.launch(
             geometry.restore,
             (len(table), int(table[:, 4].max())),
-            [wp.array(table.ravel(), wp.int32, device=self.device), windows, self._fixed, self.heights],
+            [self._boxes.fill(table.ravel()), windows, self._fixed, self.heights],
             device=self.device,
         )
 
@@ -258,6 +263,12 @@ def _nearest_sign(to_world: NDArray[np.float64], store: GeometryStore) -> tuple[
         if inside and (best is None or local[0] < best[0]):
             best = (float(local[0]), centre, radius_m)
     return None if best is None else (best[1], best[2])
+
+
+def _inside(slot: Slot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which spheres, given by their place in the map, lie where a window can be looked up whatever the blur."""
+    inner_m = slot.half_m - 1.0 - 8.0 * slot.half_m / slot.level.size_px
+    return np.asarray((np.abs(centres - slot.centre) + radii_m[:, None] <= inner_m).all(axis=1))
 
 
 def _rectangles(slot: Slot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.int32]:

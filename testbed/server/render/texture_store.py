@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from testbed.server.render.lighting import asphalt, clouds
 from testbed.server.render.scene import Scene, Texture
-from testbed.server.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, WRAP_ZERO, TextureRow
+from testbed.server.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, WRAP_ZERO, TextureRow, table_dtype
 
 WRAPS = {"repeat": WRAP_REPEAT, "clamp": WRAP_CLAMP, "zero": WRAP_ZERO}
 
@@ -50,7 +50,7 @@ class TextureStore:
         self._cuda = device != "cpu"
         self._host = np.zeros((1 << 20, 4), np.float32)
         self._used = 0
-        self._table = np.zeros(64, dtype=TextureRow.numpy_dtype())
+        self._table = np.zeros(64, table_dtype(TextureRow))
         self._offsets = np.zeros((64, MAX_LEVELS), np.int32)
         self._seen: dict[str, Texture] = {}
         self._free: list[int] = []
