@@ -241,8 +241,8 @@ def _drive(
                 driver.hear(observation, decision.perception)
             command = driver.command(frame.t_s, frame.truth.ego.speed_mps)
             step = Step(frame.frame, frame.t_s, frame.truth, command, mind.decision)
-            panel.step(step)
-            writer.step(step, frame.observation.image)
+            began = panel.step(step)
+            writer.step(step, frame.observation.image, began)
             if on_progress is not None:
                 on_progress((index + 1) / staging.steps)
             if index + 1 < staging.steps:
