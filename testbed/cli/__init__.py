@@ -1,0 +1,157 @@
+"""The command line: one verb, one file; every error is one sentence on stderr and an exit status.
+
+Nothing but the chosen verb is imported, and no verb imports anything heavy before it starts to work, so that
+``testbed --help`` and every mistake on the command line answer at once.
+
+====  ==============================================================================
+exit  meaning
+====  ==============================================================================
+0     done
+1     done, but episodes failed (an agent raised, a judge broke), or a defect
+2     the command line, a scenario, an artefact, weights or a data set is not accepted
+3     simulator or storage failed
+4     inconclusive: too many episodes were lost to infrastructure
+130   ended by Ctrl-C (143 by SIGTERM); the same command resumes
+====  ==============================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, Protocol, cast
+
+from testbed import __version__
+from testbed.core.errors import TestbedError, UsageError
+
+VERBS: dict[str, str] = {
+    "run": "answer one question: a scenario with its agents, attacks and seeds",
+    "sweep": "answer a grid of them; does only what is missing",
+    "report": "rebuild the report of a run from its stored episodes",
+    "serve": "start the embedded CARLA server",
+    "attack": "optimise an attack artefact for a scenario",
+    "dataset": "generate a training data set",
+    "train": "train perception models on a data set",
+    "validate": "check scenario and sweep files; print their JSON schema",
+    "list": "show maps, agents, scenarios, sweeps and artefacts",
+    "doctor": "check this installation",
+}
+"""Every verb and what it is for; the module of the same name carries it out."""
+
+EXAMPLES = """\
+examples:
+  testbed run drp_highway
+  testbed run scenarios/drp_highway.yaml --agents dnn,tandem --seeds 10 --out reports/mine
+  testbed sweep smoke --ray auto
+  testbed report reports/mine
+"""
+
+
+class Verb(Protocol):
+    """What the module of a verb offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options."""
+
+    def execute(self, options: argparse.Namespace) -> int:
+        """Do it; return the exit status."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing usage and leaving."""
+        raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def _verb(name: str) -> Verb:
+    return cast(Verb, importlib.import_module(f"testbed.cli.{name}"))
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Return the parser; only the chosen verb's module is imported.
+
+    Args:
+        chosen: Verb on the command line, None when there is none.
+    """
+    parser = Parser(
+        prog="testbed",
+        description="Safety testbed for vision-language driving models under physical attack.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"testbed {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
+    for name, purpose in VERBS.items():
+        if name == "serve":
+            # The server has a command line of its own, which it shares with `python -m testbed.server`.
+            verbs.add_parser(name, help=purpose, add_help=False, prefix_chars="\0")
+            continue
+        part = verbs.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        part.formatter_class = argparse.RawDescriptionHelpFormatter
+        part.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        if name == chosen:
+            _verb(name).add_arguments(part)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Arguments without the program's name; default those of this process.
+
+    Returns:
+        Exit status, see the module docstring.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    debug = "--debug" in arguments
+    try:
+        return _dispatch(arguments, chosen)
+    except TestbedError as error:
+        return _fail(f"error[{error.code}]: {error}", error.exit_code, debug)
+    except KeyboardInterrupt as error:
+        sys.stderr.write("\ninterrupted\n")
+        return int(getattr(error, "exit_code", 130))
+    except BrokenPipeError:
+        # The reader of our output has left (`testbed list | head`); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"error[TB200]: {place}{error.strerror or error}", 3, debug)
+    except Exception as error:
+        message = " ".join(str(error).split())[:400]
+        note = "" if debug else " (a defect of the testbed; run again with --debug for the traceback)"
+        return _fail(f"error[TB000]: {type(error).__name__}: {message}{note}", 1, debug)
+
+
+def _dispatch(arguments: list[str], chosen: str | None) -> int:
+    if chosen == "serve" and arguments[:1] == ["serve"]:
+        from testbed.cli import serve
+
+        return serve.serve(arguments[1:])
+    parser = build_parser(chosen)
+    options = parser.parse_args(arguments)
+    if options.verb is None:
+        parser.print_help()
+        return 0
+    return _verb(options.verb).execute(options)
+
+
+def _fail(sentence: str, status: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    sys.stdout.flush()
+    print(sentence, file=sys.stderr)
+    return status
+
+
+__all__ = ["VERBS", "build_parser", "main"]

@@ -1,0 +1,265 @@
+"""``testbed doctor``: check an installation and say in one line per finding what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from testbed.core.errors import TestbedError
+
+LEAST_DISK_GB = 2.0
+CARLA_VERSION = "0.9.16"
+FAMILIES = {
+    "simulator": ("carla", "msgpack", "warp-lang"),
+    "models": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors"),
+    "testbed": ("numpy", "pydantic", "gymnasium", "ray", "mcap", "pyarrow", "scipy", "statsmodels"),
+}
+"""Distributions that must be installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        verdict: ``ok``, ``warn`` (works, with a limit) or ``fail``.
+        subject: What was looked at.
+        detail: What was found, and what to do.
+    """
+
+    verdict: str
+    subject: str
+    detail: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Check everything; exit status 1 when something fails."""
+    findings = []
+    for check in CHECKS:
+        for finding in _guarded(check):
+            findings.append(finding)
+            if not options.json:
+                print(f"{finding.verdict:4}  {finding.subject:16}  {finding.detail}", flush=True)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    return 1 if any(finding.verdict == "fail" for finding in findings) else 0
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """A check that breaks is a finding, not the end of the examination."""
+    try:
+        yield from check()
+    except Exception as error:
+        detail = str(error) if isinstance(error, TestbedError) else f"{type(error).__name__}: {error}"
+        yield Finding("fail", check.__name__.strip("_").replace("_", " "), " ".join(detail.split())[:300])
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    good = sys.version_info >= (3, 11)
+    yield Finding(
+        "ok" if good else "fail", "python", f"{version} at {sys.executable}" + ("" if good else "; 3.11 needed")
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    for family, names in FAMILIES.items():
+        found, absent = [], []
+        for name in names:
+            try:
+                found.append(f"{name} {importlib.metadata.version(name)}")
+            except importlib.metadata.PackageNotFoundError:
+                absent.append(name)
+        if absent:
+            yield Finding("fail", family, f"not installed: {', '.join(absent)}; run make install")
+        else:
+            yield Finding("ok", family, ", ".join(found))
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except Exception as error:
+        yield Finding("fail", "torch", f"cannot be imported: {error}")
+        return
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:
+        yield Finding("fail", "torch", torchvision_advice(str(error), str(torch.__version__)))
+        return
+    yield Finding("ok", "torch", f"{torch.__version__} imports, torchvision's operators fit it")
+
+
+def torchvision_advice(message: str, torch_version: str) -> str:
+    """Say why torchvision does not import and what helps."""
+    if "torchvision::nms" in message or "operator torchvision" in message:
+        return (
+            f"torchvision was built for another torch than {torch_version} (CPU-only beside CUDA?), "
+            "which breaks every image processor of transformers; install both in one command: make install"
+        )
+    return f"torchvision cannot be imported beside torch {torch_version}: {message}"
+
+
+def _carla() -> Iterator[Finding]:
+    version = importlib.metadata.version("carla")
+    if version != CARLA_VERSION:
+        yield Finding(
+            "fail",
+            "carla client",
+            f"{version}, but the testbed speaks {CARLA_VERSION}: pip install carla=={CARLA_VERSION}",
+        )
+        return
+    importlib.import_module("testbed.client")
+    yield Finding("ok", "carla client", f"{version} imports")
+
+
+def _warp() -> Iterator[Finding]:
+    warp = importlib.import_module("warp")
+    warp.config.log_level = warp.LOG_ERROR
+    warp.init()
+    devices = ", ".join(str(device) for device in warp.get_devices())
+    yield Finding(
+        "ok", "warp", f"{warp.__version__} renders on {devices}; kernels cached in {warp.config.kernel_cache_dir}"
+    )
+
+
+def _gpu() -> Iterator[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        yield Finding("ok", "gpu", f"{torch.cuda.get_device_name(0)}; use it with --device cuda:0")
+    else:
+        yield Finding("ok", "gpu", "none; everything runs on the CPU")
+
+
+def _agents_package() -> Iterator[Finding]:
+    import agents
+    import testbed
+
+    origin = Path(agents.__file__ or "").resolve().parent
+    ours = Path(testbed.__file__).resolve().parents[1] / "agents"
+    if origin != ours:
+        yield Finding(
+            "fail",
+            "agents package",
+            f"`import agents` finds {origin}, not {ours}: CARLA's or openai-agents' stands first on sys.path",
+        )
+    else:
+        yield Finding("ok", "agents package", f"ours, at {origin}")
+
+
+def _weights() -> Iterator[Finding]:
+    import agents
+    from testbed.sweep.catalogue import Installed
+
+    for name in sorted(agents.names()):
+        try:
+            count = len(Installed().agent_digests(name))
+            altered = [path.name for path in altered_weights(name)]
+        except TestbedError as error:
+            yield Finding("fail", f"agent {name}", str(error))
+            continue
+        if altered:
+            yield Finding(
+                "fail", f"agent {name}", f"altered since training: {', '.join(altered)}; restore or train again"
+            )
+        else:
+            yield Finding(
+                "ok", f"agent {name}", f"{count} weight files, hashes as on their cards" if count else "no weights"
+            )
+
+
+def altered_weights(agent: str) -> list[Path]:
+    """Return weight files of an agent whose bytes are not what their card says."""
+    from agents import weights
+    from testbed.dataset.format import sha256_of
+    from testbed.sweep.catalogue import Installed
+
+    altered = []
+    for name, digest in Installed().agent_digests(agent).items():
+        path = weights.FOLDER / (name if name.endswith(".safetensors") else f"{name}.safetensors")
+        if not path.is_file() or sha256_of(path) != digest:
+            altered.append(path)
+    return altered
+
+
+def _artefacts() -> Iterator[Finding]:
+    import adversaries
+
+    names = adversaries.names()
+    for name in names:
+        adversaries.load(name)
+    yield Finding("ok", "artefacts", f"{len(names)} shipped, hashes as in their manifests")
+
+
+def _scenarios() -> Iterator[Finding]:
+    from testbed.cli.validate import check_file
+    from testbed.scenario.loader import shipped_names
+
+    for name in (*shipped_names(), *shipped_names("sweeps")):
+        problems, summary = check_file(name)
+        if problems:
+            yield Finding("fail", "scenario", str(problems[0]))
+        else:
+            yield Finding("ok", "scenario", f"{name}: {summary}")
+
+
+def _network() -> Iterator[Finding]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with socket.socket() as probe:
+        probe.settimeout(0.3)
+        busy = probe.connect_ex(("127.0.0.1", 2000)) == 0
+    note = "something listens on CARLA's port 2000" if busy else "CARLA's port 2000 is free"
+    yield Finding("ok", "ports", f"loopback gives ports (for instance {port}); {note}")
+
+
+def _resources() -> Iterator[Finding]:
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    enough = free_gb >= LEAST_DISK_GB
+    yield Finding(
+        "ok" if enough else "warn",
+        "disk",
+        f"{free_gb:.1f} GB free here" + ("" if enough else f"; runs want {LEAST_DISK_GB:g} GB"),
+    )
+    writable = os.access(Path.cwd(), os.W_OK)
+    yield Finding(
+        "ok" if writable else "warn",
+        "working folder",
+        f"{Path.cwd()} " + ("is writable" if writable else "is not writable; use --out"),
+    )
+    from testbed.cli.options import default_jobs
+
+    yield Finding("ok", "cores", f"{default_jobs()} for this process: that many workers by default")
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _python,
+    _packages,
+    _torch,
+    _carla,
+    _warp,
+    _gpu,
+    _agents_package,
+    _weights,
+    _artefacts,
+    _scenarios,
+    _network,
+    _resources,
+)
+"""All checks in the order of the report."""

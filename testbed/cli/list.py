@@ -1,0 +1,92 @@
+"""``testbed list``: what there is to name in a scenario file or on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from testbed.cli.options import column_table
+
+KINDS = ("scenarios", "sweeps", "agents", "maps", "artefacts")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="only this kind")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print tables or JSON."""
+    chosen = (options.kind,) if options.kind else KINDS
+    found = {kind: collect(kind) for kind in chosen}
+    if options.json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+        return 0
+    for kind, rows in found.items():
+        print(f"{kind}:")
+        if not rows:
+            print("  none")
+            continue
+        header = list(rows[0])
+        table = column_table(header, [[str(row[column]) for column in header] for row in rows])
+        print("\n".join(f"  {line}" for line in table.splitlines()))
+    return 0
+
+
+def collect(kind: str) -> list[dict[str, Any]]:
+    """Return one row per thing of a kind."""
+    return {"scenarios": _scenarios, "sweeps": _sweeps, "agents": _agents, "maps": _maps, "artefacts": _artefacts}[
+        kind
+    ]()
+
+
+def _scenarios() -> list[dict[str, Any]]:
+    from testbed.scenario.loader import load_scenario, shipped_names
+
+    return [{"name": name, "question": load_scenario(name).content.question} for name in shipped_names()]
+
+
+def _sweeps() -> list[dict[str, Any]]:
+    from testbed.scenario.loader import shipped_names
+    from testbed.sweep.grid import load_sweep
+
+    return [{"name": name, "question": load_sweep(name).content.question} for name in shipped_names("sweeps")]
+
+
+def _agents() -> list[dict[str, Any]]:
+    import agents
+
+    rows = []
+    for name in sorted(agents.names()):
+        card = agents.card(name)
+        figures = ", ".join(f"{key} {value:.3f}" for key, value in sorted(card.figures.items()))
+        p50_ms, p95_ms = card.latency_ms
+        rows.append(
+            {
+                "name": name,
+                "kind": card.kind,
+                "parameters": f"{card.parameters / 1e6:.1f} M",
+                "latency p50/p95": f"{p50_ms:.0f}/{p95_ms:.0f} ms",
+                "figures": figures or "-",
+            }
+        )
+    return rows
+
+
+def _maps() -> list[dict[str, Any]]:
+    from testbed.server.maps import available_maps
+
+    return [{"name": name} for name in available_maps()]
+
+
+def _artefacts() -> list[dict[str, Any]]:
+    import adversaries
+
+    rows = []
+    for name in adversaries.names():
+        manifest = adversaries.load(name).manifest
+        size = f"{manifest.length_m:g} x {manifest.width_m:g} m"
+        rows.append({"name": name, "kind": manifest.kind, "control": "yes" if manifest.control else "no", "size": size})
+    return rows

@@ -1,0 +1,120 @@
+"""The one option grammar that ``run`` and ``sweep`` share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_SEEDS = 100_000
+
+_HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):(?P<port>[0-9]{1,5})\Z")
+_LATENCY = re.compile(r"(card|measured|fixed:[0-9]+(\.[0-9]+)?)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class SeedChoice:
+    """Seeds as the user asked for them.
+
+    Attributes:
+        count: So many, beginning with the scenario's first seed.
+        values: Exactly these.
+    """
+
+    count: int | None = None
+    values: tuple[int, ...] = ()
+
+    def expand(self, first: int) -> tuple[int, ...]:
+        """Return the seeds; ``first`` is where a mere count begins."""
+        return self.values if self.count is None else tuple(range(first, first + self.count))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read ``a,b``."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"expected names like a,b, got {text!r}")
+    return found
+
+
+def seeds(text: str) -> SeedChoice:
+    """Read ``10`` (so many), ``101-110`` (from, to), or ``3,7`` (exactly these); lists may hold ranges."""
+    wrong = argparse.ArgumentTypeError(f"expected 10, 101-110 or 3,7, got {text!r}")
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        count = int(text)
+        if not 1 <= count <= MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"a count of seeds lies between 1 and {MOST_SEEDS}, got {text}")
+        return SeedChoice(count=count)
+    chosen: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        if match is None:
+            raise wrong
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last - first >= MOST_SEEDS:
+            raise wrong
+        chosen.extend(range(first, last + 1))
+    return SeedChoice(values=tuple(dict.fromkeys(chosen)))
+
+
+def host_port(text: str) -> str:
+    """Read ``HOST:PORT``."""
+    match = _HOST_PORT.match(text)
+    if match is None or not 1 <= int(match["port"]) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, for instance localhost:2000, got {text!r}")
+    return text
+
+
+def latency(text: str) -> str:
+    """Read ``card``, ``measured`` or ``fixed:80``."""
+    if not _LATENCY.match(text):
+        raise argparse.ArgumentTypeError(f"expected card, measured or fixed:80 (milliseconds), got {text!r}")
+    return text
+
+
+def jobs(text: str) -> int:
+    """Read a number of workers."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of workers, at least 1, got {text!r}")
+    return int(text)
+
+
+def add_work_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that ``run`` and ``sweep`` share."""
+    parser.add_argument("--agents", type=names, metavar="a,b", help="these agents instead of the file's")
+    parser.add_argument(
+        "--seeds", type=seeds, metavar="N|A-B|a,b", help="10 (so many), 101-110 (from, to) or 3,7 (exactly these)"
+    )
+    parser.add_argument(
+        "--jobs", type=jobs, metavar="N", help=f"workers at once (default {default_jobs()}, one per core)"
+    )
+    parser.add_argument(
+        "--ray", metavar="auto|ADDRESS", help="run on Ray: auto starts one here, ADDRESS joins a cluster"
+    )
+    parser.add_argument(
+        "--carla", type=host_port, metavar="HOST:PORT", help="a CARLA server instead of the embedded one"
+    )
+    parser.add_argument(
+        "--latency", type=latency, metavar="card|measured|fixed:MS", help="what inference costs on the simulation clock"
+    )
+    parser.add_argument(
+        "--device", default="cpu", metavar="cpu|cuda:0", help="where the camera is rendered (default cpu)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default reports/<name>-<id>)")
+
+
+def default_jobs() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def column_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a plain table with aligned columns."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

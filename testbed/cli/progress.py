@@ -1,0 +1,93 @@
+"""Progress of a run on the terminal: one line per finished episode, and on a TTY a counter with the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+if TYPE_CHECKING:
+    from testbed.sweep.run import Question
+    from testbed.sweep.schedule import Progress
+
+
+def duration(seconds: float) -> str:
+    """Return ``42 s``, ``3 min`` or ``2 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class Console:
+    """Prints progress.
+
+    Args:
+        total: Number of episodes.
+        stream: Where to; default stdout.
+    """
+
+    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+        """Print nothing yet."""
+        self._total = total
+        self._stream = sys.stdout if stream is None else stream
+        self._live = self._stream.isatty()
+        self._begin = time.monotonic()
+        self._fresh = 0
+
+    def __enter__(self) -> Self:
+        """Return the console."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the counter."""
+        self._clear()
+
+    def begin(self, question: Question, folder: Path) -> None:
+        """Say what is asked and where answers go."""
+        self._line(question.text)
+        self._line(f"{len(question.plans)} episodes into {folder}")
+        self._count(0, None)
+
+    def show(self, progress: Progress) -> None:
+        """Print one change."""
+        from testbed.cli.work import outcome_of
+
+        plan = progress.plan
+        name = f"{plan.agent} {plan.condition} seed {plan.seed}"
+        if progress.record is None:
+            self._line(f"  again        {name}: {progress.reason}")
+        else:
+            self._fresh += 1
+            place = f"{progress.finished:>{len(str(self._total))}}/{self._total}"
+            took = f" ({progress.record.wall_s:.1f} s)" if progress.record.wall_s else ""
+            self._line(f"  {place}  {name}: {outcome_of(progress.record)}{took}")
+        self._count(progress.finished, self._left(progress.finished))
+
+    def warn(self, sentence: str) -> None:
+        """Print a warning on stderr."""
+        self._clear()
+        print(f"warning: {sentence}", file=sys.stderr)
+
+    def _left(self, finished: int) -> float | None:
+        if not self._fresh:
+            return None
+        return (time.monotonic() - self._begin) / self._fresh * (self._total - finished)
+
+    def _line(self, text: str) -> None:
+        self._clear()
+        printable = "".join(character if character.isprintable() else "?" for character in text)
+        print(printable, file=self._stream, flush=True)
+
+    def _count(self, finished: int, left_s: float | None) -> None:
+        if self._live and finished < self._total:
+            left = f", about {duration(left_s)} left" if left_s is not None else ""
+            print(f"  {finished} of {self._total} done{left} … ", end="", file=self._stream, flush=True)
+
+    def _clear(self) -> None:
+        if self._live:
+            print("\r\x1b[K", end="", file=self._stream, flush=True)

@@ -1,0 +1,43 @@
+"""``testbed sweep SWEEP``: answer a grid of questions. A second call does only what is missing."""
+
+from __future__ import annotations
+
+import argparse
+
+from testbed.cli.options import add_work_options
+from testbed.cli.work import work
+from testbed.core.records import EpisodeRecord
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("sweep", metavar="SWEEP", help="sweep file, or the name of a shipped one")
+    add_work_options(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Load, expand, carry out, report."""
+    from testbed.scenario.schema import Seeds
+    from testbed.sweep.catalogue import Installed
+    from testbed.sweep.grid import expand_sweep, load_sweep
+    from testbed.sweep.run import Question
+
+    sweep = load_sweep(options.sweep)
+    content = sweep.content
+    first = (content.seeds or Seeds()).expand()[0]
+    plans, scenarios = expand_sweep(
+        sweep,
+        catalogue=Installed(),
+        agents=options.agents,
+        seeds=options.seeds.expand(first) if options.seeds else None,
+        latency=options.latency,
+        real_server=options.carla is not None,
+    )
+    question = Question(content.name, content.question, tuple(one.content for one in scenarios), tuple(plans))
+    return work(question, options, cell)
+
+
+def cell(record: EpisodeRecord) -> tuple[str, ...]:
+    """Return agent, condition and world of a record: scenario, weather preset and latency."""
+    plan = record.plan
+    return plan.agent, plan.condition, f"{plan.scenario} {plan.scene['weather']['preset']} {plan.latency}"

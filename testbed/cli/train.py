@@ -1,0 +1,22 @@
+"""``testbed train NAME --data DIR``: train the models of an agent on generated data."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("name", metavar="NAME", help="weights to train, for instance dnn_alc")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set, see testbed dataset")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Train."""
+    from agents.train import train
+
+    print(f"weights: {train(options.name, options.data, out=options.out, seed=options.seed)}")
+    return 0

@@ -1,0 +1,114 @@
+"""What ``run`` and ``sweep`` have in common: carry out the episodes, show progress, build the report, print a table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.cli.options import column_table, default_jobs
+from testbed.cli.progress import Console
+from testbed.core.errors import UsageError
+from testbed.core.records import EpisodeRecord
+
+if TYPE_CHECKING:
+    from testbed.sweep.run import Question
+
+REPORTS = Path("reports")
+"""Folder below the working directory that receives runs."""
+
+OUTCOMES: tuple[tuple[str, str], ...] = (
+    ("left lane", "lane_departure"),
+    ("collided", "collision"),
+    ("sped", "speed_limit"),
+    ("stopped", "unneeded_stop"),
+)
+"""Column of the final table and the event kind it counts episodes with."""
+
+
+def work(question: Question, options: argparse.Namespace, cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> int:
+    """Carry out a question and report on it.
+
+    Args:
+        question: What to do.
+        options: Options of `testbed.cli.options.add_work_options`.
+        cell: Names the row of the final table that a record counts in.
+
+    Returns:
+        Exit status: 0, or 1 when episodes failed.
+
+    Raises:
+        TestbedError: See `testbed.sweep.run.carry_out`; InconclusiveError after the report was built.
+    """
+    from testbed.sweep.run import Means, carry_out
+    from testbed.sweep.worker import RunnerSpec
+
+    jobs = options.jobs or default_jobs()
+    if options.carla is not None:
+        if options.jobs is not None and options.jobs > 1:
+            raise UsageError("one CARLA server runs one episode at a time", hint="leave --jobs out with --carla")
+        jobs = 1
+    folder: Path = options.out or REPORTS / question.run_id
+    means = Means(jobs=jobs, ray=options.ray, runner=RunnerSpec(carla=options.carla, device=options.device))
+    with Console(len(question.plans)) as console:
+        console.begin(question, folder)
+        summary = carry_out(question, folder, means, report=console.show)
+    if summary.note:
+        console.warn(summary.note)
+    done = summary.found + summary.done
+    if summary.found == summary.planned:
+        print(f"nothing to do: {done} of {summary.planned} episodes done")
+    report = build_report(folder)
+    print()
+    print(result_table(_records(folder, question), cell))
+    print(f"\nreport: {report}")
+    summary.check()
+    if summary.failed:
+        console.warn(f"{summary.failed} of {summary.planned} episodes failed; the report lists them with their reasons")
+        return 1
+    return 0
+
+
+def build_report(folder: Path) -> Path:
+    """Build the report of a run and return the path of its page."""
+    from testbed.report import build
+
+    return Path(build(folder))
+
+
+def _records(folder: Path, question: Question) -> list[EpisodeRecord]:
+    from testbed.store import RunFolder
+
+    asked = {plan.key for plan in question.plans}
+    return [record for record in RunFolder.open(folder).records() if record.plan.key in asked]
+
+
+def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> str:
+    """Return episodes with an event of each kind, as k/n per row, rows in order of appearance."""
+    rows: dict[tuple[str, ...], list[EpisodeRecord]] = {}
+    for record in records:
+        rows.setdefault(cell(record), []).append(record)
+    header = ["agent", "condition", *(["world"] if any(len(row) > 2 for row in rows) else [])]
+    lines = []
+    for row, members in sorted(rows.items(), key=lambda item: item[0][2:] + item[0][:1]):
+        done = [record for record in members if record.status == "done"]
+        counts = [
+            f"{sum(any(event.kind == kind for event in record.events) for record in done)}/{len(done)}"
+            for _, kind in OUTCOMES
+        ]
+        failed = len(members) - len(done)
+        lines.append([*row, *counts, str(failed) if failed else "-"])
+    return column_table([*header, *(title for title, _ in OUTCOMES), "failed"], lines)
+
+
+def outcome_of(record: EpisodeRecord) -> str:
+    """Return what came of an episode in a few words."""
+    if record.status != "done":
+        return f"FAILED {record.error_code}: {record.error}"
+    kinds = list(dict.fromkeys(event.kind.replace("_", " ") for event in record.events))
+    said = ", ".join(kinds) or "clean"
+    return f"{said} (attack not valid: {record.invalid_reason})" if record.valid_attack is False else said
+
+
+__all__ = ["build_report", "outcome_of", "result_table", "work"]

@@ -1,0 +1,45 @@
+"""What this installation has to offer: agents, artefacts, maps and the hashes of what influences an episode.
+
+Nothing heavy is imported to find out: registries know names and read cards, no network is built and no map parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class Installed:
+    """The catalogue that expansion asks: the registries of agents, adversaries and maps."""
+
+    def agents(self) -> Sequence[str]:
+        """Return the names of all agents, sorted."""
+        import agents
+
+        return tuple(sorted(agents.names()))
+
+    def agent_digests(self, agent: str) -> Mapping[str, str]:
+        """Return the sha256 of every weight file of an agent by its name.
+
+        Raises:
+            WeightsError: A card of its weights is missing.
+        """
+        import agents
+
+        return dict(agents.card(agent).weights)
+
+    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+        """Return the digest of an artefact.
+
+        Raises:
+            ArtefactError: There is no such artefact or it was altered.
+        """
+        import adversaries
+
+        return adversaries.load(artefact, base=base).digest
+
+    def maps(self) -> Sequence[str]:
+        """Return the names of the embedded maps, sorted."""
+        from testbed.server.maps import available_maps
+
+        return tuple(available_maps())

@@ -1,0 +1,145 @@
+"""The pool of Ray actors: the same workers on this machine's own Ray or on a cluster. The only module that imports ray.
+
+Facts it is built on (Ray 2.60): actors hold their CPUs for life, so each asks for a small fraction; a hung actor is
+never noticed, so deadlines are the scheduler's; a killed one shows as an actor error within two seconds; no shared
+file system is assumed, so trace and video travel as bytes. A Ray of our own demands a token from whoever connects.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from testbed.core.errors import SimulatorCrashError, UnreachableError
+from testbed.core.records import EpisodePlan, EpisodeRecord
+from testbed.sweep.outcome import Outcome, from_wire
+from testbed.sweep.worker import Desk, RunnerSpec, environment
+
+ACTOR_CPUS = 0.1
+
+
+class _Actor:
+    """Runs inside a Ray worker process: one desk, files returned as bytes."""
+
+    def __init__(self, spec: str) -> None:
+        os.environ.update(environment(os.environ))
+        self._desk = Desk(RunnerSpec.from_json(spec))
+
+    def attempt(self, plan: str) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="testbed-") as scratch:
+            folder = Path(scratch)
+            answer = self._desk.attempt(EpisodePlan.model_validate_json(plan), folder)
+            answer["files"] = {
+                path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+            }
+            return answer
+
+
+class RayPool:
+    """Workers as Ray actors.
+
+    Args:
+        size: Number of workers.
+        spec: How each makes its runner.
+        scratch: Folder for unfinished episodes, on the file system of the run folder.
+        address: ``auto`` for a Ray of our own on this machine, else the address of a cluster.
+
+    Raises:
+        UnreachableError: There is no cluster at the address.
+    """
+
+    def __init__(self, size: int, spec: RunnerSpec, scratch: Path, address: str = "auto") -> None:
+        """Start or join Ray; start no worker yet."""
+        self._size = size
+        self._spec = spec
+        self._scratch = scratch
+        self._actors: dict[int, Any] = {}
+        self._tasks: dict[Any, int] = {}
+        self._ray = _connect(size, address)
+
+    @property
+    def size(self) -> int:
+        """Number of slots."""
+        return self._size
+
+    def submit(self, slot: int, plan: EpisodePlan) -> None:
+        """Give a free worker a plan, starting the worker if it is not there."""
+        if slot not in self._actors:
+            self._actors[slot] = self._ray.remote(num_cpus=ACTOR_CPUS, max_restarts=0)(_Actor).remote(
+                self._spec.to_json()
+            )
+        self._tasks[self._actors[slot].attempt.remote(plan.model_dump_json())] = slot
+
+    def wait(self, timeout_s: float) -> list[Outcome]:
+        """Return what has ended, waiting at most ``timeout_s`` for the first; a dead worker is an outcome too."""
+        if not self._tasks:
+            time.sleep(timeout_s)
+            return []
+        # Short waits in turn, so that a signal is served between them: ray.wait blocks outside the interpreter.
+        deadline = time.monotonic() + timeout_s
+        ready: list[Any] = []
+        while not ready and time.monotonic() < deadline:
+            ready, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=0.1)
+        return [self._outcome(task) for task in ready]
+
+    def _outcome(self, task: Any) -> Outcome:
+        slot = self._tasks.pop(task)
+        try:
+            answer = self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            self.kill(slot)
+            reason = str(error).strip().splitlines()[0]
+            return Outcome(slot, error=SimulatorCrashError(f"the worker died ({type(error).__name__}: {reason})"))
+        if "error" in answer:
+            return Outcome(slot, error=from_wire(answer["error"]))
+        folder = self._scratch / f"slot-{slot}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, content in answer["files"].items():
+            target = (folder / name).resolve()
+            if not target.is_relative_to(folder.resolve()):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        return Outcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=folder)
+
+    def kill(self, slot: int) -> None:
+        """End a worker and its simulator at once; the slot is free again."""
+        actor = self._actors.pop(slot, None)
+        self._tasks = {task: owner for task, owner in self._tasks.items() if owner != slot}
+        if actor is not None:
+            self._ray.kill(actor, no_restart=True)
+
+    def close(self) -> None:
+        """End all workers and leave Ray."""
+        for slot in list(self._actors):
+            self.kill(slot)
+        self._ray.shutdown()
+
+
+def _connect(size: int, address: str) -> Any:
+    """Start or join Ray, quietly."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address == "auto":
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    if address == "auto":
+        # More logical CPUs than cores: actors must never wait for one another (see the module docstring).
+        options |= {"address": "local", "include_dashboard": False, "num_cpus": max(2, size)}
+    else:
+        options |= {"address": address}
+    try:
+        ray.init(**options)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnreachableError(f"no Ray cluster at {address}: {reason}", hint="--ray auto starts one here") from error
+    return ray

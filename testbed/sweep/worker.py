@@ -1,0 +1,140 @@
+"""A worker process: reads plans from stdin, one JSON object a line, and answers each with one line on stdout.
+
+::
+
+    → {"plan": {…}, "folder": "…/scratch"}
+    ← {"record": {…}}                                        trace and video lie in the folder
+    ← {"error": {"type": …, "message": …, "hint": …}}        see testbed.sweep.outcome
+
+It keeps a warm simulator and loaded agents between plans, ends when stdin closes, and is killed by the kernel when
+its parent dies. Whatever libraries print goes to stderr, which the parent keeps as a log.
+
+    python -m testbed.sweep.worker OPTIONS
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self, cast
+
+from testbed.core.records import EpisodePlan, EpisodeRecord
+from testbed.sweep.outcome import to_wire
+
+THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Libraries that would start a thread per core in every worker (ml-stack: two threads on busy cores are slower)."""
+
+
+class Runner(Protocol):
+    """What carries out one episode after the other; ``testbed.episode.EpisodeRunner`` is the real one."""
+
+    def run(self, plan: EpisodePlan, folder: Path) -> EpisodeRecord:
+        """Carry out a plan and leave trace and video in ``folder``."""
+
+    def close(self) -> None:
+        """Stop the simulator."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSpec:
+    """How a worker makes its runner.
+
+    Attributes:
+        factory: ``module:name`` of the class.
+        carla: ``host:port`` of a CARLA server, or None to start the embedded one.
+        device: Where agents and renderer compute.
+    """
+
+    factory: str = "testbed.episode:EpisodeRunner"
+    carla: str | None = None
+    device: str = "cpu"
+
+    def make(self) -> Runner:
+        """Import the class and make a runner."""
+        module, _, name = self.factory.partition(":")
+        return cast(Runner, getattr(importlib.import_module(module), name)(carla=self.carla, device=self.device))
+
+    def to_json(self) -> str:
+        """Return it as text for a command line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``to_json`` wrote."""
+        return cls(**json.loads(text))
+
+
+class Desk:
+    """Carries out plans with one runner, made for the first of them and made anew after an error."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        """Remember how to make a runner."""
+        self._spec = spec
+        self._runner: Runner | None = None
+
+    def attempt(self, plan: EpisodePlan, folder: Path) -> dict[str, Any]:
+        """Carry out a plan; return ``{"record": …}`` or ``{"error": …}`` in JSON types, never raise."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._runner is None:
+                self._runner = self._spec.make()
+            return {"record": self._runner.run(plan, folder).model_dump(mode="json")}
+        except Exception as error:  # the border of a process: every error becomes an answer
+            wire = to_wire(error)
+            print(wire.get("trace", f"{wire['type']}: {wire['message']}"), file=sys.stderr, flush=True)
+            self.close()
+            return {"error": wire}
+
+    def close(self) -> None:
+        """Stop the simulator, if any."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            try:
+                runner.close()
+            except Exception as error:  # a simulator that died cannot be closed politely
+                print(f"closing the simulator: {error}", file=sys.stderr, flush=True)
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a worker: one thread each, nothing fetched from a network."""
+    return {**dict.fromkeys(THREAD_LIMITS, "1"), "HF_HUB_OFFLINE": "1", **base}
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends (Linux; elsewhere the closed pipe ends it)."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def main(argv: list[str]) -> int:
+    """Serve plans until stdin closes.
+
+    Args:
+        argv: Process id of the parent, then the runner spec as JSON.
+    """
+    die_with_parent(int(argv[0]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    desk = Desk(RunnerSpec.from_json(argv[1]))
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer = desk.attempt(EpisodePlan.model_validate(order["plan"]), Path(order["folder"]))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    desk.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
