@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
 from PIL import Image as PilImage
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.ops import generalized_box_iou_loss
 
@@ -175,7 +175,7 @@ class Pictures:
         seed: Fixes order and augmentation.
     """
 
-    _KEPT = {
+    KEPT = {
         "alc": (*_ALC_SCALE, "steering", "lane_x_px"),
         "vd": ("present", "lead_box_px"),
         "tsr": ("class_id",),
@@ -186,7 +186,7 @@ class Pictures:
         self.task, self.split = split.task, split
         self._rng = np.random.default_rng(seed)
         self._random = torch.Generator().manual_seed(seed)
-        self.columns = {key: np.asarray(split.labels[key]) for key in self._KEPT[split.task]}
+        self.columns = {key: np.asarray(split.labels[key]) for key in self.KEPT[split.task]}
         self._weights: NDArray[np.float64] | None = None
         if split.task == "tsr":
             counts = np.bincount(self.columns["class_id"], minlength=43)
@@ -275,7 +275,14 @@ def rate(done: float, peak: float, warm: float = 0.03) -> float:
 
 
 def optimise(
-    model: TowerWithHeads, sources: dict[str, Any], *, steps: int, minutes: float, peak: float, seed: int
+    model: TowerWithHeads,
+    sources: dict[str, Any],
+    *,
+    steps: int,
+    minutes: float,
+    peak: float,
+    seed: int,
+    check: Callable[[], object] | None = None,
 ) -> int:
     """Train in place on mixed batches of all sources; return the number of steps done."""
     torch.manual_seed(seed)
@@ -311,6 +318,8 @@ def optimise(
         if step % 50 == 0:
             speed = step * first / (time.monotonic() - start)
             log.info("step %d %.0f%% %.0f/s %s", step, 100 * done, speed, {k: round(v, 3) for k, v in shown.items()})
+        if check is not None and step % 500 == 0:
+            log.info("held out: %s", check())
     return step
 
 
@@ -347,6 +356,17 @@ def box_overlap(found: Tensor, wanted: Tensor) -> Tensor:
     shared = (high - low).clamp(min=0).prod(1)
     areas = (found[:, 2:] - found[:, :2]).prod(1) + (wanted[:, 2:] - wanted[:, :2]).prod(1)
     return shared / (areas - shared).clamp(min=1e-9)
+
+
+def held_out(split: Split) -> tuple[NDArray[np.uint8], Columns]:
+    """Return a split's pictures (N, H, W, 3) at model size and its columns."""
+    pixels = np.stack([fit(split.image(i), WINDOWS[split.task]) for i in range(len(split))])
+    return pixels, {key: torch.from_numpy(np.asarray(split.labels[key])) for key in Pictures.KEPT[split.task]}
+
+
+def restore(model: TowerWithHeads, path: Path) -> None:
+    """Load weights that `warm_up` wrote."""
+    model.load_state_dict(load_file(path))
 
 
 def warm_up(out: Path, *, steps: int = 6000, minutes: float = 60.0, seed: int = 1) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Building, storing and adapting a V²LM from configuration: nothing here knows a model family by name.
 
 A `Blueprint` is the whole description: transformers' own configuration (``model_type`` decides the family), image
-size and tokens per image. The default small model is FastVLM's architecture with our tower and a four-layer Qwen2.
+size and tokens per image. The default small model is FastVLM's architecture with our tower and a three-layer Qwen2.
 Weights are one safetensors file per base model (2-D tensors in half precision; blueprint and tokenizer inside it, so
 that the card's hash covers them) and one small file per LoRA adapter.
 """
@@ -57,7 +57,7 @@ class Blueprint:
 
 
 def small_blueprint(
-    image_size: tuple[int, int] = IMAGE_SIZE, *, width: int = 256, layers: int = 4, heads: int = 4
+    image_size: tuple[int, int] = IMAGE_SIZE, *, width: int = 256, layers: int = 3, heads: int = 4
 ) -> Blueprint:
     """Return the default small model: our CNN tower, FastVLM's projector, a small Qwen2.
 
@@ -78,7 +78,7 @@ def small_blueprint(
     text = {
         "model_type": "qwen2",
         "hidden_size": width,
-        "intermediate_size": 3 * width,
+        "intermediate_size": 2 * width,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": heads // 2,
