@@ -15,43 +15,11 @@ from numpy.typing import NDArray
 from testbed.server.render.camera import Camera
 from testbed.server.render.mesh import Band, Material, Mesh
 from testbed.server.render.scene import Scene
+from testbed.server.render.shapes import box, lattice, sheet
 from testbed.server.render.weather import Weather
 
 CAR, SIGN, BUILDING, ROAD, TERRAIN, POLE = 14, 8, 3, 1, 10, 6
 LANE_M = 3.6
-
-
-def grid(points: NDArray[np.float64], uv: NDArray[np.float64], material: str, tag: int = 0) -> Mesh:
-    """Return a smooth mesh over a lattice of points, shape (n, m, 3), with uv of shape (n, m, 2)."""
-    n, m = points.shape[:2]
-    i, j = np.meshgrid(np.arange(n - 1), np.arange(m - 1), indexing="ij")
-    a = (i * m + j).ravel()
-    triangles = np.concatenate([np.stack([a, a + m, a + 1], 1), np.stack([a + 1, a + m, a + m + 1], 1)])
-    flat = points.reshape(-1, 3)
-    face = np.cross(flat[triangles[:, 1]] - flat[triangles[:, 0]], flat[triangles[:, 2]] - flat[triangles[:, 0]])
-    normals = np.zeros_like(flat)
-    for k in range(3):
-        np.add.at(normals, triangles[:, k], face)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return Mesh(flat, normals, uv.reshape(-1, 2), triangles, material, tag)
-
-
-def lattice(u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return all pairs, shape (len(u), len(v), 2)."""
-    return np.stack(np.meshgrid(u, v, indexing="ij"), -1)
-
-
-def box(size_m: tuple[float, float, float], material: str, tag: int = 0) -> list[Mesh]:
-    """Return six faces of a box standing on z = 0."""
-    half = np.array([size_m[0] / 2, size_m[1] / 2, size_m[2]])
-    st = lattice(np.linspace(-1, 1, 2), np.linspace(-1, 1, 2))
-    faces = []
-    for axis in range(3):
-        for side in (-1.0, 1.0):
-            p = np.insert(st, axis, side, axis=2)
-            p[..., 2] = 0.5 * (p[..., 2] + 1.0)
-            faces.append(grid(p * half, 0.5 * (st + 1.0), material, tag))
-    return faces
 
 
 def car_body(stations: int = 60, ring: int = 28) -> list[Mesh]:
@@ -64,14 +32,14 @@ def car_body(stations: int = 60, ring: int = 28) -> list[Mesh]:
     y = wide_m[:, None] * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.55
     y = y * (1.0 - 0.25 * np.clip((z - 0.95) / 0.5, 0.0, 1.0))
     x = np.broadcast_to(2.35 * t[:, None], y.shape)
-    parts = [grid(np.stack([x, y, z], -1), lattice(0.5 * (t + 1.0), angle / (2.0 * np.pi)), "paint")]
+    parts = [sheet(np.stack([x, y, z], -1), lattice(0.5 * (t + 1.0), angle / (2.0 * np.pi)), "paint")]
     turn = np.linspace(0.0, 2.0 * np.pi, 21)
     for wx in (-1.4, 1.4):
         for wy in (-0.85, 0.85):
             radius = np.array([0.0, 0.33, 0.33, 0.0])[:, None]
             side = np.array([-0.12, -0.12, 0.12, 0.12])[:, None] + 0.0 * turn
             rim = np.stack([wx + radius * np.cos(turn), wy + side, 0.33 + radius * np.sin(turn)], -1)
-            parts.append(grid(rim, np.zeros((4, 21, 2)), "rubber"))
+            parts.append(sheet(rim, np.zeros((4, 21, 2)), "rubber"))
     return parts
 
 
@@ -105,10 +73,10 @@ def build(cars: int = 6, seed: int = 0) -> tuple[Scene, list[int]]:
     road = np.concatenate([st, np.zeros((*st.shape[:2], 1))], 2)
     road[..., 1] += bend(s)[:, None]
     origin = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    scene.add_object("road", [grid(road, st, "road")], origin, tag=ROAD, static=True, casts_shadow=False)
+    scene.add_object("road", [sheet(road, st, "road")], origin, tag=ROAD, static=True, casts_shadow=False)
     st = lattice(np.linspace(-300, 1200, 40), np.linspace(-500, 500, 30))
     land = np.concatenate([st, np.full((*st.shape[:2], 1), -0.08)], 2)
-    scene.add_object("land", [grid(land, st / 6.0, "grass")], origin, tag=TERRAIN, static=True, casts_shadow=False)
+    scene.add_object("land", [sheet(land, st / 6.0, "grass")], origin, tag=TERRAIN, static=True, casts_shadow=False)
     for k in range(14):
         x, side = 20.0 + 35.0 * k, 1.0 if k % 2 else -1.0
         pose = (x, float(bend(np.array(x))) + side * (19.0 + 2 * (k % 3)), 0.0, 0.0, 0.0, 0.0)
@@ -118,7 +86,7 @@ def build(cars: int = 6, seed: int = 0) -> tuple[Scene, list[int]]:
     uv = np.stack([(st[..., 1] + 0.35) / 0.7, (0.35 - st[..., 0]) / 0.7], -1)
     for k in range(4):
         x = 25.0 + 60.0 * k
-        parts = [grid(plate, uv, "face", SIGN), *box((0.05, 0.05, 2.6), "steel", POLE)]
+        parts = [sheet(plate, uv, "face", SIGN), *box((0.05, 0.05, 2.6), "steel", POLE)]
         pose = (x, float(bend(np.array(x))) + 2 * LANE_M + 1.2, 0.0, 0.0, 0.0, 0.0)
         scene.add_object(f"sign{k}", parts, pose, tag=SIGN, instance_id=100 + k, static=True)
     handles = []

@@ -132,7 +132,8 @@ def sample(
     shorter = wp.max(shorter, longer / float(taps))
     count = wp.int32(1)
     if longer > 1.0:
-        while count < taps and longer > shorter * float(count):
+        # The slack keeps square footprints, the most common ones, away from the threshold.
+        while count < taps and longer > 1.1 * shorter * float(count):
             count *= 2
     lod = wp.log2(wp.max(shorter, 1.0))
     level = wp.min(int(lod), texture.levels - 1)
