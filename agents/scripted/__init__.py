@@ -6,7 +6,7 @@ from testbed.core.errors import AgentError
 from testbed.core.questions import STEERING_CLASSES, steering_class
 from testbed.core.types import AgentCard, Observation, Perception, SignAnswer, Steering, SteeringAnswer, VehicleAnswer
 
-__all__ = ["ConstantAgent", "OracleAgent"]
+__all__ = ["ConstantAgent", "OracleAgent", "build_constant", "build_oracle"]
 
 
 class OracleAgent:
@@ -84,3 +84,13 @@ class ConstantAgent:
             vehicle=VehicleAnswer(False, None, 1.0),
             sign=SignAnswer(None, 0.0) if observation.sign_crop is not None else None,
         )
+
+
+def build_oracle() -> OracleAgent:
+    """Return the oracle."""
+    return OracleAgent()
+
+
+def build_constant(steering: str = "Straight") -> ConstantAgent:
+    """Return the constant agent."""
+    return ConstantAgent(steering)

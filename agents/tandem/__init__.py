@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from agents.vlm import answers, model
-from agents.vlm.reader import Reader
-from testbed.core.types import AgentCard, Observation, Perception
+from agents.vlm import cards
 
-__all__ = ["TandemAgent"]
+if TYPE_CHECKING:
+    from agents.tandem.agent import TandemAgent
+    from testbed.core.types import AgentCard
+
+__all__ = ["build", "card"]
 
 
-class TandemAgent:
-    """One forward pass per decision: sign crop, view and view again, or the two views when no sign is in view.
+def build(**options: Any) -> TandemAgent:
+    """Load the agent; options as in `agents.tandem.agent.TandemAgent`."""
+    from agents.tandem.agent import TandemAgent
 
-    Args:
-        abstain_below: Probability below which an answer is withheld: one number, or one per ``tsr``, ``alc``, ``vd``.
-        folder: Where the weights lie; None for the shipped ones.
-    """
+    return TandemAgent(**options)
 
-    def __init__(
-        self, abstain_below: float | Mapping[str, float] | None = None, folder: Path | str | None = None
-    ) -> None:
-        """Load base and adapter; raises `WeightsError` when one is missing or altered."""
-        place = None if folder is None else Path(folder)
-        self.abstention = answers.Abstention.parse(abstain_below)
-        built, base_card = model.load_base(folder=place)
-        card = model.load_adapter(built, base_card, model.ADAPTERS["tandem"], place)
-        self.reader = Reader(built)
-        self._card = answers.agent_card(
-            "tandem",
-            [base_card, card],
-            parameters=built.parameters,
-            notes="One model; three image-prompt pairs, or two when no sign is in view.",
-        )
 
-    @property
-    def card(self) -> AgentCard:
-        """What it is."""
-        return self._card
-
-    def reset(self, seed: int) -> None:
-        """Nothing to forget: every answer depends on one observation alone."""
-
-    def perceive(self, observation: Observation) -> Perception:
-        """Answer all questions in one forward pass."""
-        return answers.perception(observation, self.reader.read(answers.questions(observation)), self.abstention)
+def card() -> AgentCard:
+    """Return the agent's card without loading its model."""
+    return cards.agent_card("tandem")

@@ -29,7 +29,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from agents import weights
 from agents.train import vlm_tower
 from agents.train.common import fraction
-from agents.vlm import language
+from agents.vlm import cards, language
 from agents.vlm import model as models
 from agents.vlm.images import WINDOWS, fit
 from agents.vlm.model import VisionLanguageModel
@@ -431,7 +431,7 @@ def train_adapter(
         return {"+".join(layout): quick_figures(model, reader, held_out, layout) for layout in layouts}
 
     done = fit_answers(model, train, layouts, steps=steps, minutes=minutes, peak=rate, seed=seed, check=check)
-    name = models.ADAPTERS[kind]
+    name = cards.ADAPTERS[kind]
     summary = {"summary": f"{name}: LoRA {done} steps"}
     card = provenance(data, done, started, tasks, rate=rate, rounds=rounds, seed=seed) | summary
     models.save_adapter(model, name, card, base_card["sha256"], out)

@@ -1,15 +1,14 @@
-"""From a model's readings to the testbed's perception answers, with the option to abstain; and the agents' cards."""
+"""From a model's readings to the testbed's perception answers, with the option to abstain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from agents.vlm.reader import Question, Reading
 from testbed.core.errors import AgentError
 from testbed.core.questions import STEERING_CLASSES
-from testbed.core.types import AgentCard, Observation, Perception, SignAnswer, SteeringAnswer, VehicleAnswer
+from testbed.core.types import Observation, Perception, SignAnswer, SteeringAnswer, VehicleAnswer
 
 
 @dataclass(frozen=True)
@@ -75,36 +74,3 @@ def perception(observation: Observation, readings: Iterable[Reading], abstention
         sign=sign,
         raw={task: reading.text for task, reading in by_task.items()},
     )
-
-
-def agent_card(kind: str, cards: list[Mapping[str, Any]], *, parameters: int, notes: str) -> AgentCard:
-    """Join the cards of the weights an agent uses.
-
-    Args:
-        kind: ``solo`` or ``tandem``; also the agent's name.
-        cards: Weight cards; the last one to mention a figure or a latency counts.
-        parameters: Over all models.
-        notes: Limits.
-    """
-    figures: dict[str, float] = {}
-    latency_ms = (0.0, 0.0)
-    for card in cards:
-        figures |= {key: _value(value) for key, value in card.get("figures", {}).items()}
-        if f"{kind}_latency_ms" in card:
-            p50, p95 = card[f"{kind}_latency_ms"]
-            latency_ms = (float(p50), float(p95))
-    return AgentCard(
-        name=kind,
-        kind=kind,
-        latency_ms=latency_ms,
-        parameters=parameters,
-        weights={f"{card['name']}.safetensors": str(card["sha256"]) for card in cards},
-        figures=figures,
-        trained="; ".join(str(card["summary"]) for card in cards if "summary" in card),
-        notes=notes,
-    )
-
-
-def _value(figure: Any) -> float:
-    """Return a figure's number, whether it is stored plainly or as k/n."""
-    return float(figure["value"]) if isinstance(figure, Mapping) else float(figure)

@@ -22,14 +22,13 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from agents import weights
 from agents.vlm import language, tower
+from agents.vlm.cards import BASE
 from agents.vlm.images import IMAGE_SIZE
 from testbed.core.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BASE = "vlm-base"
-ADAPTERS = {"tsr": "vlm-solo-tsr", "alc": "vlm-solo-alc", "vd": "vlm-solo-vd", "tandem": "vlm-tandem"}
 LORA = {
     "r": 16,
     "lora_alpha": 32,
@@ -163,6 +162,13 @@ def load_base(name: str = BASE, folder: Path | None = None) -> tuple[VisionLangu
     model.network.load_state_dict({key: value.to(wanted[key].dtype) for key, value in tensors.items()}, strict=False)
     model.network.tie_weights()
     return model, card
+
+
+def load(adapter: str, folder: Path | None = None) -> VisionLanguageModel:
+    """Load the base with one adapter merged; raises `WeightsError` as `load_base` and `load_adapter` do."""
+    model, card = load_base(folder=folder)
+    load_adapter(model, card, adapter, folder)
+    return model
 
 
 def add_adapter(model: VisionLanguageModel, lora: Mapping[str, Any] | None = None) -> Any:

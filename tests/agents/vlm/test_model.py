@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from agents import weights
+from agents.vlm import cards
 from agents.vlm import model as models
 from agents.vlm.reader import Reader
 from testbed.core.errors import WeightsError
@@ -78,15 +79,15 @@ def test_altered_weights_are_refused(fresh, tmp_path) -> None:
 
 def test_weights_of_another_architecture_are_refused(fresh, tmp_path) -> None:
     path = models.save_base(fresh, {}, tmp_path)
-    tensors, card = weights.load(models.BASE, tmp_path)
+    tensors, card = weights.load(cards.BASE, tmp_path)
     tensors.pop("model.multi_modal_projector.linear_1.bias")
-    weights.save(models.BASE, tensors, card, tmp_path)
+    weights.save(cards.BASE, tensors, card, tmp_path)
     with pytest.raises(WeightsError, match="architecture"):
         models.load_base(folder=tmp_path)
-    weights.save(models.BASE, {"weight": torch.zeros(2)}, {}, tmp_path)
+    weights.save(cards.BASE, {"weight": torch.zeros(2)}, {}, tmp_path)
     with pytest.raises(WeightsError, match="hold no V²LM"):
         models.load_base(folder=tmp_path)
-    assert json.loads(path.with_suffix(".json").read_text())["name"] == models.BASE
+    assert json.loads(path.with_suffix(".json").read_text())["name"] == cards.BASE
 
 
 @pytest.mark.parametrize("family", ["llava", "fast_vlm"])
