@@ -1,0 +1,135 @@
+"""``python -m testbed.server --port 2000 --map highway``: the embedded CARLA server in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import ipaddress
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from testbed.core.errors import TestbedError, UsageError
+
+if TYPE_CHECKING:
+    from testbed.server.rpc.loop import Loop
+    from testbed.server.rpc.server import Server
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m testbed.server",
+        description="Serve the embedded CARLA simulator (protocol of carla==0.9.16). Ports PORT (calls) and PORT+1 (streams).",
+    )
+    parser.add_argument("--map", default="highway", help="shipped map, or path of an .xodr file (default: highway)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=2000, help="RPC port; 0 for any free pair (default: 2000)")
+    parser.add_argument("--device", default="cpu", help="device of the renderer: cpu or cuda:0 (default: cpu)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of episode ids and sensor noise (default: 0)")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow --host other than loopback; the protocol has no authentication",
+    )
+    for name in ("--ready-fd", "--lifeline-fd", "--parent"):
+        parser.add_argument(name, type=int, default=-1, help=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM, Ctrl-C, or the end of the parent; return the exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return _serve(options)
+    except TestbedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    _check_host(options.host, options.allow_remote)
+    if not 0 <= options.port < 65535:
+        raise UsageError(f"--port {options.port} is not between 0 and 65534")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+    # Ports first: a busy one is told before seconds are spent on loading.
+    from testbed.server.rpc.loop import Loop, bind_pair
+
+    calls, streams = bind_pair(options.host, options.port)
+    port = int(calls.getsockname()[1])
+
+    import testbed.server.rpc.calls  # noqa: F401  registers the handlers
+    from testbed.server.maps.catalogue import load_map
+    from testbed.server.rpc.server import Server, attach
+
+    server = Server(load_map(options.map), port + 1, seed=options.seed, device=options.device)
+    server.studio.warm_up()
+    loop = Loop()
+    attach(loop, server, calls, streams)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    wake_read, wake_write = os.pipe()
+    for descriptor in (wake_read, wake_write):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(wake_write)  # a signal interrupts the wait even though Python retries the system call
+    loop.watch(wake_read, lambda: _drain(wake_read))
+    if options.lifeline_fd >= 0:
+        os.set_blocking(options.lifeline_fd, False)
+        loop.watch(options.lifeline_fd, lambda: _lifeline(loop, options.lifeline_fd))
+    gc.collect()
+    gc.freeze()
+    if options.ready_fd >= 0:
+        os.write(options.ready_fd, (json.dumps({"port": port, "stream_port": port + 1}) + "\n").encode())
+        os.close(options.ready_fd)
+    else:
+        print(f"serving CARLA {server.version} on {options.host}:{port}, map {options.map}", flush=True)
+    try:
+        loop.run(lambda: _until_orphaned(loop, server, options.parent))
+    finally:
+        loop.close()
+    return 0
+
+
+def _until_orphaned(loop: Loop, server: Server, parent: int) -> float:
+    """Run the server's timer; stop when the process that started us is no longer our parent."""
+    if parent > 0 and os.getppid() != parent:
+        loop.stop()
+    return server.timer()
+
+
+def _drain(descriptor: int) -> None:
+    with suppress(BlockingIOError):
+        os.read(descriptor, 64)
+
+
+def _lifeline(loop: Loop, descriptor: int) -> None:
+    """Stop when the pipe that the parent holds open is closed."""
+    with suppress(BlockingIOError):
+        if not os.read(descriptor, 64):
+            loop.stop()
+
+
+def _check_host(host: str, allowed: bool) -> None:
+    if host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if loopback:
+        return
+    if not allowed:
+        raise UsageError(
+            f"--host {host} is not a loopback address; anyone who reaches it could drive the simulator",
+            hint="add --allow-remote if that is what you want",
+        )
+    print(f"warning: listening on {host} without authentication", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

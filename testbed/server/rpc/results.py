@@ -1,0 +1,34 @@
+"""How answers are wrapped: CARLA puts every result into its own optional or error type before msgpack-rpc sees it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+Wire = object
+"""Anything that msgpack can pack."""
+
+
+class Result(Enum):
+    """How the client unwraps the answer of a method.
+
+    ``VALUE``: ``[[1, value]]`` or ``[[0, [text]]]``. ``VOID``: ``[[false]]`` or ``[[true, [text]]]``. ``RAW``: the
+    value itself (``apply_batch`` only).
+    """
+
+    VALUE = "value"
+    VOID = "void"
+    RAW = "raw"
+
+
+def success(kind: Result, value: Wire) -> Wire:
+    """Return a wrapped result."""
+    if kind is Result.VOID:
+        return [[False]]
+    return value if kind is Result.RAW else [[1, value]]
+
+
+def failure(kind: Result, message: str) -> Wire:
+    """Return a wrapped error; the text becomes the client's RuntimeError."""
+    if kind is Result.VOID:
+        return [[True, [message]]]
+    return [] if kind is Result.RAW else [[0, [message]]]

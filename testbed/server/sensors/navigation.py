@@ -1,0 +1,86 @@
+"""IMU and GNSS: motion of the parent in the sensor's frame, and world position as latitude and longitude."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+
+from testbed.server.sensors.headers import Instant, Message, header
+from testbed.server.simulation.actors import Actor
+from testbed.server.simulation.chassis import GRAVITY_MPS2
+from testbed.server.simulation.transforms import Vector, apply_inverse, rotation_matrix
+
+GNSS, IMU = 4, 5
+EARTH_RADIUS_M = 6378137.0
+
+
+@dataclass(frozen=True, slots=True)
+class GeoReference:
+    """Where the world origin lies on the earth."""
+
+    latitude_deg: float = 0.0
+    longitude_deg: float = 0.0
+
+    @classmethod
+    def parse(cls, proj: str) -> GeoReference:
+        """Return the origin that a PROJ string names in ``+lat_0`` and ``+lon_0``; (0, 0) where it does not."""
+        found = {key: float(value) for key, value in re.findall(r"\+(lat_0|lon_0)=(-?\d+(?:\.\d+)?)", proj)}
+        return cls(found.get("lat_0", 0.0), found.get("lon_0", 0.0))
+
+    def locate(self, point: Vector) -> tuple[float, float, float]:
+        """Return (latitude_deg, longitude_deg, altitude_m) of a world position.
+
+        A Mercator projection scaled at the origin, as ``carla::geom::GeoLocation::Transform`` does; north is -y.
+        """
+        scale = math.cos(math.radians(self.latitude_deg))
+        east = scale * math.radians(self.longitude_deg) * EARTH_RADIUS_M + point[0]
+        north = scale * EARTH_RADIUS_M * math.log(math.tan(math.radians(90.0 + self.latitude_deg) / 2.0)) - point[1]
+        longitude = math.degrees(east / (EARTH_RADIUS_M * scale))
+        latitude = 2.0 * math.degrees(math.atan(math.exp(north / (EARTH_RADIUS_M * scale)))) - 90.0
+        return latitude, longitude, point[2]
+
+
+class Noise:
+    """Gaussian noise of one sensor, from its ``noise_seed``: the same episode has the same noise."""
+
+    def __init__(self, actor: Actor, seed: int) -> None:
+        """Seed by the sensor's attribute and the server's seed."""
+        self._actor = actor
+        self._generator = np.random.default_rng([seed, int(abs(actor.number("noise_seed", 0.0))), actor.stream_id])
+
+    def __call__(self, stddev: str) -> float:
+        """Return noise with the standard deviation that the named attribute gives; 0 without one."""
+        value = self._actor.number(stddev, 0.0)
+        return float(self._generator.normal(0.0, value)) if value > 0.0 else 0.0
+
+
+def imu(actor: Actor, instant: Instant, noise: Noise) -> Message:
+    """Return accelerometer (m/s², with gravity's reaction), gyroscope (rad/s) and compass (rad, 0 = north = -y)."""
+    matrix = rotation_matrix(*actor.pose[3:])
+    ax, ay, az = actor.acceleration_mps2
+    acceleration = apply_inverse(matrix, (ax, ay, az + GRAVITY_MPS2))
+    wx, wy, wz = (math.radians(value) for value in actor.angular_deg_s)
+    rates = apply_inverse(matrix, (wx, wy, wz))
+    accelerometer = [
+        value + noise(f"noise_accel_stddev_{axis}") for value, axis in zip(acceleration, "xyz", strict=True)
+    ]
+    gyroscope = [
+        value + actor.number(f"noise_gyro_bias_{axis}", 0.0) + noise(f"noise_gyro_stddev_{axis}")
+        for value, axis in zip(rates, "xyz", strict=True)
+    ]
+    compass = math.radians(actor.pose[4] + 90.0) % (2.0 * math.pi)
+    body = msgpack.packb([accelerometer, gyroscope, compass], use_single_float=True)
+    return (header(actor, IMU, instant), body)
+
+
+def gnss(actor: Actor, instant: Instant, noise: Noise, reference: GeoReference) -> Message:
+    """Return latitude and longitude in degrees and altitude in metres."""
+    values = [
+        value + actor.number(f"noise_{name}_bias", 0.0) + noise(f"noise_{name}_stddev")
+        for value, name in zip(reference.locate(actor.pose[:3]), ("lat", "lon", "alt"), strict=True)
+    ]
+    return (header(actor, GNSS, instant), msgpack.packb(values))
