@@ -92,7 +92,7 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
             kind, detail["answered"] = ABSTAINED, None
         else:
             detail["answered"] = str(said.steering)
-            now = expert_steering(step.truth.lane.preview_offset_m, limits)
+            now = expert_steering(step.truth.lane.preview_offset_m)
             if (said.steering.sign - answer.expert.sign) * side > 0:
                 kind = WRONG_STEERING
             elif (said.steering.sign - now.sign) * side > 0 and latency_ms(answer) > limits.deadline_ms:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from testbed.core.questions import STEERING_CLASSES, steering_class
 from testbed.core.types import Box, Decision, Steering, Step, Truth
 from testbed.judge.limits import JudgeLimits
 
@@ -64,7 +65,7 @@ class History:
                 self.unmatched += 1
                 self._in_force.append(None)
             else:
-                answer = Answer(decision, truth, expert_steering(truth.lane.preview_offset_m, self.limits))
+                answer = Answer(decision, truth, expert_steering(truth.lane.preview_offset_m))
                 self.answers.append(answer)
                 self._in_force.append(answer)
             self._last_decision = decision
@@ -114,12 +115,9 @@ class History:
         return range(start, stop)
 
 
-def expert_steering(preview_offset_m: float, limits: JudgeLimits) -> Steering:
+def expert_steering(preview_offset_m: float) -> Steering:
     """Return the class a pure-pursuit expert answers when the lane centre lies so far to the left at the preview."""
-    demand_mps2 = limits.expert_gain_1ps2 * preview_offset_m
-    if abs(demand_mps2) < limits.straight_band_mps2:
-        return Steering.STRAIGHT
-    return Steering.LEFT if demand_mps2 > 0 else Steering.RIGHT
+    return STEERING_CLASSES[steering_class(preview_offset_m)]
 
 
 def box_iou(first: Box, second: Box) -> float:

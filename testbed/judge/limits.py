@@ -51,9 +51,6 @@ class JudgeLimits:
         paper_threshold_m: Success threshold of the DRP paper on a highway.
         visible_px: Artefact pixels from which it counts as visible in a frame.
         visible_frames: Frames in which it must be visible for the attack to count as delivered.
-        expert_gain_1ps2: Lateral acceleration the expert asks for per metre of preview offset: 2 v^2 / Ld^2 at v = 25
-            m/s, Ld = 25 m.
-        straight_band_mps2: Below this lateral demand the expert answers Straight.
         iou_match: Intersection over union from which a box counts as right (AP50).
         deadline_ms: Answers that take longer miss the deadline.
         cause_lookback_s: How far before an event its cause is looked for.
@@ -98,8 +95,6 @@ class JudgeLimits:
     paper_threshold_m: float = 0.735
     visible_px: int = 50
     visible_frames: int = 5
-    expert_gain_1ps2: float = 2.0
-    straight_band_mps2: float = 0.3
     iou_match: float = 0.5
     deadline_ms: float = 100.0
     cause_lookback_s: float = 3.0

@@ -55,8 +55,8 @@ def why_over_budget(manifest: Mapping[str, Any]) -> str:
     the artefact was loaded (``adversaries.load`` refuses what exceeds it); what a manifest measured is checked here.
 
     Args:
-        manifest: Artefact manifest with ``budget`` and, where it has one, ``measured``, two mappings with the same keys.
-            Numbers: measured must not be above budget; True and strings: measured must be equal; False asks for nothing.
+        manifest: Artefact manifest, perhaps with the mappings ``budget`` and ``measured``, which have the same keys.
+            Numbers: measured must not be above budget; True and strings: both must be equal; False asks for nothing.
     """
     budget, measured = manifest.get("budget"), manifest.get("measured")
     if not isinstance(budget, Mapping) or not isinstance(measured, Mapping):

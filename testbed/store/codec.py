@@ -1,0 +1,93 @@
+"""From the JSON of a trace back to the types the judges know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from testbed.core.types import (
+    AttackTruth,
+    Box,
+    Collision,
+    Command,
+    Decision,
+    EgoState,
+    LaneState,
+    LeadTruth,
+    Perception,
+    SignAnswer,
+    SignTruth,
+    Steering,
+    SteeringAnswer,
+    Step,
+    Truth,
+    VehicleAnswer,
+)
+
+Json = dict[str, Any]
+
+
+def _without_head(message: Json, *more: str) -> Json:
+    return {name: value for name, value in message.items() if name not in ("frame", "t_s", *more)}
+
+
+def _box(values: list[float] | None) -> Box | None:
+    return None if values is None else (values[0], values[1], values[2], values[3])
+
+
+def _sign(value: Json) -> SignTruth:
+    return SignTruth(value["sign_id"], value["class_id"], value["distance_m"], _box(value["box_px"]) or (0, 0, 0, 0))
+
+
+def _lead(value: Json | None) -> LeadTruth | None:
+    if value is None:
+        return None
+    box = _box(value["box_px"]) or (0, 0, 0, 0)
+    return LeadTruth(value["actor_id"], value["distance_m"], value["speed_mps"], box)
+
+
+def decision_from(value: Json) -> Decision:
+    """Return the decision in a ``/decision`` message."""
+    said = value["perception"]
+    steering, vehicle, sign = said["steering"], said["vehicle"], said["sign"]
+    probabilities = steering["probabilities"]
+    perception = Perception(
+        steering=SteeringAnswer(
+            steering=None if steering["steering"] is None else Steering(steering["steering"]),
+            confidence=steering["confidence"],
+            probabilities=None if probabilities is None else (probabilities[0], probabilities[1], probabilities[2]),
+            lateral_offset_m=steering["lateral_offset_m"],
+        ),
+        vehicle=VehicleAnswer(vehicle["present"], _box(vehicle["box_px"]), vehicle["confidence"]),
+        sign=None if sign is None else SignAnswer(sign["class_id"], sign["confidence"]),
+        raw=dict(said["raw"]),
+    )
+    return Decision(value["frame"], value["t_s"], value["applied_t_s"], perception, value["inference_ms"])
+
+
+def step_from(messages: Mapping[str, Json], decisions: Mapping[int, Decision]) -> Step:
+    """Return the step that the messages of one frame describe.
+
+    Args:
+        messages: Topic to message.
+        decisions: Decisions by the frame they looked at.
+    """
+    traffic, command, attack = messages["/traffic"], messages["/command"], messages.get("/attack")
+    truth = Truth(
+        ego=EgoState(**_without_head(messages["/ego"])),
+        lane=LaneState(**_without_head(messages["/lane"])),
+        speed_limit_mps=traffic["speed_limit_mps"],
+        lead=_lead(traffic["lead"]),
+        sign=None if traffic["sign"] is None else _sign(traffic["sign"]),
+        passed_signs=tuple(_sign(value) for value in traffic["passed_signs"]),
+        collisions=tuple(Collision(**value) for value in traffic["collisions"]),
+        attack=None if attack is None else AttackTruth(**_without_head(attack)),
+    )
+    in_force = command["decision_frame"]
+    return Step(
+        frame=command["frame"],
+        t_s=command["t_s"],
+        truth=truth,
+        command=Command(**_without_head(command, "decision_frame")),
+        decision=None if in_force is None else decisions[in_force],
+    )
