@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m testbed.server",
-        description="Serve the embedded CARLA simulator (protocol of carla==0.9.16). Ports PORT (calls) and PORT+1 (streams).",
+        description="Serve the embedded CARLA simulator (protocol of carla==0.9.16) on ports PORT (calls) and PORT+1.",
     )
     parser.add_argument("--map", default="highway", help="shipped map, or path of an .xodr file (default: highway)")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: 127.0.0.1)")

@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from testbed.server.assets.asset import Asset
+from testbed.server.assets.signs import sign_asset
+from testbed.server.assets.vehicles import vehicle_asset
 from testbed.server.render.mesh import Material, Mesh
 from testbed.server.simulation.actors import Actor, Kind
 from testbed.server.simulation.boxes import BoundingBox
+from testbed.server.simulation.factory import paint_colour
 
 _FACES = ((0, 1), (0, -1), (1, 1), (1, -1), (2, 1), (2, -1))
 
 
 def body(actor: Actor) -> Asset | None:
     """Return what to draw for an actor, or None for actors without a body (sensors, the spectator, map signs)."""
-    if actor.kind in (Kind.VEHICLE, Kind.WALKER, Kind.STATIC):
+    if actor.vehicle is not None:
+        model = actor.vehicle.model
+        colour = paint_colour(actor.values["color"])
+        return vehicle_asset(actor.type_id, colour, extent_m=model.half_extent_m, wheelbase_m=model.wheelbase_m)
+    if actor.type_id == "static.prop.trafficsign":
+        return sign_asset(int(actor.number("gtsrb_class", 1)), size_m=2.0 * actor.box.extent_m[1])
+    if actor.kind in (Kind.WALKER, Kind.STATIC):
         return box_asset(actor.box, (0.5, 0.5, 0.5))
     return None
 

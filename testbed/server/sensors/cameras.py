@@ -113,7 +113,7 @@ def message(actor: Actor, type_id: int, instant: Instant, pixels: Pixels) -> Mes
     """Return an image message; the pixels travel without a copy."""
     height_px, width_px = pixels.shape[:2]
     head = header(actor, type_id, instant) + IMAGE_HEADER.pack(width_px, height_px, actor.number("fov", 90.0))
-    return (head, memoryview(pixels).cast("B"))
+    return (head, pixels.data.cast("B"))
 
 
 def _opaque(shape: tuple[int, ...]) -> Pixels:

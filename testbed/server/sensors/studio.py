@@ -44,20 +44,43 @@ class Studio:
         self._renderer: Renderer | None = None
         self._handles: dict[int, int] = {}
         self._weather: object = None
+        self._bundle: MapBundle | None = None
+        self._solids: list[StaticBox] = []
+        self._scenery_painted = False
+        self._disabled: set[int] = set()
         self.scenery: list[SceneryObject] = []
 
     def enter(self, bundle: MapBundle) -> list[StaticBox]:
-        """Build the scenery of a map and return what of it stops vehicles."""
+        """Show a map without actors, as it is before anybody painted or hid anything.
+
+        Building takes seconds, so entering the same map again clears the scene instead of building another one.
+
+        Args:
+            bundle: Map; the same object is the same map.
+
+        Returns:
+            What of the scenery stops vehicles.
+        """
+        if bundle is self._bundle and not self._scenery_painted:
+            for handle in self._handles.values():
+                self._scene.remove(handle)
+            self._handles = {}
+            self.enable(self._disabled.copy(), True)
+            return self._solids
+        self._bundle = bundle
+        self._scenery_painted = False
+        self._disabled = set()
         self._scene = Scene()
         self._renderer = None
         self._handles = {}
         self._weather = None
         self.scenery = build_scenery(bundle.network, self._scene, SCENERY_SEED)
-        return [
+        self._solids = [
             StaticBox(item.name, item.tag, footprint(pose, BoundingBox((0.0, 0.0, 0.0), extent)))
             for item in self.scenery
             for pose, extent in item.solids
         ]
+        return self._solids
 
     # Actors
 
@@ -97,6 +120,7 @@ class Studio:
         chosen = [name for name in names if name in known]
         if not chosen:
             raise CallError("unable to find Actor to apply the texture")
+        self._scenery_painted |= not {item.name for item in self.scenery}.isdisjoint(chosen)
         for name in chosen:
             self._scene.set_object_texture(name, pixels)
 
@@ -106,6 +130,10 @@ class Studio:
         for item in self.scenery:
             if item.instance_id in wanted:
                 self._scene.set_visible(item.handle, visible)
+                if visible:
+                    self._disabled.discard(item.instance_id)
+                else:
+                    self._disabled.add(item.instance_id)
 
     # Pictures
 

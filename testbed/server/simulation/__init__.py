@@ -1,1 +1,1 @@
-"""The world behind the wire: actors, dynamics, collisions, traffic signs and lights, one deterministic step at a time."""
+"""The world behind the wire: actors, dynamics, collisions, traffic signs and lights; deterministic step by step."""

@@ -117,7 +117,8 @@ def _rgb() -> list[Attribute]:
 
 def _lidar(*extra: Attribute) -> list[Attribute]:
     ranges = _floats(
-        ("range", 10.0), ("rotation_frequency", 10.0), ("upper_fov", 10.0), ("lower_fov", -30.0), ("horizontal_fov", 360.0)
+        ("range", 10.0), ("rotation_frequency", 10.0), ("upper_fov", 10.0), ("lower_fov", -30.0),
+        ("horizontal_fov", 360.0),
     )  # fmt: skip
     counts = [_attribute("channels", INT, 32), _attribute("points_per_second", INT, 56000)]
     return _sensor(*ranges, *counts, *extra)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from testbed.core.types import Pose
+from testbed.server.assets.signs import PLATE_BOTTOM_M
 from testbed.server.simulation.actors import Actor, Kind, SensorClock, TrafficLight, Vehicle, Walker, kind_of
 from testbed.server.simulation.blueprints import PROP_HALF_EXTENT_M, SENSOR_TYPE, library
 from testbed.server.simulation.boxes import BoundingBox
@@ -18,9 +19,6 @@ ATTRIBUTES: dict[str, list[list[object]]] = {str(entry[1]): entry[3] for entry i
 UIDS: dict[str, int] = {str(entry[1]): uid for uid, entry in enumerate(LIBRARY, start=1)}
 
 WALKER_HALF_EXTENT_M = (0.19, 0.19, 0.93)
-SIGN_CLEARANCE_M = 2.2
-"""Height of the lower edge of a sign plate above the ground (StVO: 2.0 m outside, 2.2 m where people walk)."""
-
 MAX_IMAGE_PX = 4096
 
 TAG_PEDESTRIAN, TAG_SIGN, TAG_STATIC, TAG_DYNAMIC, TAG_LIGHT = 12, 8, 20, 21, 7
@@ -85,8 +83,22 @@ def spectator(actor_id: int) -> Actor:
     return Actor(actor_id, "spectator", Kind.OTHER, pose=pose, relative=pose)
 
 
+def paint_colour(text: str) -> tuple[int, int, int]:
+    """Return a colour attribute "r,g,b" as three bytes.
+
+    Raises:
+        CallError: It is no such colour.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) < 256 for part in parts):
+        raise CallError(f"Spawn failed: color '{text}' is not of the form r,g,b with values from 0 to 255")
+    red, green, blue = (int(part) for part in parts)
+    return red, green, blue
+
+
 def _make_vehicle(actor: Actor) -> None:
     model = VEHICLE_BY_ID[actor.type_id]
+    paint_colour(actor.values["color"])
     physics = default_physics(model)
     motion = Motion(actor.pose[0], actor.pose[1], math.radians(actor.pose[4]))
     actor.vehicle = Vehicle(model, physics, build_chassis(model, physics), motion)
@@ -106,7 +118,7 @@ def _make_prop(actor: Actor) -> None:
             raise CallError(
                 f"Spawn failed: gtsrb_class '{actor.values.get('gtsrb_class')}' is not a class from 0 to 42"
             )
-        actor.box = BoundingBox((0.0, 0.0, SIGN_CLEARANCE_M + half), (0.02, half, half))
+        actor.box = BoundingBox((0.0, 0.0, PLATE_BOTTOM_M + half), (0.02, half, half))
         actor.tags = bytes([TAG_SIGN])
         actor.collides = False
     elif actor.type_id == "static.prop.occluder":

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from testbed.core.signs import sign_class_of_limit
+from testbed.server.assets.signs import gtsrb_class_of
 from testbed.server.maps.network import RoadNetwork
 from testbed.server.maps.opendrive import Signal
 from testbed.server.simulation.boxes import BoundingBox
@@ -15,17 +15,6 @@ LIGHT, SPEED_LIMIT, STOP, YIELD = "1000001", "274", "206", "205"
 END_OF_LIMIT = frozenset({"278", "282"})
 DEFAULT_LIMIT_KMH = 50.0
 CELL_M = 64.0
-
-_CLASS_BY_TYPE: dict[str, int] = {
-    "276": 9, "277": 10, "301": 11, "306": 12, "205": 13, "206": 14, "250": 15, "253": 16, "267": 17, "101": 18,
-    "112": 22, "114": 23, "123": 25, "131": 26, "133": 27, "136": 28, "138": 29, "113": 30, "142": 31, "282": 32,
-    "215": 40, "280": 41, "281": 42,
-}  # fmt: skip
-_CLASS_BY_SUBTYPE: dict[tuple[str, str], int] = {
-    ("103", "10"): 19, ("103", "20"): 20, ("105", "10"): 21, ("105", "20"): 21, ("121", "10"): 24, ("120", "-1"): 24,
-    ("209", "20"): 33, ("209", "10"): 34, ("209", "30"): 35, ("214", "20"): 36, ("214", "10"): 37, ("222", "20"): 38,
-    ("222", "10"): 39,
-}  # fmt: skip
 
 
 def type_id(signal: Signal) -> str:
@@ -38,12 +27,9 @@ def type_id(signal: Signal) -> str:
 
 
 def gtsrb_class(signal: Signal) -> int | None:
-    """Return the class of a StVO sign in the German Traffic Sign Recognition Benchmark, or None outside it."""
-    if signal.type == SPEED_LIMIT and signal.value is not None:
-        return sign_class_of_limit(limit_kmh(signal))
-    if signal.type == "278" and signal.value == 80.0:
-        return 6
-    return _CLASS_BY_SUBTYPE.get((signal.type, signal.subtype), _CLASS_BY_TYPE.get(signal.type))
+    """Return the class of a sign in the German Traffic Sign Recognition Benchmark, or None outside it."""
+    value = limit_kmh(signal) if signal.value is not None else None
+    return gtsrb_class_of(signal.type, value, signal.subtype)
 
 
 def limit_kmh(signal: Signal) -> float:

@@ -37,7 +37,7 @@ VEHICLES: tuple[VehicleModel, ...] = (
         special_type="emergency", tag=15,
     ),
     VehicleModel("vehicle.mitsubishi.fusorosa", "bus", (5.136, 1.972, 2.127), 4.55, 8000.0, 180e3, 1.6, tag=16),
-    VehicleModel("vehicle.kawasaki.ninja", "motorcycle", (1.017, 0.398, 0.725), 1.41, 250.0, 100e3, 6.0, 2, "1", tag=18),
+    VehicleModel("vehicle.kawasaki.ninja", "motorcycle", (1.017, 0.398, 0.725), 1.41, 250.0, 1e5, 6.0, 2, "1", tag=18),
     VehicleModel("vehicle.bh.crossbike", "bicycle", (0.744, 0.43, 0.9), 1.0, 95.0, 0.4e3, 1.2, 2, "1", tag=19),
 )  # fmt: skip
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from testbed.server.rpc.calls import actors, batch, content, recorder, session, sensors, vehicles  # noqa: I001
+from testbed.server.rpc.calls import actors, batch, content, recorder, sensors, session, vehicles
 
 __all__ = ["actors", "batch", "content", "recorder", "sensors", "session", "vehicles"]

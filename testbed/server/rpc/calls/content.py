@@ -51,7 +51,9 @@ def enable_environment_objects(server: Server, ids: object, enabled: object) -> 
 def get_all_level_boxes(server: Server, tag: object) -> list[object]:
     """Answer the world boxes of scenery and standing props and signs with a tag."""
     wanted = integer(tag, "tag")
-    boxes = [_box(item) for item in server.studio.scenery if wanted in (ANY_TAG, item.tag) and not item.signal_id]
+    boxes: list[object] = [
+        _box(item) for item in server.studio.scenery if wanted in (ANY_TAG, item.tag) and not item.signal_id
+    ]
     for actor in server.world.actors.values():
         if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (ANY_TAG, actor.tags[0]):
             boxes.append(encode.world_box(actor.pose, actor.box, actor.id))
