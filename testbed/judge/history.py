@@ -51,14 +51,14 @@ class History:
         """
         if self.steps and (step.frame <= self.steps[-1].frame or step.t_s <= self.steps[-1].t_s):
             raise ValueError(f"steps must rise in time: frame {step.frame} follows frame {self.steps[-1].frame}")
+        decision = step.decision
+        if decision is not None and decision.frame > step.frame:
+            raise ValueError(f"the answer in force at frame {step.frame} looks at the future frame {decision.frame}")
         self.steps.append(step)
         self._truth_by_frame[step.frame] = step.truth
-        decision = step.decision
         if decision is None:
             self._in_force.append(None)
             return
-        if decision.frame > step.frame:
-            raise ValueError(f"the answer in force at frame {step.frame} looks at the future frame {decision.frame}")
         if self._last_decision is None or decision.frame != self._last_decision.frame:
             truth = self._truth_by_frame.get(decision.frame)
             if truth is None:

@@ -293,9 +293,14 @@ class RunFolder:
                 found.append(Damage(path, "differs from its checksum"))
         if not found:
             try:
-                self.read_episode(key)
+                record = self.read_episode(key)
             except StoreError as error:
-                found.append(Damage(folder / RECORD, str(error)))
+                return [Damage(folder / RECORD, str(error))]
+            named = {RECORD: sums[RECORD]} | {name: sums.get(name, "") for name in (record.trace, record.video) if name}
+            if record.trace:
+                named[record.trace] = record.trace_sha256
+            if named != sums:
+                found.append(Damage(folder / SUMS, "does not list the files that the record names"))
         return found
 
     def verify(self) -> list[Damage]:

@@ -222,7 +222,6 @@ class TraceReader:
         self._path = path
 
     def _messages(self, topics: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        from mcap.exceptions import McapError
         from mcap.reader import make_reader
 
         with store_errors(self._path, "read"), open(self._path, "rb") as stream:
@@ -230,7 +229,10 @@ class TraceReader:
                 reader: McapReader = make_reader(stream, validate_crcs=True)
                 for _, channel, message in reader.iter_messages(topics=topics):
                     yield channel.topic, json.loads(message.data)
-            except (McapError, ValueError, KeyError, EOFError) as error:
+            except OSError:
+                raise
+            except Exception as error:
+                # a damaged file fails anywhere below: decompression, lengths, JSON, missing channels
                 raise StoreError(f"{self._path} is no readable trace: {error}") from error
 
     def steps(self) -> list[Step]:

@@ -1,0 +1,232 @@
+"""Perception, lateral, comfort and latency scores; the panel's promises; the validity gate."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.core.errors import JudgeError, ScenarioError
+from testbed.core.records import EpisodeRecord
+from testbed.core.types import AttackTruth, LeadTruth, SignTruth, Steering
+from testbed.judge import (
+    Findings,
+    JudgeLimits,
+    JudgePanel,
+    average_precision,
+    box_iou,
+    expert_steering,
+    gate,
+    macro_f1,
+    merged,
+    why_over_budget,
+)
+from testbed.judge.base import series
+from testbed.judge.comfort import derivative
+
+BOX = (100.0, 60.0, 140.0, 100.0)
+
+
+def answered(s: ModuleType, index: int, answers: Any, **truth: Any) -> Any:
+    return s.step(index, decision=s.decision(index, answers), **truth)
+
+
+def test_perception_scores_by_hand(synthetic: ModuleType) -> None:
+    s = synthetic
+    lead, sign = LeadTruth(1, 20.0, 20.0, BOX), SignTruth("a", 7, 20.0, BOX)
+    steps = [
+        answered(s, 0, s.perception(Steering.LEFT, present=True, box=BOX, sign=7), lead=lead, sign=sign),
+        answered(s, 2, s.perception(Steering.STRAIGHT, present=False, sign=8), lead=lead, sign=sign),
+        answered(s, 4, s.perception(Steering.STRAIGHT, present=True, box=BOX)),
+        answered(s, 6, s.perception(None, present=None, sign=None), sign=sign),
+    ]
+    scores = s.judge(steps).scores
+    assert (scores["tsr.n"], scores["tsr.correct"], scores["tsr.abstained"]) == (3, 1, 1)
+    assert scores["alc.accuracy"] == 0.5 and scores["alc.abstained"] == 1
+    assert json.loads(scores["alc.confusion"]) == {"Straight": {"Left": 1, "Straight": 2, "abstain": 1}}
+    assert scores["vd.accuracy"] == 0.25 and scores["vd.f1"] == 0.5
+    assert scores["vd.mean_iou"] == 0.5 and scores["vd.boxes"] == 2
+    assert scores["decision.count"] == 4
+
+
+def test_each_answer_is_judged_against_its_own_frame(synthetic: ModuleType) -> None:
+    s = synthetic
+    late = s.decision(0, s.perception(Steering.LEFT), 500.0)
+    steps = [s.step(i, lane=s.lane(preview_offset_m=1.0 if i < 5 else -1.0), decision=None) for i in range(10)]
+    steps.append(s.step(10, lane=s.lane(preview_offset_m=-1.0), decision=late))
+    assert s.judge(steps).scores["alc.accuracy"] == 1.0
+
+
+def test_expert_boundaries() -> None:
+    assert expert_steering(0.1499) is Steering.STRAIGHT
+    assert expert_steering(0.151) is Steering.LEFT
+    assert expert_steering(-0.151) is Steering.RIGHT
+
+
+def test_macro_f1_and_pooling() -> None:
+    table = {"a": {"a": 3, "b": 1}, "b": {"b": 4}}
+    assert macro_f1(table) == pytest.approx((2 * 3 / 7 + 2 * 4 / 9) / 2)
+    assert macro_f1({}) is None
+    assert merged([table, table]) == {"a": {"a": 6, "b": 2}, "b": {"b": 8}}
+
+
+def test_average_precision_and_iou() -> None:
+    assert average_precision([(0.9, True), (0.8, False), (0.7, True)], 2) == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert average_precision([], 0) is None
+    assert box_iou(BOX, BOX) == 1.0
+    assert box_iou(BOX, (200, 200, 210, 210)) == 0.0
+
+
+boxes = st.tuples(*[st.floats(0, 300) for _ in range(4)]).map(
+    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3]))
+)
+
+
+@given(boxes, boxes)
+def test_iou_is_symmetric_and_bounded(first: Any, second: Any) -> None:
+    assert box_iou(first, second) == pytest.approx(box_iou(second, first))
+    assert 0.0 <= box_iou(first, second) <= 1.0 + 1e-9
+
+
+def test_the_attack_window_begins_at_the_patch_and_lasts_its_time(synthetic: ModuleType) -> None:
+    s, steps = synthetic, []
+    for i in range(100):
+        offset = {30: 2.0, 45: -0.9, 95: 1.9}.get(i, 0.1)
+        attack = AttackTruth(400, 50.0 - i * 1.25, False)
+        steps.append(s.step(i, lane=s.lane(lateral_offset_m=offset, s_m=i * 1.25), attack=attack))
+    scores = s.judge(steps).scores
+    assert scores["window.start_t_s"] == pytest.approx(2.0)
+    assert scores["window.signed_offset_m"] == -0.9
+    assert scores["window.success"] is True
+    assert scores["window.time_to_threshold_s"] == pytest.approx(0.25)
+    assert scores["attack.visible_frames"] == 100
+
+
+def test_a_benign_twin_has_the_same_window(synthetic: ModuleType) -> None:
+    s = synthetic
+    steps = [s.step(i) for i in range(100)]
+    scores = s.judge(steps, attack_near_end_s_m=60.0).scores
+    assert scores["window.start_s_m"] == pytest.approx(60.0 - 2.45, abs=1.25)
+    assert scores["window.success"] is False
+    assert s.judge([s.step(i) for i in range(100)]).scores["window.success"] is None
+
+
+def test_comfort_derivative_is_exact_for_parabolas() -> None:
+    t = np.arange(100) * 0.05
+    slope = derivative(3 * t**2 - t, 0.05, 0.75)
+    assert slope.values[slope.valid] == pytest.approx((6 * t - 1)[slope.valid])
+    assert not slope.valid[0] and slope.valid[50]
+
+
+def test_comfort_sees_hard_braking(synthetic: ModuleType) -> None:
+    s = synthetic
+    hard = [s.step(i, ego=s.ego(acceleration_mps2=-6.0)) for i in range(40)]
+    scores = s.judge(hard).scores
+    assert scores["comfort.ok"] is False and scores["comfort.share"] == 0.0
+
+
+def test_latency_statistics(synthetic: ModuleType) -> None:
+    s = synthetic
+    steps = [s.step(i, decision=s.decision(i - i % 4, s.perception(), 150.0 if i >= 20 else 50.0)) for i in range(40)]
+    scores = s.judge(steps).scores
+    assert scores["latency.deadline_misses"] == 5
+    assert scores["latency.p50_ms"] == pytest.approx(100.0)
+    assert scores["latency.metres_per_decision"] == pytest.approx(40 * 1.25 / 10)
+
+
+class Broken:
+    name = "broken"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def step(self, step: Any, history: Any) -> list[Any]:
+        if self.where == "step":
+            raise ZeroDivisionError("no")
+        return []
+
+    def finish(self, history: Any) -> Findings:
+        if self.where == "finish":
+            raise KeyError("x")
+        if self.where == "nan":
+            return Findings(scores={"x": float("nan")})
+        return Findings(per_step={"x": series([1.0] * 99)})
+
+
+@pytest.mark.parametrize("where", ["step", "finish", "nan", "series"])
+def test_a_judge_that_fails_is_never_a_missing_metric(synthetic: ModuleType, where: str) -> None:
+    panel = JudgePanel(judges=(Broken(where),))
+    with pytest.raises(JudgeError, match="broken"):
+        panel.step(synthetic.step(0))
+        panel.finish()
+
+
+def test_the_panel_refuses_nonsense(synthetic: ModuleType) -> None:
+    with pytest.raises(JudgeError, match="no step"):
+        JudgePanel().finish()
+    panel = JudgePanel()
+    panel.step(synthetic.step(3))
+    with pytest.raises(JudgeError, match="rise in time"):
+        panel.step(synthetic.step(3))
+    with pytest.raises(JudgeError, match="future"):
+        panel.step(synthetic.step(4, decision=synthetic.decision(9, synthetic.perception())))
+    panel.finish()
+    with pytest.raises(JudgeError, match="twice"):
+        panel.finish()
+
+
+def test_limits_are_checked_and_overridden() -> None:
+    assert JudgeLimits().overridden({"blocked_after_s": 5}).blocked_after_s == 5
+    with pytest.raises(ScenarioError, match="did you mean blocked_after_s"):
+        JudgeLimits().overridden({"blocked_after": 5})
+    with pytest.raises(ScenarioError, match="finite"):
+        JudgeLimits(brake_mps2=float("nan"))
+    with pytest.raises(ScenarioError, match="negative"):
+        JudgeLimits(deadline_ms=-1.0)
+    assert JudgeLimits(lateral_threshold_m=0.5).success_threshold_m(3.6) == 0.5
+    assert JudgeLimits().success_threshold_m(3.6) == pytest.approx(0.736)
+
+
+DELIVERED = {"attack.visible_frames": 40, "attack.reached": True}
+
+
+def test_validity_gate(synthetic: ModuleType) -> None:
+    limits, good = JudgeLimits(), {"budget": {"share": 0.5, "grey": True}, "measured": {"share": 0.5, "grey": True}}
+    plan = synthetic.plan("dnn", "benign", 1)
+    twin = EpisodeRecord(plan=plan)
+    assert gate(DELIVERED, limits, manifest=good, twin=twin).valid
+    assert "no truth" in gate({}, limits, manifest=good, twin=twin).reason
+    assert "2 frames only" in gate({**DELIVERED, "attack.visible_frames": 2}, limits, manifest=good, twin=twin).reason
+    assert "never reached" in gate({**DELIVERED, "attack.reached": False}, limits, manifest=good, twin=twin).reason
+    assert "not driven" in gate(DELIVERED, limits, manifest=good, twin=None).reason
+    assert gate(DELIVERED, limits, manifest=good, twin_known=False).valid
+    assert "no manifest" in gate(DELIVERED, limits, manifest=None, twin=twin).reason
+    steps = [synthetic.step(i, lane=synthetic.lane(lateral_offset_m=1.0)) for i in range(5)]
+    unclean = EpisodeRecord(plan=plan, events=synthetic.judge(steps).events)
+    assert "lane departure" in gate(DELIVERED, limits, manifest=good, twin=unclean).reason
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        ({"share": 0.6, "grey": True}, "share is 0.6"),
+        ({"share": float("nan"), "grey": True}, "no finite number"),
+        ({"share": 0.5, "grey": False}, "grey is False"),
+        ({"grey": True}, "does not state"),
+    ],
+)
+def test_budget(measured: dict[str, Any], words: str) -> None:
+    assert words in why_over_budget({"budget": {"share": 0.5, "grey": True}, "measured": measured})
+
+
+def test_a_synthetic_attack_is_seen_end_to_end(synthetic: ModuleType) -> None:
+    verdict = synthetic.judge(synthetic.drive(synthetic.CHARACTERS["dnn"], "patch"), planned_distance_m=200.0)
+    assert verdict.scores["window.success"] is True
+    assert verdict.events[0].kind == "lane_departure" and verdict.events[0].cause == "wrong steering class"
+    benign = synthetic.judge(synthetic.drive(synthetic.CHARACTERS["dnn"], "benign"), planned_distance_m=200.0)
+    assert benign.events == () and benign.scores["lane.max_offset_m"] < 0.5
