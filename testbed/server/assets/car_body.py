@@ -1,7 +1,7 @@
 """Car bodies as deformed cubes: a lower body and a greenhouse, each a smooth map from the surface of a cube.
 
-The six faces of the cube become the five sides one paints (left, right, top, rear, front) and the floor. Because a side
-of the car is a face of the cube, its texture coordinates are a plain orthographic view of the car: the paint atlas holds
+The six faces of the cube become the five sides one paints (left, right, top, rear, front) and the floor. As a side of
+the car is a face of the cube, its texture coordinates are a plain orthographic view of the car: the paint atlas holds
 five undistorted pictures with gaps between them, and no picture wraps around a seam.
 
 Cube coordinates: a from rear (-1) to front (+1), b from left (-1) to right (+1), c from bottom (-1) to top (+1). Shape

@@ -42,7 +42,7 @@ class Shape:
         return Shape(self.vertices_m @ turn + (x_m, y_m, z_m), self.normals @ turn, self.uv, self.triangles)
 
     def turned(self, axis: str, angle_rad: float) -> Shape:
-        """Returns the shape turned about an axis through the origin ("x": from y to z, "y": from z to x, "z": x to y)."""
+        """Returns the shape turned about an axis through the origin ("x": y to z, "y": z to x, "z": x to y)."""
         i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
         turn = np.eye(3)
         turn[i, i] = turn[j, j] = math.cos(angle_rad)
@@ -237,8 +237,8 @@ def plate(outline: Floats, half_m: float) -> Shape:
     """Returns a flat plate in the plane x = 0 that faces -x, with uv from the square of half size `half_m` around it.
 
     Args:
-        outline: (N, 2) points (y_m, z_m) of a convex outline around the origin; the reader of the plate looks along +x and
-            sees y grow to the right, as u does.
+        outline: (N, 2) points (y_m, z_m) of a convex outline around the origin; the reader of the plate looks along +x
+            and sees y grow to the right, as u does.
         half_m: half side of the square that the texture covers.
     """
     y, z = outline.T

@@ -45,8 +45,7 @@ def gtsrb_class_of(type_: str, value: float | None = None, subtype: str = "") ->
     variant = variant or (subtype if subtype not in ("", "-1", "None", "none") else "")
     if base in ("274", "278"):
         limit = value if value else float(variant) if variant.isdigit() else None
-        # In StVO variants 50 to 68 stand for 10 km/h steps only by number: 274-56 is 60 in the older catalogue; the plain
-        # reading "274-60 is 60 km/h" is what CARLA maps and the current catalogue use.
+        # The old catalogue numbered the variants (274-56 was 60 km/h); CARLA maps and the current one name the limit.
         if base == "278":
             return 6 if limit in (80, 80.0) else None
         return _BY_SPEED.get(round(limit)) if limit else None

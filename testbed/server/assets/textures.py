@@ -43,8 +43,9 @@ def noise(size: int, seed: int, slope: float = 1.0, *, low: float = 1.0, high: f
     frequency = np.hypot(np.fft.fftfreq(size, 1.0 / size)[:, None], np.fft.rfftfreq(size, 1.0 / size)[None])
     keep = (frequency >= low) & (frequency <= high)
     spectrum *= np.where(keep, np.maximum(frequency, 1.0) ** -slope, 0.0)
-    field = np.fft.irfft2(spectrum, s=(size, size))
-    return (field - field.mean()) / max(float(field.std()), 1e-12)
+    field: NDArray[np.float64] = np.fft.irfft2(spectrum, s=(size, size))
+    field = (field - field.mean()) / max(float(field.std()), 1e-12)
+    return field
 
 
 def tinted(base: Rgb8, *layers: tuple[NDArray[np.float64], tuple[float, float, float]]) -> Pixels:

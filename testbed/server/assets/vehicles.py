@@ -28,7 +28,7 @@ from testbed.server.assets.car_body import (
     paint_shape,
     patch,
 )
-from testbed.server.assets.shapes import Shape, box, lathe, merged
+from testbed.server.assets.shapes import Floats, Shape, box, lathe, merged
 from testbed.server.render.mesh import Material
 
 Rgb8 = tuple[int, int, int]
@@ -60,7 +60,7 @@ HATCH = Style(
     tail=0.20,
     nose=0.28,
     tail_lamps=(0.62, 0.97, 0.35, 0.95),
-    side_windows=((-0.86, -0.42), (-0.36, 0.12), (0.18, 0.88)),
+    side_windows=((-0.82, -0.16), (-0.09, 0.88)),
 )
 SUV = Style(
     deck=((-1.0, 0.575), (-0.9, 0.595), (0.0, 0.59), (0.5, 0.585), (0.8, 0.555), (0.94, 0.51), (1.0, 0.45)),
@@ -170,8 +170,8 @@ _MATERIALS: dict[str, Material] = {
     "car_tyre": Material(albedo=textures.linear_rgb((26, 26, 27)), specular=0.05),
     "car_rim": Material(albedo=textures.linear_rgb((176, 180, 184)), specular=0.6, shininess=40.0),
     "car_chrome": Material(albedo=textures.linear_rgb((200, 204, 208)), specular=0.8, shininess=60.0),
-    "car_tail_lamp": Material(albedo=textures.linear_rgb((176, 14, 18)), specular=0.5, shininess=60.0, emissive=0.12),
-    "car_head_lamp": Material(albedo=textures.linear_rgb((226, 230, 232)), specular=0.9, shininess=90.0, emissive=0.25),
+    "car_tail_lamp": Material(texture="car_tail_lamp", specular=0.5, shininess=60.0, emissive=0.12, wrap="clamp"),
+    "car_head_lamp": Material(texture="car_head_lamp", specular=0.9, shininess=90.0, emissive=0.25, wrap="clamp"),
     "car_blinker": Material(albedo=textures.linear_rgb((214, 110, 20)), specular=0.5),
     "rider_jacket": Material(albedo=textures.linear_rgb((52, 66, 96))),
     "rider_helmet": Material(albedo=textures.linear_rgb((206, 206, 208)), specular=0.5),
@@ -206,7 +206,9 @@ def vehicle_asset(
     """
     size = extent_m or DEFAULT_EXTENTS_M.get(type_id, DEFAULT_EXTENTS_M["vehicle.lincoln.mkz_2020"])
     base = wheelbase_m or 1.16 * size[0]
-    return _cached(type_id, tuple(int(c) for c in colour), tuple(map(float, size)), float(base))  # type: ignore[arg-type]
+    red, green, blue = (int(channel) for channel in colour)
+    half_length, half_width, half_height = (float(value) for value in size)
+    return _cached(type_id, (red, green, blue), (half_length, half_width, half_height), float(base))
 
 
 @cache
@@ -227,6 +229,10 @@ def _cached(type_id: str, colour: Rgb8, extent: Extent, wheelbase_m: float) -> A
     materials[texture] = Material(texture=texture, specular=0.55, shininess=60.0, wrap="clamp")
     materials[plate] = Material(texture=plate, specular=0.1, wrap="clamp")
     images = {texture: atlas, plate: _number_plate(plate)}
+    images["car_tail_lamp"], images["car_head_lamp"] = (
+        _lamp((206, 16, 20), (120, 8, 12)),
+        _lamp((236, 240, 242), (90, 96, 104)),
+    )
     names = {"paint": texture, "plate": plate}
     meshes = tuple(shape.mesh(names.get(name, name)) for name, shape in parts.items())
     used = {mesh.material for mesh in meshes}
@@ -268,6 +274,17 @@ def paint_atlas(colour: Rgb8, *, panels: bool = True) -> textures.Pixels:
         draw.line([at("rear", 0.20, 0.34), at("rear", 0.22, 0.585)], fill=dark, width=2)
         draw.line([at("rear", 0.80, 0.34), at("rear", 0.78, 0.585)], fill=dark, width=2)
         draw.line([at("front", 0.05, 0.72), at("front", 0.95, 0.72)], fill=dark, width=2)
+    return textures.from_image(image)
+
+
+@cache
+def _lamp(bright: Rgb8, deep: Rgb8) -> textures.Pixels:
+    """Returns a lamp glass with a dark bezel and two chambers, 64 x 32 px."""
+    image = Image.new("RGB", (64, 32), (26, 22, 24))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((3, 3, 60, 28), fill=deep)
+    draw.rectangle((6, 5, 57, 13), fill=bright)
+    draw.rectangle((6, 17, 57, 26), fill=bright)
     return textures.from_image(image)
 
 
@@ -313,10 +330,15 @@ def _car_parts(body: Body) -> dict[str, Shape]:
     if style.rear_window:
         glass.append(patch(cabin, "rear", (-0.84, 0.84), (0.14, 0.88), cells=(6, 4), corner=0.05))
     b0, b1, c0, c1 = style.tail_lamps
-    tail = [patch(low, "rear", span, (c0, c1), cells=(3, 2)) for span in ((b0, b1), (-b1, -b0))]
-    tail += [patch(low, side, (-0.995, -0.945), (c0 + 0.05, c1 - 0.04), cells=(2, 2)) for side in ("left", "right")]
+    tail = [patch(low, "rear", span, (c0, c1), cells=(5, 4), lift_m=0.010) for span in ((b0, b1), (-b1, -b0))]
+    if style.rear_window:
+        tail.append(patch(cabin, "rear", (-0.13, 0.13), (0.90, 0.935), cells=(4, 1), lift_m=0.012))
+    tail += [
+        patch(low, side, (-0.995, -0.945), (c0 + 0.05, c1 - 0.04), cells=(3, 4), lift_m=0.010)
+        for side in ("left", "right")
+    ]
     f0, f1, d0, d1 = style.head_lamps
-    head = [patch(low, "front", span, (d0, d1), cells=(3, 2)) for span in ((f0, f1), (-f1, -f0))]
+    head = [patch(low, "front", span, (d0, d1), cells=(5, 4), lift_m=0.010) for span in ((f0, f1), (-f1, -f0))]
     trim = [
         floor_shape(body),
         patch(low, "rear", (-0.80, 0.80), (-1.0, -0.66), cells=(6, 1), lift_m=0.008),
@@ -326,7 +348,7 @@ def _car_parts(body: Body) -> dict[str, Shape]:
     if style.grille:
         gb, g0, g1 = style.grille
         trim.append(patch(low, "front", (-gb, gb), (g0, g1), cells=(4, 2)))
-    half_plate = 0.26 / (body.half_width * float(0.9))
+    half_plate = 0.26 / (body.half_width * 0.9)
     tall = 0.11 / (0.46 * body.top_m)
     plates = [
         patch(
@@ -341,10 +363,11 @@ def _car_parts(body: Body) -> dict[str, Shape]:
     ]
     if style.mirrors:
         for side in (-1, 1):
-            x = body.centre_x_m + body.half_length * (0.5 * (style.cabin_base[1] + style.cabin_roof[1]) - 0.02)
-            z = 0.5 * (body.lower(*_point(0.3, 0.0, 1.0))[0, 2] + body.top_m) - 0.16 * body.top_m + 0.05
-            y = side * (0.5 * body.width_m - 0.11)
-            trim.append(box(0.12, 0.22, 0.14).moved(x, y, z))
+            x = body.half_length * (style.cabin_base[1] - 0.14) + body.centre_x_m
+            foot = low(*_point((x - body.centre_x_m) / body.half_length, 0.0, 1.0))[0, 2]
+            inner, outer = body.half_width * (style.cabin_width - 0.06), 0.5 * body.width_m
+            trim.append(box(0.06, outer - inner, 0.035).moved(x, side * 0.5 * (inner + outer), foot + 0.03))
+            trim.append(box(0.11, 0.20, 0.13).moved(x, side * (outer - 0.10), foot + 0.03))
     return {
         "paint": paint_shape(body),
         "car_glass": merged(glass),
@@ -355,7 +378,7 @@ def _car_parts(body: Body) -> dict[str, Shape]:
     }
 
 
-def _point(a: float, b: float, c: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _point(a: float, b: float, c: float) -> tuple[Floats, Floats, Floats]:
     return np.array([a]), np.array([b]), np.array([c])
 
 
@@ -385,7 +408,10 @@ def wheel(radius_m: float, width_m: float) -> tuple[Shape, Shape, Shape]:
 def _add_wheels(
     parts: dict[str, Shape], body: Body, axles_m: tuple[float, ...], radius_m: float, width_m: float
 ) -> None:
-    tyres, rims, gaps, arches = [], [], [], []
+    tyres: list[Shape] = []
+    rims: list[Shape] = []
+    gaps: list[Shape] = []
+    arches: list[Shape] = []
     tyre, rim, gap = wheel(radius_m, width_m)
     for x in axles_m:
         for side in (-1, 1):

@@ -1,4 +1,4 @@
-"""What stands along a road: guard rails, concrete barriers, delineators, gantries with panels, bridges over the road."""
+"""What stands along a road: guard rails, concrete barriers, delineators, gantries with panels, bridges over it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from testbed.server.assets import textures
 from testbed.server.assets.asset import Asset
-from testbed.server.assets.shapes import Shape, box, cylinder, merged, plate, plate_back, repeated
-from testbed.server.maps.carriageway import PIECE_M, Stretch, stretches, sweep
+from testbed.server.assets.shapes import Shape, box, cylinder, merged, plate, plate_back, repeated, surface
+from testbed.server.maps.carriageway import Stretch, stretches, sweep
 from testbed.server.maps.network import RoadNetwork
 from testbed.server.maps.opendrive import MapObject, Pose, Road
 from testbed.server.maps.reference_line import Floats
@@ -196,10 +196,9 @@ def _beam_between(a: Floats, b: Floats, thick_m: float) -> Shape:
 
 def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stage: Stage) -> None:
     """Puts a sign gantry over all carriageways: two columns, a truss, panels over the lanes of each direction."""
-    half, high = 0.5 * item.width_m, item.height_m
+    high = item.height_m
     right = np.array(road.pose(item.s_m, item.t_m - 0.36 * item.width_m)[:3])
     left = np.array(road.pose(item.s_m, item.t_m + 0.36 * item.width_m)[:3])
-    del half
     shapes = [cylinder(0.22, high + 1.0, 10).moved(*point.tolist()) for point in (right, left)]
     forward = np.array([math.cos(math.radians(item.pose[4])), math.sin(math.radians(item.pose[4])), 0.0]) * 0.25
     for z in (high, high + 0.8):
@@ -213,8 +212,6 @@ def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stag
     stage.put(f"gantry_{item.id}", [(merged(shapes), "steel")], tag=STATIC, solids=solids)
     lane_number = 0
     for other in sorted(network.roads.values(), key=lambda other: other.id):
-        here = network.locate(item.pose[0], item.pose[1], lane_types=None) if other.id == road.id else None
-        del here
         at = _station_beside(other, item.pose)
         if at is None:
             continue
@@ -246,7 +243,7 @@ def _station_beside(road: Road, pose: Pose) -> float | None:
 
 
 def _bridge(item: MapObject, stage: Stage) -> None:
-    """Puts a road bridge across: deck with railings, piers in the verges and the median, ramps of earth to both sides."""
+    """Puts a road bridge across: deck with railings, piers in the median, earth dams that carry the road down."""
     yaw = math.radians(item.pose[4])
     high, deck = item.height_m, item.length_m
     span, thick = 0.5 * item.width_m + 4.0, 1.15
@@ -304,11 +301,6 @@ def _ramp(side: int, start_m: float, deck_m: float, high_m: float) -> Shape:
     head = rows[0]
     front = [(x, side * (start_m - 1.2 * high_m), -0.8) for x, _, _ in head]
     points = np.array([front, *rows])
-    from testbed.server.assets.shapes import surface
-
     uv = points[..., :2] / 6.0
     below = points.reshape(-1, 3).mean(axis=0) - (0.0, 0.0, 40.0)
     return surface(points, uv, below)
-
-
-__all__ = ["PIECE_M", "build_roadside", "build_structures", "open_side", "outer_edges", "panel_asset"]

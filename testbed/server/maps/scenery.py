@@ -1,6 +1,6 @@
 """Builds everything that stands still: land, roads, rails, bridges, trees, houses and the map's traffic signs.
 
-Works for any OpenDRIVE network. Objects are pieces of about 100 m, so the renderer skips what the camera cannot see, and
+Works for any OpenDRIVE network. Objects are pieces of about 100 m, so the renderer skips what the camera cannot see;
 their names and order depend on the network and the seed only.
 """
 

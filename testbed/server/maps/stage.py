@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +71,7 @@ _MATERIALS: dict[str, Material] = {
     "black_plastic": Material(albedo=textures.linear_rgb((28, 28, 30)), specular=0.1),
     "reflector": Material(albedo=textures.linear_rgb((250, 150, 40)), specular=0.4),
 }
-_TEXTURES = {
+_TEXTURES: dict[str, Callable[[], textures.Pixels]] = {
     "grass": textures.grass,
     "meadow": lambda: textures.meadow(0),
     "grain": lambda: textures.meadow(1),

@@ -61,7 +61,7 @@ class Terrain:
         self._crop = generator.integers(0, len(FIELDS), (64, 64))
 
     def nearest(self, xy_m: Floats) -> tuple[Floats, Floats]:
-        """Returns the distance from the edge of the nearest road and that road's height, each (N,), for points (N, 2)."""
+        """Returns distance from the edge of the nearest road and that road's height, each (N,), at points (N, 2)."""
         distance = np.empty(len(xy_m))
         height = np.empty(len(xy_m))
         step = max(1, 4_000_000 // len(self._points))

@@ -22,7 +22,7 @@ _ROW_NEAR_M, _ROW_FAR_M = 5.5, 26.0
 def _icosphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
     """Returns unit points (42, 3) and triangles (80, 3) of an icosahedron whose faces are split once."""
     g = 0.5 * (1 + math.sqrt(5))
-    points = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g)]
+    points: list[tuple[float, float, float]] = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g)]
     points += [(0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
     faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2), (10, 7, 6)]
     faces += [(7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11), (6, 2, 10)]
