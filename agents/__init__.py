@@ -1,1 +1,7 @@
 """What drives: perception agents, and the planner and controller they share."""
+
+from __future__ import annotations
+
+from agents.registry import card, load, names
+
+__all__ = ["card", "load", "names"]
