@@ -380,6 +380,6 @@ def warm_up(out: Path, *, steps: int = 6000, minutes: float = 60.0, seed: int = 
     for task, (pixels, columns) in (("alc", fresh.lanes(512)), ("vd", fresh.vehicles(512))):
         figures |= evaluate(model, pixels.permute(0, 2, 3, 1).numpy(), columns, task)
     out.mkdir(parents=True, exist_ok=True)
-    save_file(model.state_dict(), out / "warmup.safetensors")
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, out / "warmup.safetensors")
     log.info("warm-up: %s", figures)
     return figures

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from agents.train import vlm, vlm_tower
+from agents.train.warmup import RoadPictures
+from agents.vlm import cards, model
+from agents.vlm.reader import Reader
+from testbed.core.questions import FOCAL_PX, STEERING_CLASSES, steering_class
+from testbed.core.types import Steering
+
+from . import toy
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return toy.write(tmp_path_factory.mktemp("toy"), 32)
+
+
+def test_procedural_pictures_repeat_and_are_labelled_by_the_published_rule() -> None:
+    pixels, columns = RoadPictures(5).lanes(16)
+    again, _ = RoadPictures(5).lanes(16)
+    assert torch.equal(pixels, again) and pixels.shape == (16, 3, 96, 256) and pixels.dtype == torch.uint8
+    for preview, label in zip(columns["preview_offset_m"], columns["steering"], strict=True):
+        assert steering_class(float(preview)) == int(label)
+
+
+def test_mirroring_swaps_left_and_right_and_undoes_itself() -> None:
+    pixels, columns = RoadPictures(6).lanes(8)
+    everything = torch.ones(8, dtype=torch.bool)
+    mirrored, labels = vlm_tower.mirror("alc", pixels, columns, everything)
+    assert torch.equal(mirrored, pixels.flip(3))
+    for before, after in zip(columns["steering"], labels["steering"], strict=True):
+        assert STEERING_CLASSES[int(before)].sign == -STEERING_CLASSES[int(after)].sign
+    back, original = vlm_tower.mirror("alc", mirrored, labels, everything)
+    assert torch.equal(back, pixels)
+    torch.testing.assert_close(original["lane_x_px"], columns["lane_x_px"], atol=1e-3, rtol=0, equal_nan=True)
+
+
+def test_turning_left_moves_the_road_to_the_right() -> None:
+    pixels = torch.zeros(2, 3, 96, 256)
+    pixels[:, :, :, 127:129] = 1.0  # straight ahead
+    columns = {
+        "preview_offset_m": torch.tensor([0.0, 0.0]),
+        "heading_error_rad": torch.zeros(2),
+        "lateral_offset_m": torch.zeros(2),
+        "curvature_1pm": torch.zeros(2),
+        "steering": torch.ones(2),
+        "lane_x_px": torch.zeros(2, 4, 42),
+    }
+    turned, labels = vlm_tower.turn(pixels, columns, torch.tensor([0.02, 0.0]))
+    torch.testing.assert_close(turned[1], pixels[1], atol=1e-4, rtol=0)
+    centre = (turned[0, 0, 20] * torch.arange(256)).sum() / turned[0, 0, 20].sum()
+    assert float(centre) == pytest.approx(127.5 + 0.02 * FOCAL_PX, abs=0.3)
+    assert float(labels["preview_offset_m"][0]) == pytest.approx(-0.488, abs=1e-3)
+    assert STEERING_CLASSES[int(labels["steering"][0])] is Steering.RIGHT
+    assert labels["lane_x_px"][0].isnan().all() and not labels["lane_x_px"][1].isnan().any()
+
+
+def test_the_schedule_ends_at_its_steps_and_its_minutes() -> None:
+    assert len(list(vlm_tower.clock(5, 1.0))) == 5
+    assert vlm_tower.rate(0.0, 1.0) < vlm_tower.rate(0.03, 1.0) == pytest.approx(1.0)
+    assert vlm_tower.rate(0.999, 1.0) < 1e-3
+
+
+def test_every_stage_trains_and_hands_over_to_the_next(data, tmp_path, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    vlm.train_tower(data, tmp_path, warmup_steps=0, steps=2)
+    vlm.train_base(data, tmp_path, steps=2, rounds=1)
+    for kind in ("vd", "tandem"):
+        vlm.train_adapter(kind, data, tmp_path, steps=2, rounds=1)
+    ready = model.load(cards.ADAPTERS["tandem"], tmp_path)
+    figures = vlm.evaluate(ready, data, "tandem", vlm.TASKS, limit=5)
+    assert figures["alc_accuracy"]["n"] == figures["tsr_accuracy"]["n"] == figures["vd_presence"]["n"] == 5
+    alone = vlm.evaluate(ready, data, "solo", ("vd",), limit=5)
+    assert set(alone) == {"vd_presence", "vd_macro_f1", "vd_mean_iou"}
+    assert Reader(ready).model.blueprint.image_size == (96, 256)
+
+
+def test_the_answer_loss_falls_on_a_handful_of_pictures() -> None:
+    torch.manual_seed(0)
+    small = model.build(model.small_blueprint((64, 96), width=64, layers=1))
+    random = torch.Generator().manual_seed(0)
+    choice = torch.arange(8) % 2
+    box = torch.where(choice[:, None] == 1, torch.full((8, 4), 0.3), float("nan"))
+    tokens = torch.randn(8, small.blueprint.image_tokens, 320, generator=random).half()
+    rows = vlm.Features(tokens, choice, box)
+    small.network.model.vision_tower.requires_grad_(False)
+    vlm.whiten_projector(small, {"vd": rows})
+    vlm.fit_answers(small, {"vd": rows}, {("vd",): 16}, steps=40, minutes=1, peak=5e-3, seed=0)
+    figures = vlm.quick_figures(small, Reader(small), {"vd": rows}, ("vd",))
+    assert figures["vd"] == 1.0 and figures["iou"] > 0.7
