@@ -93,7 +93,8 @@ def _resolve(name_or_path: str) -> tuple[str, dict[str, object]]:
         raise UsageError(f"agent file {name_or_path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise UsageError(f"agent file {name_or_path} is no YAML: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("agent"), str) or set(content) - {"agent", "options"}:
+    known = isinstance(content, dict) and not set(content) - {"agent", "options"}
+    if not known or not isinstance(content.get("agent"), str):
         raise UsageError(f"agent file {name_or_path} must have the keys agent and (optional) options")
     options = content.get("options") or {}
     if not isinstance(options, dict):

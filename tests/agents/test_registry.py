@@ -29,7 +29,10 @@ def test_yaml_names_agent_and_options(tmp_path: Path) -> None:
     assert agent._steering is Steering.LEFT
 
 
-@pytest.mark.parametrize("text", ["- a list", "agent: constant\nextra: 1\n", "agent: [", "agent: constant\noptions: 3\n"])
+BAD = ["- a list", "agent: constant\nextra: 1\n", "agent: [", "agent: constant\noptions: 3\n"]
+
+
+@pytest.mark.parametrize("text", BAD)
 def test_bad_agent_files_are_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text)
