@@ -29,7 +29,7 @@ def optimise(kind: str, scenario: Scenario, *, out: Path | None = None, seed: in
     Args:
         kind: One of ``kinds()``.
         scenario: Scenario whose map, weather, camera and placement the artefact is made for.
-        out: Folder that receives one folder per artefact; None means the shipped ones.
+        out: Folder that receives one folder per artefact; None leaves the choice to the package.
         seed: Seed of all chance in the optimiser.
         options: What the optimiser of that kind takes besides (``adversaries.road_patch.optimise`` for one).
 

@@ -60,12 +60,14 @@ class Cells:
             clipped = (field - threshold).clamp(0.0, 1.0)
         return field + (clipped - field).detach()
 
+    def paint(self, stains: Tensor) -> Tensor:
+        """Return the added linear albedo of stains (rows, columns), shape ``shape.texels``."""
+        fine = F.interpolate(stains[None, None], size=self.shape.texels, mode="bilinear", align_corners=False)
+        return fine[0, 0] * self._grain * self.shape.max_added_albedo
+
     def texels(self) -> Tensor:
         """Return the added linear albedo, shape ``shape.texels``; the share holds but for texels on stain edges."""
-        fine = F.interpolate(self.stains()[None, None], size=self.shape.texels, mode="bilinear", align_corners=False)[
-            0, 0
-        ]
-        return fine * self._grain * self.shape.max_added_albedo
+        return self.paint(self.stains())
 
     def painted(self) -> Tensor:
         """Return what is painted: the texels in 8-bit steps, the faintest ones left out until the share holds."""

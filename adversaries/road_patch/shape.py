@@ -64,14 +64,26 @@ def noise(shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Gen
 
 
 def grain(shape: PatchShape) -> NDArray[np.float32]:
-    """Return the grain of the dirt, shape ``shape.texels``, 0.4-1: fine speckle with faint streaks along the road."""
+    """Return the grain of the dirt, shape ``shape.texels``: fine speckle with faint streaks along the road.
+
+    Values are 0.4-1 inside and fade to 0 toward the edges, so that no patch has the straight outline of a sheet.
+    """
     rng = np.random.default_rng(shape.grain_seed)
     per = shape.texels_per_cell
     speckle = noise(shape.texels, (0.7, 0.7), rng)
     streaks = noise(shape.texels, (12.0 * per, 0.6 * per), rng)
     blotches = noise(shape.texels, (4.0 * per, 2.0 * per), rng)
     mixed = 0.5 * speckle + 0.35 * streaks + 0.35 * blotches
-    return np.clip(0.82 + 0.16 * mixed, 0.4, 1.0).astype(np.float32)
+    inside = np.clip(0.82 + 0.16 * mixed, 0.4, 1.0)
+    frayed = 1.0 + 0.5 * noise(shape.texels, (2.0 * per, 2.0 * per), rng)
+    edge = np.minimum(_inwards(shape.rows, per, 10.0)[:, None], _inwards(shape.columns, per, 2.5)[None])
+    return np.asarray(inside * np.clip(edge * frayed, 0.0, 1.0), dtype=np.float32)
+
+
+def _inwards(cells: int, per: int, reach: float) -> NDArray[np.float64]:
+    """Return how far inside the border each texel lies, 1 at ``reach`` cells or a third of the extent, at most 1.5."""
+    at = (np.arange(cells * per) + 0.5) / per
+    return np.minimum(np.minimum(at, cells - at) / min(reach, cells / 3.0), 1.5)
 
 
 def dirt(shape: PatchShape, seed: int, values: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

@@ -1,0 +1,49 @@
+"""The attacked model: the lane net of the ``dnn`` agent. No other model is ever asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+import agents
+from adversaries.artefact import Surrogate
+from adversaries.road_patch.pull import PreviewOffset
+from agents import weights
+from agents.dnn.lanes import LaneNet
+
+AGENT = "dnn"
+WEIGHTS = "dnn-lane"
+
+
+@dataclass(frozen=True)
+class Victim:
+    """The attacked model and what is told about it.
+
+    Attributes:
+        preview_offset: The model.
+        latency_s: Median latency of the agent that drives with it.
+        surrogate: What goes into the manifest.
+    """
+
+    preview_offset: PreviewOffset
+    latency_s: float
+    surrogate: Surrogate
+
+
+def load_victim() -> Victim:
+    """Return the shipped lane net, frozen.
+
+    Raises:
+        WeightsError: If its weights are missing or altered.
+    """
+    tensors, card = weights.load(WEIGHTS)
+    model = LaneNet().to(memory_format=torch.channels_last)
+    model.load_state_dict(tensors)
+    model.eval().requires_grad_(False)
+    latency_ms = agents.card(AGENT).latency_ms[0]
+    return Victim(
+        model.preview_offset,
+        latency_ms / 1e3,
+        Surrogate(agent=AGENT, model=WEIGHTS, weights_sha256=str(card["sha256"])),
+    )

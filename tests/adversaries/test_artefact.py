@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import adversaries
+from adversaries.artefact import Budget, Manifest, encode_albedo
+from testbed.core.errors import ArtefactError
+
+BUDGET = Budget(max_added_albedo=0.3, perturbable_share=0.5)
+
+
+def grey(share: float = 0.4) -> np.ndarray:
+    values = np.zeros(20 * 10, np.float32)
+    values[: int(share * values.size)] = np.linspace(0.01, 0.3, int(share * values.size))
+    return values.reshape(20, 10)
+
+
+def manifest(**more: object) -> Manifest:
+    facts = {"name": "patch", "length_m": 4.0, "width_m": 2.0, "encoding": "added_albedo_gray8", "budget": BUDGET}
+    return Manifest.model_validate({**facts, **more})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return adversaries.save(tmp_path / "patch", manifest(), encode_albedo(grey(), 0.3)).path
+
+
+def test_what_was_saved_is_what_is_loaded(folder):
+    artefact = adversaries.load(folder)
+    decal = artefact.decal()
+    assert (decal.length_m, decal.width_m, decal.name) == (4.0, 2.0, "patch")
+    assert decal.rgba.dtype == np.float32 and decal.rgba.shape == (20, 10, 4)
+    assert np.abs(decal.rgba[..., 0] - grey()).max() < 0.3 / 255
+    assert (decal.rgba[..., 3] == 0.0).all() and (decal.rgba[..., :1] == decal.rgba[..., :3]).all()
+
+
+def test_same_content_gives_the_same_bytes_and_digest(folder, tmp_path):
+    again = adversaries.save(tmp_path / "again", manifest(), encode_albedo(grey(), 0.3))
+    assert (again.path / "texture.png").read_bytes() == (folder / "texture.png").read_bytes()
+    assert again.digest == adversaries.load(folder).digest
+    brighter = manifest(budget=Budget(max_added_albedo=0.4, perturbable_share=0.5))
+    assert adversaries.save(tmp_path / "other", brighter, encode_albedo(grey(), 0.3)).digest != again.digest
+
+
+def test_an_altered_texture_is_refused_by_name(folder):
+    pixels = np.array(Image.open(folder / "texture.png"))
+    pixels[0, 0] ^= 1
+    Image.fromarray(pixels).save(folder / "texture.png")
+    with pytest.raises(ArtefactError, match="texture.png.*altered"):
+        adversaries.load(folder)
+
+
+def test_a_missing_texture_is_refused_by_name(folder):
+    (folder / "texture.png").unlink()
+    with pytest.raises(ArtefactError, match="texture.png"):
+        adversaries.load(folder)
+
+
+def test_a_malformed_manifest_is_refused_with_its_line(folder):
+    (folder / "manifest.json").write_text('{"name": "x",\n oops}', encoding="utf-8")
+    with pytest.raises(ArtefactError, match=r"manifest.json:2"):
+        adversaries.load(folder)
+
+
+@pytest.mark.parametrize("change", [{"colour": "grey"}, {"length_m": -1.0}, {"version": 7}, {"texture": "../t.png"}])
+def test_unknown_or_impossible_entries_are_refused(folder, change):
+    document = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (folder / "manifest.json").write_text(json.dumps(document | change), encoding="utf-8")
+    with pytest.raises(ArtefactError, match=next(iter(change))):
+        adversaries.load(folder)
+
+
+def test_an_unknown_name_tells_what_there_is():
+    with pytest.raises(ArtefactError, match=r"nothing_like_it.*shipped"):
+        adversaries.load("nothing_like_it")
+
+
+def test_more_texels_than_the_budget_allows_are_refused(tmp_path):
+    with pytest.raises(ArtefactError, match="60.0%.*50.0%"):
+        adversaries.save(tmp_path / "patch", manifest(), encode_albedo(grey(0.6), 0.3))
+    assert not (tmp_path / "patch" / "manifest.json").exists()
+
+
+def test_more_albedo_than_the_budget_allows_cannot_be_encoded():
+    with pytest.raises(ValueError, match="0.31"):
+        encode_albedo(np.full((2, 2), 0.31, np.float32), 0.3)
+
+
+def test_a_picture_of_ones_own_needs_four_entries(tmp_path):
+    picture = np.zeros((6, 4, 4), np.uint8)
+    picture[0, 0] = (255, 0, 0, 255)
+    Image.fromarray(picture).save(tmp_path / "mine.png")
+    (tmp_path / "manifest.yaml").write_text(
+        "name: mine\ntexture: mine.png\nlength_m: 3\nwidth_m: 2\n", encoding="utf-8"
+    )
+    decal = adversaries.load("manifest.yaml", base=tmp_path).decal()
+    assert decal.rgba[0, 0].tolist() == [1.0, 0.0, 0.0, 1.0] and not decal.rgba[1:].any()
+    with pytest.raises(ArtefactError, match="not a manifest"):
+        adversaries.load(tmp_path / "mine.png")
+
+
+def test_every_shipped_artefact_is_whole_sealed_and_named_after_its_folder():
+    for name in adversaries.names():
+        artefact = adversaries.load(name)
+        assert artefact.manifest.name == name and artefact.manifest.texture_sha256
+        assert artefact.manifest.command.startswith("python -m testbed attack")
+        assert artefact.manifest.control or artefact.manifest.surrogate

@@ -1,0 +1,133 @@
+"""The optimiser on a toy lane keeper: a picture of nine columns, a model that likes brightness on one side."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from adversaries.road_patch import names_of, place_of, sides_of
+from adversaries.road_patch.cells import Cells
+from adversaries.road_patch.drive import Motion, Situation, drive, steering_sign
+from adversaries.road_patch.pull import PullSettings, first_seed, pull
+from adversaries.road_patch.shape import PatchShape, dirt, grain
+from testbed.core.errors import UsageError
+from testbed.scenario.schema import Scenario
+
+SHAPE = PatchShape(rows=24, columns=9, texels_per_cell=1, blur_cells=(1.0, 0.6))
+
+
+@dataclass(frozen=True)
+class ToyView:
+    """One row of pixels that shows the patch, and a last pixel that carries the true preview offset."""
+
+    true_offset_m: float
+    gain: float
+
+    def image(self, texels):
+        bright = 0.3 + self.gain * texels.mean(0)
+        return torch.cat([bright, bright.new_tensor([self.true_offset_m / 10 + 0.5])])[None, None].expand(3, 1, -1)
+
+
+class ToyWorld:
+    def situation(self, seed):
+        rng = np.random.default_rng(seed)
+        return Situation(seed, 25.0, float(rng.normal(0, 0.05)), 0.0, near_m=55.0, far_m=91.0)
+
+    def view(self, s_m, left_m, heading_rad, t_s):
+        return ToyView(-left_m - 25.0 * heading_rad, 1.0 if 25.0 < s_m < 91.0 else 0.0)
+
+    def curvature_1pm(self, s_m):
+        return 0.0
+
+
+def toy_model(pictures):
+    row = pictures[:, 0, 0]
+    return (row[:, -1] - 0.5) * 10 + 12.0 * (row[:, :4].mean(1) - row[:, 5:9].mean(1))
+
+
+def test_the_toy_keeps_its_lane_on_a_clean_road():
+    clean = torch.zeros(SHAPE.texels)
+
+    def watch(view):
+        return float(toy_model(view.image(clean)[None])[0])
+
+    done = drive(ToyWorld(), 3, watch)
+    assert max(map(abs, done.left_m)) < 0.3 and not done.left_lane(1) and not done.left_lane(-1)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_search_lowers_its_loss_and_moves_the_toy_out_of_its_lane(side):
+    settings = PullSettings(rounds=5, epochs_per_round=25, drives_per_round=2, forced_per_round=1)
+    found = pull(ToyWorld(), toy_model, side, SHAPE, seed=1, settings=settings)
+    view = ToyView(0.0, 1.0)
+    clean, dirty = (
+        float(toy_model(view.image(texels)[None])[0]) for texels in (torch.zeros(SHAPE.texels), found.texels)
+    )
+    assert side * clean < 0.1 and side * dirty > 0.4
+    assert found.curve[0].success == 0.0 and found.curve[-1].success == 1.0
+    halves = found.texels[:, :4].sum(), found.texels[:, 5:].sum()
+    assert side * (halves[0] - halves[1]) > 0
+
+
+def test_the_same_seed_finds_the_same_patch():
+    settings = PullSettings(rounds=2, epochs_per_round=5, drives_per_round=1, forced_per_round=1)
+    first, second = (pull(ToyWorld(), toy_model, 1, SHAPE, seed=4, settings=settings).texels for _ in range(2))
+    assert torch.equal(first, second)
+    assert first_seed(0) >= 1_000_000
+
+
+def test_random_dirt_has_the_values_of_the_attack_and_does_not_move_the_toy():
+    found = pull(ToyWorld(), toy_model, 1, SHAPE, seed=1, settings=PullSettings(rounds=3, epochs_per_round=20))
+    control = dirt(SHAPE, 5, found.texels.numpy())
+    assert np.array_equal(np.sort(control, None), np.sort(found.texels.numpy(), None))
+    texels = torch.from_numpy(control)
+    done = [drive(ToyWorld(), seed, lambda view: float(toy_model(view.image(texels)[None])[0])) for seed in range(5)]
+    assert sum(item.left_lane(1) for item in done) <= 1
+
+
+def test_the_budget_holds_whatever_the_parameters():
+    shape = PatchShape(rows=60, columns=20)
+    for seed, scale in ((0, 0.1), (1, 1.0), (2, 30.0)):
+        cells = Cells(shape, torch.randn(60, 20, generator=torch.Generator().manual_seed(seed)) * scale)
+        painted = cells.painted()
+        assert painted.min() >= 0.0 and painted.max() <= shape.max_added_albedo + 1e-6
+        assert (painted > 0).float().mean() <= shape.perturbable_share
+        cells.texels().sum().backward()
+        assert torch.isfinite(cells.z.grad).all() and cells.z.grad.abs().sum() > 0
+    free = dirt(shape, 3)
+    assert (free > 0).mean() <= shape.perturbable_share and free.max() <= shape.max_added_albedo + 1e-6
+
+
+def test_grain_fades_out_at_the_edges():
+    pattern = grain(PatchShape())
+    assert pattern.max() <= 1.0 and pattern[0].max() < 0.2 and pattern[:, 0].max() < 0.4 < pattern[300, 45]
+
+
+def test_the_bicycle_turns_a_class_into_the_lateral_acceleration_it_asks_for():
+    motion = Motion(0.0, 0.0, 0.0)
+    for _ in range(40):
+        motion = motion.advance(1.8, 25.0, 0.0)
+    # constant acceleration after the lag: l = a / 2 (t - lag)^2, heading = a (t - lag) / v
+    assert motion.left_m == pytest.approx(0.9 * (2.0 - 0.16) ** 2, rel=0.03)
+    assert motion.heading_rad == pytest.approx(1.8 * (2.0 - 0.16) / 25.0, rel=0.03)
+    assert [steering_sign(offset) for offset in (0.2, 0.1, -0.1, -0.2)] == [1, 0, 0, -1]
+
+
+def test_a_curve_needs_its_own_acceleration():
+    motion = Motion(0.0, 0.0, 0.0, 25.0**2 / 600.0)
+    for _ in range(40):
+        motion = motion.advance(25.0**2 / 600.0, 25.0, 1.0 / 600.0)
+    assert abs(motion.left_m) < 1e-3
+
+
+def test_names_sides_and_places():
+    assert names_of("drp_highway", "left") == ("drp_highway_left", "dirt_highway_a")
+    assert sides_of("both") == ("left", "right")
+    with pytest.raises(UsageError, match="up"):
+        sides_of("up")
+    empty = Scenario.model_validate(
+        {"name": "x", "question": "nothing?", "ego": {"spawn": {"road": 1, "lane": -2, "s_m": 60}}}
+    )
+    with pytest.raises(UsageError, match="no adversary"):
+        place_of(empty)
