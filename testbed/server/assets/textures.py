@@ -62,13 +62,13 @@ def from_image(image: Image.Image) -> Pixels:
 @cache
 def grass() -> Pixels:
     """Mown roadside grass, 256 x 256 px, made to repeat every 6 m."""
-    return tinted((96, 112, 58), (noise(256, 11, 0.5, low=8), (13, 14, 9)), (noise(256, 12, 1.2, high=12), (9, 7, 5)))
+    return tinted((108, 112, 72), (noise(256, 11, 0.5, low=8), (13, 13, 10)), (noise(256, 12, 1.2, high=12), (9, 7, 5)))
 
 
 @cache
 def meadow(kind: int) -> Pixels:
     """Fields: 0 meadow, 1 ripe grain, 2 young crop, 3 ploughed earth; 128 x 128 px, made to repeat every 40 m."""
-    base: Rgb8 = ((98, 118, 62), (168, 150, 92), (84, 112, 58), (122, 102, 78))[kind]
+    base: Rgb8 = ((106, 114, 72), (170, 154, 104), (98, 114, 70), (128, 110, 88))[kind]
     rows = np.sin(np.arange(128) * 2 * np.pi * 16 / 128)[None, :] * np.ones((128, 1)) * (0.0 if kind == 0 else 1.0)
     return tinted(
         base,
@@ -81,9 +81,9 @@ def meadow(kind: int) -> Pixels:
 @cache
 def leaves(kind: int) -> Pixels:
     """Tree crowns: 0 broadleaf, 1 lighter broadleaf, 2 conifer; 128 x 128 px."""
-    base: Rgb8 = ((62, 84, 38), (84, 104, 46), (42, 62, 38))[kind]
+    base: Rgb8 = ((74, 86, 50), (94, 104, 60), (56, 68, 48))[kind]
     blobs = noise(128, 40 + kind, 0.8, low=5, high=26)
-    return tinted(base, (blobs, (17, 20, 10)), (noise(128, 50 + kind, 0.2, low=20), (9, 10, 6)))
+    return tinted(base, (blobs, (22, 24, 14)), (noise(128, 50 + kind, 0.2, low=20), (10, 11, 7)))
 
 
 @cache

@@ -252,17 +252,16 @@ def _bridge(item: MapObject, stage: Stage) -> None:
     soffit = box(deck, 2 * span, 0.02, metres_per_tile=4.0).moved(z_m=under - 0.02)
     walls = [box(deck, 0.8, under + 0.6, metres_per_tile=4.0).moved(0.0, side * (span - 2.0), -0.6) for side in (-1, 1)]
     parapets = [
-        box(0.25, 2 * span, 0.35, metres_per_tile=4.0).moved(side * 0.5 * (deck - 0.3), 0, high) for side in (-1, 1)
+        box(0.25, 2 * span, 0.8, metres_per_tile=4.0).moved(side * 0.5 * (deck - 0.3), 0.0, high) for side in (-1, 1)
     ]
     pier_x = np.linspace(-0.5 * deck + 1.0, 0.5 * deck - 1.0, 3 if deck > 7 else 2)
     piers = [cylinder(0.35, under, 10, cap=False).moved(float(x), 0.0, 0.0) for x in pier_x]
-    rails: list[Shape] = []
-    for side in (-1, 1):
-        x = side * 0.5 * (deck - 0.3)
-        for z in (0.6, 0.95, 1.3):
-            rails.append(box(0.05, 2 * span, 0.05).moved(x, 0.0, high + z))
-        for y in np.arange(-span + 0.5, span, 2.0):
-            rails.append(box(0.05, 0.05, 1.0, top=False).moved(x, float(y), high + 0.35))
+    rails = [box(0.10, 2 * span, 0.10).moved(side * 0.5 * (deck - 0.3), 0.0, high + 0.95) for side in (-1, 1)]
+    rails += [
+        box(0.06, 0.10, 0.20, top=False).moved(side * 0.5 * (deck - 0.3), float(y), high + 0.78)
+        for side in (-1, 1)
+        for y in np.arange(-span + 0.5, span, 4.0)
+    ]
     ramps = [_ramp(side, span - 2.2, deck, high - 0.05) for side in (-1, 1)]
     asphalt = box(deck - 0.6, 2 * span, 0.02, metres_per_tile=4.0).moved(z_m=high)
 

@@ -15,7 +15,7 @@ from testbed.server.maps.roadside import open_side, outer_edges
 from testbed.server.maps.stage import BUILDING, VEGETATION, Extent, Stage, upright
 from testbed.server.maps.terrain import Terrain
 
-_ROW_NEAR_M, _ROW_FAR_M = 5.5, 26.0
+_ROW_NEAR_M, _ROW_FAR_M = 7.5, 28.0
 
 
 @cache
@@ -45,9 +45,23 @@ def _icosphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]
     return np.array(vertices), np.array(split, np.int64)
 
 
-def crown(seed: int, width_m: float, height_m: float) -> Shape:
-    """Returns a lumpy broadleaf crown around the origin, 80 triangles."""
-    sphere, triangles = _icosphere()
+@cache
+def _octasphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
+    """Returns unit points (14, 3) and triangles (24, 3): a cube whose faces are raised to pyramids."""
+    corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / math.sqrt(3)
+    tips = np.concatenate((np.eye(3), -np.eye(3)))
+    faces = []
+    for number, tip in enumerate(tips):
+        ring = [k for k in range(8) if corners[k] @ tip > 0.1]
+        u, v = np.roll(tip, 1), np.roll(tip, 2)
+        ring.sort(key=lambda k, u=u, v=v: math.atan2(corners[k] @ v, corners[k] @ u))  # type: ignore[misc]
+        faces += [(ring[k], ring[(k + 1) % 4], 8 + number) for k in range(4)]
+    return np.concatenate((corners, tips)), np.array(faces, np.int64)
+
+
+def crown(seed: int, width_m: float, height_m: float, *, coarse: bool = False) -> Shape:
+    """Returns a lumpy broadleaf crown around the origin, 80 triangles, or 24 when coarse."""
+    sphere, triangles = _octasphere() if coarse else _icosphere()
     generator = np.random.default_rng(seed)
     lumps = generator.standard_normal((5, 3))
     lumps /= np.linalg.norm(lumps, axis=1, keepdims=True)
@@ -57,8 +71,12 @@ def crown(seed: int, width_m: float, height_m: float) -> Shape:
     swell *= 1.0 - 0.18 * np.maximum(-sphere[:, 2], 0.0)
     points = sphere * swell[:, None] * (0.5 * width_m, 0.5 * width_m, 0.5 * height_m)
     normals = smooth_normals(points, triangles, (0.0, 0.0, 0.0))
-    uv = np.column_stack((sphere[:, 0] + 0.6 * sphere[:, 2], sphere[:, 1] - 0.6 * sphere[:, 2]))
-    return Shape(points, normals, uv, triangles)
+    # Each facet takes its leaves from the side it looks at; shared corners would stretch them.
+    corners, facing = points[triangles], np.abs(normals[triangles].sum(axis=1)).argmax(axis=1)
+    planes = np.array([[1, 2], [0, 2], [0, 1]])[facing]
+    uv = np.take_along_axis(corners, planes[:, None, :].repeat(3, axis=1), axis=2) / 2.6
+    flat = triangles.ravel()
+    return Shape(points[flat], normals[flat], uv.reshape(-1, 2), np.arange(len(flat)).reshape(-1, 3))
 
 
 @cache
@@ -66,14 +84,15 @@ def tree(kind: int) -> tuple[Shape, Shape, str]:
     """Returns (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high."""
     trunk = cylinder(0.16, 3.4, 6, cap=False)
     if kind < 4:
-        parts = [crown(kind, 5.4, 5.6).moved(z_m=5.6)]
+        parts = [crown(kind, 4.6 + 0.4 * kind, 5.4).moved(z_m=5.4)]
+        parts.append(crown(kind + 10, 3.8, 3.6, coarse=True).moved(1.2, 0.7, 3.9))
         if kind % 2:
-            parts.append(crown(kind + 10, 3.4, 3.2).moved(1.5, 0.6, 4.4))
+            parts.append(crown(kind + 20, 3.4, 3.2, coarse=True).moved(-1.1, -0.6, 4.2))
         return merged(parts), trunk, "leaves" if kind % 2 else "leaves_light"
     if kind == 4:
         cones = [lathe([(2.3 - 0.55 * k, 1.2 + 2.0 * k), (0.1, 4.6 + 1.9 * k)], 9) for k in range(3)]
         return merged(cones), trunk.scaled(1.0, 1.0, 0.5), "needles"
-    return crown(21, 2.6, 2.2).moved(z_m=0.9), trunk.scaled(0.4, 0.4, 0.2), "leaves"
+    return crown(21, 2.6, 2.2, coarse=True).moved(z_m=0.9), trunk.scaled(0.4, 0.4, 0.2), "leaves"
 
 
 def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
@@ -94,7 +113,7 @@ def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed:
                 away = _ROW_NEAR_M + (_ROW_FAR_M - _ROW_NEAR_M) * generator.beta(1.3, 1.6, count)
                 t = np.interp(s, stretch.stations_m, edge) + side * away
                 label = f"{road.id}_{number:03d}_{'left' if side > 0 else 'right'}"
-                _plant(network, terrain, stage, generator, road.positions(s, t)[:, :2], f"trees_{label}", away < 14.0)
+                _plant(network, terrain, stage, generator, road.positions(s, t)[:, :2], f"trees_{label}", away < 15.0)
     _woods(network, terrain, stage, generator)
 
 
