@@ -1,37 +1,37 @@
-"""The constant answer: looks at nothing, the lower bound of perception."""
+"""The constant agent gives one steering answer and sees nothing else, whatever it is shown: the lower bound."""
 
 from __future__ import annotations
 
+from testbed.core.errors import UsageError
 from testbed.core.types import AgentCard, Observation, Perception, SignAnswer, Steering, SteeringAnswer, VehicleAnswer
+
+__all__ = ["ConstantAgent", "build", "card"]
 
 
 class ConstantAgent:
-    """Answers "Straight", "no vehicle" and nothing to signs, whatever it sees: the lower bound.
+    """Answers one direction, "no vehicle", and withholds an answer to any sign.
 
     Args:
-        steering: The steering answer it always gives.
+        steering: The direction: ``Left``, ``Straight`` or ``Right``.
     """
 
     def __init__(self, steering: str = "Straight") -> None:
-        """Build the card."""
-        self._steering = Steering(steering)
-        self._card = AgentCard(
-            name="constant",
-            kind="scripted",
-            latency_ms=(0.0, 0.0),
-            notes="Looks at nothing: the lower bound.",
-        )
+        """Remember the answer."""
+        try:
+            self._steering = Steering(steering)
+        except ValueError:
+            raise UsageError(f"steering is Left, Straight or Right, not {steering!r}") from None
 
     @property
     def card(self) -> AgentCard:
         """What it is."""
-        return self._card
+        return card()
 
     def reset(self, seed: int) -> None:
         """Nothing to forget."""
 
     def perceive(self, observation: Observation) -> Perception:
-        """Answer the same to every observation; a sign in view gets an abstention."""
+        """Answer the same to every observation."""
         return Perception(
             steering=SteeringAnswer(self._steering, 1.0),
             vehicle=VehicleAnswer(False, None, 1.0),
@@ -40,10 +40,12 @@ class ConstantAgent:
 
 
 def build(steering: str = "Straight") -> ConstantAgent:
-    """Return the constant agent."""
+    """Return the agent; option as in `ConstantAgent`."""
     return ConstantAgent(steering)
 
 
 def card() -> AgentCard:
-    """Return the constant agent's card."""
-    return ConstantAgent().card
+    """Return the agent's card."""
+    return AgentCard(
+        name="constant", kind="scripted", latency_ms=(0.0, 0.0), notes="Looks at nothing: the lower bound."
+    )

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.scripted import ConstantAgent, OracleAgent
-from testbed.core.errors import AgentError
+import agents
+from agents.scripted.constant import ConstantAgent
+from agents.scripted.oracle import OracleAgent
+from testbed.core.errors import AgentError, UsageError
 from testbed.core.types import Agent, EgoState, LaneState, LeadTruth, Observation, SignTruth, Steering, Truth
 
 VIEW = np.zeros((160, 320, 3), np.uint8)
@@ -55,3 +57,17 @@ def test_both_are_agents(agent) -> None:
     assert isinstance(agent, Agent)
     agent.reset(3)
     assert agent.card.kind == "scripted"
+
+
+def test_both_are_found_by_name() -> None:
+    assert isinstance(agents.load("scripted"), OracleAgent)
+    assert agents.card("scripted").needs_truth and not agents.card("constant").needs_truth
+
+
+def test_options_come_from_yaml(tmp_path) -> None:
+    path = tmp_path / "right.yaml"
+    path.write_text("agent: constant\noptions: {steering: Right}\n")
+    assert agents.load(str(path)).perceive(Observation(0, 0.0, VIEW, 20.0)).steering.steering is Steering.RIGHT
+    path.write_text("agent: constant\noptions: {steering: Up}\n")
+    with pytest.raises(UsageError, match="'Up'"):
+        agents.load(str(path))
