@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
@@ -141,6 +142,7 @@ def _dispatch(arguments: list[str], chosen: str | None) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
+    options.command = shlex.join(["testbed", *arguments])
     return _verb(options.verb).execute(options)
 
 

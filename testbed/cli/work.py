@@ -53,7 +53,7 @@ def work(question: Question, options: argparse.Namespace, cell: Callable[[Episod
     means = Means(jobs=jobs, ray=options.ray, runner=RunnerSpec(carla=options.carla, device=options.device))
     with Console(len(question.plans)) as console:
         console.begin(question, folder)
-        summary = carry_out(question, folder, means, report=console.show)
+        summary = carry_out(question, folder, means, report=console.show, command=options.command)
     if summary.note:
         console.warn(summary.note)
     done = summary.found + summary.done
@@ -80,8 +80,9 @@ def build_report(folder: Path) -> Path:
 def _records(folder: Path, question: Question) -> list[EpisodeRecord]:
     from testbed.store import RunFolder
 
-    asked = {plan.key for plan in question.plans}
-    return [record for record in RunFolder.open(folder).records() if record.plan.key in asked]
+    run = RunFolder.open(folder)
+    stored = set(run.keys())
+    return [run.read_episode(plan.key) for plan in question.plans if plan.key in stored]
 
 
 def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> str:

@@ -5,6 +5,7 @@ Nothing heavy is imported to find out: registries know names and read cards, no 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,14 +20,18 @@ class Installed:
         return tuple(sorted(agents.names()))
 
     def agent_digests(self, agent: str) -> Mapping[str, str]:
-        """Return the sha256 of every weight file of an agent by its name.
+        """Return the sha256 of every weight file of an agent by its name, and of the file that sets its options.
 
         Raises:
+            UsageError: There is no such agent.
             WeightsError: A card of its weights is missing.
         """
         import agents
 
-        return dict(agents.card(agent).weights)
+        digests = dict(agents.card(agent).weights)
+        if agent.endswith((".yaml", ".yml")):
+            digests[f"agent:{Path(agent).name}"] = hashlib.sha256(Path(agent).read_bytes()).hexdigest()
+        return digests
 
     def artefact_digest(self, artefact: str, base: Path | None) -> str:
         """Return the digest of an artefact.

@@ -10,17 +10,23 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
+import socket
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from testbed.core.errors import SimulatorCrashError, UnreachableError
+from testbed.core.errors import SimulatorCrashError, UnreachableError, UsageError
 from testbed.core.records import EpisodePlan, EpisodeRecord
+from testbed.sweep.interrupt import SIGNALS
 from testbed.sweep.outcome import Outcome, from_wire
 from testbed.sweep.worker import Desk, RunnerSpec, environment
 
 ACTOR_CPUS = 0.1
+_PROBE_S = 5.0
+_HINT = "--ray auto starts one here"
 
 
 class _Actor:
@@ -51,6 +57,7 @@ class RayPool:
 
     Raises:
         UnreachableError: There is no cluster at the address.
+        UsageError: It is no address.
     """
 
     def __init__(self, size: int, spec: RunnerSpec, scratch: Path, address: str = "auto") -> None:
@@ -129,6 +136,8 @@ def _connect(size: int, address: str) -> Any:
     if address == "auto":
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    else:
+        _probe(address)
     import ray
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
@@ -137,9 +146,30 @@ def _connect(size: int, address: str) -> Any:
         options |= {"address": "local", "include_dashboard": False, "num_cpus": max(2, size)}
     else:
         options |= {"address": address}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UnreachableError(f"no Ray cluster at {address}: {reason}", hint="--ray auto starts one here") from error
+        raise UnreachableError(f"no Ray cluster at {address}: {reason}", hint=_HINT) from error
+    finally:
+        # Ray takes SIGTERM for itself; ours ends the run in a state that can be resumed.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
     return ray
+
+
+def _probe(address: str) -> None:
+    """Ray waits minutes for a cluster that is not there; a closed port says so at once.
+
+    Raises:
+        UnreachableError: Nothing listens at the address.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--ray {address!r} is not understood", hint="use auto, HOST:PORT or ray://HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PROBE_S).close()
+    except (OSError, OverflowError) as error:
+        raise UnreachableError(f"no Ray cluster at {address}: {error}", hint=_HINT) from error

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import fcntl
 import hashlib
+import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed import __version__
 from testbed.core.errors import StoreError, UsageError
 from testbed.core.records import EpisodePlan
 from testbed.scenario.schema import Scenario
-from testbed.store import RunFolder
+from testbed.store import PlannedEpisode, RunFolder, RunManifest, writable
 from testbed.sweep.interrupt import interruptible
 from testbed.sweep.pool import Pool, ProcessPool
 from testbed.sweep.schedule import SCRATCH, Progress, Schedule, Summary, deadline_s, missing
 from testbed.sweep.worker import RunnerSpec
 
-LOCK_NAME = ".lock"
+VERSIONED = ("carla", "gymnasium", "numpy", "peft", "ray", "torch", "transformers", "warp-lang")
+"""Distributions whose versions stand in the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +82,65 @@ def locked(folder: Path) -> Iterator[None]:
         UsageError: Another process works on it.
         StoreError: The folder cannot be written to.
     """
-    path = folder / LOCK_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be written to: {error.strerror or error}") from error
+    writable(folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise UsageError(f"{folder}: process {owner} is working on this run") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+            raise UsageError(f"{folder}: another process is working on this run") from None
         yield
     finally:
         os.close(descriptor)
+
+
+def open_run(question: Question, folder: Path, command: str = "") -> tuple[RunFolder, str]:
+    """Make a run folder or take one up; what it planned before stays planned.
+
+    Args:
+        question: What is asked now.
+        folder: Run folder.
+        command: Command that repeats the run.
+
+    Returns:
+        The run, and a sentence about a damaged manifest that was written anew, or an empty string.
+
+    Raises:
+        StoreError: It cannot be written, or is a folder of something else.
+    """
+    note = ""
+    planned: dict[str, PlannedEpisode] = {}
+    scenarios = {scenario.name: scenario.dump() for scenario in question.scenarios}
+    fresh = RunManifest.of(
+        folder.resolve().name,
+        question.plans,
+        scenarios=scenarios,
+        command=command,
+        versions=_versions(),
+        created_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        notes=question.text,
+    )
+    try:
+        before = RunFolder.open(folder).manifest() if (folder / "manifest.json").exists() else None
+    except StoreError as error:
+        note, before = f"{error}; written anew, stored episodes are kept", None
+    if before is not None:
+        planned = {episode.key: episode for episode in before.planned}
+        fresh = fresh.model_copy(
+            update={
+                "created_utc": before.created_utc,
+                "scenarios": {**before.scenarios, **fresh.scenarios},
+                "digests": {**before.digests, **fresh.digests},
+            }
+        )
+    planned.update({episode.key: episode for episode in fresh.planned})
+    run = RunFolder.create(folder, fresh.model_copy(update={"planned": tuple(planned.values())}))
+    run.clean()
+    return run, note
+
+
+def _versions() -> dict[str, str]:
+    return {"testbed": __version__, **{name: importlib.metadata.version(name) for name in VERSIONED}}
 
 
 def carry_out(
@@ -103,6 +150,7 @@ def carry_out(
     *,
     report: Callable[[Progress], None] | None = None,
     deadline: Callable[[EpisodePlan], float] = deadline_s,
+    command: str = "",
 ) -> Summary:
     """Do what is missing of a question in a run folder.
 
@@ -112,6 +160,7 @@ def carry_out(
         means: Workers.
         report: Told after every episode.
         deadline: Wall seconds one attempt may take.
+        command: Command that repeats the run.
 
     Returns:
         The counts, see `Summary.check`.
@@ -121,9 +170,10 @@ def carry_out(
         Interrupted: Ctrl-C or SIGTERM; the same call resumes.
     """
     with interruptible(), locked(folder):
-        run = RunFolder.create(folder, question=question.text, scenarios=question.scenarios, plans=question.plans)
+        run, note = open_run(question, folder, command)
         todo = missing(question.plans, run)
         if not todo:
-            return Summary(len(question.plans), len(question.plans), 0, 0, 0)
+            return Summary(len(question.plans), len(question.plans), 0, 0, 0, note)
         pool = means.pool(folder / SCRATCH, len(todo))
-        return Schedule(question.plans, run, pool, report=report, deadline=deadline).carry_out()
+        summary = Schedule(question.plans, run, pool, report=report, deadline=deadline).carry_out()
+        return dataclasses.replace(summary, note="; ".join(filter(None, (note, summary.note))))

@@ -117,7 +117,7 @@ def deadline_s(plan: EpisodePlan) -> float:
 
 def missing(plans: Sequence[EpisodePlan], run: RunFolder) -> list[EpisodePlan]:
     """Return the plans without a sound, finished record, in order."""
-    done = run.done_keys()
+    done = set(run.done_keys())
     return [plan for plan in plans if plan.key not in done]
 
 
@@ -222,7 +222,7 @@ class Schedule:
             self._pool.kill(outcome.slot)
             if self._attempts[plan.key] <= RETRIES:
                 ledger.release([plan.key])
-                self._queue.append(plan)
+                self._queue.appendleft(plan)
                 self._tell("retry", plan, reason=str(error))
                 return
             self._lost += 1
@@ -240,7 +240,8 @@ class Schedule:
 
     def _keep(self, ledger: Ledger, plan: EpisodePlan, record: EpisodeRecord, folder: Path | None) -> None:
         record = record.model_copy(update={"attempts": self._attempts[plan.key]})
-        self._run.write_episode(record, folder)
+        trace, video = (folder / name if folder is not None and name else None for name in (record.trace, record.video))
+        self._run.write_episode(record, trace, video)
         state: Literal["done", "failed"] = "done" if record.status == "done" else "failed"
         ledger.finish(plan.key, state, record.error_code)
         if state == "done":

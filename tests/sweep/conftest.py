@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from testbed.core.records import EpisodePlan
 from testbed.sweep.worker import RunnerSpec
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 FAKE = RunnerSpec(factory="fake_runner:FakeRunner")
 

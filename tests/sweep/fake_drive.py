@@ -1,0 +1,31 @@
+"""A driver process for the fault tests: carries out fake plans, printing one line per change and its workers.
+
+python fake_drive.py FOLDER JOBS SEED…
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from testbed.core.records import EpisodePlan
+from testbed.sweep import run
+from testbed.sweep.interrupt import Interrupted
+from testbed.sweep.worker import RunnerSpec
+
+
+def main(folder: str, jobs: str, *seeds: str) -> int:
+    plans = tuple(
+        EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="fake", seed=int(seed)) for seed in seeds
+    )
+    question = run.Question("fake", "Does the scheduler hold?", (), plans)
+    means = run.Means(int(jobs), runner=RunnerSpec("fake_runner:FakeRunner"))
+    try:
+        run.carry_out(question, Path(folder), means, report=lambda item: print(item.kind, item.plan.seed, flush=True))
+    except Interrupted as interrupt:
+        return interrupt.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
