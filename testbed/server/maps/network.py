@@ -24,7 +24,9 @@ from testbed.server.maps.opendrive import (
 )
 from testbed.server.maps.reference_line import Floats
 
+MAX_REACH_M = 300.0
 _CELL_M = 16.0
+_MAX_ENTRIES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class RoadNetwork:
         self.roads = roads
         self.junctions = junctions
         self._grid: dict[tuple[int, int], list[_Piece]] = {}
+        self._entries = 0
         for road in roads.values():
             self._insert(road)
 
@@ -329,6 +332,8 @@ class RoadNetwork:
             edges = np.stack(list(road.edges(section, clipped).values()))
             reach[0, chosen] = np.maximum(reach[0, chosen], edges.max(axis=0))
             reach[1, chosen] = np.minimum(reach[1, chosen], edges.min(axis=0))
+        if float(np.abs(reach).max()) > MAX_REACH_M:
+            raise MapError(f"road {road.id} is wider than {MAX_REACH_M:.0f} m to one side")
         reference = road.positions(stations, 0.0)
         sides = np.stack([road.positions(stations, reach[0]), road.positions(stations, reach[1])])
         low = np.minimum(sides.min(axis=0), reference)[:, :2]
@@ -345,8 +350,9 @@ class RoadNetwork:
             )
             first = np.floor((np.minimum(low[i], low[i + 1]) - 0.5) / _CELL_M).astype(int)
             last = np.floor((np.maximum(high[i], high[i + 1]) + 0.5) / _CELL_M).astype(int)
-            if np.prod(last - first + 1) > 10_000:
-                raise MapError(f"road {road.id} is wider than a map can be at s = {stations[i]:.1f} m")
+            self._entries += int(np.prod(last - first + 1))
+            if self._entries > _MAX_ENTRIES:
+                raise MapError(f"the roads cover more ground than {_MAX_ENTRIES} cells of {_CELL_M:.0f} m can hold")
             for column in range(first[0], last[0] + 1):
                 for row in range(first[1], last[1] + 1):
                     self._grid.setdefault((column, row), []).append(piece)

@@ -27,6 +27,7 @@ Pose = tuple[float, float, float, float, float, float]
 
 MAX_ROAD_LENGTH_M = 100_000.0
 MAX_TOTAL_LENGTH_M = 2_000_000.0
+MAX_COORDINATE_M = 1_000_000.0
 DRIVABLE = frozenset({"driving", "bidirectional", "entry", "exit", "onRamp", "offRamp", "connectingRamp"})
 _UNIT_MPS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 
@@ -386,6 +387,8 @@ def _primitive(node: Node) -> Primitive:
     length = node.number("length")
     if not 0.0 < length <= MAX_ROAD_LENGTH_M:
         raise MapError(f"line {node.line}: a geometry of {length} m length")
+    if max(abs(node.number("x")), abs(node.number("y"))) > MAX_COORDINATE_M:
+        raise MapError(f"line {node.line}: the geometry lies farther than {MAX_COORDINATE_M:.0f} m from the origin")
     base = (node.number("s"), node.number("x"), -node.number("y"), -node.number("hdg"), length)
     for shape in node.children:
         if shape.tag == "line":

@@ -59,7 +59,7 @@ class Node:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """Returns an attribute as a finite float.
+        """Returns an attribute as a finite float; numbers beyond 1e15 count as infinite.
 
         Raises:
             MapError: if it is missing without default, not a number, or not finite.
@@ -71,7 +71,7 @@ class Node:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
+        if not abs(value) < 1e15:
             raise MapError(f"line {self.line}: <{self.tag} {name}='{text[:40]}'> is not a finite number")
         return value
 
