@@ -1,0 +1,267 @@
+"""The command line: quick, one sentence per error, the right exit status, the same from any folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from testbed.cli import VERBS, build_parser, main, work
+from testbed.core import errors
+from testbed.core.errors import ArtefactError
+from testbed.scenario.loader import shipped_folder
+from testbed.sweep import catalogue, worker
+
+FAKES = Path(__file__).parents[1] / "sweep"
+DRP = (shipped_folder() / "drp_highway.yaml").read_text()
+
+
+class Shelf:
+    def agents(self) -> Sequence[str]:
+        return ("dnn", "scripted", "solo", "tandem")
+
+    def agent_digests(self, agent: str) -> Mapping[str, str]:
+        return {}
+
+    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+        if artefact.startswith("no_"):
+            raise ArtefactError(f"artefact {artefact!r} does not exist", hint="shipped: drp_highway_left")
+        return "aa"
+
+    def maps(self) -> Sequence[str]:
+        return ("highway",)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to work in, a catalogue with known things, a fake simulator and no report."""
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    monkeypatch.setenv("FAKE_COUNTS", str(counts))
+    monkeypatch.setenv("PYTHONPATH", str(FAKES))
+    monkeypatch.setattr(catalogue, "Installed", Shelf)
+    monkeypatch.setattr(worker, "RunnerSpec", functools.partial(worker.RunnerSpec, factory="fake_runner:FakeRunner"))
+    monkeypatch.setattr(work, "build_report", lambda folder: Path(folder) / "index.html")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    status, _, err = said(capsys, *arguments)
+    assert status == 2
+    assert err.startswith("error[TB") and err.count("\n") == 1, err
+    return err
+
+
+def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    heavy = "torch ray carla transformers warp pyarrow gymnasium yaml pydantic numpy".split()
+    code = f"import sys, testbed.cli; testbed.cli.build_parser(None); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == "[]"
+    command = [sys.executable, "-m", "testbed", "--help"]
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        seconds.append(time.perf_counter() - begin)
+    assert all(verb in done.stdout for verb in VERBS)
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "serve"])
+def test_every_verb_has_help_without_heavy_imports(verb: str) -> None:
+    heavy = "torch ray carla transformers warp pyarrow gymnasium".split()
+    code = (
+        "import sys, contextlib, io, testbed.cli as cli\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as out:\n"
+        f"    cli.main(['{verb}', '--help'])\n"
+        f"print('--debug' in out.getvalue(), [m for m in {heavy} if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True []"
+
+
+def test_the_console_script_is_the_same(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("testbed")
+    if not script.exists():
+        pytest.skip("not installed")
+    outputs = [
+        subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+        for command in ([str(script), "--help"], [sys.executable, "-m", "testbed", "--help"])
+    ]
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], "argument VERB: invalid choice: 'rnu'"),
+        (["run"], "the following arguments are required: SCENARIO (see testbed run --help)"),
+        (["run", "drp_highway", "--seed", "x"], "expected 10, 101-110 or 3,7, got 'x'"),
+        (["run", "drp_highway", "--seeds", "0"], "a count of seeds lies between 1 and"),
+        (["run", "drp_highway", "--seeds", "9-1"], "expected 10, 101-110 or 3,7, got '9-1'"),
+        (["run", "drp_highway", "--jobs", "0"], "expected a number of workers, at least 1, got '0'"),
+        (["run", "drp_highway", "--carla", "there"], "expected HOST:PORT, for instance localhost:2000, got 'there'"),
+        (["run", "drp_highway", "--carla", "there:99999"], "expected HOST:PORT"),
+        (["run", "drp_highway", "--latency", "80"], "expected card, measured or fixed:80 (milliseconds), got '80'"),
+        (["run", "drp_highway", "--agents", "dnn,,solo"], "expected names like a,b, got 'dnn,,solo'"),
+        (["run", "drp_highway", "--agents", "dn"], "unknown agent 'dn'; did you mean 'dnn'?"),
+        (["run", "drp_higway"], "no such scenario: did you mean 'drp_highway'?"),
+        (["sweep", "smok"], "no such sweep: did you mean 'smoke'?"),
+        (
+            ["run", "drp_highway", "--carla", "localhost:2000", "--jobs", "2"],
+            "one CARLA server runs one episode at a time",
+        ),
+        (["validate"], "no file to check"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    bench: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert message in refused(capsys, *arguments)
+
+
+def test_run_shows_progress_a_table_and_the_report(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("run", "drp_highway", "--agents", "dnn,solo", "--seeds", "2", "--jobs", "2", "--out", "mine")
+    (bench / "own.yaml").write_text(DRP.replace("seeds: {count: 3}", "seeds: {count: 3, first: 1}"))
+    command = (command[0], "own.yaml", *command[2:])
+    status, out, err = said(capsys, *command)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:2] == [
+        "Does a dirty road patch pull a lane keeper out of its lane on a highway?",
+        "12 episodes into mine",
+    ]
+    assert any("12/12  " in line for line in lines)
+    assert any(line.split() == ["dnn", "drp", "2/2", "0/2", "0/2", "0/2", "-"] for line in lines)
+    assert any(line.split() == ["solo", "benign", "0/2", "0/2", "0/2", "0/2", "-"] for line in lines)
+    assert lines[-1] == "report: mine/index.html"
+    status, out, _ = said(capsys, *command)
+    assert status == 0 and "nothing to do: 12 of 12 episodes done" in out
+
+
+def test_the_default_folder_depends_on_the_question_only(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        status, out, _ = said(capsys, "run", "drp_highway", "--agents", "dnn", "--seeds", "3,7", "--jobs", "1")
+        assert status == 0
+    assert "nothing to do" in out
+    assert [path.name.split("-")[0] for path in (bench / "reports").iterdir()] == ["drp_highway"]
+
+
+def test_sweeps_have_a_row_per_world(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, "sweep", "smoke", "--agents", "dnn", "--seeds", "1-1", "--jobs", "1")
+    assert status == 0
+    assert "4 episodes into reports/smoke-" in out
+    assert any(line.split()[:5] == ["dnn", "drp", "drp_highway", "WetNoon", "card"] for line in out.splitlines())
+
+
+def test_failed_episodes_are_counted_and_control_characters_stay_out(
+    bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = said(capsys, "run", "drp_highway", "--agents", "dnn", "--seeds", "600-600", "--jobs", "1")
+    assert status == 1
+    assert "\x1b" not in out and "FAILED TB400: the agent answered nonsense" in out
+    assert err == "warning: 3 of 3 episodes failed; the report lists them with their reasons\n"
+
+
+def test_too_many_lost_episodes_are_inconclusive(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = said(capsys, "run", "drp_highway", "--agents", "dnn", "--seeds", "300-300,1", "--jobs", "1")
+    assert status == 4
+    assert err.startswith("error[TB600]: the first 3 episodes were all lost; the last one: the simulator died")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
+def test_every_error_of_the_tree_becomes_a_sentence_and_its_status(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    if not issubclass(kind, errors.TestbedError):
+        pytest.skip("no error of ours")
+
+    def fail(*args: object, **kwargs: object) -> int:
+        raise kind("what happened", hint="what helps")  # type: ignore[call-arg]
+
+    monkeypatch.setattr(work, "build_report", fail)
+    monkeypatch.setattr("testbed.cli.report.build_report", fail)
+    status, _, err = said(capsys, "report", "somewhere")
+    assert (status, err) == (kind.exit_code, f"error[{kind.code}]: what happened (what helps)\n")
+
+
+def test_defects_show_a_traceback_only_on_demand(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testbed.cli.report.build_report", lambda folder: 1 / 0)
+    status, _, err = said(capsys, "report", "x")
+    assert status == 1 and "Traceback" not in err and "ZeroDivisionError" in err
+    _, _, err = said(capsys, "report", "x", "--debug")
+    assert "Traceback" in err
+
+
+def test_validate_prints_every_problem(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bench / "bad.yaml").write_text(DRP.replace("speed_mps: 25", "speed_mps: fast").replace("dnn,", "dn,"))
+    (bench / "missing.yaml").write_text(DRP.replace("dirt_highway_a", "no_dirt"))
+    status, out, err = said(capsys, "validate", "bad.yaml", "missing.yaml", "drp_highway", "smoke")
+    assert status == 2
+    assert [line[:40] for line in err.splitlines()] == [
+        "error[TB110]: bad.yaml:9:14: ego.speed_m",
+        "error[TB110]: bad.yaml:11:73: actors[0].",
+        "error[TB110]: missing.yaml:21:16: artefa",
+    ]
+    assert out.splitlines() == ["drp_highway: scenario of 27 episodes", "smoke: sweep of 1 scenarios, 12 episodes"]
+
+
+def test_a_full_disk_is_one_sentence(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device", "reports/x")
+
+    monkeypatch.setattr("testbed.cli.report.build_report", full)
+    assert said(capsys, "report", "x")[::2] == (3, "error[TB200]: reports/x: No space left on device\n")
+
+
+def test_a_folder_of_something_else_is_left_alone(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bench / "photos").mkdir()
+    (bench / "photos" / "cat.jpg").write_text("meow")
+    status, _, err = said(capsys, "run", "drp_highway", "--agents", "dnn", "--out", "photos")
+    assert status == 3 and "photos exists and is no run folder" in err
+    assert os.listdir("photos") == ["cat.jpg"]
+
+
+def test_schemas_in_docs_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("scenario", "sweep"):
+        _, out, _ = said(capsys, "validate", "--schema", kind)
+        written = (shipped_folder().parent / "docs" / f"{kind}.schema.json").read_text()
+        assert out == written, f"run: make schema (docs/{kind}.schema.json is not current)"
+
+
+def test_shipped_files_fit_the_schema_that_editors_use() -> None:
+    import json
+
+    import jsonschema
+    import yaml
+
+    docs = shipped_folder().parent / "docs"
+    for folder, kind in (("", "scenario"), ("sweeps", "sweep")):
+        schema = json.loads((docs / f"{kind}.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        for path in (shipped_folder() / folder).glob("*.yaml"):
+            jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+            depth = "../" * (1 + bool(folder))
+            assert path.read_text().startswith(f"# yaml-language-server: $schema={depth}docs/{kind}.schema.json\n")
+
+
+def test_the_parser_knows_every_verb() -> None:
+    for verb in VERBS:
+        assert verb in build_parser(verb).format_help()
