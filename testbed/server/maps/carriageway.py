@@ -23,6 +23,7 @@ from testbed.server.render.mesh import Band, Material
 
 PIECE_M = 120.0
 CURB_M = 0.12
+OVERHANG_M = 0.2
 _STEP_STRAIGHT_M, _STEP_CURVE_M, _STEP_CHANGING_M = 10.0, 4.0, 2.0
 _ASPHALT = frozenset(
     "driving bidirectional entry exit onRamp offRamp connectingRamp shoulder stop parking biking border restricted bus "
@@ -115,6 +116,12 @@ def build_road(network: RoadNetwork, road: Road, stage: Stage) -> None:
             if kind == "asphalt":
                 material = _asphalt(stretch, lanes, stage)
                 edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
+                # Pavement reaches a little past the outermost edge line, which would otherwise be cut in half.
+                outermost = stretch.across()
+                if lanes[0] is outermost[0]:
+                    edges.insert(0, edges[0] - OVERHANG_M)
+                if lanes[-1] is outermost[-1]:
+                    edges.append(edges[-1] + OVERHANG_M)
                 shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
                 stage.put(f"road_{label}_{lanes[0].id}", [(shape, material)], tag=ROAD, casts_shadow=False)
             elif kind == "raised":
@@ -157,7 +164,8 @@ def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
 def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
     """Returns the name of the road material with the paint of these lanes; equal paint shares a material."""
     ds = float(stretch.stations_m[0]) - stretch.section.start_m
-    ids = {lane.id for lane in lanes}
+    # Within junctions the edges of connecting roads cross each other; streets leave that area unpainted.
+    ids = {lane.id for lane in lanes} if stretch.road.junction == -1 else set()
     if 1 in ids or -1 in ids:
         ids.add(0)
     bands: list[Band] = []
@@ -190,7 +198,7 @@ def _raised(stretch: Stretch, lanes: Sequence[Lane]) -> Shape:
     return shape.with_uv(shape.uv * 0.5)
 
 
-_VERGE: tuple[tuple[float, float], ...] = ((0.0, -0.01), (1.6, -0.06), (4.5, -0.36), (10.0, -0.60))
+_VERGE: tuple[tuple[float, float], ...] = ((0.0, -0.02), (1.6, -0.06), (4.5, -0.36), (10.0, -0.60))
 
 
 def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
