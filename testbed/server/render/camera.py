@@ -59,8 +59,8 @@ class Camera:
     def project(self, points_world_m: ArrayLike) -> NDArray[np.float64]:
         """Project world points, shape (..., 3), to (u_px, v_px, depth_m), shape (..., 3).
 
-        (0, 0) is the top-left corner of the image, so the centre of its first pixel is (0.5, 0.5). Depth is measured along
-        the optical axis; u and v mean nothing where it is not positive.
+        (0, 0) is the top-left corner of the image, so the centre of its first pixel is (0.5, 0.5). Depth is measured
+        along the optical axis; u and v mean nothing where it is not positive.
         """
         to_world = pose_matrix(self.pose)
         local = (np.asarray(points_world_m, dtype=np.float64) - to_world[:3, 3]) @ to_world[:3, :3]

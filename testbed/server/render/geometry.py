@@ -1,8 +1,8 @@
 """Geometry kernels: move vertices, find the nearest triangle of every pixel, draw sun shadow maps.
 
-Visibility is a packed maximum: the bits of 1/depth above the triangle number in one 64-bit word, so the nearest triangle
-wins by ``atomic_max`` in any order of execution, and equal depths go to the higher number. Bits of non-negative floats order
-like the floats themselves.
+Visibility is a packed maximum: the bits of 1/depth above the triangle number in one 64-bit word, so the nearest
+triangle wins by ``atomic_max`` in any order of execution, and equal depths go to the higher number. Bits of
+non-negative floats order like the floats themselves.
 """
 
 # Kernels are Python only in syntax: Warp compiles them, and mypy cannot follow its vectors and tid().
@@ -14,6 +14,7 @@ import warp as wp
 
 from testbed.server.render.structs import (
     Eye,
+    Floats,
     Int32s,
     Int64s,
     Mat44s,
@@ -63,6 +64,16 @@ def move(
 
 
 @wp.func
+def clip_span(span: wp.vec2, value: float, slope: float) -> wp.vec2:
+    """Narrow a row of pixels to where ``value + slope * (x + 0.5)`` is not negative, give or take one pixel."""
+    if slope > 1.0e-9:
+        return wp.vec2(wp.clamp(-value / slope - 1.5, span[0], span[1] + 1.0), span[1])
+    if slope < -1.0e-9:
+        return wp.vec2(span[0], wp.clamp(-value / slope + 0.5, span[0] - 1.0, span[1]))
+    return span
+
+
+@wp.func
 def draw_key(
     a: wp.vec3,
     b: wp.vec3,
@@ -81,6 +92,9 @@ def draw_key(
         x1 = wp.min(width - 1, int(wp.floor(wp.min(wp.max(a[0], wp.max(b[0], c[0])), float(width) + 1.0) - 0.5)))
         y0 = wp.max(0, int(wp.ceil(wp.max(wp.min(a[1], wp.min(b[1], c[1])), -1.0) - 0.5)))
         y1 = wp.min(height - 1, int(wp.floor(wp.min(wp.max(a[1], wp.max(b[1], c[1])), float(height) + 1.0) - 0.5)))
+        # Most triangles are tiny and miss every pixel centre: they cost no division.
+        if x0 > x1 or y0 > y1:
+            return
         inverse = 1.0 / area
         u_x = -(c[1] - b[1]) * inverse
         u_y = (c[0] - b[0]) * inverse
@@ -92,7 +106,15 @@ def draw_key(
             py = float(y) + 0.5
             u_row = u_y * (py - b[1]) - u_x * b[0]
             v_row = v_y * (py - c[1]) - v_x * c[0]
-            for x in range(x0, x1 + 1):
+            first = x0
+            last = x1
+            if x1 - x0 > 5:
+                span = clip_span(wp.vec2(float(x0), float(x1)), u_row, u_x)
+                span = clip_span(span, v_row, v_x)
+                span = clip_span(span, 1.0 - u_row - v_row, -u_x - v_x)
+                first = int(wp.ceil(span[0]))
+                last = int(wp.floor(span[1]))
+            for x in range(first, last + 1):
                 px = float(x) + 0.5
                 u = u_row + u_x * px
                 v = v_row + v_x * px
@@ -133,14 +155,20 @@ def at_near(inside: wp.vec3, outside: wp.vec3) -> wp.vec3:
 
 
 @wp.kernel
-def see(ids: Int32s, triangles: Vec3is, vertices: Vec3s, eye: Eye, stripes: int, keys: Int64s):
-    """Draw listed triangles into the visibility buffer, cut at the near plane."""
+def see(ids: Int32s, scales: Floats, triangles: Vec3is, vertices: Vec3s, eye: Eye, stripes: int, keys: Int64s):
+    """Draw listed triangles, each enlarged about its middle, into the visibility buffer, cut at the near plane."""
     job, stripe = wp.tid()
     triangle = ids[job]
     corner = triangles[triangle]
     a = to_camera(vertices[corner[0]], eye)
     b = to_camera(vertices[corner[1]], eye)
     c = to_camera(vertices[corner[2]], eye)
+    scale = scales[job]
+    if scale != 1.0:
+        middle = (a + b + c) * (1.0 / 3.0)
+        a = middle + (a - middle) * scale
+        b = middle + (b - middle) * scale
+        c = middle + (c - middle) * scale
     inside = int(a[2] >= _NEAR) + int(b[2] >= _NEAR) + int(c[2] >= _NEAR)
     width = eye.width_px
     height = eye.height_px
@@ -199,6 +227,9 @@ def cast_shadow(
         x1 = wp.min(size - 1, int(wp.floor(wp.min(wp.max(ax, wp.max(bx, cx)), float(size) + 1.0) - 0.5)))
         y0 = wp.max(0, int(wp.ceil(wp.max(wp.min(ay, wp.min(by, cy)), -1.0) - 0.5)))
         y1 = wp.min(size - 1, int(wp.floor(wp.min(wp.max(ay, wp.max(by, cy)), float(size) + 1.0) - 0.5)))
+        # Most triangles are tiny and miss every pixel centre: they cost no division.
+        if x0 > x1 or y0 > y1:
+            return
         inverse = 1.0 / area
         u_x = -(cy - by) * inverse
         u_y = (cx - bx) * inverse
@@ -209,7 +240,15 @@ def cast_shadow(
             py = float(y) + 0.5
             u_row = u_y * (py - by) - u_x * bx
             v_row = v_y * (py - cy) - v_x * cx
-            for x in range(x0, x1 + 1):
+            first = x0
+            last = x1
+            if x1 - x0 > 5:
+                span = clip_span(wp.vec2(float(x0), float(x1)), u_row, u_x)
+                span = clip_span(span, v_row, v_x)
+                span = clip_span(span, 1.0 - u_row - v_row, -u_x - v_x)
+                first = int(wp.ceil(span[0]))
+                last = int(wp.floor(span[1]))
+            for x in range(first, last + 1):
                 px = float(x) + 0.5
                 u = u_row + u_x * px
                 v = v_row + v_x * px

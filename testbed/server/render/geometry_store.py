@@ -35,6 +35,7 @@ class Clusters:
         first: Shape (n,), first triangle.
         count: Shape (n,), number of triangles.
         casts: Shape (n,), whether the cluster casts shadows.
+        grain_m: Shape (n,), side of a square as large as an average triangle of the cluster.
     """
 
     centres: NDArray[np.float64]
@@ -42,6 +43,7 @@ class Clusters:
     first: NDArray[np.int64]
     count: NDArray[np.int64]
     casts: NDArray[np.bool_]
+    grain_m: NDArray[np.float64]
 
 
 class GeometryStore:
@@ -102,12 +104,20 @@ class GeometryStore:
             _sphere(local[start - self.first_moving : start - self.first_moving + size])
             for start, size in zip(self._vertex_first, self._vertex_count, strict=True)
         ]
+        offset = fixed_soup.triangle_count
+        base = np.int32(self.first_moving)
         self.moving = Clusters(
             np.array([centre for centre, _ in spheres]).reshape(-1, 3),
             np.array([radius_m for _, radius_m in spheres]),
             np.array(first, np.int64),
             np.array(count, np.int64),
             np.array([item.casts_shadow for item in self.movers], bool),
+            np.array(
+                [
+                    _grain(local, local_triangles[a - offset : a - offset + n] - base)
+                    for a, n in zip(first, count, strict=True)
+                ]
+            ),
         )
 
         def upload(array: NDArray[Any], dtype: Any) -> Any:
@@ -226,7 +236,9 @@ class _Soup:
         self.vertex_count += len(vertices)
         self.triangle_count += len(mesh.triangles)
 
-    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[Any], NDArray[Any]]:
+    def arrays(
+        self,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[Any], NDArray[Any]]:
         vertices, normals, uvs, triangles, parts = self._lists
         return (
             _join(vertices, np.float32, 3),
@@ -258,17 +270,34 @@ def _sphere(points: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     return centre, float(np.sqrt(((points - centre) ** 2).sum(axis=1).max()))
 
 
+def _areas(vertices: NDArray[np.float32], triangles: NDArray[Any]) -> NDArray[np.float64]:
+    corners = vertices[triangles].astype(np.float64)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return np.asarray(0.5 * np.linalg.norm(normals, axis=1))
+
+
+def _grain(vertices: NDArray[np.float32], triangles: NDArray[Any]) -> float:
+    return float(np.sqrt(_areas(vertices, triangles).mean())) if len(triangles) else 0.0
+
+
 def _cluster(
     vertices: NDArray[np.float32], triangles: NDArray[Any], casts: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], Clusters]:
-    """Sort static triangles by place and cut them into clusters; return the order and the clusters."""
+    """Sort static triangles by size class and place, shuffled within, and cut them into clusters.
+
+    Returns:
+        The order of the triangles, and the clusters.
+    """
     if not len(triangles):
         empty = np.zeros(0, np.int64)
-        return empty, Clusters(np.zeros((0, 3)), np.zeros(0), empty, empty, np.zeros(0, bool))
+        return empty, Clusters(np.zeros((0, 3)), np.zeros(0), empty, empty, np.zeros(0, bool), np.zeros(0))
     corners = vertices[triangles].astype(np.float64)
+    areas = _areas(vertices, triangles)
+    size_class = np.floor(0.5 * np.log2(np.maximum(areas, 1e-6))).astype(np.int64)
     cell = np.floor(corners.mean(axis=1)[:, :2] / CELL_M).astype(np.int64)
-    order = np.lexsort((cell[:, 1], cell[:, 0], casts))
-    key = np.column_stack([casts[order], cell[order]])
+    shuffle = np.random.default_rng(0).permutation(len(triangles))
+    order = np.lexsort((shuffle, cell[:, 1], cell[:, 0], size_class, casts))
+    key = np.column_stack([casts[order], size_class[order], cell[order]])
     fresh = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]).any(axis=1)])
     sizes = np.diff(np.r_[fresh, len(order)])
     chunks = -(-sizes // CLUSTER_TRIANGLES)
@@ -278,4 +307,6 @@ def _cluster(
     count = np.diff(np.r_[first, len(order)])
     low = np.minimum.reduceat(corners[order].min(axis=1), first, axis=0)
     high = np.maximum.reduceat(corners[order].max(axis=1), first, axis=0)
-    return order, Clusters(0.5 * (low + high), 0.5 * np.linalg.norm(high - low, axis=1), first, count, casts[order][first])
+    radii_m = 0.5 * np.linalg.norm(high - low, axis=1)
+    grain_m = np.sqrt(np.add.reduceat(areas[order], first) / count)
+    return order, Clusters(0.5 * (low + high), radii_m, first, count, casts[order][first], grain_m)

@@ -1,8 +1,8 @@
 """From CARLA's weather numbers to light: sun, sky, fog, rain, headlights, and how the picture is exposed.
 
-Everything is linear RGB in exposed units: a white card facing a clear noon sun is about 1. The exposure, which a camera would
-choose, is a pure function of the weather and is folded into every light here, so that the tone curve is the same in all
-weathers and ``linear`` pictures compare across them.
+Everything is linear RGB in exposed units: a white card facing a clear noon sun is about 1. The exposure, which a
+camera would choose, is a pure function of the weather and is folded into every light here, so that the tone curve is
+the same in all weathers and ``linear`` pictures compare across them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Lighting:
         rain: Density of streaks, 0 to 1.
         rain_slant: Horizontal over vertical motion of a streak.
         rain_rgb: Radiance of a streak.
-        beam_rgb: Intensity of the headlights at the camera: light on a facing surface 1 m ahead.
+        beam_rgb: Light of the headlights on a facing surface, times distance squared plus 100, in m^2.
         lamp_gain: Factor on emissive materials.
     """
 
@@ -77,8 +77,8 @@ class Lighting:
     def from_weather(cls, weather: Weather) -> Lighting:
         """Derive light from the weather.
 
-        Air mass after Kasten (1965); the extinction per channel, the sky colours and the camera's answer to darkness are
-        chosen by eye to look like a dashboard camera.
+        Air mass after Kasten (1965); the extinction per channel, the sky colours and the camera's answer to darkness
+        are chosen by eye to look like a dashboard camera.
         """
         cloud, rain, wet, puddle, dust, fog = (
             min(max(value / 100.0, 0.0), 1.0)
@@ -148,7 +148,7 @@ class Lighting:
             rain=rain,
             rain_slant=0.0035 * weather.wind_intensity,
             rain_rgb=rgb(0.16 * (ambient + 0.15 * sunlight)),
-            beam_rgb=rgb(np.array([1.0, 0.95, 0.86]) * 55.0 * lamps_on * (0.15 + 0.85 * (1.0 - day))),
+            beam_rgb=rgb(np.array([1.0, 0.95, 0.86]) * 35.0 * lamps_on * (0.15 + 0.85 * (1.0 - day))),
             lamp_gain=float(0.5 + 0.8 * lamps_on + 0.1 * exposure * (1.0 - day)),
         )
 
@@ -172,8 +172,8 @@ def tone_table() -> NDArray[np.uint8]:
 def asphalt(size_px: int = 512, seed: int = 7) -> NDArray[np.float32]:
     """Return the tiling asphalt of 8 m x 8 m, shape (n, n, 4), linear.
 
-    RGB is the albedo: stones of a few centimetres under broad, faint stains. Alpha is smooth noise in [0, 1] that wears paint
-    and gathers puddles.
+    RGB is the albedo: stones of a few centimetres under broad, faint stains. Alpha is smooth noise in [0, 1] that
+    wears paint and gathers puddles.
     """
     rng = np.random.default_rng(seed)
     fine = tiling_noise(rng, size_px, 90.0, 230.0)
@@ -190,7 +190,10 @@ def clouds(size_px: int = 256, seed: int = 3) -> NDArray[np.float32]:
     """Return tiling cloud heights, shape (n, n, 4); alpha is uniform in [0, 1] so that a threshold is a coverage."""
     rng = np.random.default_rng(seed)
     height = sum(
-        (tiling_noise(rng, size_px, float(2**octave), float(2 ** (octave + 1))) * 0.55**octave for octave in range(1, 7)),
+        (
+            tiling_noise(rng, size_px, float(2**octave), float(2 ** (octave + 1))) * 0.55**octave
+            for octave in range(1, 7)
+        ),
         np.zeros((size_px, size_px)),
     )
     rank = np.empty(height.size)

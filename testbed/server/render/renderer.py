@@ -37,6 +37,9 @@ from testbed.server.render.texture_store import TextureStore
 DECAL_RANGE_M = 150.0
 """Decals farther away are less than a pixel high."""
 
+STATIC_GRAIN_PX, MOVING_GRAIN_PX = 0.6, 0.1
+"""Triangles smaller than this on average are thinned out; vehicles, which matter more, later than scenery."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -52,7 +55,7 @@ class Frame:
         duv: (H, W, 4) float32, footprint of the pixel: (du/dx, dv/dx, du/dy, dv/dy).
         material: (H, W) int32, number of the re-renderable texture (``Scene.texture_number``), 0 for none.
         shading: (H, W, 3) float32, L of ``linear = L * texture + R``; the texture includes the albedo of its material.
-        residual: (H, W, 3) float32, R. Where ``material`` is 0, L times an albedo that is not told, and R, make linear.
+        residual: (H, W, 3) float32, R; the whole of linear where ``material`` is 0.
         under: (H, W, 4) float32, what lies below a decal: L * albedo of the ground, then the decal's alpha as drawn;
             part of R with weight 1 - alpha.
         linear: (H, W, 3) float32, exposed linear light before the tone curve.
@@ -115,7 +118,8 @@ class Renderer:
         self._pose_version = -1
         self._light: tuple[Any, Light] | None = None
         self._targets: dict[tuple[int, int], dict[str, Any]] = {}
-        self._seen, self._decal_rows = Staging(wp.int32, device), Staging(DecalRow, device)
+        self._seen, self._scales = Staging(wp.int32, device), Staging(wp.float32, device)
+        self._decal_rows = Staging(DecalRow, device)
         self._no_window = wp.zeros(1, dtype=WindowRow, device=device)
 
     def render(self, camera: Camera, *, want: frozenset[str] = RGB_ONLY) -> Frame:
@@ -132,21 +136,21 @@ class Renderer:
             raise ValueError(f"unknown outputs {sorted(want - ALL_OUTPUTS)}; there are {sorted(ALL_OUTPUTS)}")
         scene, store = self.scene, self._follow()
         lighting, light = self._lighting()
-        seen, moving_seen = _in_view(camera, store)
+        seen, scales, moving_seen = _in_view(camera, store)
 
         slots: list[Slot] = []
         windows, count = self._no_window, 0
+        built = (scene.structure_version, scene.static_version)
         needed = moving_seen
         if lighting.sun_rgb[0] > 0.0:
             sun = np.array(lighting.sun)
-            assert self._built is not None
-            slots, axes = self._shadows.choose(camera, sun, store, self._built)
+            slots, axes = self._shadows.choose(camera, sun, store, built)
             windows, count = self._shadows.rows(slots), len(slots)
             moving = self._shadows.covers(slots, axes, store.moving_centres(), store.moving.radii_m) & store.shown
             needed = needed | (moving.any(axis=0) & store.moving.casts)
         store.move(needed)
         if slots:
-            self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, *self._built))
+            self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, *built))
 
         eye = _eye(camera)
         target = self._target(camera, want)
@@ -158,6 +162,7 @@ class Renderer:
                 (len(seen), self._stripes),
                 [
                     self._seen.fill(seen),
+                    self._scales.fill(scales),
                     store.triangles,
                     store.vertices,
                     eye,
@@ -292,19 +297,36 @@ def _decal_row(decal: Decal, texture: int) -> tuple[Any, ...]:
     return (tuple(du), tuple(dv), 0.5 - float(du @ centre), 0.5 - float(dv @ centre), texture)
 
 
-def _in_view(camera: Camera, store: GeometryStore) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return the triangles whose clusters touch the view, and which moving objects are among them."""
+def _in_view(camera: Camera, store: GeometryStore) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the triangles to draw, how much to enlarge each, and which moving objects are among them.
+
+    Where triangles are much smaller than a pixel only a random part of them is drawn, enlarged to cover the same area
+    (Cook et al., "Stochastic simplification of aggregate detail", SIGGRAPH 2007). Clusters are stored shuffled, so
+    their first triangles are such a part, the same one in every picture.
+    """
     to_world = pose_matrix(camera.pose)
     half = np.array([camera.width_px, camera.height_px]) * 0.5 / camera.focal_px
     slope = 1.0 / np.sqrt(1.0 + half**2)
-
-    def touches(centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+    firsts, counts, scales = [], [], []
+    moving = np.zeros(0, bool)
+    for clusters, centres, shown, finest_px in (
+        (store.static, store.static.centres, None, STATIC_GRAIN_PX),
+        (store.moving, store.moving_centres(), store.shown, MOVING_GRAIN_PX),
+    ):
         local = (centres - to_world[:3, 3]) @ to_world[:3, :3]
         beside = (np.abs(local[:, 1:]) - local[:, :1] * half) * slope
-        return np.asarray((beside <= radii_m[:, None]).all(axis=1) & (local[:, 0] + radii_m >= geometry.NEAR_M))
-
-    static = touches(store.static.centres, store.static.radii_m)
-    moving = touches(store.moving_centres(), store.moving.radii_m) & store.shown
-    first = np.concatenate([store.static.first[static], store.moving.first[moving]])
-    count = np.concatenate([store.static.count[static], store.moving.count[moving]])
-    return expand(first, count), moving
+        radii_m = clusters.radii_m
+        touching = (beside <= radii_m[:, None]).all(axis=1) & (local[:, 0] + radii_m >= geometry.NEAR_M)
+        if shown is not None:
+            touching &= shown
+            moving = touching
+        count = clusters.count[touching]
+        nearest_m = np.maximum(local[touching, 0] - radii_m[touching], geometry.NEAR_M)
+        share = np.clip((clusters.grain_m[touching] * camera.focal_px / (nearest_m * finest_px)) ** 2, 0.02, 1.0)
+        kept = np.ceil(count * share).astype(np.int64)
+        firsts.append(clusters.first[touching])
+        counts.append(kept)
+        scales.append(np.sqrt(count / np.maximum(kept, 1)))
+    kept = np.concatenate(counts)
+    enlarged = np.repeat(np.concatenate(scales), kept).astype(np.float32)
+    return expand(np.concatenate(firsts), kept), enlarged, moving

@@ -1,9 +1,9 @@
 """Differentiable twin, in torch, of the renderer's last step: ``linear = L * texture + R``.
 
-A frame with the outputs ``NEEDED`` is drawn once by the engine; any other texture on the same object or decal can then be put
-in without the engine, with gradients to the texels. The lookup repeats ``sampling.sample`` number by number: which texels of
-the mip pyramid a pixel reads, and with which weights, depends on the frame only, so it is worked out once and a picture costs
-one weighted gather. There are no gradients through silhouettes or shadows.
+A frame with the outputs ``NEEDED`` is drawn once by the engine; any other texture on the same object or decal can
+then be put in without the engine, with gradients to the texels. The lookup repeats ``sampling.sample`` number by
+number: which texels of the mip pyramid a pixel reads, and with which weights, depends on the frame only, so it is
+worked out once and a picture costs one weighted gather. There are no gradients through silhouettes or shadows.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Rerenderer:
         """Return the linear picture with a texture in place.
 
         Args:
-            texture: Shape (3, h, w), linear; or (4, h, w) premultiplied for a decal, whose alpha then counts as well. With
-                three channels a decal keeps the alpha it was drawn with.
+            texture: Shape (3, h, w), linear; or (4, h, w) premultiplied for a decal, whose alpha then counts as well.
+                With three channels a decal keeps the alpha it was drawn with.
 
         Returns:
             Shape (H, W, 3), linear, differentiable with respect to ``texture``.
@@ -167,7 +167,7 @@ def _plan(
         count[grow] *= 2
     lod = np.log2(np.maximum(shorter, np.float32(1.0)))
     level = np.minimum(lod.astype(np.int64), len(sizes) - 1)
-    blend = np.where(level == len(sizes) - 1, 0.0, lod - level)
+    blend = np.where(level == len(sizes) - 1, 0.0, np.clip((lod - level) * 2.0 - 0.5, 0.0, 1.0))
 
     pixel = np.repeat(np.arange(len(uv)), count)
     k = np.arange(len(pixel)) - np.repeat(np.cumsum(count) - count, count)

@@ -226,8 +226,8 @@ class Scene:
             width_m: Extent across.
             rgba: Shape (h, w, 4), linear, PREMULTIPLIED. Row 0 is the far end (+length/2), the last row the near end;
                 column 0 is the left edge (local y = -width/2), so it looks upright to a driver of that yaw. The shader
-                computes ``albedo = base * (1 - a) + rgb``: alpha 0 with rgb > 0 brightens and leaves lane paint visible.
-                The sum is not clamped, so that it stays linear in the texture; keep it within [0, 1].
+                computes ``albedo = base * (1 - a) + rgb``: alpha 0 with rgb > 0 brightens and leaves lane paint
+                visible. The sum is not clamped, so that it stays linear in the texture; keep it within [0, 1].
 
         Returns:
             Handle for ``set_pose``, ``set_visible`` and ``remove``.
@@ -290,8 +290,8 @@ class Scene:
     def set_object_texture(self, name: str, rgb_linear: ArrayLike) -> None:
         """Replace what is painted on an object or drawn on a decal.
 
-        On an object the pixels replace texture and albedo together and alpha is ignored; on a decal pixels without alpha
-        are opaque.
+        On an object the pixels replace texture and albedo together and alpha is ignored; on a decal pixels without
+        alpha are opaque.
 
         Args:
             name: One of ``object_names()``.

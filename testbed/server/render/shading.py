@@ -1,7 +1,7 @@
 """The deferred shading kernel: one thread per pixel turns a triangle number into colour and ground truth.
 
-A pixel's colour is ``L * texture + R``: L is all light that the surface's own texture would reflect, R is everything that does
-not depend on it (gloss, fog, rain). Both can be written out, and torch re-renders from them.
+A pixel's colour is ``L * texture + R``: L is all light that the surface's own texture would reflect, R is everything
+that does not depend on it (gloss, fog, rain). Both can be written out, and torch re-renders from them.
 """
 
 # Kernels are Python only in syntax: Warp compiles them, and mypy cannot follow its vectors and tid().
@@ -318,7 +318,7 @@ def shade(
                     base = base * (1.0 - cover) + bands[k].rgb * cover
             if painted > 0.4:
                 tag = int(_LINE)
-            retro = 6.0 * painted
+            retro = 2.4 * painted
             gloss = wp.max(gloss, film * (0.30 + 0.30 * painted) + 0.55 * pool)
             shininess = wp.max(shininess, 24.0 + 400.0 * pool)
             normal_x = (stone[3] - 0.5) * 0.02 * (1.0 - pool)
@@ -355,7 +355,7 @@ def shade(
                 number = texture.number
                 base = wp.vec3(0.0, 0.0, 0.0)
             if tag == _SIGN:
-                retro = 25.0
+                retro = 20.0
 
         if light.beam_rgb[0] > 0.0:
             lit += light.beam_rgb * beam(eye, p, normal, retro)

@@ -1,9 +1,9 @@
 """Sun shadow maps: a focus window on the nearest sign, a near and a far window ahead of the camera.
 
-Windows are squares seen from the sun. Their centres are snapped to a coarse grid, as a pure function of camera and sun, so
-that a picture does not depend on the pictures before it, yet consecutive frames and other cameras nearby find their windows
-drawn already. Static objects are kept in a map of their own; what moves is drawn over a copy of it, and only the rectangles
-it covered are restored for the next frame.
+Windows are squares seen from the sun. Their centres are snapped to a coarse grid, as a pure function of camera and
+sun, so that a picture does not depend on the pictures before it, yet consecutive frames and other cameras nearby find
+their windows drawn already. Static objects are kept in a map of their own; what moves is drawn over a copy of it, and
+only the rectangles it covered are restored for the next frame.
 """
 
 from __future__ import annotations
@@ -170,8 +170,8 @@ class ShadowMaps:
             slot.moving_key = moving_stamp
             wanted = moving[k] & store.moving.casts
             if slot.level is FAR:
-                # Along the sun's ray a shadow stays at its caster's place in the map: what the near window holds entirely
-                # is never looked up here.
+                # Along the sun's ray a shadow stays at its caster's place in the map: what the near window holds
+                # entirely is never looked up here.
                 wanted = wanted & ~_inside(chosen[k - 1], centres, store.moving.radii_m)
             pick = np.flatnonzero(wanted)
             jobs.append((k, expand(store.moving.first[pick], store.moving.count[pick])))

@@ -44,7 +44,7 @@ def sheet(points_m: ArrayLike, uv: ArrayLike, material: str, tag: int = 0) -> Me
 
 
 def box(size_m: tuple[float, float, float], material: str, tag: int = 0) -> list[Mesh]:
-    """Return the six faces of a box that stands on z = 0 with its axis at x = y = 0; every face has the whole texture."""
+    """Return the six faces of a box standing on z = 0, centred on x = y = 0; every face has the whole texture."""
     scale = np.array([size_m[0] / 2.0, size_m[1] / 2.0, size_m[2]])
     st = lattice([-1.0, 1.0], [-1.0, 1.0])
     faces = []

@@ -55,9 +55,7 @@ def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, 
         u = view[0] / (view[2] + 0.05) * 0.13
         v = view[1] / (view[2] + 0.05) * 0.13
         size = textures[_CLOUDS].width
-        texel = bilinear(
-            texels, offsets[_CLOUDS * _LEVELS], size, size, _REPEAT, u - wp.floor(u), v - wp.floor(v)
-        )
+        texel = bilinear(texels, offsets[_CLOUDS * _LEVELS], size, size, _REPEAT, u - wp.floor(u), v - wp.floor(v))
         height = texel[3]
         cover = wp.clamp((height - 1.0 + light.cloud_cover) * 3.5, 0.0, 1.0)
         cover = cover * wp.clamp((view[2] - 0.015) * 9.0, 0.0, 1.0)
@@ -71,7 +69,11 @@ def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, 
 @wp.func
 def noise(a: int, b: int, c: int) -> float:
     """Return a value in [0, 1) that depends only on three integers."""
-    h = wp.uint32(a) * wp.uint32(0x1E3779B1) ^ wp.uint32(b) * wp.uint32(0x05EBCA77) ^ wp.uint32(c) * wp.uint32(0x42B2AE3D)
+    h = (
+        wp.uint32(a) * wp.uint32(0x1E3779B1)
+        ^ wp.uint32(b) * wp.uint32(0x05EBCA77)
+        ^ wp.uint32(c) * wp.uint32(0x42B2AE3D)
+    )
     h = (h ^ (h >> wp.uint32(15))) * wp.uint32(0x2C1B3C6D)
     h = (h ^ (h >> wp.uint32(12))) * wp.uint32(0x297A2D39)
     h = h ^ (h >> wp.uint32(15))
@@ -99,7 +101,7 @@ def rain_streak(column: int, row: int, eye: Eye, light: Light) -> float:
 
 @wp.func
 def beam(eye: Eye, p: wp.vec3, normal: wp.vec3, retro: float) -> float:
-    """Return the headlights' light at a point, for lamps below and ahead of the camera; ``retro`` is light sent back."""
+    """Return the light of headlights below and ahead of the camera; ``retro`` is what a surface sends straight back."""
     ahead = wp.normalize(wp.vec3(eye.forward[0], eye.forward[1], 0.0) + wp.vec3(1.0e-6, 0.0, 0.0))
     lamp = eye.position + ahead * 1.3 - wp.vec3(0.0, 0.0, 0.75)
     way = p - lamp
@@ -112,7 +114,8 @@ def beam(eye: Eye, p: wp.vec3, normal: wp.vec3, retro: float) -> float:
     side = direction[0] * ahead[1] - direction[1] * ahead[0]
     rise = direction[2] / forward
     # Dipped beam: soft edge one degree below the lamp, a weak spill above it.
-    cut = 0.06 + 0.94 * wp.clamp((0.012 - rise) * 45.0, 0.0, 1.0)
+    cut = 0.12 + 0.88 * wp.clamp((0.012 - rise) * 45.0, 0.0, 1.0)
     cone = wp.exp(-side * side * 7.0) * cut
-    facing = wp.max(-wp.dot(direction, normal), 0.0)
-    return cone * (facing + retro * (0.2 + 0.8 * facing) * 0.2) * 18.0 / (square + 20.0)
+    # Rough asphalt sends back more at grazing angles than Lambert says.
+    facing = 0.22 + 0.78 * wp.max(-wp.dot(direction, normal), 0.0)
+    return cone * facing * (1.0 + retro) / (square + 100.0)

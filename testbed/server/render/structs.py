@@ -17,8 +17,9 @@ KERNEL_OPTIONS = {
         " -mllvm=-inline-threshold=9000 -mllvm=-inline-cold-callsite-threshold=3000 -mllvm=-slp-recursion-max-depth=4"
     ),
 }
-"""No adjoints: torch differentiates, see ``rerender``. The CPU may reorder sums and fuse products, a sixth faster: a picture
-repeats bit for bit on one machine, across CPU models it may differ in the last place. Infinities and NaN stay honest."""
+"""No adjoints: torch differentiates, see ``rerender``. The CPU may reorder sums and fuse products, a sixth faster: a
+picture repeats bit for bit on one machine, across CPU models it may differ in the last place. Infinities and NaN stay
+honest."""
 
 MAX_LEVELS = 13
 """Mip levels a texture may have: 4096 px and smaller."""

@@ -28,7 +28,9 @@ def pyramid(rgba: NDArray[np.float32]) -> list[NDArray[np.float32]]:
             image = np.concatenate([image, image[-1:]], axis=0)
         if image.shape[1] % 2:
             image = np.concatenate([image, image[:, -1:]], axis=1)
-        levels.append((image[0::2, 0::2] + image[1::2, 0::2] + image[0::2, 1::2] + image[1::2, 1::2]) * np.float32(0.25))
+        levels.append(
+            (image[0::2, 0::2] + image[1::2, 0::2] + image[0::2, 1::2] + image[1::2, 1::2]) * np.float32(0.25)
+        )
     if len(levels) > MAX_LEVELS:
         raise ValueError(f"texture of {rgba.shape[1]} x {rgba.shape[0]} px, at most {2 ** (MAX_LEVELS - 1)} a side")
     return levels

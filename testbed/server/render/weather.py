@@ -48,6 +48,4 @@ class Weather:
     def sun_direction(self) -> NDArray[np.float64]:
         """Return the unit vector from the scene towards the sun, shape (3,), world frame."""
         azimuth_rad, altitude_rad = radians(self.sun_azimuth_angle), radians(self.sun_altitude_angle)
-        return np.array(
-            [cos(altitude_rad) * cos(azimuth_rad), cos(altitude_rad) * sin(azimuth_rad), sin(altitude_rad)]
-        )
+        return np.array([cos(altitude_rad) * cos(azimuth_rad), cos(altitude_rad) * sin(azimuth_rad), sin(altitude_rad)])

@@ -27,7 +27,9 @@ def barrel(rings=16, sides=24):
     """A closed tube whose texture meets itself on the side that the camera sees: a seam."""
     t, angle = np.linspace(-1, 1, rings), np.linspace(0, 2 * np.pi, sides)
     radius = 0.72 * np.sqrt(1.02 - t**4)[:, None]
-    points = np.stack([2.0 * t[:, None] + 0 * radius * angle, radius * np.cos(angle), 0.85 + radius * np.sin(angle)], -1)
+    points = np.stack(
+        [2.0 * t[:, None] + 0 * radius * angle, radius * np.cos(angle), 0.85 + radius * np.sin(angle)], -1
+    )
     return sheet(points, lattice(0.5 * (t + 1), angle / (2 * np.pi) + 0.25), "paint")
 
 

@@ -70,7 +70,9 @@ def trace(scene, camera, lighting):
     point = (corners[triangle] * weights[..., None]).sum(1)
     normal = (normals[triangle] * weights[..., None]).sum(1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    face = np.cross(corners[triangle][:, 1] - corners[triangle][:, 0], corners[triangle][:, 2] - corners[triangle][:, 0])
+    face = np.cross(
+        corners[triangle][:, 1] - corners[triangle][:, 0], corners[triangle][:, 2] - corners[triangle][:, 0]
+    )
     face *= -np.sign((face * unit[found]).sum(1, keepdims=True))
     normal *= np.sign((normal * face).sum(1, keepdims=True))
     sun = np.array(lighting.sun)
