@@ -505,3 +505,36 @@ def macro_f1(found: NDArray[np.int64], right: NDArray[np.int64]) -> float:
         both = int(((found == label) & (right == label)).sum())
         scores.append(2 * both / max(1, int((found == label).sum()) + int((right == label).sum())))
     return float(np.mean(scores))
+
+
+def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tuple[float, float]:
+    """Measure one decision with three questions and write (p50, p95) in ms into the card of the agent's last adapter.
+
+    CPU time of one thread is taken, not wall time: the same on a quiet machine, and untouched by its other work.
+
+    Args:
+        kind: ``solo`` or ``tandem``.
+        out: Folder of the weights; None for the shipped ones.
+        repeats: Decisions measured, after a quarter as many unmeasured ones.
+    """
+    import importlib
+    import json
+
+    from testbed.core.types import Observation
+
+    torch.set_num_threads(1)
+    agent = importlib.import_module(f"agents.{kind}").build(folder=out)
+    rng = np.random.default_rng(0)
+    view = rng.integers(0, 256, (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, 3), dtype=np.uint8)
+    observation = Observation(0, 0.0, view, 20.0, sign_crop=view[:24, :24].copy())
+    spent_ms = []
+    for turn in range(repeats + repeats // 4):
+        start = time.process_time()
+        agent.perceive(observation)
+        if turn >= repeats // 4:
+            spent_ms.append(1000 * (time.process_time() - start))
+    p50, p95 = (round(float(np.percentile(spent_ms, share)), 1) for share in (50, 95))
+    path = (weights.FOLDER if out is None else out) / f"{cards.ADAPTERS['vd' if kind == 'solo' else kind]}.json"
+    card = json.loads(path.read_text(encoding="utf-8")) | {"latency_ms": {kind: [p50, p95]}}
+    path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return p50, p95
