@@ -39,9 +39,9 @@ def limit_kmh(signal: Signal) -> float:
 
 
 def plate(signal: Signal) -> BoundingBox:
-    """Return the box of the plate around the signal's pose: thin along x, which is the driving direction."""
+    """Return the box of the plate above the signal's pose (OpenDRIVE: zOffset is its lower edge), thin along x."""
     width, height = signal.width_m or 0.75, signal.height_m or 0.75
-    return BoundingBox((0.0, 0.0, 0.0), (0.02, width / 2.0, height / 2.0))
+    return BoundingBox((0.0, 0.0, height / 2.0), (0.02, width / 2.0, height / 2.0))
 
 
 @dataclass(frozen=True, slots=True)
