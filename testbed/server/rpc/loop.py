@@ -131,7 +131,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._listeners: list[socket.socket] = []
         self._connections: set[Connection] = set()
-        self._running = False
+        self._running = True
 
     def listen(self, sock: socket.socket, factory: Factory) -> None:
         """Accept connections on a listening socket."""
@@ -165,7 +165,6 @@ class Loop:
         Args:
             timer: Called after each round; returns the seconds after which it wants to be called again.
         """
-        self._running = True
         wait_s = 0.0
         while self._running:
             for key, events in self._selector.select(wait_s):
@@ -182,7 +181,7 @@ class Loop:
             wait_s = timer()
 
     def stop(self) -> None:
-        """End :meth:`run` after the current round."""
+        """End :meth:`run` after the current round, or before the first one."""
         self._running = False
 
     def close(self) -> None:

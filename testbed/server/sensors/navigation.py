@@ -16,32 +16,34 @@ from testbed.server.simulation.transforms import Vector, apply_inverse, rotation
 
 GNSS, IMU = 4, 5
 EARTH_RADIUS_M = 6378137.0
+SCALE = 0.9996
 
 
 @dataclass(frozen=True, slots=True)
 class GeoReference:
-    """Where the world origin lies on the earth."""
+    """Where the world origin lies on the earth; the defaults are CARLA's for maps that do not say."""
 
-    latitude_deg: float = 0.0
-    longitude_deg: float = 0.0
+    latitude_deg: float = 42.0
+    longitude_deg: float = 2.0
 
     @classmethod
     def parse(cls, proj: str) -> GeoReference:
-        """Return the origin that a PROJ string names in ``+lat_0`` and ``+lon_0``; (0, 0) where it does not."""
+        """Return the origin that a PROJ string names in ``+lat_0`` and ``+lon_0``."""
         found = {key: float(value) for key, value in re.findall(r"\+(lat_0|lon_0)=(-?\d+(?:\.\d+)?)", proj)}
-        return cls(found.get("lat_0", 0.0), found.get("lon_0", 0.0))
+        return cls(found.get("lat_0", cls().latitude_deg), found.get("lon_0", cls().longitude_deg))
 
     def locate(self, point: Vector) -> tuple[float, float, float]:
         """Return (latitude_deg, longitude_deg, altitude_m) of a world position.
 
-        A Mercator projection scaled at the origin, as ``carla::geom::GeoLocation::Transform`` does; north is -y.
+        The inverse transverse Mercator projection on a sphere with scale 0.9996 (Snyder, Map Projections, 1987,
+        eq. 8-6 and 8-7): measured to be what ``carla.Map.transform_to_geolocation`` of 0.9.16 does for every
+        reference. Like CARLA it adds y to the northing, although y points south.
         """
-        scale = math.cos(math.radians(self.latitude_deg))
-        east = scale * math.radians(self.longitude_deg) * EARTH_RADIUS_M + point[0]
-        north = scale * EARTH_RADIUS_M * math.log(math.tan(math.radians(90.0 + self.latitude_deg) / 2.0)) - point[1]
-        longitude = math.degrees(east / (EARTH_RADIUS_M * scale))
-        latitude = 2.0 * math.degrees(math.atan(math.exp(north / (EARTH_RADIUS_M * scale)))) - 90.0
-        return latitude, longitude, point[2]
+        east, north = point[0] / (EARTH_RADIUS_M * SCALE), point[1] / (EARTH_RADIUS_M * SCALE)
+        turned = north + math.radians(self.latitude_deg)
+        latitude = math.asin(math.sin(turned) / math.cosh(east))
+        longitude = math.radians(self.longitude_deg) + math.atan2(math.sinh(east), math.cos(turned))
+        return math.degrees(latitude), math.degrees(longitude), point[2]
 
 
 class Noise:

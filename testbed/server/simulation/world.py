@@ -81,13 +81,14 @@ class World:
         self.load(bundle, ())
 
     def load(self, bundle: MapBundle, statics: Iterable[StaticBox]) -> None:
-        """Start a new episode on a map: all actors go, the frame number goes on.
+        """Start a new episode on a map: all actors go, the weather is fine again, the frame number goes on.
 
         Args:
             bundle: Map.
             statics: Scenery that can be hit.
         """
         self.bundle = bundle
+        self.weather = WeatherState()
         self.episode_id += 1
         self.elapsed_s = 0.0
         self.state_bits = MAP_CHANGED | LIGHT_UPDATE
