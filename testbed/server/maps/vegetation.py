@@ -71,26 +71,46 @@ def crown(seed: int, width_m: float, height_m: float, *, coarse: bool = False) -
     swell *= 1.0 - 0.18 * np.maximum(-sphere[:, 2], 0.0)
     points = sphere * swell[:, None] * (0.5 * width_m, 0.5 * width_m, 0.5 * height_m)
     normals = smooth_normals(points, triangles, (0.0, 0.0, 0.0))
-    # Each facet takes its leaves from the side it looks at; shared corners would stretch them.
-    corners, facing = points[triangles], np.abs(normals[triangles].sum(axis=1)).argmax(axis=1)
-    planes = np.array([[1, 2], [0, 2], [0, 1]])[facing]
-    uv = np.take_along_axis(corners, planes[:, None, :].repeat(3, axis=1), axis=2) / 2.6
-    flat = triangles.ravel()
-    return Shape(points[flat], normals[flat], uv.reshape(-1, 2), np.arange(len(flat)).reshape(-1, 3))
+    # Leaves are wrapped around like a label; triangles across its seam get corners of their own.
+    around = np.arctan2(sphere[:, 1], sphere[:, 0]) / (2.0 * math.pi)
+    tiles = max(1, round(math.pi * width_m / 2.6))
+    across = np.ptp(around[triangles], axis=1) > 0.5
+    behind = (around < 0.0)[triangles] & across[:, None]
+    used = np.unique(triangles[behind])
+    moved = np.searchsorted(used, triangles) + len(points)
+    uv = np.column_stack(
+        (np.concatenate((around, around[used] + 1.0)) * tiles, np.append(points[:, 2], points[used, 2]) / 2.6)
+    )
+    return Shape(
+        np.concatenate((points, points[used])),
+        np.concatenate((normals, normals[used])),
+        uv,
+        np.where(behind, moved, triangles),
+    )
 
 
 @cache
-def tree(kind: int) -> tuple[Shape, Shape, str]:
-    """Returns (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high."""
-    trunk = cylinder(0.16, 3.4, 6, cap=False)
+def tree(kind: int, close: bool) -> tuple[Shape, Shape, str]:
+    """Returns (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high.
+
+    Args:
+        kind: 0 to 3 broadleaf, 4 spruce, 5 bush.
+        close: whether it stands near the road; others have about a third of the triangles.
+    """
+    trunk = cylinder(0.16, 3.4, 6 if close else 3, cap=False)
     if kind < 4:
-        parts = [crown(kind, 4.6 + 0.4 * kind, 5.4).moved(z_m=5.4)]
+        parts = [crown(kind, 4.6 + 0.4 * kind, 5.4, coarse=not close).moved(z_m=5.4)]
         parts.append(crown(kind + 10, 3.8, 3.6, coarse=True).moved(1.2, 0.7, 3.9))
-        if kind % 2:
+        if kind % 2 and close:
             parts.append(crown(kind + 20, 3.4, 3.2, coarse=True).moved(-1.1, -0.6, 4.2))
         return merged(parts), trunk, "leaves" if kind % 2 else "leaves_light"
     if kind == 4:
-        cones = [lathe([(2.3 - 0.55 * k, 1.2 + 2.0 * k), (0.1, 4.6 + 1.9 * k)], 9) for k in range(3)]
+        sides, tiers = (8, 3) if close else (6, 2)
+        step = 6.0 / tiers
+        cones = [
+            lathe([(2.3 - 0.28 * step * k, 1.2 + step * k), (0.08, 1.2 + step * (k + 1) + 1.5)], sides)
+            for k in range(tiers)
+        ]
         return merged(cones), trunk.scaled(1.0, 1.0, 0.5), "needles"
     return crown(21, 2.6, 2.2, coarse=True).moved(z_m=0.9), trunk.scaled(0.4, 0.4, 0.2), "leaves"
 
@@ -140,9 +160,9 @@ def _plant(
     yaw, scale = generator.uniform(0, 2 * math.pi, len(xy_m)), generator.uniform(0.7, 1.25, len(xy_m))
     positions = np.column_stack((xy_m, z - 0.1))
     crowns: dict[str, list[Shape]] = {}
-    for kind in sorted(set(kinds.tolist())):
-        chosen = kinds == kind
-        top, trunk, material = tree(kind)
+    for kind, near in sorted(set(zip(kinds.tolist(), close.tolist(), strict=True))):
+        chosen = (kinds == kind) & (close == near)
+        top, trunk, material = tree(kind, near)
         crowns.setdefault(material, []).append(repeated(top, positions[chosen], yaw[chosen], scale[chosen]))
         crowns.setdefault("bark", []).append(repeated(trunk, positions[chosen], yaw[chosen], scale[chosen]))
     solids: list[tuple[Pose, Extent]] = []
@@ -174,9 +194,9 @@ def _woods(network: RoadNetwork, terrain: Terrain, stage: Stage, generator: np.r
     """Puts woods of simple trees at some distance from the roads, one patch per 500 m of road, at most 40."""
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
-    simple = lathe([(1.0, 0.0), (2.1, 2.2), (1.9, 5.0), (0.0, 8.2)], 7)
+    simple = lathe([(1.6, 0.5), (2.1, 4.4), (0.0, 8.2)], 5)
     simple = simple.with_uv(simple.uv * (3.0, 2.0))
-    pointed = lathe([(2.2, 0.0), (1.2, 5.0), (0.0, 10.5)], 6)
+    pointed = lathe([(2.2, 0.0), (0.0, 10.5)], 5)
     pointed = pointed.with_uv(pointed.uv * (3.0, 2.0))
     for number in range(min(40, math.ceil(total / 500.0))):
         road = _pick(roads, generator)
