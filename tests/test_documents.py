@@ -18,7 +18,9 @@ import pytest
 from testbed.scenario.loader import load_scenario
 
 ROOT = Path(__file__).resolve().parents[1]
-FENCE = re.compile(r"(?:<!-- test: (?P<mark>slow|skip)[^\n]*-->\n)?```(?P<language>sh|python|yaml)\n(?P<text>.*?)```", re.DOTALL)
+FENCE = re.compile(
+    r"(?:<!-- test: (?P<mark>slow|skip)[^\n]*-->\n)?```(?P<language>sh|python|yaml)\n(?P<text>.*?)```", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def test_example_runs(example: Example, tmp_path: Path) -> None:
         path.write_text(example.text, encoding="utf-8")
         assert load_scenario(path).content.question
         return
-    command = ["bash", "-euo", "pipefail", "-c", example.text] if example.language == "sh" else [sys.executable, "-c", example.text]
+    shell = ["bash", "-euo", "pipefail", "-c"] if example.language == "sh" else [sys.executable, "-c"]
+    command = [*shell, example.text]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=850, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
