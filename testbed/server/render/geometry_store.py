@@ -66,72 +66,59 @@ class GeometryStore:
         signs: Bounding spheres of sign faces: (row of ``movers`` or -1 if static, centre (3,), radius in m).
     """
 
-    def __init__(self, scene: Scene, texture_rows: dict[str, int], device: str) -> None:
-        """Flatten and upload the whole scene."""
+    def __init__(self, scene: Scene, texture_rows: dict[str, int], device: str, before: GeometryStore | None) -> None:
+        """Flatten and upload the scene.
+
+        Args:
+            scene: What to draw.
+            texture_rows: Rows of the texture table by name.
+            device: Where to.
+            before: An earlier store of the same scene, whose static part still holds; None to flatten that as well.
+        """
         self.device = device
-        objects = list(scene.objects.values())
-        fixed = [item for item in objects if item.static and item.visible]
-        self.movers = [item for item in objects if not item.static]
-        self._rows: list[tuple[Any, ...]] = []
-        self._bands: list[tuple[Any, ...]] = []
-        self._band_start: dict[str, int] = {}
-        self._scene = scene
-        self._texture_rows = texture_rows
-        self.signs: list[tuple[int, NDArray[np.float64], float]] = []
-
-        fixed_soup = _Soup()
-        fixed_casts: list[NDArray[np.bool_]] = []
-        for item in fixed:
-            before = fixed_soup.triangle_count
-            self._add(item, fixed_soup, pose_matrix(item.pose), -1)
-            fixed_casts.append(np.full(fixed_soup.triangle_count - before, item.casts_shadow))
-        soup = _Soup(first_vertex=fixed_soup.vertex_count)
+        self.fixed: StaticSoup = before.fixed if before is not None else StaticSoup(scene, texture_rows)
+        self.static = self.fixed.clusters
+        self.first_moving = len(self.fixed.arrays[0])
+        first_triangle = len(self.fixed.arrays[3])
+        self.movers = [item for item in scene.objects.values() if not item.static]
+        table = self.fixed.table.copy()
+        self.signs = list(self.fixed.signs)
+        soup = _Soup(self.first_moving)
         owner: list[NDArray[np.int32]] = []
-        first, count, self._vertex_first, self._vertex_count = [], [], [], []
+        starts, self._vertex_first = [], []
         for k, item in enumerate(self.movers):
-            first.append(fixed_soup.triangle_count + soup.triangle_count)
-            self._vertex_first.append(fixed_soup.vertex_count + soup.vertex_count)
-            self._add(item, soup, None, k)
-            count.append(fixed_soup.triangle_count + soup.triangle_count - first[-1])
-            self._vertex_count.append(fixed_soup.vertex_count + soup.vertex_count - self._vertex_first[-1])
-            owner.append(np.full(self._vertex_count[-1], k, np.int32))
-
-        vertices, normals, uvs, triangles, part = fixed_soup.arrays()
-        order, self.static = _cluster(vertices, triangles, _join(fixed_casts, np.bool_))
-        local, local_normals, local_uvs, local_triangles, local_part = soup.arrays()
-        self.first_moving = fixed_soup.vertex_count
-        spheres = [
-            _sphere(local[start - self.first_moving : start - self.first_moving + size])
-            for start, size in zip(self._vertex_first, self._vertex_count, strict=True)
-        ]
-        offset = fixed_soup.triangle_count
-        base = np.int32(self.first_moving)
+            starts.append(soup.triangle_count)
+            self._vertex_first.append(self.first_moving + soup.vertex_count)
+            before_count = soup.vertex_count
+            sphere = table.add(item, soup, None)
+            if sphere is not None:
+                self.signs.append((k, *sphere))
+            owner.append(np.full(soup.vertex_count - before_count, k, np.int32))
+        self._vertex_count = [len(part) for part in owner]
+        moving = soup.arrays()
+        local, local_triangles = moving[0], moving[3] - np.int32(self.first_moving)
+        counts = np.diff([*starts, soup.triangle_count]).astype(np.int64)
+        spheres = [_sphere(local[ids]) for ids in np.split(np.arange(len(local)), np.cumsum(self._vertex_count)[:-1])]
+        spheres = spheres[: len(self.movers)]
         self.moving = Clusters(
             np.array([centre for centre, _ in spheres]).reshape(-1, 3),
             np.array([radius_m for _, radius_m in spheres]),
-            np.array(first, np.int64),
-            np.array(count, np.int64),
+            first_triangle + np.array(starts, np.int64),
+            counts,
             np.array([item.casts_shadow for item in self.movers], bool),
-            np.array(
-                [
-                    _grain(local, local_triangles[a - offset : a - offset + n] - base)
-                    for a, n in zip(first, count, strict=True)
-                ]
-            ),
+            np.array([_grain(local, local_triangles[a : a + n]) for a, n in zip(starts, counts, strict=True)]),
         )
 
         def upload(array: NDArray[Any], dtype: Any) -> Any:
             return wp.array(array if len(array) else np.zeros((1, *array.shape[1:]), array.dtype), dtype, device=device)
 
-        self.vertices = upload(np.concatenate([vertices, local]), wp.vec3)
-        self.normals = upload(np.concatenate([normals, local_normals]), wp.vec3)
-        self.uvs = upload(np.concatenate([uvs, local_uvs]), wp.vec2)
-        self.triangles = upload(np.concatenate([triangles[order], local_triangles]), wp.vec3i)
-        self.triangle_part = upload(np.concatenate([part[order], local_part]), wp.int32)
-        self.parts = upload(np.array(self._rows, table_dtype(PartRow)), PartRow)
-        self.bands = upload(np.array(self._bands, table_dtype(BandRow)), BandRow)
-        self._local = upload(local, wp.vec3)
-        self._local_normals = upload(local_normals, wp.vec3)
+        both = [np.concatenate(pair) for pair in zip(self.fixed.arrays, moving, strict=True)]
+        self.vertices, self.normals = upload(both[0], wp.vec3), upload(both[1], wp.vec3)
+        self.uvs, self.triangles = upload(both[2], wp.vec2), upload(both[3], wp.vec3i)
+        self.triangle_part = upload(both[4], wp.int32)
+        self.parts = upload(np.array(table.rows, table_dtype(PartRow)), PartRow)
+        self.bands = upload(np.array(table.bands, table_dtype(BandRow)), BandRow)
+        self._local, self._local_normals = upload(local, wp.vec3), upload(moving[1], wp.vec3)
         self._owner = upload(_join(owner, np.int32), wp.int32)
         self._ids, self._matrices = Staging(wp.int32, device), Staging(wp.mat44, device)
         self.matrices = np.zeros((len(self.movers), 4, 4))
@@ -178,26 +165,46 @@ class GeometryStore:
             )
         self._stale[rows] = False
 
-    def _add(self, item: SceneObject, soup: _Soup, matrix: NDArray[np.float64] | None, mover: int) -> None:
+
+class PartTable:
+    """Rows of the part and band tables, filled while objects are flattened."""
+
+    def __init__(self, scene: Scene, texture_rows: dict[str, int]) -> None:
+        """Start empty."""
+        self.rows: list[tuple[Any, ...]] = []
+        self.bands: list[tuple[Any, ...]] = []
+        self._band_start: dict[str, int] = {}
+        self._scene = scene
+        self._texture_rows = texture_rows
+
+    def copy(self) -> PartTable:
+        """Return a table that can grow on its own."""
+        other = PartTable(self._scene, self._texture_rows)
+        other.rows, other.bands, other._band_start = list(self.rows), list(self.bands), dict(self._band_start)
+        return other
+
+    def add(
+        self, item: SceneObject, soup: _Soup, matrix: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], float] | None:
+        """Flatten an object, in the world if ``matrix`` is given; return the sphere around its sign faces, if any."""
         faces: list[NDArray[np.float32]] = []
         for mesh in item.parts:
             material = self._scene.materials[mesh.material]
             painted = item.painted is not None and material.kind == "textured" and material.texture == item.paint
             tag = mesh.tag or item.tag
-            self._rows.append(self._part_row(item, material, mesh.material, tag, painted))
-            soup.add(mesh, len(self._rows) - 1, matrix)
+            self.rows.append(self._row(item, material, mesh.material, tag, painted))
+            soup.add(mesh, len(self.rows) - 1, matrix)
             if tag == TAG_SIGN:
                 faces.append(mesh.vertices_m)
-        if faces:
-            centre, radius_m = _sphere(np.concatenate(faces))
-            if matrix is not None:
-                centre = matrix[:3, :3] @ centre + matrix[:3, 3]
-            self.signs.append((mover, centre, radius_m))
+        if not faces:
+            return None
+        centre, radius_m = _sphere(np.concatenate(faces))
+        return (centre if matrix is None else matrix[:3, :3] @ centre + matrix[:3, 3]), radius_m
 
-    def _part_row(self, item: SceneObject, material: Material, name: str, tag: int, painted: bool) -> tuple[Any, ...]:
+    def _row(self, item: SceneObject, material: Material, name: str, tag: int, painted: bool) -> tuple[Any, ...]:
         if name not in self._band_start:
-            self._band_start[name] = len(self._bands)
-            self._bands += [(band.t_m, band.width_m, band.dash_m, band.gap_m, band.rgb) for band in material.bands]
+            self._band_start[name] = len(self.bands)
+            self.bands += [(band.t_m, band.width_m, band.dash_m, band.gap_m, band.rgb) for band in material.bands]
         texture = item.painted if painted else material.texture
         return (
             tag,
@@ -211,6 +218,34 @@ class GeometryStore:
             material.shininess,
             material.emissive,
         )
+
+
+class StaticSoup:
+    """Everything static, flattened in the world and sorted into clusters.
+
+    Attributes:
+        arrays: Vertices, normals, uv, triangles and part of every triangle.
+        clusters: Runs of the triangles.
+        table: Part table so far.
+        signs: (-1, centre, radius in m) of sign faces.
+    """
+
+    def __init__(self, scene: Scene, texture_rows: dict[str, int]) -> None:
+        """Flatten what is static and visible."""
+        self.table = PartTable(scene, texture_rows)
+        self.signs: list[tuple[int, NDArray[np.float64], float]] = []
+        soup = _Soup()
+        casts: list[NDArray[np.bool_]] = []
+        for item in scene.objects.values():
+            if item.static and item.visible:
+                before = soup.triangle_count
+                sphere = self.table.add(item, soup, pose_matrix(item.pose))
+                if sphere is not None:
+                    self.signs.append((-1, *sphere))
+                casts.append(np.full(soup.triangle_count - before, item.casts_shadow))
+        vertices, normals, uvs, triangles, parts = soup.arrays()
+        order, self.clusters = _cluster(vertices, triangles, _join(casts, np.bool_))
+        self.arrays = (vertices, normals, uvs, triangles[order], parts[order])
 
 
 class _Soup:

@@ -26,7 +26,7 @@ class Lighting:
     """What the shader needs to know of the weather.
 
     Attributes:
-        sun: Unit vector towards the sun, or towards the moon at night.
+        sun: Unit vector towards the brightest part of the sky: the sun, rather the zenith under clouds.
         sun_rgb: Light on a surface facing the sun.
         ambient_rgb: Light on a surface facing up from the whole sky.
         ground_rgb: Light on a surface facing down from the ground.
@@ -37,6 +37,7 @@ class Lighting:
         cloud_rgb: Radiance of clouds.
         cloud_cover: Part of the sky they fill, 0 to 1.
         shadow_blur_m: Width of the half shadow.
+        sky_shadow: Part of the skylight that is lost where the sun is.
         fog_rgb: Radiance of dense fog.
         fog_1pm: Extinction at road level, per metre.
         fog_start_m: Distance at which fog starts.
@@ -61,6 +62,7 @@ class Lighting:
     cloud_rgb: Rgb
     cloud_cover: float
     shadow_blur_m: float
+    sky_shadow: float
     fog_rgb: Rgb
     fog_1pm: float
     fog_start_m: float
@@ -104,7 +106,7 @@ class Lighting:
         height = 0.25 + 0.75 * _smoothstep(-6.0, 40.0, altitude_deg)
         zenith = _mix([0.15, 0.31, 0.66], [0.16, 0.23, 0.44], low) * height
         horizon = _mix([0.66, 0.78, 0.92], [0.86, 0.66, 0.48], low) * (0.35 + 0.65 * height)
-        night_zenith, night_horizon = np.array([0.0035, 0.005, 0.011]), np.array([0.011, 0.012, 0.017])
+        night_zenith, night_horizon = np.array([0.0016, 0.0023, 0.0050]), np.array([0.0058, 0.0063, 0.0088])
         grey = np.array([0.60, 0.63, 0.67]) * (0.2 + 0.8 * height) * (1.0 - 0.45 * rain)
         zenith = _mix(zenith, 0.85 * grey, overcast) * day + night_zenith * (1.0 - day)
         horizon = _mix(horizon, grey, overcast) * day + night_horizon * (1.0 - day)
@@ -118,6 +120,7 @@ class Lighting:
         # A camera opens up in the dark, but not enough to turn night into day.
         card = float(np.mean(sunlight)) * max(float(direction[2]), 0.1) + float(np.mean(ambient))
         exposure = min((1.1 / max(card, 1e-4)) ** 0.62, 9.0)
+        exposure *= (1.0 - 0.10 * overcast) * (1.0 - 0.20 * rain)
         lamps_on = 1.0 - _smoothstep(1.0, 8.0, altitude_deg)
         lamps_on = max(lamps_on, 0.35 * _smoothstep(0.6, 1.0, max(fog, rain)))
 
@@ -126,7 +129,9 @@ class Lighting:
             return float(red), float(green), float(blue)
 
         glow = (0.4 + 0.6 * low) * (1.0 - overcast)
-        toward = direction if altitude_deg > -1.0 else np.array([0.0, 0.0, 1.0])
+        # Under clouds light comes from above: what shadow is left lies below things, and falls on the skylight too.
+        toward = _mix(direction if altitude_deg > -1.0 else [0.0, 0.0, 1.0], [0.0, 0.0, 1.0], 0.85 * overcast)
+        toward /= np.linalg.norm(toward)
         return cls(
             sun=(float(toward[0]), float(toward[1]), float(toward[2])),
             sun_rgb=rgb(sunlight),
@@ -139,6 +144,7 @@ class Lighting:
             cloud_rgb=rgb(_mix(0.42 * sunlight + 0.9 * ambient + 0.12 * day, 1.02 * grey * day, overcast)),
             cloud_cover=cloud,
             shadow_blur_m=0.02 + 0.35 * cloud,
+            sky_shadow=0.5 * overcast,
             fog_rgb=rgb(haze),
             fog_1pm=0.00035 + 0.05 * fog**2 + 0.0035 * rain + 0.02 * dust,
             fog_start_m=max(weather.fog_distance, 0.0) * (1.0 - rain),
@@ -147,7 +153,7 @@ class Lighting:
             puddles=max(puddle, 0.3 * rain),
             rain=rain,
             rain_slant=0.0035 * weather.wind_intensity,
-            rain_rgb=rgb(0.16 * (ambient + 0.15 * sunlight)),
+            rain_rgb=rgb(0.12 * (ambient + 0.15 * sunlight)),
             beam_rgb=rgb(np.array([1.0, 0.95, 0.86]) * 35.0 * lamps_on * (0.15 + 0.85 * (1.0 - day))),
             lamp_gain=float(0.5 + 0.8 * lamps_on + 0.1 * exposure * (1.0 - day)),
         )

@@ -140,17 +140,16 @@ class Renderer:
 
         slots: list[Slot] = []
         windows, count = self._no_window, 0
-        built = (scene.structure_version, scene.static_version)
         needed = moving_seen
         if lighting.sun_rgb[0] > 0.0:
             sun = np.array(lighting.sun)
-            slots, axes = self._shadows.choose(camera, sun, store, built)
+            slots, axes = self._shadows.choose(camera, sun, store, (scene.static_version,))
             windows, count = self._shadows.rows(slots), len(slots)
             moving = self._shadows.covers(slots, axes, store.moving_centres(), store.moving.radii_m) & store.shown
             needed = needed | (moving.any(axis=0) & store.moving.casts)
         store.move(needed)
         if slots:
-            self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, *built))
+            self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, scene.structure_version))
 
         eye = _eye(camera)
         target = self._target(camera, want)
@@ -212,7 +211,8 @@ class Renderer:
         self._textures.follow(scene)
         version = (scene.structure_version, scene.static_version)
         if self._store is None or version != self._built:
-            self._store = GeometryStore(scene, self._textures.rows, self.device)
+            same_static = self._store if self._built is not None and self._built[1] == version[1] else None
+            self._store = GeometryStore(scene, self._textures.rows, self.device, same_static)
             self._built = version
         elif scene.pose_version != self._pose_version:
             self._store.follow()

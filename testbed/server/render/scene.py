@@ -118,9 +118,9 @@ class Scene:
         decals: By handle, in order of creation; a later one lies on top.
         weather: Current weather.
         frame: Simulation frame; seeds what flickers (rain), so equal frames give equal pictures.
-        structure_version: Rises when an object comes, goes or changes its look.
-        pose_version: Rises when an object that is not static moves or is shown or hidden.
-        static_version: Rises when a static object does.
+        structure_version: Rises when an object that is not static comes, goes or changes its look.
+        pose_version: Rises when such an object moves or is shown or hidden.
+        static_version: Rises when any of that happens to a static object.
         texture_version: Rises when a texture comes, goes or changes its pixels.
     """
 
@@ -213,7 +213,7 @@ class Scene:
         self.objects[handle] = SceneObject(
             name, tuple(parts), _pose(pose), tag, instance_id, static, casts_shadow, True, paint, None
         )
-        self.structure_version += 1
+        self._rebuilt(self.objects[handle])
         return handle
 
     def add_decal(self, name: str, pose: Pose, length_m: float, width_m: float, rgba: ArrayLike) -> int:
@@ -279,7 +279,7 @@ class Scene:
         if item.painted is not None:
             del self.textures[item.painted]
             self.texture_version += 1
-        self.structure_version += 1
+        self._rebuilt(item)
 
     def object_names(self) -> list[str]:
         """Return the names that ``set_object_texture`` accepts, in order of creation."""
@@ -309,7 +309,7 @@ class Scene:
         self.add_texture(key, rgb_linear, wrap=self._paint_material(found).wrap)
         if found.painted is None:
             found.painted = key
-            self.structure_version += 1
+            self._rebuilt(found)
 
     def object_texture(self, name: str) -> NDArray[np.float32]:
         """Return what an object or decal shows now, shape (h, w, 4), linear, albedo included; KeyError as above."""
@@ -372,6 +372,12 @@ class Scene:
             if material.kind == "textured" and material.texture is not None:
                 return material
         raise KeyError(f'object "{item.name}" has no texture that could be painted')
+
+    def _rebuilt(self, item: SceneObject) -> None:
+        if item.static:
+            self.static_version += 1
+        else:
+            self.structure_version += 1
 
     def _touch(self, item: SceneObject) -> None:
         if item.static:

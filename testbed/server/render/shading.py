@@ -283,11 +283,13 @@ def shade(
 
         sun_cos = wp.max(wp.dot(normal, light.sun), 0.0)
         sun = wp.float32(0.0)
+        sky = wp.float32(1.0)
         if sun_cos > 0.0 and light.sun_rgb[0] > 0.0:
             sun = sunlit(heights, windows, window_count, p, facing, light)
+            sky = 1.0 - light.sky_shadow * (1.0 - sun)
         lit = (
             light.sun_rgb * (sun * sun_cos)
-            + light.ambient_rgb * (0.5 + 0.5 * normal[2])
+            + light.ambient_rgb * (sky * (0.5 + 0.5 * normal[2]))
             + light.ground_rgb * (0.5 - 0.5 * normal[2])
         )
 
@@ -307,7 +309,7 @@ def shade(
             base = wp.vec3(base[0] * stone[0], base[1] * stone[1], base[2] * stone[2])
             # Water darkens asphalt, fills it to a mirror where it stands.
             film = light.wetness
-            pool = film * wp.clamp((stone[3] - 1.0 + 0.75 * light.puddles) * 5.0, 0.0, 1.0)
+            pool = film * wp.clamp((stone[3] - 1.0 + 0.40 * light.puddles) * 3.0, 0.0, 1.0)
             lit = lit * (1.0 - 0.45 * film)
             painted = wp.float32(0.0)
             for k in range(part.first_band, part.first_band + part.bands):
@@ -319,7 +321,7 @@ def shade(
             if painted > 0.4:
                 tag = int(_LINE)
             retro = 2.4 * painted
-            gloss = wp.max(gloss, film * (0.30 + 0.30 * painted) + 0.55 * pool)
+            gloss = wp.max(gloss, film * (0.42 + 0.2 * painted) + 0.35 * pool)
             shininess = wp.max(shininess, 24.0 + 400.0 * pool)
             normal_x = (stone[3] - 0.5) * 0.02 * (1.0 - pool)
             normal = wp.normalize(normal + wp.vec3(normal_x, normal_x, 0.0))

@@ -149,6 +149,7 @@ class Light:
     cloud_rgb: wp.vec3
     cloud_cover: wp.float32
     shadow_blur_m: wp.float32
+    sky_shadow: wp.float32
     fog_rgb: wp.vec3
     fog_1pm: wp.float32
     fog_start_m: wp.float32
