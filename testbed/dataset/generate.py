@@ -1,0 +1,190 @@
+"""Makes the data sets: ``python -m testbed dataset tsr|alc|vd --out DIR``."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import testbed
+from testbed.core.errors import UsageError
+from testbed.core.questions import STEERING_CLASSES
+from testbed.dataset import alc, tsr, vd
+from testbed.dataset.format import COLUMNS, TASKS, WEATHER_FIELDS, write_card, write_split
+from testbed.dataset.studio import BLOCK_CYCLE, BLOCK_M, TEST_BLOCK, Studio
+from testbed.dataset.weather import RANGES
+
+Views = Callable[[Studio, str, int, int, int], Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]]
+
+SOURCES: dict[str, Views] = {"alc": alc.views, "vd": vd.views, "tsr": tsr.crops}
+COUNTS: dict[str, tuple[int, int]] = {"alc": (6000, 2000), "vd": (7000, 3000), "tsr": (43 * 300, 43 * 80)}
+"""Images of the train and the test split; alc and vd as published."""
+
+PART = 860
+"""Images that one process makes in one go, each part from its own stream of chance."""
+
+_DTYPES: dict[str, Any] = {
+    "group": np.int32,
+    "steering": np.int8,
+    "present": np.bool_,
+    "lead_kind": "S40",
+    "box_count": np.int16,
+    "lead_index": np.int16,
+    "class_id": np.int16,
+    "source": np.int8,
+}
+
+
+def generate(
+    task: str,
+    out: Path,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    map_name: str = "highway",
+    jobs: int = 1,
+    progress: Callable[[str], None] = print,
+) -> Path:
+    """Make one data set.
+
+    Args:
+        task: ``tsr``, ``alc`` or ``vd``.
+        out: Folder to write to.
+        count: Number of images over both splits; None takes `COUNTS`. The share of the test split stays.
+        seed: Equal seeds give equal bytes.
+        map_name: Embedded map to drive on.
+        jobs: Processes; their number does not change the result.
+        progress: Gets one line now and then.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: When the task is unknown or the count is too small for two splits.
+        DatasetError: When the folder cannot be written.
+    """
+    if task not in TASKS:
+        raise UsageError(f"unknown data set {task!r}", hint=f"known: {', '.join(TASKS)}")
+    train, test = COUNTS[task]
+    if count is not None:
+        test = round(count * test / (train + test))
+        train = count - test
+    if train < 1 or test < 1:
+        raise UsageError(f"--count {count} leaves a split of data set {task!r} empty", hint="ask for at least 10")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "dataset.json").unlink(missing_ok=True)
+    counts: dict[str, Any] = {}
+    started, made = time.monotonic(), 0
+    orders = [
+        Order(task, split, min(PART, size - start), seed, start // PART, map_name)
+        for split, size in (("train", train), ("test", test))
+        for start in range(0, size, PART)
+    ]
+    done: dict[str, list[Part]] = {"train": [], "test": []}
+    for order, part in zip(orders, _carry_out(orders, jobs), strict=True):
+        done[order.split].append(part)
+        made += order.count
+        progress(f"{task} {order.split}: {made}/{train + test} ({made / (time.monotonic() - started):.0f} images/s)")
+    for split, parts in done.items():
+        labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
+        images = [image for part in parts for image in part.images]
+        write_split(out, task, split, images, labels)
+        counts[split] = {"images": len(images), "classes": _classes(task, labels)}
+    seconds = time.monotonic() - started
+    write_card(
+        out,
+        {
+            "task": task,
+            "testbed": testbed.__version__,
+            "map": map_name,
+            "seed": seed,
+            "counts": counts,
+            "split": f"by road: each {BLOCK_CYCLE}th block of {BLOCK_M:.0f} m from number {TEST_BLOCK} on is held out, "
+            "weather and traffic are drawn from another stream",
+            "weather": RANGES,
+            "weather_fields": list(WEATHER_FIELDS),
+            "renderer_sha256": renderer_hash(),
+            "throughput_images_per_s": round(made / seconds, 1),
+            "seconds": round(seconds, 1),
+        },
+    )
+    progress(f"{task}: {made} images in {seconds:.0f} s, {made / seconds:.0f} images/s, written to {out}")
+    return out
+
+
+@dataclass(frozen=True)
+class Order:
+    """One part of a split to be made."""
+
+    task: str
+    split: str
+    count: int
+    seed: int
+    part: int
+    map_name: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images and label columns of an `Order`."""
+
+    images: list[NDArray[np.uint8]]
+    labels: dict[str, NDArray[Any]]
+
+
+def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
+    if jobs == 1:
+        yield from map(_make, orders)
+        return
+    # Spawned, not forked: the renderer's compiled kernels do not survive a fork.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_make, orders)
+
+
+@cache
+def _studio(map_name: str) -> Studio:
+    return Studio(map_name)
+
+
+def _make(order: Order) -> Part:
+    images, rows = [], []
+    for image, row in SOURCES[order.task](_studio(order.map_name), order.split, order.count, order.seed, order.part):
+        images.append(image)
+        rows.append(row)
+    labels = {
+        name: np.array([row[name] for row in rows], dtype=_DTYPES.get(name, np.float32))
+        for name in COLUMNS[order.task]
+        if name in rows[0]
+    }
+    return Part(images, labels)
+
+
+def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
+    if task == "alc":
+        return {name.value: int((labels["steering"] == i).sum()) for i, name in enumerate(STEERING_CLASSES)}
+    if task == "vd":
+        return {"present": int(labels["present"].sum()), "absent": int((~labels["present"]).sum())}
+    numbers, sizes = np.unique(labels["class_id"], return_counts=True)
+    return {str(number): int(size) for number, size in zip(numbers, sizes, strict=True)}
+
+
+def renderer_hash() -> str:
+    """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
+    digest = hashlib.sha256()
+    root = Path(testbed.__file__).parent / "server"
+    for room in ("render", "maps", "assets"):
+        for path in sorted((root / room).rglob("*")):
+            if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}:
+                digest.update(path.relative_to(root).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
