@@ -38,7 +38,8 @@ with start_server("highway", timeout_s=170.0) as server:
             for actor in (ego, lead):
                 state = snapshot.find(actor.id)
                 pose, speed, gain = state.get_transform(), state.get_velocity(), state.get_acceleration()
-                numbers = [pose.location.x, pose.location.y, pose.location.z, pose.rotation.yaw, speed.x, speed.y, gain.x]
+                place = pose.location
+                numbers = [place.x, place.y, place.z, pose.rotation.yaw, speed.x, speed.y, gain.x]
                 own.update(json.dumps([value.hex() for value in numbers]).encode())
             if tick % 6 == 0:
                 own.update(bytes(image.raw_data))

@@ -17,7 +17,7 @@ from testbed.server.render.camera import Camera
 from testbed.server.render.renderer import Frame, Renderer
 from testbed.server.render.scene import Scene
 from testbed.server.render.weather import Weather
-from testbed.server.sensors.bodies import body
+from testbed.server.sensors.bodies import body, body_pose
 from testbed.server.sensors.cameras import View
 from testbed.server.simulation.actors import Actor
 from testbed.server.simulation.boxes import BoundingBox, footprint
@@ -48,6 +48,7 @@ class Studio:
         self._solids: list[StaticBox] = []
         self._scenery_painted = False
         self._disabled: set[int] = set()
+        self._lamps: dict[int, int] = {}
         self.scenery: list[SceneryObject] = []
 
     def enter(self, bundle: MapBundle) -> list[StaticBox]:
@@ -61,6 +62,7 @@ class Studio:
         Returns:
             What of the scenery stops vehicles.
         """
+        self._lamps = {}
         if bundle is self._bundle and not self._scenery_painted:
             for handle in self._handles.values():
                 self._scene.remove(handle)
@@ -91,11 +93,13 @@ class Studio:
             length_m, width_m = 2.0 * actor.box.extent_m[0], 2.0 * actor.box.extent_m[1]
             self._handles[actor.id] = self._scene.add_decal(actor.object_name, actor.pose, length_m, width_m, blank)
             return
+        if actor.light is not None:
+            self._lamps[actor.id] = actor.light.state
         asset = body(actor)
         if asset is not None:
             tag = actor.tags[0] if actor.tags else 0
             self._handles[actor.id] = asset.place(
-                self._scene, actor.object_name, actor.pose, tag=tag, instance_id=actor.id
+                self._scene, actor.object_name, body_pose(actor), tag=tag, instance_id=actor.id
             )
 
     def remove(self, actor: Actor) -> None:
@@ -145,7 +149,11 @@ class Studio:
     def follow(self, world: World) -> None:
         """Bring poses and weather up to date before a frame is drawn."""
         for actor_id, handle in self._handles.items():
-            self._scene.set_pose(handle, world.actors[actor_id].pose)
+            self._scene.set_pose(handle, body_pose(world.actors[actor_id]))
+        for actor in world.lights():
+            if actor.light is not None and self._lamps.get(actor.id) != actor.light.state:
+                self.remove(actor)
+                self.add(actor)
         if self._weather is not world.weather:
             self._weather = world.weather
             self._scene.set_weather(Weather(**{name: getattr(world.weather, name) for name in WEATHER_FIELDS}))

@@ -32,14 +32,12 @@ SENSOR_TYPE: dict[str, int] = {
 }
 """Stream payload type ids of CARLA 0.9.16; lane invasion has none because the client computes it."""
 
-PROP_HALF_EXTENT_M: dict[str, tuple[float, float, float]] = {
-    "static.prop.trafficcone01": (0.21, 0.21, 0.38),
-    "static.prop.constructioncone": (0.17, 0.17, 0.29),
-    "static.prop.streetbarrier": (0.61, 0.19, 0.54),
-    "static.prop.box01": (0.3, 0.3, 0.3),
-    "static.prop.container": (1.1, 0.9, 1.1),
-    "static.prop.warningconstruction": (0.45, 0.3, 0.75),
-}
+PROPS: tuple[str, ...] = (
+    "static.prop.trafficcone01", "static.prop.trafficcone02", "static.prop.constructioncone",
+    "static.prop.streetbarrier", "static.prop.chainbarrier", "static.prop.box01", "static.prop.bin",
+    "static.prop.container", "static.prop.warningconstruction", "static.prop.warningaccident", "static.prop.bench01",
+    "static.prop.busstop", "static.prop.streetlamp",
+)  # fmt: skip
 
 RGB_FLOATS: tuple[tuple[str, float], ...] = (
     ("gamma", 2.2), ("shutter_speed", 200.0), ("iso", 100.0), ("fstop", 1.4), ("min_fstop", 1.2),
@@ -132,7 +130,7 @@ def _entries() -> list[tuple[str, list[Attribute]]]:
     entries = [(model.type_id, _vehicle(model)) for model in VEHICLES]
     entries += [(f"walker.pedestrian.{number:04d}", _walker(number)) for number in range(1, 7)]
     entries += [("controller.ai.walker", [_attribute("role_name", STRING, "default")])]
-    for type_id in PROP_HALF_EXTENT_M:
+    for type_id in PROPS:
         entries.append((type_id, [_attribute("size", STRING, "medium", fixed=True), _role("prop")]))
     entries += [
         ("static.prop.decal", [*_floats(("length_m", 6.0), ("width_m", 3.0)), _role("prop")]),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from testbed.core.types import Pose
+from testbed.server.assets.props import prop_asset
 from testbed.server.assets.signs import PLATE_BOTTOM_M
 from testbed.server.simulation.actors import Actor, Kind, SensorClock, TrafficLight, Vehicle, Walker, kind_of
-from testbed.server.simulation.blueprints import PROP_HALF_EXTENT_M, SENSOR_TYPE, library
+from testbed.server.simulation.blueprints import SENSOR_TYPE, library
 from testbed.server.simulation.boxes import BoundingBox
 from testbed.server.simulation.chassis import build_chassis, default_physics
 from testbed.server.simulation.dynamics import Motion
@@ -125,8 +126,9 @@ def _make_prop(actor: Actor) -> None:
         half_size = tuple(_size(actor, name, 1.0) / 2.0 for name in ("length_m", "width_m", "height_m"))
         actor.box = BoundingBox((0.0, 0.0, half_size[2]), (half_size[0], half_size[1], half_size[2]))
     else:
-        extent = PROP_HALF_EXTENT_M[actor.type_id]
-        actor.box = BoundingBox((0.0, 0.0, extent[2]), extent)
+        low, high = prop_asset(actor.type_id).bounds_m()
+        centre, extent = (0.5 * (low + high)).tolist(), (0.5 * (high - low)).tolist()
+        actor.box = BoundingBox((centre[0], centre[1], centre[2]), (extent[0], extent[1], extent[2]))
 
 
 def _make_sensor(actor: Actor) -> None:
