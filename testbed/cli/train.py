@@ -1,4 +1,4 @@
-"""``testbed train NAME --data DIR``: train the models of an agent on generated data."""
+"""``testbed train NAME --data DATA``: train weights on generated data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("name", metavar="NAME", help="weights to train, for instance dnn_alc")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set, see testbed dataset")
+    parser.add_argument("name", metavar="NAME", help="weights to train, for instance dnn-lane or vlm-tandem")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DATA", help="folder with tsr, alc and vd (default data)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
 
