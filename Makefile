@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint format install clean
+.PHONY: run test lint format schema install clean
 
 run: install
 	$(BIN)/python -m testbed run scenarios/drp_highway.yaml
@@ -20,6 +20,10 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format testbed agents adversaries tests benchmarks
+
+schema: install
+	$(BIN)/python -m testbed validate --schema scenario > docs/scenario.schema.json
+	$(BIN)/python -m testbed validate --schema sweep > docs/sweep.schema.json
 
 install: $(STAMP)
 
