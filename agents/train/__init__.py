@@ -1,1 +1,55 @@
-"""Training of the shipped weights: one module per network, each readable from top to bottom."""
+"""Training of the shipped weights: one module per network, each readable from top to bottom.
+
+``python -m testbed train NAME --data DATA`` calls :func:`train`; DATA has a folder per task (``tsr``, ``alc``, ``vd``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from pathlib import Path
+from typing import Any, cast
+
+from testbed.core.errors import UsageError
+
+__all__ = ["names", "train"]
+
+_TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
+    "dnn-lane": ("agents.train.lanes", "train", ()),
+    "dnn-tsr": ("agents.train.signs", "train", ()),
+    "dnn-vd": ("agents.train.vehicles", "train", ()),
+    "vlm-base": ("agents.train.vlm", "train_base", ()),
+    "vlm-solo-alc": ("agents.train.vlm", "train_adapter", ("alc",)),
+    "vlm-solo-tsr": ("agents.train.vlm", "train_adapter", ("tsr",)),
+    "vlm-solo-vd": ("agents.train.vlm", "train_adapter", ("vd",)),
+    "vlm-tandem": ("agents.train.vlm", "train_adapter", ("tandem",)),
+    "vlm-tower": ("agents.train.vlm", "train_tower", ()),
+}
+"""Name of the weights to (module, function, leading arguments)."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all weights that can be trained, sorted."""
+    return tuple(sorted(_TRAINERS))
+
+
+def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> Path:
+    """Train one set of weights and write it with its card.
+
+    Args:
+        name: One of `names`.
+        data: Folder with a data set per task.
+        out: Folder of the weights; the shipped ones when None.
+        options: What the trainer takes, ``seed`` for one.
+
+    Raises:
+        UsageError: When there are no such weights.
+        DatasetError: When the data set is missing or malformed.
+    """
+    if name not in _TRAINERS:
+        near = difflib.get_close_matches(name, _TRAINERS, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown weights {name!r}", hint=f"{meant}known: {', '.join(names())}")
+    module, function, leading = _TRAINERS[name]
+    trainer = getattr(importlib.import_module(module), function)
+    return cast(Path, trainer(*leading, Path(data), out, **options))

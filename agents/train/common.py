@@ -24,9 +24,15 @@ def seed_everything(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def folder_of(data: Path, task: str) -> Path:
+    """Return the data set of a task: the folder itself, or its sub-folder of that name."""
+    return data if (data / "dataset.json").is_file() else data / task
+
+
 def open_splits(data: Path, task: str) -> tuple[Split, Split]:
     """Open the train and the test split of a data set of `task`."""
-    return load_split(data, "train", task=task), load_split(data, "test", task=task)
+    folder = folder_of(data, task)
+    return load_split(folder, "train", task=task), load_split(folder, "test", task=task)
 
 
 def schedule(step: int, steps: int, warmup: int = 100) -> float:
@@ -129,15 +135,12 @@ class Report:
         return time.monotonic() - self.started
 
 
-def data_card(data: Path) -> dict[str, Any]:
-    """Return what a weight card says about its data."""
-    return {"task": load_split(data, "test").task, "dataset_sha256": sha256_of(data / "dataset.json")}
-
-
-def training_card(data: Path, report: Report, settings: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
+def training_card(
+    data: Path, task: str, report: Report, settings: Mapping[str, Any], model: nn.Module
+) -> dict[str, Any]:
     """Return the part of a weight card that is common to all networks."""
     return {
-        "data": data_card(data),
+        "data": {"task": task, "dataset_sha256": sha256_of(folder_of(data, task) / "dataset.json")},
         "hyper_parameters": dict(settings),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trained": {

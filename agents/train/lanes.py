@@ -211,5 +211,5 @@ def train(
             seen = {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
         report.epoch(epoch, count * batch, {key: part / count for key, part in total.items()}, seen)
     settings = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "optimiser": "AdamW, EMA 0.998, bf16"}
-    card = training_card(data, report, settings, model) | {"figures": figures(averaged.model, held_out)}
+    card = training_card(data, "alc", report, settings, model) | {"figures": figures(averaged.model, held_out)}
     return weights.save(name, averaged.model.state_dict(), card, out)

@@ -116,5 +116,5 @@ def train(
             seen = {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
         report.epoch(epoch, count * batch, {"loss": total / count}, seen)
     settings = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "optimiser": "AdamW, EMA 0.998, bf16"}
-    card = training_card(data, report, settings, model) | {"figures": figures(averaged.model, held_out)}
+    card = training_card(data, "tsr", report, settings, model) | {"figures": figures(averaged.model, held_out)}
     return weights.save(name, averaged.model.state_dict(), card, out)

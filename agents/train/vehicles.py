@@ -69,7 +69,7 @@ def targets(split: Split, index: NDArray[np.int64], mirror: bool) -> Tensor:
 
 
 def assign(boxes: Tensor, anchors_px: Tensor, stride: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Return for one level the (K, 4) index rows (image, anchor, row, column) and the (K,) rows of `boxes` they stand for.
+    """Return for one level the (K, 4) cells (image, anchor, row, column) and the (K,) rows of `boxes` they stand for.
 
     Args:
         boxes: (M, 6) rows of `targets`.
@@ -222,6 +222,6 @@ def train(
     score, _ = predict(averaged.model, split)
     threshold = threshold_of(score, torch.from_numpy(split.labels["present"].astype(bool)))
     settings = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "optimiser": "AdamW, EMA 0.998, bf16"}
-    card = training_card(data, report, settings, model)
+    card = training_card(data, "vd", report, settings, model)
     card |= {"threshold": threshold, "figures": figures(averaged.model, held_out, threshold)}
     return weights.save(name, averaged.model.state_dict(), card, out)
