@@ -1,0 +1,37 @@
+"""``python -m testbed report RUN``: everything that is derived, made again from the stored episodes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from testbed.report.claims import judge_claims
+from testbed.report.exports import junit, results, summary
+from testbed.report.gather import gather
+from testbed.report.gsn import structure, to_svg, to_yaml
+from testbed.report.page import render
+from testbed.store import write_table
+
+
+def build(run_dir: Path, *, videos: bool = True) -> Path:
+    """Write the report of a run and return the path of its page.
+
+    Neither simulator nor agents are needed; the same episodes give the same files.
+
+    Args:
+        run_dir: Run folder.
+        videos: Whether to embed videos and pictures; without them the page is small and quickly made.
+
+    Raises:
+        StoreError: It is no run folder, its manifest is damaged, or nothing can be written.
+    """
+    view = gather(Path(run_dir))
+    claims = judge_claims(view)
+    nodes = structure(view, claims)
+    folder = view.folder
+    write_table(folder.path / "episodes.parquet", (episode.record for episode in view.episodes))
+    folder.write_text("case.gsn.yaml", to_yaml(nodes))
+    folder.write_text("case.svg", to_svg(nodes))
+    folder.write_text("junit.xml", junit(view, claims))
+    folder.write_text("results.json", results(view))
+    folder.write_text("summary.md", summary(view, claims))
+    return folder.write_text("index.html", render(view, claims, videos=videos))

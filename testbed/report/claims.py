@@ -1,0 +1,134 @@
+"""Claims: what a scenario states, and whether its episodes support it, refute it, or leave it open.
+
+Supported: the whole Clopper-Pearson interval lies on the claimed side. Refuted: the whole interval lies on the other.
+Otherwise undeveloped, with the least number of further episodes that could decide it. A claim holds under the attack
+and in the domain of its scenario, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from testbed import stats
+from testbed.report.gather import BENIGN, Episode, RunView
+from testbed.report.measures import EVENT_KINDS, mean_of
+
+Status = Literal["supported", "refuted", "undeveloped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """One claim for one agent.
+
+    Attributes:
+        id: Claim id of the scenario.
+        agent: Agent it was judged for.
+        conditions: Conditions whose episodes were used.
+        text: What it states.
+        metric: Metric name.
+        bound: The claimed bound as text, for instance ``at most 5 %``.
+        status: Outcome.
+        observed: What was seen, k/n with interval.
+        more: Least number of further episodes that could support an undeveloped claim; None where none would or it
+            cannot be told.
+        reason: Why it is undeveloped, for people.
+    """
+
+    id: str
+    agent: str
+    conditions: tuple[str, ...]
+    text: str
+    metric: str
+    bound: str
+    status: Status
+    observed: str
+    more: int | None = None
+    reason: str = ""
+
+    @property
+    def given(self) -> str:
+        """The condition under which it is claimed, in words."""
+        return "without an attack" if self.conditions == (BENIGN,) else f"given {', '.join(self.conditions)}"
+
+
+def judge_claims(view: RunView) -> list[ClaimResult]:
+    """Return every claim of every scenario for every agent it speaks of."""
+    results: list[ClaimResult] = []
+    for name, scene in view.manifest.scenarios.items():
+        for claim in scene.get("claims") or []:
+            agents = [claim["agent"]] if claim.get("agent") else view.agents
+            conditions = (claim["condition"],) if claim.get("condition") else tuple(view.attacks)
+            for agent in agents:
+                episodes = [
+                    e
+                    for e in view.episodes
+                    if e.valid and e.plan.scenario == name and e.plan.agent == agent and e.plan.condition in conditions
+                ]
+                results.append(_judge(claim, agent, conditions, episodes))
+    return results
+
+
+def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
+    """Return yes or no per episode for a ``*.rate`` metric, None when the metric is no rate.
+
+    ``lane_departure.rate``: the share of episodes with such an event; ``window.success.rate``: the share in which that
+    yes/no score is true.
+    """
+    if not metric.endswith(".rate"):
+        return None
+    name = metric.removesuffix(".rate")
+    if name in {kind for kind, _ in EVENT_KINDS} or name.startswith("collision_"):
+        return [e.had(name) for e in episodes]
+    values = [e.record.scores.get(name) for e in episodes]
+    return [value for value in values if isinstance(value, bool)]
+
+
+def _judge(claim: dict[str, Any], agent: str, conditions: tuple[str, ...], episodes: Sequence[Episode]) -> ClaimResult:
+    metric = str(claim["metric"])
+    at_most = claim.get("at_most") is not None
+    threshold = float(claim["at_most"] if at_most else claim["at_least"])
+    answers = outcomes(metric, episodes)
+    percent = metric.endswith((".rate", ".accuracy", ".f1", ".macro_f1", ".share"))
+    value = f"{threshold * 100:g} %" if percent else f"{threshold:g}"
+    bound = f"{'at most' if at_most else 'at least'} {value}"
+
+    def result(status: Status, observed: str, more: int | None = None, reason: str = "") -> ClaimResult:
+        text = str(claim.get("text", metric))
+        return ClaimResult(str(claim["id"]), agent, conditions, text, metric, bound, status, observed, more, reason)
+
+    if answers is not None:
+        if not answers:
+            return result("undeveloped", "no episode", None, "no valid episode")
+        rate = stats.rate(sum(answers), len(answers), method="clopper-pearson")
+        status = _status(rate.interval, threshold, at_most)
+        if status != "undeveloped":
+            return result(status, str(rate))
+        more = stats.episodes_needed(rate.k, rate.n, threshold, at_most=at_most)
+        reason = (
+            f"at least {more} more episodes are needed, all in its favour" if more else "no number of episodes would do"
+        )
+        return result(status, str(rate), more, reason)
+    estimate = mean_of(episodes, metric)
+    if estimate is None:
+        return result("undeveloped", "no value", None, f"no valid episode holds the metric {metric}")
+    scale, unit = (100.0, " %") if percent else (1.0, "")
+    observed = f"mean {estimate.mean * scale:.3g}{unit} of {estimate.n}"
+    if estimate.interval is None:
+        return result("undeveloped", observed, None, "one episode gives no interval")
+    low, high = estimate.interval.low * scale, estimate.interval.high * scale
+    observed += f" ({low:.3g}–{high:.3g}{unit})"
+    status = _status(estimate.interval, threshold, at_most)
+    reason = "the interval holds the bound; more episodes would narrow it" if status == "undeveloped" else ""
+    return result(status, observed, None, reason)
+
+
+def _status(interval: stats.Interval, threshold: float, at_most: bool) -> Status:
+    if at_most:
+        if interval.high <= threshold:
+            return "supported"
+        return "refuted" if interval.low > threshold else "undeveloped"
+    if interval.low >= threshold:
+        return "supported"
+    return "refuted" if interval.high < threshold else "undeveloped"

@@ -1,0 +1,170 @@
+"""Results for other tools: ``summary.md``, ``junit.xml`` and a results file as the CARLA Leaderboard writes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from testbed.report.answer import answers
+from testbed.report.claims import ClaimResult
+from testbed.report.gather import Episode, RunView
+from testbed.report.page import lead_sentence
+from testbed.report.tables import all_tables
+
+RESULTS_VERSION = 1
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
+def _markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    flat = " ".join(_CONTROL.sub("", text).split())
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
+
+
+def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
+    """Return the report as Markdown: question, answers, claims, tables, what is not counted."""
+    found = answers(view)
+    lines = [f"# {_markdown(view.question)}", "", _markdown(lead_sentence(view, found)), ""]
+    lines += [f"- **{_markdown(a.agent)}** {_markdown(a.headline)}: {_markdown(a.sentence)}" for a in found]
+    if claims:
+        lines += ["", "## Claims", "", "| claim | agent | bound | seen | outcome |", "|---|---|---|---|---|"]
+        for c in claims:
+            outcome = f"**{c.status}**" + (f" ({_markdown(c.reason)})" if c.reason else "")
+            claimed = (_markdown(c.text), _markdown(c.agent), _markdown(c.bound), _markdown(c.observed), outcome)
+            lines.append(f"| {' | '.join(claimed)} |")
+    for table in all_tables(view):
+        heads = ["agent", "condition", *(head for head, _ in table.heads)]
+        lines += ["", f"## {table.caption}", "", f"| {' | '.join(_markdown(h) for h in heads)} |"]
+        lines.append("|" + "---|" * len(heads))
+        for row in table.rows:
+            cells = [f"{c.text} ({c.note})" if c.note else c.text for c in row.cells]
+            lines.append(f"| {' | '.join(_markdown(x) for x in (row.agent, row.condition, *cells))} |")
+    lines += ["", "## Not counted", ""]
+    invalid = [e for e in view.episodes if not e.valid]
+    lines += [f"- invalid attack: {_where(e)}: {_markdown(e.reason)}" for e in invalid]
+    for trouble in view.troubles:
+        kind = "infrastructure" if trouble.infrastructure else "error"
+        p = trouble.planned
+        where = _markdown(f"{p.agent}, {p.condition}, seed {p.seed}")
+        lines.append(f"- {kind}: {where}: {_markdown(trouble.code)} {_markdown(trouble.reason)}")
+    if view.not_run:
+        lines.append(f"- not run: {len(view.not_run)}")
+    if not (invalid or view.troubles or view.not_run):
+        lines.append("Nothing.")
+    if view.manifest.command:
+        lines += ["", "Repeat with:", "", "```", view.manifest.command.replace("```", "'''"), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _where(episode: Episode) -> str:
+    plan = episode.plan
+    return _markdown(f"{plan.agent}, {plan.condition}, seed {plan.seed}")
+
+
+def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
+    """Return claims as JUnit test cases: refuted fails, undeveloped is skipped; failed episodes are errors."""
+    cases: list[str] = []
+    for claim in claims:
+        name = quoteattr(_clean(f"{claim.id}[{claim.agent}]"))
+        head = f"    <testcase classname={quoteattr(_clean(view.name))} name={name}"
+        told = f"{claim.text} ({claim.metric} {claim.bound}, {claim.given}); seen {claim.observed}"
+        if claim.status == "supported":
+            cases.append(f"{head}><system-out>{escape(_clean(told))}</system-out></testcase>")
+        elif claim.status == "refuted":
+            message = quoteattr(_clean(f"refuted: {claim.observed}"))
+            cases.append(f"{head}><failure message={message}>{escape(_clean(told))}</failure></testcase>")
+        else:
+            message = quoteattr(_clean(f"undeveloped: {claim.reason}"))
+            cases.append(f"{head}><skipped message={message}/></testcase>")
+    for trouble in view.troubles:
+        p = trouble.planned
+        name = quoteattr(_clean(f"{p.agent}, {p.condition}, seed {p.seed}"))
+        message = quoteattr(_clean(f"{trouble.code} {trouble.reason}"))
+        cases.append(f'    <testcase classname="episodes" name={name}><error message={message}/></testcase>')
+    failed = sum(claim.status == "refuted" for claim in claims)
+    skipped = sum(claim.status == "undeveloped" for claim in claims)
+    counts = f'tests="{len(cases)}" failures="{failed}" errors="{len(view.troubles)}" skipped="{skipped}"'
+    body = "\n".join(cases)
+    suite = f"  <testsuite name={quoteattr(_clean(view.manifest.run_id))} {counts}>\n{body}\n  </testsuite>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}\n</testsuites>\n'
+
+
+def _clean(text: str) -> str:
+    return _CONTROL.sub("", text)
+
+
+INFRACTIONS = {
+    "collisions_pedestrian": "collision_pedestrian",
+    "collisions_vehicle": "collision_vehicle",
+    "collisions_layout": "collision_static",
+    "red_light": "red_light",
+    "stop_infraction": "stop_sign",
+    "outside_route_lanes": "outside_lane",
+    "vehicle_blocked": "blocked",
+    "route_dev": "route_deviation",
+}
+"""The Leaderboard's word to our event kind."""
+
+
+def results(view: RunView) -> str:
+    """Return a results file as the CARLA Leaderboard writes it, one per agent and condition.
+
+    Field names are the Leaderboard's (``_checkpoint``, ``global_record``, ``records``); ``version`` is ours.
+    """
+    document: dict[str, Any] = {"version": RESULTS_VERSION, "run": view.manifest.run_id, "entries": []}
+    for cell in view.cells:
+        if not cell.episodes:
+            continue
+        records = [_route(index, episode) for index, episode in enumerate(cell.episodes)]
+        scores = [r["scores"] for r in records]
+        names = ("score_composed", "score_route", "score_penalty")
+        means = {n: _mean([s[n] for s in scores if s[n] is not None]) for n in names}
+        entry = {
+            "agent": cell.agent,
+            "condition": cell.condition,
+            "entry_status": "Finished",
+            "_checkpoint": {
+                "progress": [len(records), len(records)],
+                "global_record": {"index": -1, "route_id": -1, "status": "Completed", "scores_mean": means},
+                "records": records,
+            },
+        }
+        document["entries"].append(entry)
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 6) if values else None
+
+
+def _route(index: int, episode: Episode) -> dict[str, Any]:
+    scores = episode.record.scores
+    found: dict[str, list[str]] = {name: [] for name in INFRACTIONS}
+    kinds = {kind: name for name, kind in INFRACTIONS.items()}
+    for event in episode.record.events:
+        if event.kind in kinds:
+            x, y, z = event.location_xyz_m
+            place = f"(x={x:.3f}, y={y:.3f}, z={z:.3f})"
+            found[kinds[event.kind]].append(f"{event.kind} at {place}, {event.t_s:.2f} s: {event.cause}")
+    return {
+        "index": index,
+        "route_id": f"{episode.plan.scenario}_{episode.plan.condition}_{episode.plan.seed}",
+        "status": scores.get("status"),
+        "infractions": found,
+        "num_infractions": sum(len(members) for members in found.values()),
+        "scores": {
+            "score_composed": scores.get("driving_score_2_1"),
+            "score_composed_2_0": scores.get("driving_score_2_0"),
+            "score_route": scores.get("route.percent"),
+            "score_penalty": scores.get("penalty_2_1"),
+        },
+        "meta": {
+            "duration_game": episode.number("episode.duration_s"),
+            "duration_system": episode.record.wall_s,
+            "route_length": episode.number("route.driven_m"),
+        },
+    }

@@ -1,0 +1,141 @@
+"""Every safety event with the perception error before it, and the picture that shows it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from testbed.core.records import Event
+from testbed.report.gather import Episode, RunView
+from testbed.report.showcase import kind_of
+from testbed.store import TraceReader
+
+MAX_PICTURES = 24
+"""Pictures embedded at most: the page stays small, every trace holds all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One event of one drive.
+
+    Attributes:
+        episode: Drive.
+        event: Event.
+        kind: Colour class of the condition.
+        what: What happened, in words.
+        why: The perception error before it, in words.
+        picture: ``data:`` URL of the frame that shows the cause, or empty.
+        trace: Path of the trace relative to the report.
+    """
+
+    episode: Episode
+    event: Event
+    kind: str
+    what: str
+    why: str
+    picture: str
+    trace: str
+
+
+def failures(view: RunView, *, pictures: bool = True) -> list[Failure]:
+    """Return the events of all valid drives, most severe conditions first as the conditions are ordered."""
+    found: list[tuple[Episode, Event]] = [(e, x) for e in view.episodes if e.valid for x in e.record.events]
+    chosen = _with_picture(found) if pictures else {}
+    return [
+        Failure(
+            episode,
+            event,
+            kind_of(view, episode.plan.condition),
+            _what(event),
+            _why(event),
+            _picture(view, episode, event) if (episode.plan.key, index) in chosen else "",
+            f"episodes/{episode.plan.key}/{episode.record.trace}" if episode.record.trace else "",
+        )
+        for index, (episode, event) in enumerate(found)
+    ]
+
+
+def _with_picture(found: list[tuple[Episode, Event]]) -> Mapping[tuple[str, int], None]:
+    """Choose which events get a picture: the first of each drive first, in turn over the cells."""
+    first: dict[str, int] = {}
+    for index, (episode, event) in enumerate(found):
+        if event.cause != "none":
+            first.setdefault(episode.plan.key, index)
+    cells: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for key, index in first.items():
+        plan = found[index][0].plan
+        cells.setdefault((plan.agent, plan.condition), []).append((key, index))
+    chosen: dict[tuple[str, int], None] = {}
+    rank = 0
+    while len(chosen) < MAX_PICTURES and any(len(members) > rank for members in cells.values()):
+        for members in cells.values():
+            if len(members) > rank and len(chosen) < MAX_PICTURES:
+                chosen[members[rank]] = None
+        rank += 1
+    return chosen
+
+
+def _picture(view: RunView, episode: Episode, event: Event) -> str:
+    track = episode.track
+    path = view.folder.file_of(episode.plan.key, episode.record.trace) if episode.record.trace else None
+    if track is None or path is None:
+        return ""
+    where = (track.frame <= event.evidence_frame).nonzero()[0]
+    t_s = float(track.t_s[where[-1]]) if where.size else float(track.t_s[0])
+    best = min(TraceReader(path).frames(), key=lambda frame: abs(frame.t_s - t_s), default=None)
+    return "" if best is None else "data:image/jpeg;base64," + base64.b64encode(best.jpeg).decode("ascii")
+
+
+def _number(event: Event, name: str) -> float:
+    value = event.detail.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _what(event: Event) -> str:
+    detail = event.detail
+    if event.kind == "lane_departure":
+        return (
+            f"left its lane to the {detail.get('side', '?')}, {event.severity:.2f} m deep, for {event.duration_s:.1f} s"
+        )
+    if event.kind == "outside_lane":
+        return f"outside any lane for {event.severity:.0f} m"
+    if event.kind == "wrong_lane":
+        return f"against the lane for {event.severity:.0f} m"
+    if event.kind.startswith("collision"):
+        fault = "" if detail.get("at_fault", True) else ", not at fault"
+        return f"hit {event.other} at {event.severity:.1f} m/s{fault}"
+    if event.kind == "speed_limit":
+        limit, top = _number(event, "limit_mps") * 3.6, _number(event, "max_speed_mps") * 3.6
+        return f"up to {top:.0f} km/h where {limit:.0f} is allowed, for {event.duration_s:.1f} s"
+    if event.kind == "false_brake":
+        return f"braked at {event.severity:.1f} m/s² for nothing, for {event.duration_s:.1f} s"
+    if event.kind == "unneeded_stop":
+        return f"stood for {event.duration_s:.1f} s for nothing"
+    return event.kind.replace("_", " ")
+
+
+def _why(event: Event) -> str:
+    detail = event.detail
+    sure = detail.get("confidence")
+    confidence = f", {sure:.0%} sure" if isinstance(sure, float) else ""
+    if event.cause == "wrong steering class":
+        span = f" over {_number(event, 'error_s'):.1f} s" if "error_s" in detail else ""
+        return (
+            f"wrong steering class: {detail.get('answered')} where {detail.get('expected')} was right{confidence}{span}"
+        )
+    if event.cause == "late answer":
+        return f"late answer: right for its image, {_number(event, 'latency_ms'):.0f} ms old when it took effect"
+    if event.cause == "missed vehicle":
+        return f"missed vehicle {_number(event, 'lead_distance_m'):.0f} m ahead{confidence}"
+    if event.cause == "box error":
+        return f"box error: IoU {_number(event, 'iou'):.2f}"
+    if event.cause == "misread":
+        return f"misread: {detail.get('perceived')} where the sign says {detail.get('commanded')}"
+    if event.cause == "false vehicle":
+        return f"saw a vehicle where there is none{confidence}"
+    if event.cause == "none":
+        return "no perception error before it"
+    return {"missed": "the sign was never answered", "control": "read rightly, driven wrongly"}.get(
+        event.cause, event.cause
+    )

@@ -1,0 +1,285 @@
+"""The scenario's claims as a goal structure: YAML that gsn2x reads, and a picture of our own.
+
+A supported goal has a solution. An open one is marked undeveloped. A refuted one is marked defeated and challenged by a
+counter solution, as the dialectic extension of GSN 3 has it, so that the picture never hides a refutation.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass, field
+from html import escape
+
+from testbed.report.claims import ClaimResult
+from testbed.report.gather import RunView
+
+SHAPES = {"G": "goal", "S": "strategy", "Sn": "solution", "CSn": "counter", "C": "context", "J": "justification"}
+
+
+@dataclass(slots=True)
+class Node:
+    """One element.
+
+    Attributes:
+        id: gsn2x id: a known prefix and a number or word.
+        text: What it says.
+        status: ``supported``, ``refuted``, ``undeveloped`` for goals; empty elsewhere.
+        supported_by: Ids below it.
+        in_context_of: Ids beside it.
+        challenges: For counter solutions, the goal they defeat.
+    """
+
+    id: str
+    text: str
+    status: str = ""
+    supported_by: list[str] = field(default_factory=list)
+    in_context_of: list[str] = field(default_factory=list)
+    challenges: str = ""
+
+    @property
+    def shape(self) -> str:
+        """Shape name by the id's prefix."""
+        match = re.match(r"CSn|Sn|G|S|C|J", self.id)
+        return SHAPES[match.group(0)] if match else "goal"
+
+
+def structure(view: RunView, claims: list[ClaimResult]) -> list[Node]:
+    """Return the goal structure, top goal first."""
+    domain = _domain(view)
+    nodes = [
+        Node("G1", f"{view.name}: every claim of this scenario holds in its domain", _overall(claims)),
+        Node("C1", f"Domain: {domain}"),
+        Node(
+            "C2",
+            f"Attacks: {', '.join(view.attacks) or 'none'}; controls: {', '.join(sorted(view.controls)) or 'none'}",
+        ),
+        Node("J1", "A claim is judged by the 95 % Clopper–Pearson interval over valid episodes"),
+        Node("S1", "Argue claim by claim, agent by agent, over simulated drives"),
+    ]
+    nodes[0].in_context_of = ["C1", "C2"]
+    nodes[0].supported_by = ["S1"]
+    nodes[4].in_context_of = ["J1"]
+    groups: dict[str, list[ClaimResult]] = {}
+    for claim in claims:
+        groups.setdefault(claim.id, []).append(claim)
+    for index, (_, members) in enumerate(groups.items(), start=2):
+        first = members[0]
+        goal = Node(f"G{index}", f"{first.text} ({first.metric} {first.bound}, {first.given})", _overall(members))
+        nodes.append(goal)
+        nodes[4].supported_by.append(goal.id)
+        for number, claim in enumerate(members, start=1):
+            name = f"{index}_{number}"
+            leaf = Node(f"G{name}", f"{claim.agent}: {claim.bound}", claim.status)
+            goal.supported_by.append(leaf.id)
+            nodes.append(leaf)
+            seen = f"{claim.agent}: {claim.observed}"
+            if claim.status == "refuted":
+                nodes.append(Node(f"CSn{name}", seen, challenges=leaf.id))
+            elif claim.status == "supported":
+                leaf.supported_by.append(f"Sn{name}")
+                nodes.append(Node(f"Sn{name}", seen))
+            else:
+                leaf.text += f". Seen: {claim.observed}. {claim.reason}".rstrip()
+    if not groups:
+        nodes[4].status = "undeveloped"
+    return nodes
+
+
+def _overall(claims: list[ClaimResult]) -> str:
+    statuses = {claim.status for claim in claims}
+    if "refuted" in statuses:
+        return "refuted"
+    return "supported" if statuses == {"supported"} else "undeveloped"
+
+
+def _domain(view: RunView) -> str:
+    scene = view.scene
+    weather = scene.get("weather")
+    preset = weather.get("preset") if isinstance(weather, dict) else None
+    ego = scene.get("ego")
+    speed = ego.get("speed_mps") if isinstance(ego, dict) else None
+    parts = [f"map {scene.get('map', '?')}"]
+    if len(view.worlds()) > 1:
+        parts.append(f"{len(view.worlds())} worlds")
+    elif preset:
+        parts.append(f"weather {preset}")
+    if speed is not None:
+        parts.append(f"{float(speed):g} m/s")
+    seeds = sorted({e.plan.seed for e in view.episodes})
+    if seeds:
+        parts.append(f"seeds {seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}")
+    return ", ".join(parts)
+
+
+def to_yaml(nodes: list[Node]) -> str:
+    """Return the structure as gsn2x YAML (github.com/jonasthewolf/gsn2x, checks V01-V13 and C01-C16 hold)."""
+    import yaml
+
+    defeated = {node.challenges for node in nodes if node.challenges}
+    document: dict[str, dict[str, object]] = {}
+    for node in nodes:
+        entry: dict[str, object] = {"text": node.text}
+        if node.supported_by:
+            entry["supportedBy"] = node.supported_by
+        elif node.shape in ("goal", "strategy"):
+            entry["undeveloped"] = True
+        if node.in_context_of:
+            entry["inContextOf"] = node.in_context_of
+        if node.challenges:
+            entry["challenges"] = node.challenges
+        if node.id in defeated:
+            entry["defeated"] = True
+        if node.status:
+            entry["classes"] = [f"status_{node.status}"]
+        document[node.id] = entry
+    head = "# Goal structure of the claims; draw it with gsn2x, or look at case.svg beside this file.\n"
+    return head + str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110))
+
+
+WIDTHS = {"goal": 290, "strategy": 220, "context": 240, "justification": 240, "solution": 200, "counter": 200}
+MARKS = {"supported": "✓ supported", "refuted": "✗ refuted", "undeveloped": "◇ undeveloped"}
+COLUMN_GAP, ROW_GAP, LINE = 46, 16, 15
+
+
+@dataclass(slots=True)
+class _Box:
+    node: Node
+    x: float
+    y: float
+    width: float
+    height: float
+    lines: list[str]
+
+
+def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
+    """Return a picture of the structure: support runs from left to right, context stands above.
+
+    Args:
+        nodes: Elements as :func:`structure` returns them.
+        standalone: Whether to carry its own style sheet (a file) or take the page's (inline).
+    """
+    by_id = {node.id: node for node in nodes}
+    counters = {node.challenges: node for node in nodes if node.challenges}
+    boxes: dict[str, _Box] = {}
+    contexts = [node for node in nodes if node.shape in ("context", "justification")]
+    top = 12.0
+    x = 12.0
+    for node in contexts:
+        box = _box(node, x, top)
+        boxes[node.id] = box
+        x += box.width + 24
+    band = max((b.height for b in boxes.values()), default=0.0)
+    columns = [12.0]
+    for shape in ("goal", "strategy", "goal", "goal"):
+        columns.append(columns[-1] + WIDTHS[shape] + COLUMN_GAP)
+
+    def place(name: str, depth: int, y: float) -> float:
+        """Place a node and what supports it; return the y below them."""
+        node = by_id[name]
+        below = [*node.supported_by, *([counters[name].id] if name in counters else [])]
+        box = _box(node, columns[depth], y)
+        end = y
+        for child in below:
+            end = place(child, depth + 1, end)
+        end = max(end, y + box.height + ROW_GAP)
+        if below:
+            first, last = boxes[below[0]], boxes[below[-1]]
+            box.y = max(y, (first.y + last.y + last.height) / 2 - box.height / 2)
+        boxes[name] = box
+        return end
+
+    height = place("G1", 0, top + band + 34)
+    width = max(b.x + b.width for b in boxes.values()) + 12
+    edges: list[str] = []
+    for node in nodes:
+        for child in node.supported_by:
+            edges.append(_edge(boxes[node.id], boxes[child], "supports"))
+        for context in node.in_context_of:
+            edges.append(_context_edge(boxes[node.id], boxes[context]))
+        if node.challenges:
+            edges.append(_edge(boxes[node.challenges], boxes[node.id], "challenges"))
+    body = "".join(edges) + "".join(_draw(box) for box in boxes.values())
+    style = f"<style>{STYLE}</style>" if standalone else ""
+    title = "<title>Goal structure of the scenario's claims</title>"
+    described = "; ".join(f"{n.text}: {n.status}" for n in nodes if n.status)
+    marker = (
+        '<defs><marker id="gsn-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+        'orient="auto"><path d="M0 0L8 4L0 8z" class="gsn-head"/></marker></defs>'
+    )
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}"' + (
+        f' width="{width:.0f}" height="{height:.0f}"' if standalone else ""
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="gsn" role="img" {size}>{title}'
+        f"<desc>{escape(described)}</desc>{style}{marker}{body}</svg>"
+    )
+
+
+def _box(node: Node, x: float, y: float) -> _Box:
+    width = WIDTHS[node.shape]
+    inner = width - (44 if node.shape in ("strategy", "solution", "counter") else 24)
+    lines = [line for part in node.text.split("\n") for line in textwrap.wrap(part, max(int(inner / 6.4), 8))] or [""]
+    height = len(lines) * LINE + 34 + (LINE if node.status else 0)
+    return _Box(node, x, y, float(width), float(height), lines)
+
+
+def _draw(box: _Box) -> str:
+    x, y, w, h = box.x, box.y, box.width, box.height
+    kind = f"gsn-{box.node.shape}" + (f" gsn-{box.node.status}" if box.node.status else "")
+    if box.node.shape == "strategy":
+        shape = f'<path d="M{x + 14:.0f} {y:.0f}h{w - 14:.0f}l-14 {h:.0f}h-{w - 14:.0f}z"/>'
+    else:
+        radius = {"goal": 2, "context": h / 2, "justification": h / 2, "solution": h / 2, "counter": h / 2}[
+            box.node.shape
+        ]
+        shape = f'<rect x="{x:.0f}" y="{y:.0f}" width="{w:.0f}" height="{h:.0f}" rx="{min(radius, 28):.0f}"/>'
+    left = x + (22 if box.node.shape in ("strategy", "solution", "counter", "context", "justification") else 12)
+    parts = [f'<text x="{left:.0f}" y="{y + 17:.0f}" class="gsn-id">{escape(box.node.id)}</text>']
+    for index, line in enumerate(box.lines):
+        parts.append(f'<text x="{left:.0f}" y="{y + 34 + index * LINE:.0f}">{escape(line)}</text>')
+    if box.node.status:
+        at = y + 34 + len(box.lines) * LINE
+        parts.append(f'<text x="{left:.0f}" y="{at:.0f}" class="gsn-mark">{MARKS[box.node.status]}</text>')
+    if box.node.status == "undeveloped" and not box.node.supported_by:
+        cx, cy = x + w / 2, y + h
+        parts.append(f'<path d="M{cx:.0f} {cy:.0f}l9 8l-9 8l-9 -8z" class="gsn-diamond"/>')
+    return f'<g class="{kind}">{shape}{"".join(parts)}</g>'
+
+
+def _edge(parent: _Box, child: _Box, kind: str) -> str:
+    x0, y0 = parent.x + parent.width, parent.y + parent.height / 2
+    x1, y1 = child.x, child.y + child.height / 2
+    middle = (x0 + x1) / 2
+    if kind == "challenges":
+        x0, y0, x1, y1 = x1, y1, x0, y0
+    return (
+        f'<path d="M{x0:.0f} {y0:.0f}C{middle:.0f} {y0:.0f} {middle:.0f} {y1:.0f} {x1:.0f} {y1:.0f}" '
+        f'class="gsn-edge gsn-{kind}" marker-end="url(#gsn-arrow)"/>'
+    )
+
+
+def _context_edge(owner: _Box, context: _Box) -> str:
+    x0, y0 = owner.x + owner.width / 2, owner.y
+    x1, y1 = context.x + context.width / 2, context.y + context.height
+    middle = (y0 + y1) / 2
+    return (
+        f'<path d="M{x0:.0f} {y0:.0f}C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}" '
+        'class="gsn-edge gsn-context"/>'
+    )
+
+
+STYLE = """
+.gsn{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;--ink:#1c2430;--faint:#68748a;--paper:#fff;--ok:#0b7a4b;
+--bad:#c2410c;--open:#6b7280}
+@media(prefers-color-scheme:dark){.gsn{--ink:#e6eaf2;--faint:#94a0b8;--paper:#141922;--ok:#4cc38a;--bad:#ff8a5c;
+--open:#9aa4b5}}
+.gsn text{fill:var(--ink)}.gsn rect,.gsn path{fill:var(--paper);stroke:var(--faint);stroke-width:1.4}
+.gsn .gsn-id{fill:var(--faint);font-size:11px}.gsn .gsn-mark{font-weight:600;font-size:12px}
+.gsn .gsn-supported>rect{stroke:var(--ok);stroke-width:2}.gsn .gsn-supported .gsn-mark{fill:var(--ok)}
+.gsn .gsn-refuted>rect{stroke:var(--bad);stroke-width:2}.gsn .gsn-refuted .gsn-mark{fill:var(--bad)}
+.gsn .gsn-undeveloped>rect{stroke:var(--open);stroke-dasharray:5 4}.gsn .gsn-undeveloped .gsn-mark{fill:var(--open)}
+.gsn .gsn-counter>rect{stroke:var(--bad);stroke-dasharray:3 3}.gsn .gsn-edge{fill:none}
+.gsn .gsn-context{stroke-dasharray:2 4}.gsn .gsn-challenges{stroke:var(--bad);stroke-dasharray:6 4}
+.gsn .gsn-head{fill:var(--faint);stroke:none}.gsn .gsn-diamond{fill:var(--paper)}
+"""

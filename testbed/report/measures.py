@@ -1,0 +1,165 @@
+"""Numbers over many episodes: rates, pooled perception scores, paired tests, end-to-end lateral deviation.
+
+Each number carries what is needed to print it honestly: k and n, an interval, the number of pairs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from testbed import stats
+from testbed.core.types import Decision
+from testbed.judge import JudgeLimits, macro_f1, merged
+from testbed.report.gather import Cell, Episode, RunView, Track, world_of
+
+EVENT_KINDS: tuple[tuple[str, str], ...] = (
+    ("lane_departure", "left its lane"),
+    ("outside_lane", "outside any lane"),
+    ("collision", "collided"),
+    ("speed_limit", "too fast"),
+    ("false_brake", "braked for nothing"),
+    ("unneeded_stop", "stopped for nothing"),
+    ("blocked", "blocked"),
+    ("wrong_lane", "wrong way"),
+)
+"""Kinds of events in the order of tables, with words for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Perception scores pooled over episodes: counts are added, never averages averaged.
+
+    Attributes:
+        accuracy: Right answers of all.
+        macro_f1: From the summed confusion table.
+        n: Number of answers.
+        abstained: How many of them abstained.
+        extra: Mean IoU of boxes for vehicle detection; None elsewhere or without boxes.
+    """
+
+    accuracy: float | None
+    macro_f1: float | None
+    n: int
+    abstained: int
+    extra: float | None = None
+
+
+def rate_of(episodes: Sequence[Episode], kind: str, method: stats.IntervalMethod = "wilson") -> stats.Rate:
+    """Return how many episodes had an event of a kind (``collision`` = any)."""
+    return stats.rate(sum(e.had(kind) for e in episodes), len(episodes), method=method)
+
+
+def success_of(episodes: Sequence[Episode]) -> stats.Rate:
+    """Return in how many episodes the ego was pulled beyond the threshold within the attack window."""
+    known = [e for e in episodes if isinstance(e.record.scores.get("window.success"), bool)]
+    return stats.rate(sum(bool(e.record.scores["window.success"]) for e in known), len(known))
+
+
+def mean_of(episodes: Sequence[Episode], name: str) -> stats.Estimate | None:
+    """Return the mean of a score; the bootstrap resamples worlds where there are several, episodes otherwise."""
+    pairs = [(value, world_of(e.plan)) for e in episodes if (value := e.number(name)) is not None]
+    if not pairs:
+        return None
+    worlds = [world for _, world in pairs]
+    # one world is one cluster: its episodes are then the only thing that can be resampled
+    clusters = worlds if len(set(worlds)) > 2 else None
+    return stats.bootstrap_mean([value for value, _ in pairs], clusters)
+
+
+def spread_of(episodes: Sequence[Episode], name: str) -> tuple[float, float, float] | None:
+    """Return (median, smallest, largest) of a score."""
+    values = [value for e in episodes if (value := e.number(name)) is not None]
+    return (float(np.median(values)), min(values), max(values)) if values else None
+
+
+def pooled(episodes: Sequence[Episode], task: str, scope: str = "") -> Pooled:
+    """Return pooled scores of ``tsr``, ``alc`` or ``vd``; ``scope`` is empty, ``window.`` or ``exposed.``."""
+    prefix = f"{scope}{task}"
+
+    def total(name: str) -> float:
+        return sum(e.number(f"{prefix}.{name}") or 0.0 for e in episodes)
+
+    n = int(total("n"))
+    tables = [json.loads(str(text)) for e in episodes if (text := e.record.scores.get(f"{prefix}.confusion"))]
+    table = merged(tables)
+    boxes = total("boxes") if task == "vd" else 0.0
+    return Pooled(
+        accuracy=total("correct") / n if n else None,
+        macro_f1=macro_f1(table),
+        n=n,
+        abstained=int(total("abstained")),
+        extra=total("iou_sum") / boxes if boxes else None,
+    )
+
+
+def confusion(episodes: Sequence[Episode], task: str, scope: str = "") -> dict[str, dict[str, int]]:
+    """Return the summed confusion table of a task."""
+    names = (e.record.scores.get(f"{scope}{task}.confusion") for e in episodes)
+    return merged([json.loads(str(text)) for text in names if text])
+
+
+def versus_benign(cell: Cell, kind: str) -> stats.McNemar | None:
+    """Return the exact McNemar test of a cell against the benign twins of its episodes; None without pairs."""
+    pairs = [(e.twin, e) for e in cell.episodes if e.twin is not None]
+    if not pairs:
+        return None
+    return stats.mcnemar([twin.had(kind) for twin, _ in pairs], [e.had(kind) for _, e in pairs])
+
+
+def versus_control(view: RunView, cell: Cell, control: Cell, kind: str) -> stats.McNemar | None:
+    """Return the exact McNemar test of an attack against a control, paired by their common twin."""
+    others = {id(e.twin): e for e in control.episodes if e.twin is not None}
+    pairs = [(others[id(e.twin)], e) for e in cell.episodes if id(e.twin) in others]
+    if not pairs:
+        return None
+    return stats.mcnemar([other.had(kind) for other, _ in pairs], [e.had(kind) for _, e in pairs])
+
+
+def e2e_deviation_m(episode: Episode, limits: JudgeLimits | None = None) -> float | None:
+    """Return E2E-LD: the largest deviation from the benign path over the first 20 frames after reaching the artefact.
+
+    The benign path is looked up at the same distance along the lane, so that a difference in speed is no deviation.
+    (Sato and Chen, CVPR 2022: T_E = 20 frames, 1 s at 20 Hz.)
+    """
+    limits = limits or JudgeLimits()
+    track = episode.track
+    twin = episode.twin.track if episode.twin is not None else None
+    if track is None or twin is None or track.patch_s is None:
+        return None
+    start = int(np.searchsorted(track.t_s, track.patch_s[0]))
+    part = slice(start, start + limits.e2e_frames)
+    benign = np.interp(track.s_m[part], twin.s_m, twin.offset_m)
+    return float(np.abs(track.offset_m[part] - benign).max()) if benign.size else None
+
+
+def component_success(episodes: Sequence[Episode], pixels: float = 50.0) -> tuple[int, int]:
+    """Return (flipped, benign-correct): steering answers right in the twin and wrong in the attacked drive.
+
+    Answers are paired by the time of their image, over images that show the artefact: the attack success rate at
+    component level (share of benign-correct answers that become wrong).
+    """
+    flipped = right = 0
+    for episode in episodes:
+        track = episode.track
+        twin = episode.twin.track if episode.twin is not None else None
+        if track is None or twin is None:
+            continue
+        shown = {int(f): px >= pixels for f, px in zip(track.frame, track.visible_px, strict=True)}
+        benign = {round(d.t_s, 3): _right(d.perception.steering.steering, x) for d, x in _answers(twin)}
+        for decision, expert in _answers(track):
+            if shown.get(decision.frame) and benign.get(round(decision.t_s, 3)):
+                right += 1
+                flipped += not _right(decision.perception.steering.steering, expert)
+    return flipped, right
+
+
+def _answers(track: Track) -> Iterable[tuple[Decision, str]]:
+    return zip(track.decisions, track.experts, strict=True)
+
+
+def _right(said: object, expert: str) -> bool:
+    return said is not None and str(said) == expert

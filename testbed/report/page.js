@@ -1,0 +1,107 @@
+"use strict";
+// Synchronous play of the clips of one agent, with what the agent answered drawn over them. Works without a network;
+// without scripts the videos keep their own controls.
+for (const show of document.querySelectorAll("[data-show]")) {
+  const clips = [...show.querySelectorAll(".clip")].map(clip => {
+    const video = clip.querySelector("video");
+    const data = clip.querySelector("script[type='application/json']");
+    return {
+      video,
+      data: data ? JSON.parse(data.textContent) : null,
+      said: clip.querySelector(".said"),
+      truth: clip.querySelector(".true"),
+      live: clip.querySelector(".live"),
+    };
+  }).filter(clip => clip.video && clip.data);
+  if (!clips.length) continue;
+  const charts = [...show.querySelectorAll("svg[data-end]")];
+  const play = show.querySelector("[data-play]");
+  const slow = show.querySelector("[data-slow]");
+
+  const last = (list, time, at) => {
+    let found = null;
+    for (const item of list) { if (at(item) <= time + 1e-6) found = item; else break; }
+    return found;
+  };
+  const box = (rect, value) => {
+    if (!value) { rect.setAttribute("visibility", "hidden"); return; }
+    rect.setAttribute("visibility", "visible");
+    rect.setAttribute("x", value[0]); rect.setAttribute("y", value[1]);
+    rect.setAttribute("width", Math.max(0, value[2] - value[0]));
+    rect.setAttribute("height", Math.max(0, value[3] - value[1]));
+  };
+  const draw = clip => {
+    const time = clip.video.currentTime;
+    const answer = last(clip.data.answers, time, item => item.t);
+    const truth = last(clip.data.truth, time, item => item[0]);
+    box(clip.said, answer && answer.box);
+    box(clip.truth, truth && truth[3]);
+    const parts = [];
+    if (truth) {
+      const side = truth[1] > 0.005 ? " left" : truth[1] < -0.005 ? " right" : "";
+      parts.push(time.toFixed(1) + " s · " + Math.abs(truth[1]).toFixed(2) + " m" + side
+        + " · " + (truth[2] * 3.6).toFixed(0) + " km/h");
+    }
+    if (answer) {
+      const sure = " (" + Math.round(answer.sure * 100) + " %)";
+      const wrong = answer.steer !== answer.expert ? ", expert: " + answer.expert : "";
+      parts.push("steer " + answer.steer + sure + wrong + (answer.sign ? " · sign: " + answer.sign : ""));
+    }
+    clip.live.textContent = parts.join("\n");
+  };
+  const heads = time => {
+    for (const chart of charts) {
+      const line = chart.querySelector(".playhead");
+      const end = +chart.dataset.end, left = +chart.dataset.left, right = +chart.dataset.right;
+      const x = left + Math.min(time / end, 1) * (right - left);
+      line.setAttribute("x1", x); line.setAttribute("x2", x);
+      line.classList.add("on");
+    }
+  };
+  let running = false;
+  const loop = () => {
+    for (const clip of clips) draw(clip);
+    heads(Math.max(...clips.map(clip => clip.video.currentTime)));
+    if (running) requestAnimationFrame(loop);
+  };
+  const stop = () => {
+    running = false;
+    for (const clip of clips) clip.video.pause();
+    play.textContent = "▶ Play all";
+  };
+  play.hidden = slow.hidden = false;
+  play.addEventListener("click", () => {
+    if (running) { stop(); return; }
+    const ended = clips.every(clip => clip.video.ended);
+    const start = ended ? 0 : Math.min(...clips.map(clip => clip.video.currentTime));
+    for (const clip of clips) {
+      clip.video.currentTime = start;
+      clip.video.playbackRate = slow.getAttribute("aria-pressed") === "true" ? 0.4 : 1;
+      clip.video.play();
+    }
+    running = true;
+    play.textContent = "⏸ Pause";
+    requestAnimationFrame(loop);
+  });
+  slow.addEventListener("click", () => {
+    const on = slow.getAttribute("aria-pressed") !== "true";
+    slow.setAttribute("aria-pressed", String(on));
+    slow.textContent = on ? "Slow ✓" : "Slow";
+    for (const clip of clips) clip.video.playbackRate = on ? 0.4 : 1;
+  });
+  for (const clip of clips) {
+    clip.video.addEventListener("seeked", loop);
+    clip.video.addEventListener("play", () => { if (!running) { running = true; requestAnimationFrame(loop); } });
+    clip.video.addEventListener("ended", () => { if (clips.every(other => other.video.ended)) stop(); });
+    clip.video.addEventListener("pause", () => { if (clips.every(other => other.video.paused)) stop(); });
+  }
+  for (const chart of charts) {
+    chart.addEventListener("click", event => {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
+      const end = +chart.dataset.end, left = +chart.dataset.left, right = +chart.dataset.right;
+      const time = Math.max(0, Math.min(1, (point.x - left) / (right - left))) * end;
+      for (const clip of clips) clip.video.currentTime = Math.min(time, clip.video.duration || time);
+    });
+  }
+  loop();
+}

@@ -1,0 +1,248 @@
+"""What a reader can watch: per agent one drive of each condition, side by side, with what the agent answered over time.
+
+The drive shown is the median one by largest offset under the attack: neither the best nor the worst case.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbed.core.signs import SIGN_NAMES
+from testbed.core.types import Decision, Step
+from testbed.judge import JudgeLimits, box_iou, expert_steering
+from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart
+from testbed.report.gather import BENIGN, Episode, RunView, world_of
+from testbed.store import TraceReader, write_video
+
+VIDEO_FPS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One video.
+
+    Attributes:
+        condition: Condition driven.
+        kind: ``benign``, ``attack`` or ``control``.
+        title: Caption.
+        source: ``data:`` URL of the WebM clip, empty when the trace holds no picture.
+        telemetry: JSON that the page's script draws over the video.
+        strips: SVG of the answers over time.
+        outcome: What came of it, in a few words.
+        size_px: Width and height.
+    """
+
+    condition: str
+    kind: str
+    title: str
+    source: str
+    telemetry: str
+    strips: str
+    outcome: str
+    size_px: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Showcase:
+    """All that is shown of one agent in one world."""
+
+    agent: str
+    world: str
+    seed: int
+    why: str
+    clips: tuple[Clip, ...]
+    chart: str
+
+
+def kind_of(view: RunView, condition: str) -> str:
+    """Return the colour class of a condition."""
+    if condition == BENIGN:
+        return "benign"
+    return "control" if condition in view.controls else "attack"
+
+
+def showcases(view: RunView, *, videos: bool = True) -> list[Showcase]:
+    """Return one showcase per agent: the world and seed of its median attacked drive."""
+    shown: list[Showcase] = []
+    for agent in view.agents:
+        chosen = _chosen(view, agent)
+        if chosen is not None:
+            shown.append(_showcase(view, agent, chosen, videos))
+    return shown
+
+
+def _chosen(view: RunView, agent: str) -> Episode | None:
+    for conditions in (view.attacks, sorted(view.controls), [BENIGN]):
+        found = [e for e in view.episodes if e.plan.agent == agent and e.plan.condition in conditions and e.track]
+        found = [e for e in found if e.valid] or found
+        if found:
+            name = "window.max_offset_m" if conditions != [BENIGN] else "lane.max_offset_m"
+            ranked = sorted(found, key=lambda e: (e.number(name) or 0.0, e.plan.seed))
+            return ranked[len(ranked) // 2]
+    return None
+
+
+def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showcase:
+    world = world_of(chosen.plan)
+    same = [e for e in view.episodes if e.plan.agent == agent and world_of(e.plan) == world and e.track is not None]
+    drives = [e for e in same if e.plan.seed == chosen.plan.seed]
+    drives.sort(key=lambda e: view.conditions.index(e.plan.condition))
+    patch_s = chosen.track.patch_s if chosen.track is not None else None
+    width = chosen.number("window.threshold_m") or JudgeLimits().success_threshold_m(3.6)
+    lines = [
+        Line(e.track.t_s, e.track.offset_m, kind_of(view, e.plan.condition), e.plan.seed == chosen.plan.seed)
+        for e in same
+        if e.track is not None
+    ]
+    limits = view.scene.get("limits")
+    window_s = float(limits.get("attack_window_s", 2.5)) if isinstance(limits, dict) else 2.5
+    chart = offset_chart(
+        lines, threshold_m=width, patch_s=patch_s, window_s=window_s, title=f"Lateral offset of {agent} over time"
+    )
+    count = sum(1 for e in same if e.plan.condition == chosen.plan.condition)
+    why = (
+        f"the median of {count} drives under {chosen.plan.condition} by largest offset" if count > 1 else "the only one"
+    )
+    clips = tuple(_clip(view, episode, patch_s, videos) for episode in drives)
+    return Showcase(agent, world, chosen.plan.seed, why, clips, chart)
+
+
+def outcome_words(episode: Episode) -> str:
+    """Return what came of a drive in a few words."""
+    kinds = list(dict.fromkeys(e.kind.replace("_", " ") for e in episode.record.events))
+    offset = episode.number("lane.max_offset_m")
+    side = f"at most {offset:.2f} m off the lane centre" if offset is not None else ""
+    return f"{', '.join(kinds) if kinds else 'nothing went wrong'}; {side}".rstrip("; ")
+
+
+def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool) -> Clip:
+    key = episode.plan.key
+    path = view.folder.file_of(key, episode.record.trace)
+    assert path is not None, "an episode with a track has a trace"
+    steps = TraceReader(path).steps()
+    source, size = _video(view, episode, path) if videos else ("", (320, 160))
+    kind = kind_of(view, episode.plan.condition)
+    name = {"benign": "benign", "control": f"control: {episode.plan.condition}"}.get(kind, episode.plan.condition)
+    strips = strip_chart(
+        _strips(steps),
+        steps[-1].t_s,
+        f"What {episode.plan.agent} answered, {name}",
+        patch_s if kind != "benign" else None,
+    )
+    return Clip(
+        episode.plan.condition, kind, name, source, _telemetry(steps, size), strips, outcome_words(episode), size
+    )
+
+
+def _video(view: RunView, episode: Episode, trace: Path) -> tuple[str, tuple[int, int]]:
+    stored = view.folder.file_of(episode.plan.key, episode.record.video) if episode.record.video else None
+    frames = [] if stored is not None else [(frame.t_s, frame.image()) for frame in TraceReader(trace).frames()]
+    if stored is not None:
+        content = stored.read_bytes()
+        size = (320, 160)
+    elif frames:
+        span_s = frames[-1][0] - frames[0][0]
+        fps = (len(frames) - 1) / span_s if span_s > 0 else VIDEO_FPS
+        with tempfile.TemporaryDirectory() as folder:
+            clip = Path(folder) / "clip.webm"
+            write_video(clip, [image for _, image in frames], fps)
+            content = clip.read_bytes()
+        size = (int(frames[0][1].shape[1]), int(frames[0][1].shape[0]))
+    else:
+        return "", (320, 160)
+    return "data:video/webm;base64," + base64.b64encode(content).decode("ascii"), size
+
+
+def _in_force(steps: Sequence[Step]) -> list[tuple[float, float, Decision, Step]]:
+    """Return (begin, end, decision, step of its own frame) of every answer while it was in force."""
+    by_frame = {step.frame: step for step in steps}
+    spans: list[tuple[float, float, Decision, Step]] = []
+    for step in steps:
+        decision = step.decision
+        if decision is None or decision.frame not in by_frame:
+            continue
+        if spans and spans[-1][2].frame == decision.frame:
+            continue
+        if spans:
+            begin, _, last, seen = spans[-1]
+            spans[-1] = (begin, step.t_s, last, seen)
+        spans.append((step.t_s, steps[-1].t_s, decision, by_frame[decision.frame]))
+    return spans
+
+
+def _strips(steps: Sequence[Step]) -> list[tuple[str, list[Segment]]]:
+    spans = _in_force(steps)
+    expert, alc, vd, tsr = [], [], [], []
+    for before, after in zip(steps, steps[1:], strict=False):
+        right = str(expert_steering(before.truth.lane.preview_offset_m))
+        expert.append(Segment(before.t_s, after.t_s, right.lower(), right[0]))
+    for begin, end, decision, seen in spans:
+        said = decision.perception
+        wanted = str(expert_steering(seen.truth.lane.preview_offset_m))
+        named = str(said.steering.steering) if said.steering.steering is not None else None
+        sure = said.steering.confidence
+        hint = f"{begin:.2f} s: {named or 'abstained'} ({sure:.0%} sure), expert {wanted}"
+        alc.append(
+            Segment(
+                begin, end, named.lower() if named else "none", named[0] if named else "?", sure, named != wanted, hint
+            )
+        )
+        vd.append(_vehicle_segment(begin, end, decision, seen))
+        if said.sign is not None and seen.truth.sign is not None:
+            true, told = seen.truth.sign.class_id, said.sign.class_id
+            words = SIGN_NAMES[told] if told is not None else "abstained"
+            letter = "?" if told is None else words.removeprefix("speed limit ")[:14]
+            hint = f"{begin:.2f} s: {words} ({said.sign.confidence:.0%} sure), truth {SIGN_NAMES[true]}"
+            tsr.append(Segment(begin, end, "sign", letter, said.sign.confidence, told != true, hint))
+    strips = [("expert steering", merge(expert)), ("steering answer", merge(alc)), ("vehicle answer", merge(vd))]
+    return [*strips, ("sign answer", merge(tsr))] if tsr else strips
+
+
+def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -> Segment:
+    said, lead = decision.perception.vehicle, seen.truth.lead
+    iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None and lead is not None else None
+    wrong = said.present is None or said.present != (lead is not None)
+    word = {True: "vehicle", False: "none", None: "abstained"}[said.present]
+    hint = f"{begin:.2f} s: {word} ({said.confidence:.0%} sure), truth {'vehicle' if lead else 'none'}"
+    hint += f", IoU {iou:.2f}" if iou is not None else ""
+    kind, letter = {True: ("vehicle", "car"), False: ("empty", ""), None: ("none", "?")}[said.present]
+    return Segment(begin, end, kind, letter, said.confidence if said.present else 0.0, wrong, hint)
+
+
+def _telemetry(steps: Sequence[Step], size: tuple[int, int]) -> str:
+    """Return what the page's script shows beside a video: offsets per step and answers while in force."""
+    answers: list[dict[str, Any]] = []
+    for begin, _, decision, seen in _in_force(steps):
+        said = decision.perception
+        answers.append(
+            {
+                "t": round(begin, 3),
+                "steer": str(said.steering.steering) if said.steering.steering is not None else "abstained",
+                "sure": round(said.steering.confidence, 3),
+                "expert": str(expert_steering(seen.truth.lane.preview_offset_m)),
+                "box": _ints(said.vehicle.box_px) if said.vehicle.present else None,
+                "sign": None
+                if said.sign is None
+                else (SIGN_NAMES[said.sign.class_id] if said.sign.class_id is not None else "abstained"),
+            }
+        )
+    truth = [
+        [
+            round(s.t_s, 3),
+            round(s.truth.lane.lateral_offset_m, 3),
+            round(s.truth.ego.speed_mps, 2),
+            _ints(s.truth.lead.box_px) if s.truth.lead else None,
+        ]
+        for s in steps[::2]
+    ]
+    return json.dumps({"size": size, "answers": answers, "truth": truth}, separators=(",", ":"), allow_nan=False)
+
+
+def _ints(box: tuple[float, float, float, float] | None) -> list[float] | None:
+    return None if box is None else [round(float(value), 1) for value in box]

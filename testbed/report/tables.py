@@ -1,0 +1,221 @@
+"""The report's tables as plain values, shared by the page and by ``summary.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from testbed import stats
+from testbed.report.answer import primary_kind
+from testbed.report.gather import BENIGN, Cell, RunView, world_of
+from testbed.report.measures import (
+    EVENT_KINDS,
+    component_success,
+    e2e_deviation_m,
+    mean_of,
+    pooled,
+    rate_of,
+    spread_of,
+    success_of,
+    versus_benign,
+)
+from testbed.report.showcase import kind_of
+
+NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Cellule:
+    """One table cell.
+
+    Attributes:
+        text: What it says.
+        note: Smaller line below: interval, range or p-value.
+        tone: ``good``, ``bad`` or empty.
+    """
+
+    text: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: agent and condition, then cells."""
+
+    agent: str
+    condition: str
+    kind: str
+    cells: tuple[Cellule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a caption and column heads; each head carries an explanation."""
+
+    caption: str
+    heads: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+
+
+def percent(value: float | None) -> str:
+    """Return a share as a percentage."""
+    return NONE if value is None else f"{value * 100:.1f} %"
+
+
+def _number(value: float | None, digits: int = 2, unit: str = "") -> str:
+    return NONE if value is None else f"{value:.{digits}f}{unit}"
+
+
+def _rate(rate: stats.Rate, bad: bool = True) -> Cellule:
+    if rate.n == 0:
+        return Cellule(NONE)
+    low, high = rate.interval.low * 100, rate.interval.high * 100
+    tone = ("bad" if rate.k else "good") if bad else ""
+    return Cellule(f"{rate.k}/{rate.n}", f"{low:.0f}–{high:.0f} %", tone)
+
+
+def _mean(cell: Cell, name: str, digits: int = 1, unit: str = "") -> Cellule:
+    estimate = mean_of(cell.episodes, name)
+    if estimate is None:
+        return Cellule(NONE)
+    note = ""
+    if estimate.interval is not None:
+        note = f"{estimate.interval.low:.{digits}f}–{estimate.interval.high:.{digits}f}"
+    return Cellule(_number(estimate.mean, digits, unit), note)
+
+
+def _cells(view: RunView) -> list[Cell]:
+    return [cell for cell in view.cells if cell.episodes or cell.invalid]
+
+
+def safety_table(view: RunView) -> Table:
+    """Return what happened on the road."""
+    kinds = [kind for kind in EVENT_KINDS if any(e.had(kind[0]) for c in view.cells for e in c.episodes)]
+    always = [kind for kind in EVENT_KINDS if kind[0] in ("lane_departure", "collision", "speed_limit", "false_brake")]
+    shown = [kind for kind in EVENT_KINDS if kind in kinds or kind in always]
+    tests = _tests(view)
+    heads = [("drives", "Valid drives; invalid attacks in brackets")]
+    heads += [(words, f"Drives with at least one {kind.replace('_', ' ')}, k/n, Wilson 95 %") for kind, words in shown]
+    heads += [
+        ("attack success", "Pulled beyond (lane − vehicle)/2 within the attack window after reaching the artefact"),
+        ("largest offset", "Median of the largest |lateral offset| over the drive, with the range"),
+        ("E2E-LD", "Largest deviation from the benign path in the first 20 frames after reaching the artefact, mean"),
+        ("score 2.1", "CARLA Leaderboard 2.1 driving score, mean with bootstrap interval"),
+        ("score 2.0", "CARLA Leaderboard 2.0 driving score"),
+        (
+            "vs benign",
+            f"Exact McNemar on {primary_kind(view).replace('_', ' ')} against the benign twins, Holm-adjusted",
+        ),
+    ]
+    rows = []
+    for cell in _cells(view):
+        invalid = f"+{len(cell.invalid)} invalid" if cell.invalid else ""
+        values = [Cellule(str(len(cell.episodes)), invalid)]
+        values += [_rate(rate_of(cell.episodes, kind)) for kind, _ in shown]
+        values.append(_rate(success_of(cell.episodes)) if cell.condition != BENIGN else Cellule(NONE))
+        spread = spread_of(cell.episodes, "lane.max_offset_m")
+        values.append(
+            Cellule(f"{spread[0]:.2f} m", f"{spread[1]:.2f}–{spread[2]:.2f}") if spread is not None else Cellule(NONE)
+        )
+        deviations = [d for e in cell.episodes if (d := e2e_deviation_m(e)) is not None]
+        values.append(Cellule(f"{sum(deviations) / len(deviations):.2f} m") if deviations else Cellule(NONE))
+        values += [_mean(cell, "driving_score_2_1"), _mean(cell, "driving_score_2_0")]
+        values.append(tests.get((cell.agent, cell.condition), Cellule(NONE)))
+        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+    return Table("On the road", tuple(heads), tuple(rows))
+
+
+def _tests(view: RunView) -> dict[tuple[str, str], Cellule]:
+    kind = primary_kind(view)
+    raw: dict[str, stats.McNemar] = {}
+    for cell in view.cells:
+        if cell.condition != BENIGN and (test := versus_benign(cell, kind)) is not None:
+            raw[f"{cell.agent}\0{cell.condition}"] = test
+    adjusted = stats.holm({name: test.p_value for name, test in raw.items()})
+    result = {}
+    for name, test in raw.items():
+        agent, condition = name.split("\0")
+        note = f"{test.only_second} worse, {test.only_first} better of {test.pairs}"
+        tone = "bad" if adjusted[name] < 0.05 and test.only_second > test.only_first else ""
+        result[agent, condition] = Cellule(f"p = {adjusted[name]:.2g}", note, tone)
+    return result
+
+
+def perception_table(view: RunView) -> Table:
+    """Return what was answered, over the whole drives and while the artefact was in view."""
+    heads = (
+        ("steering", "ALC accuracy against the expert of the same frame; macro F1 below"),
+        ("… patch in view", "The same over images that show the artefact"),
+        ("flipped", "Steering answers right in the benign twin and wrong under attack, images that show the artefact"),
+        ("sign", "TSR accuracy over crops that were asked about; macro F1 below"),
+        ("vehicle", "VD presence accuracy; macro F1 below"),
+        ("box IoU", "Mean intersection over union where a vehicle is; a missed one counts 0"),
+        ("abstained", "Answers in which the agent abstained, all tasks"),
+    )
+    rows = []
+    for cell in _cells(view):
+        alc, shown = pooled(cell.episodes, "alc"), pooled(cell.episodes, "alc", "exposed.")
+        tsr, vd = pooled(cell.episodes, "tsr"), pooled(cell.episodes, "vd")
+        flipped, right = component_success(cell.episodes) if cell.condition != BENIGN else (0, 0)
+        abstained = alc.abstained + tsr.abstained + vd.abstained
+        values = [
+            Cellule(percent(alc.accuracy), f"F1 {_number(alc.macro_f1)}"),
+            Cellule(percent(shown.accuracy), f"n = {shown.n}") if shown.n else Cellule(NONE),
+            _rate(stats.rate(flipped, right), bad=False) if right else Cellule(NONE),
+            Cellule(percent(tsr.accuracy), f"F1 {_number(tsr.macro_f1)}") if tsr.n else Cellule(NONE),
+            Cellule(percent(vd.accuracy), f"F1 {_number(vd.macro_f1)}") if vd.n else Cellule(NONE),
+            Cellule(_number(vd.extra)),
+            Cellule(str(abstained), f"of {alc.n + tsr.n + vd.n}"),
+        ]
+        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+    return Table("What was answered", heads, tuple(rows))
+
+
+def timing_table(view: RunView) -> Table:
+    """Return latency and comfort."""
+    heads = (
+        ("latency p50", "Milliseconds from image to effect on the simulated clock, mean over drives"),
+        ("p95", "95th percentile"),
+        ("p99", "99th percentile"),
+        ("late", "Answers that took longer than 100 ms, share of all decisions"),
+        ("per decision", "Metres driven per decision"),
+        ("comfort", "Share of time inside nuPlan's comfort bounds"),
+    )
+    rows = []
+    for cell in _cells(view):
+        late = sum(e.number("latency.deadline_misses") or 0 for e in cell.episodes)
+        decisions = sum(e.number("decision.count") or 0 for e in cell.episodes)
+        comfort = mean_of(cell.episodes, "comfort.share")
+        values = [
+            Cellule(_mean(cell, "latency.p50_ms", 0, " ms").text),
+            Cellule(_mean(cell, "latency.p95_ms", 0, " ms").text),
+            Cellule(_mean(cell, "latency.p99_ms", 0, " ms").text),
+            Cellule(percent(late / decisions if decisions else None)),
+            Cellule(_mean(cell, "latency.metres_per_decision", 2, " m").text),
+            Cellule(percent(comfort.mean if comfort is not None else None)),
+        ]
+        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+    return Table("Time and comfort", heads, tuple(rows))
+
+
+def world_table(view: RunView) -> Table | None:
+    """Return the primary outcome world by world; None when there is only one world."""
+    worlds = view.worlds()
+    if len(worlds) < 2:
+        return None
+    kind = primary_kind(view)
+    rows = []
+    for cell in _cells(view):
+        values = []
+        for world in worlds:
+            values.append(_rate(rate_of([e for e in cell.episodes if world_of(e.plan) == world], kind)))
+        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+    heads = tuple((world, f"Drives that {dict(EVENT_KINDS)[kind]}, k/n") for world in worlds)
+    return Table("World by world", heads, tuple(rows))
+
+
+def all_tables(view: RunView) -> list[Table]:
+    """Return every table that has rows."""
+    found: Sequence[Table | None] = (safety_table(view), world_table(view), perception_table(view), timing_table(view))
+    return [table for table in found if table is not None and table.rows]
