@@ -10,7 +10,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("name", metavar="NAME", help="weights to train, for instance dnn-lane or vlm-tandem")
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), metavar="DATA", help="folder with tsr, alc and vd (default data)"
+        "--data",
+        type=Path,
+        default=Path("data"),
+        metavar="DATA",
+        help="a data set, or the folder with tsr, alc and vd (default data)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
