@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,8 +36,9 @@ from testbed.dataset.format import Split
 
 log = logging.getLogger(__name__)
 
-SHARES = {"alc": 24, "vd": 20, "tsr": 20}
-"""Pictures of each task in one step."""
+WARM_SHARES = {"alc": 24, "vd": 20}
+SHARES = {"alc": 32, "vd": 16, "tsr": 16}
+"""Pictures of each task in one step: most where single pixels decide."""
 
 _ALC_SCALE = {"preview_offset_m": 0.3, "lateral_offset_m": 0.3, "heading_error_rad": 0.015, "curvature_1pm": 0.001}
 _EGO_LINES = slice(1, 3)
@@ -282,6 +283,7 @@ def optimise(
     minutes: float,
     peak: float,
     seed: int,
+    shares: Mapping[str, int] = SHARES,
     check: Callable[[], object] | None = None,
 ) -> int:
     """Train in place on mixed batches of all sources; return the number of steps done."""
@@ -298,7 +300,7 @@ def optimise(
     for done in clock(steps, minutes):
         for group in optimiser.param_groups:
             group["lr"] = rate(done, peak)
-        drawn = {task: source.draw(SHARES[task]) for task, source in sources.items()}
+        drawn = {task: source.draw(shares[task]) for task, source in sources.items()}
         mean = model(jitter(torch.cat([pixels for pixels, _ in drawn.values()]), random))
         total, first = torch.zeros(()), 0
         for task, (pixels, columns) in drawn.items():
@@ -374,7 +376,7 @@ def warm_up(out: Path, *, steps: int = 6000, minutes: float = 60.0, seed: int = 
     torch.manual_seed(seed)
     model = TowerWithHeads()
     sources = {task: WarmupPictures(task, seed) for task in ("alc", "vd")}
-    done = optimise(model, sources, steps=steps, minutes=minutes, peak=2e-3, seed=seed)
+    done = optimise(model, sources, steps=steps, minutes=minutes, peak=2e-3, seed=seed, shares=WARM_SHARES)
     figures: dict[str, float] = {"steps": done}
     fresh = RoadPictures(seed + 1000, IMAGE_SIZE)
     for task, (pixels, columns) in (("alc", fresh.lanes(512)), ("vd", fresh.vehicles(512))):
