@@ -1,0 +1,123 @@
+"""Small data sets made on the fly: labels agree with the pictures and with one another, and equal seeds repeat."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from testbed.core.errors import UsageError
+from testbed.core.questions import (
+    IMAGE_WIDTH_PX,
+    LANE_LINES,
+    LANE_ROWS_PX,
+    MIN_SIGN_PX,
+    MIN_VEHICLE_PX,
+    STEERING_CLASSES,
+    steering_class,
+)
+from testbed.dataset.format import Split, load_split
+from testbed.dataset.generate import generate
+from testbed.dataset.studio import BLOCK_CYCLE, TEST_BLOCK
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    for task, count in (("alc", 24), ("vd", 40), ("tsr", 172)):
+        generate(task, root / task, count=count, seed=3, progress=lambda line: None)
+    return root
+
+
+def _both(folder: Path, task: str) -> tuple[Split, Split]:
+    return load_split(folder / task, "train", task=task), load_split(folder / task, "test", task=task)
+
+
+@pytest.mark.parametrize("task", ["alc", "vd", "tsr"])
+def test_splits_share_no_piece_of_road(folder: Path, task: str) -> None:
+    train, test = _both(folder, task)
+    assert not set(train.labels["group"]) & set(test.labels["group"])
+    assert all(group % 1000 % BLOCK_CYCLE == TEST_BLOCK for group in test.labels["group"])
+    assert train.card["throughput_images_per_s"] > 0
+    assert train.card["counts"]["train"]["images"] == len(train)
+
+
+def test_lane_labels_follow_from_geometry(folder: Path) -> None:
+    train, _ = _both(folder, "alc")
+    assert train.pixels.shape[1:] == (160, 320, 3)
+    row = LANE_ROWS_PX.index(100.0)
+    left, right = (LANE_LINES.index(name) for name in ("ego_left", "ego_right"))
+    for i in range(len(train)):
+        labels = {name: column[i] for name, column in train.labels.items()}
+        assert labels["steering"] == steering_class(float(labels["preview_offset_m"]))
+        # Straight-line forecast plus the lane's bend: what is left over is the change of curvature on the way.
+        forecast = 25.0 * -math.sin(labels["heading_error_rad"]) - labels["lateral_offset_m"]
+        forecast += labels["curvature_1pm"] * 25.0**2 / 2.0
+        assert abs(forecast - labels["preview_offset_m"]) < 0.15
+        lines = labels["lane_x_px"]
+        assert lines[left, row] < lines[right, row]
+        # The ego stands between its lines: far down they lie on both sides of the image's middle.
+        assert lines[left, -1] < IMAGE_WIDTH_PX / 2 < lines[right, -1] or abs(labels["lateral_offset_m"]) > 1.2
+
+
+def test_lane_lines_lie_on_paint(folder: Path) -> None:
+    train, _ = _both(folder, "alc")
+    right = LANE_LINES.index("ego_right")
+    brighter = []
+    for i in range(len(train)):
+        if train.labels["weather"][i][5] < 20.0:
+            continue
+        image = train.image(i).astype(float).mean(2)
+        for row, x in zip(LANE_ROWS_PX, train.labels["lane_x_px"][i, right], strict=True):
+            if 100 <= row and 12 < x < IMAGE_WIDTH_PX - 12:
+                y = int(row)
+                brighter.append(image[y, int(x)] - (image[y, int(x) - 9] + image[y, int(x) + 9]) / 2.0)
+    assert np.mean(np.array(brighter) > 8.0) > 0.3  # dashed lines have gaps
+
+
+def test_vehicle_boxes_are_consistent(folder: Path) -> None:
+    train, test = _both(folder, "vd")
+    present = np.concatenate([train.labels["present"], test.labels["present"]])
+    assert 0.2 < present.mean() < 0.8
+    for split in (train, test):
+        for i in range(len(split)):
+            count, lead = int(split.labels["box_count"][i]), int(split.labels["lead_index"][i])
+            boxes = split.labels["boxes_px"][i]
+            assert np.isfinite(boxes[:count]).all() and np.isnan(boxes[count:]).all()
+            assert (boxes[:count, 2] > boxes[:count, 0]).all()
+            assert (boxes[:count, 3] - boxes[:count, 1] >= MIN_VEHICLE_PX).all()
+            assert bool(split.labels["present"][i]) == (lead >= 0)
+            if lead >= 0:
+                np.testing.assert_array_equal(split.labels["lead_box_px"][i], boxes[lead])
+                assert 0.0 <= split.labels["lead_distance_m"][i] <= 60.0
+                assert split.labels["lead_kind"][i].startswith(b"vehicle.")
+
+
+def test_sign_crops_have_all_classes_and_sizes(folder: Path) -> None:
+    train, test = _both(folder, "tsr")
+    labels = np.concatenate([train.labels["class_id"], test.labels["class_id"]])
+    assert set(labels) == set(range(43))
+    assert (train.labels["width_px"] >= MIN_SIGN_PX).all()
+    assert train.labels["width_px"][train.labels["source"] == 1].max() > 40
+    crop = train.image(0)
+    assert crop.shape == (train.labels["height_px"][0], train.labels["width_px"][0], 3)
+    assert crop.std() > 2.0
+
+
+def test_equal_seeds_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
+    again = generate("alc", tmp_path, count=24, seed=3, progress=lambda line: None)
+    for name in ("train.images.npy", "test.images.npy"):
+        assert (again / name).read_bytes() == (folder / "alc" / name).read_bytes()
+    first, second = load_split(folder / "alc", "train"), load_split(again, "train")
+    for column, values in first.labels.items():
+        np.testing.assert_array_equal(values, second.labels[column])
+
+
+def test_unknown_tasks_and_empty_splits_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown data set 'lanes'"):
+        generate("lanes", tmp_path)
+    with pytest.raises(UsageError, match="--count 1 "):
+        generate("alc", tmp_path, count=1)
+    assert len(STEERING_CLASSES) == 3
