@@ -40,12 +40,15 @@ def content_policy(css: str, js: str) -> str:
 def lead_sentence(view: RunView, found: list[Answer]) -> str:
     """Return the answer to the question in one sentence."""
     if not found:
-        return "No attack was driven; this run shows benign driving only."
+        return "No attack was driven: this run shows benign driving only."
+    verb = {"lane_departure": "left the lane", "collision": "collided", "speed_limit": "drove too fast"}.get(
+        primary_kind(view), "failed"
+    )
     words = {
-        "lost": "lost to the attack",
-        "leaning": "left the lane more often under attack, with too few drives to be sure",
-        "held": "never failed under it",
+        "lost": f"{verb} because of it, more often than chance allows",
+        "leaning": f"{verb} more often than without it, on too few drives to be sure",
         "unclear": "did no worse than without it",
+        "held": f"never {verb}",
         "none": "cannot be judged",
     }
     parts = []
@@ -53,12 +56,11 @@ def lead_sentence(view: RunView, found: list[Answer]) -> str:
         members = list(dict.fromkeys(answer.agent for answer in found if answer.verdict == verdict))
         if members:
             parts.append(f"{_listing(members)} {text}")
-    sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"Under attack, {'; '.join(parts)}."
 
 
 def _listing(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> str:
@@ -130,14 +132,15 @@ def _marked(show: Any) -> dict[str, Any]:
         }
         for clip in show.clips
     ]
-    chart = Markup(show.chart)
     return {
         "agent": show.agent,
         "world": show.world,
         "seed": show.seed,
         "why": show.why,
         "clips": clips,
-        "chart": chart,
+        "chart": Markup(show.chart),
+        "start_s": show.start_s,
+        "end_s": show.end_s,
     }
 
 
