@@ -226,7 +226,7 @@ def _segments(segments: Iterable[Segment], x: Scale, top: float, high: float) ->
         opacity = 0.25 + 0.75 * min(max(segment.confidence, 0.0), 1.0)
         attributes = {"x": begin, "y": top, "width": max(end - begin, 0.5), "height": high, "fill_opacity": opacity}
         parts.append(tag("rect", hint, class_=f"seg {segment.kind}", **attributes))
-        if segment.letter and end - begin > 7 * len(segment.letter):
+        if segment.letter and end - begin > 8 * len(segment.letter) + 3:
             parts.append(text((begin + end) / 2, top + 15, segment.letter, class_="letter", text_anchor="middle"))
         if segment.wrong:
             parts.append(tag("rect", x=begin, y=top + high, width=max(end - begin, 0.5), height=4, class_="wrong"))

@@ -15,6 +15,9 @@ from testbed import stats
 from testbed.report.gather import BENIGN, Episode, RunView
 from testbed.report.measures import EVENT_KINDS, mean_of
 
+MIN_EPISODES = 5
+"""Episodes below which a bootstrap interval of a mean is not trusted."""
+
 Status = Literal["supported", "refuted", "undeveloped"]
 
 
@@ -106,17 +109,17 @@ def _judge(claim: dict[str, Any], agent: str, conditions: tuple[str, ...], episo
         if status != "undeveloped":
             return result(status, str(rate))
         more = stats.episodes_needed(rate.k, rate.n, threshold, at_most=at_most)
-        reason = (
-            f"at least {more} more episodes are needed, all in its favour" if more else "no number of episodes would do"
-        )
+        reason = "no number of episodes would do"
+        if more:
+            reason = f"at least {more} more {'drive' if more == 1 else 'drives'} needed, all in its favour"
         return result(status, str(rate), more, reason)
     estimate = mean_of(episodes, metric)
     if estimate is None:
         return result("undeveloped", "no value", None, f"no valid episode holds the metric {metric}")
     scale, unit = (100.0, " %") if percent else (1.0, "")
     observed = f"mean {estimate.mean * scale:.3g}{unit} of {estimate.n}"
-    if estimate.interval is None:
-        return result("undeveloped", observed, None, "one episode gives no interval")
+    if estimate.interval is None or estimate.n < MIN_EPISODES:
+        return result("undeveloped", observed, None, f"fewer than {MIN_EPISODES} drives give no trustworthy interval")
     low, high = estimate.interval.low * scale, estimate.interval.high * scale
     observed += f" ({low:.3g}–{high:.3g}{unit})"
     status = _status(estimate.interval, threshold, at_most)

@@ -118,7 +118,7 @@ def _what(event: Event) -> str:
 def _why(event: Event) -> str:
     detail = event.detail
     sure = detail.get("confidence")
-    confidence = f", {sure:.0%} sure" if isinstance(sure, float) else ""
+    confidence = f", {sure * 100:.0f} % sure" if isinstance(sure, float) else ""
     if event.cause == "wrong steering class":
         span = f" over {_number(event, 'error_s'):.1f} s" if "error_s" in detail else ""
         return (

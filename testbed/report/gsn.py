@@ -162,14 +162,6 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
     by_id = {node.id: node for node in nodes}
     counters = {node.challenges: node for node in nodes if node.challenges}
     boxes: dict[str, _Box] = {}
-    contexts = [node for node in nodes if node.shape in ("context", "justification")]
-    top = 12.0
-    x = 12.0
-    for node in contexts:
-        box = _box(node, x, top)
-        boxes[node.id] = box
-        x += box.width + 24
-    band = max((b.height for b in boxes.values()), default=0.0)
     columns = [12.0]
     for shape in ("goal", "strategy", "goal", "goal"):
         columns.append(columns[-1] + WIDTHS[shape] + COLUMN_GAP)
@@ -178,18 +170,22 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
         """Place a node and what supports it; return the y below them."""
         node = by_id[name]
         below = [*node.supported_by, *([counters[name].id] if name in counters else [])]
-        box = _box(node, columns[depth], y)
+        own = y
+        for context in node.in_context_of:
+            boxes[context] = _box(by_id[context], columns[depth] + 20, own)
+            own += boxes[context].height + ROW_GAP
+        box = _box(node, columns[depth], own + (ROW_GAP if node.in_context_of else 0))
         end = y
         for child in below:
             end = place(child, depth + 1, end)
-        end = max(end, y + box.height + ROW_GAP)
-        if below:
+        end = max(end, box.y + box.height + ROW_GAP)
+        if below and not node.in_context_of:
             first, last = boxes[below[0]], boxes[below[-1]]
             box.y = max(y, (first.y + last.y + last.height) / 2 - box.height / 2)
         boxes[name] = box
         return end
 
-    height = place("G1", 0, top + band + 34)
+    height = place("G1", 0, 12.0)
     width = max(b.x + b.width for b in boxes.values()) + 12
     edges: list[str] = []
     for node in nodes:
@@ -219,7 +215,7 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
 def _box(node: Node, x: float, y: float) -> _Box:
     width = WIDTHS[node.shape]
     inner = width - (44 if node.shape in ("strategy", "solution", "counter") else 24)
-    lines = [line for part in node.text.split("\n") for line in textwrap.wrap(part, max(int(inner / 6.4), 8))] or [""]
+    lines = [line for part in node.text.split("\n") for line in textwrap.wrap(part, max(int(inner / 6.9), 8))] or [""]
     height = len(lines) * LINE + 34 + (LINE if node.status else 0)
     return _Box(node, x, y, float(width), float(height), lines)
 
@@ -260,13 +256,9 @@ def _edge(parent: _Box, child: _Box, kind: str) -> str:
 
 
 def _context_edge(owner: _Box, context: _Box) -> str:
-    x0, y0 = owner.x + owner.width / 2, owner.y
-    x1, y1 = context.x + context.width / 2, context.y + context.height
-    middle = (y0 + y1) / 2
-    return (
-        f'<path d="M{x0:.0f} {y0:.0f}C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}" '
-        'class="gsn-edge gsn-context"/>'
-    )
+    # contexts stand above their owner: one dotted line down its left side
+    x0, y0 = context.x + 40, context.y + context.height
+    return f'<path d="M{x0:.0f} {y0:.0f}V{owner.y:.0f}" class="gsn-edge gsn-incontext"/>'
 
 
 STYLE = """
@@ -280,6 +272,6 @@ STYLE = """
 .gsn .gsn-refuted>rect{stroke:var(--bad);stroke-width:2}.gsn .gsn-refuted .gsn-mark{fill:var(--bad)}
 .gsn .gsn-undeveloped>rect{stroke:var(--open);stroke-dasharray:5 4}.gsn .gsn-undeveloped .gsn-mark{fill:var(--open)}
 .gsn .gsn-counter>rect{stroke:var(--bad);stroke-dasharray:3 3}.gsn .gsn-edge{fill:none}
-.gsn .gsn-context{stroke-dasharray:2 4}.gsn .gsn-challenges{stroke:var(--bad);stroke-dasharray:6 4}
+.gsn .gsn-incontext{stroke-dasharray:2 4}.gsn .gsn-challenges{stroke:var(--bad);stroke-dasharray:6 4}
 .gsn .gsn-head{fill:var(--faint);stroke:none}.gsn .gsn-diamond{fill:var(--paper)}
 """

@@ -110,6 +110,34 @@ def versus_benign(cell: Cell, kind: str) -> stats.McNemar | None:
     return stats.mcnemar([twin.had(kind) for twin, _ in pairs], [e.had(kind) for _, e in pairs])
 
 
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """A cell against its benign twins.
+
+    Attributes:
+        test: Exact McNemar test.
+        adjusted: Its p-value after Holm over all cells of the same sort (attacks, or controls) in the run.
+    """
+
+    test: stats.McNemar
+    adjusted: float
+
+
+def all_versus_benign(view: RunView, kind: str) -> dict[tuple[str, str], Versus]:
+    """Return (agent, condition) to the test against the benign twins; attacks and controls are two families."""
+    result: dict[tuple[str, str], Versus] = {}
+    for control in (False, True):
+        tests: dict[str, stats.McNemar] = {}
+        names: dict[str, tuple[str, str]] = {}
+        for index, cell in enumerate(view.cells):
+            if cell.control is control and (test := versus_benign(cell, kind)) is not None:
+                tests[str(index)] = test
+                names[str(index)] = (cell.agent, cell.condition)
+        adjusted = stats.holm({name: test.p_value for name, test in tests.items()})
+        result |= {names[name]: Versus(tests[name], adjusted[name]) for name in tests}
+    return result
+
+
 def versus_control(view: RunView, cell: Cell, control: Cell, kind: str) -> stats.McNemar | None:
     """Return the exact McNemar test of an attack against a control, paired by their common twin."""
     others = {id(e.twin): e for e in control.episodes if e.twin is not None}

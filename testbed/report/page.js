@@ -61,7 +61,9 @@ for (const show of document.querySelectorAll("[data-show]")) {
   let running = false;
   const loop = () => {
     for (const clip of clips) draw(clip);
-    heads(Math.max(...clips.map(clip => clip.video.currentTime)));
+    const now = Math.max(...clips.map(clip => clip.video.currentTime));
+    heads(now);
+    seek.value = now;
     if (running) requestAnimationFrame(loop);
   };
   const stop = () => {
@@ -69,11 +71,22 @@ for (const show of document.querySelectorAll("[data-show]")) {
     for (const clip of clips) clip.video.pause();
     play.textContent = "▶ Play all";
   };
-  play.hidden = slow.hidden = false;
+  const seek = show.querySelector("[data-seek]");
+  const go = time => { for (const clip of clips) clip.video.currentTime = Math.min(time, clip.video.duration || time); };
+  play.hidden = slow.hidden = seek.hidden = false;
+  for (const clip of clips) {
+    clip.video.controls = false;
+    clip.video.addEventListener("click", () => play.click());
+  }
+  seek.addEventListener("input", () => { fresh = false; go(+seek.value); });
+  let fresh = true;
+  Promise.all(clips.map(clip => clip.video.readyState > 0 ? null : new Promise(done =>
+    clip.video.addEventListener("loadedmetadata", done, {once: true})))).then(() => go(+show.dataset.start));
   play.addEventListener("click", () => {
     if (running) { stop(); return; }
     const ended = clips.every(clip => clip.video.ended);
-    const start = ended ? 0 : Math.min(...clips.map(clip => clip.video.currentTime));
+    const start = ended || fresh ? 0 : Math.min(...clips.map(clip => clip.video.currentTime));
+    fresh = false;
     for (const clip of clips) {
       clip.video.currentTime = start;
       clip.video.playbackRate = slow.getAttribute("aria-pressed") === "true" ? 0.4 : 1;
@@ -100,7 +113,8 @@ for (const show of document.querySelectorAll("[data-show]")) {
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
       const end = +chart.dataset.end, left = +chart.dataset.left, right = +chart.dataset.right;
       const time = Math.max(0, Math.min(1, (point.x - left) / (right - left))) * end;
-      for (const clip of clips) clip.video.currentTime = Math.min(time, clip.video.duration || time);
+      fresh = false;
+      go(time);
     });
   }
   loop();

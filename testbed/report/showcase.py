@@ -58,6 +58,8 @@ class Showcase:
     why: str
     clips: tuple[Clip, ...]
     chart: str
+    start_s: float
+    end_s: float
 
 
 def kind_of(view: RunView, condition: str) -> str:
@@ -110,7 +112,10 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
         f"the median of {count} drives under {chosen.plan.condition} by largest offset" if count > 1 else "the only one"
     )
     clips = tuple(_clip(view, episode, patch_s, videos) for episode in drives)
-    return Showcase(agent, world, chosen.plan.seed, why, clips, chart)
+    end_s = max((float(line.t_s[-1]) for line in lines), default=0.0)
+    # the still picture a reader sees first: just before the artefact, where the videos begin to differ
+    start_s = max(patch_s[0] - 0.5, 0.0) if patch_s is not None else 0.0
+    return Showcase(agent, world, chosen.plan.seed, why, clips, chart, round(start_s, 2), round(end_s, 2))
 
 
 def outcome_words(episode: Episode) -> str:
@@ -187,7 +192,7 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[Segment]]]:
         wanted = str(expert_steering(seen.truth.lane.preview_offset_m))
         named = str(said.steering.steering) if said.steering.steering is not None else None
         sure = said.steering.confidence
-        hint = f"{begin:.2f} s: {named or 'abstained'} ({sure:.0%} sure), expert {wanted}"
+        hint = f"{begin:.2f} s: {named or 'abstained'} ({sure * 100:.0f} % sure), expert {wanted}"
         alc.append(
             Segment(
                 begin, end, named.lower() if named else "none", named[0] if named else "?", sure, named != wanted, hint
@@ -198,7 +203,7 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[Segment]]]:
             true, told = seen.truth.sign.class_id, said.sign.class_id
             words = SIGN_NAMES[told] if told is not None else "abstained"
             letter = "?" if told is None else words.removeprefix("speed limit ")[:14]
-            hint = f"{begin:.2f} s: {words} ({said.sign.confidence:.0%} sure), truth {SIGN_NAMES[true]}"
+            hint = f"{begin:.2f} s: {words} ({said.sign.confidence * 100:.0f} % sure), truth {SIGN_NAMES[true]}"
             tsr.append(Segment(begin, end, "sign", letter, said.sign.confidence, told != true, hint))
     strips = [("expert steering", merge(expert)), ("steering answer", merge(alc)), ("vehicle answer", merge(vd))]
     return [*strips, ("sign answer", merge(tsr))] if tsr else strips
@@ -209,7 +214,7 @@ def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -
     iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None and lead is not None else None
     wrong = said.present is None or said.present != (lead is not None)
     word = {True: "vehicle", False: "none", None: "abstained"}[said.present]
-    hint = f"{begin:.2f} s: {word} ({said.confidence:.0%} sure), truth {'vehicle' if lead else 'none'}"
+    hint = f"{begin:.2f} s: {word} ({said.confidence * 100:.0f} % sure), truth {'vehicle' if lead else 'none'}"
     hint += f", IoU {iou:.2f}" if iou is not None else ""
     kind, letter = {True: ("vehicle", "car"), False: ("empty", ""), None: ("none", "?")}[said.present]
     return Segment(begin, end, kind, letter, said.confidence if said.present else 0.0, wrong, hint)

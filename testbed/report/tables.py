@@ -10,6 +10,8 @@ from testbed.report.answer import primary_kind
 from testbed.report.gather import BENIGN, Cell, RunView, world_of
 from testbed.report.measures import (
     EVENT_KINDS,
+    Versus,
+    all_versus_benign,
     component_success,
     e2e_deviation_m,
     mean_of,
@@ -17,7 +19,6 @@ from testbed.report.measures import (
     rate_of,
     spread_of,
     success_of,
-    versus_benign,
 )
 from testbed.report.showcase import kind_of
 
@@ -94,15 +95,14 @@ def safety_table(view: RunView) -> Table:
     kinds = [kind for kind in EVENT_KINDS if any(e.had(kind[0]) for c in view.cells for e in c.episodes)]
     always = [kind for kind in EVENT_KINDS if kind[0] in ("lane_departure", "collision", "speed_limit", "false_brake")]
     shown = [kind for kind in EVENT_KINDS if kind in kinds or kind in always]
-    tests = _tests(view)
+    tests = {name: _versus(versus) for name, versus in all_versus_benign(view, primary_kind(view)).items()}
     heads = [("drives", "Valid drives; invalid attacks in brackets")]
     heads += [(words, f"Drives with at least one {kind.replace('_', ' ')}, k/n, Wilson 95 %") for kind, words in shown]
     heads += [
         ("attack success", "Pulled beyond (lane − vehicle)/2 within the attack window after reaching the artefact"),
         ("largest offset", "Median of the largest |lateral offset| over the drive, with the range"),
         ("E2E-LD", "Largest deviation from the benign path in the first 20 frames after reaching the artefact, mean"),
-        ("score 2.1", "CARLA Leaderboard 2.1 driving score, mean with bootstrap interval"),
-        ("score 2.0", "CARLA Leaderboard 2.0 driving score"),
+        ("driving score", "CARLA Leaderboard 2.1, mean with bootstrap interval; the score of version 2.0 below"),
         (
             "vs benign",
             f"Exact McNemar on {primary_kind(view).replace('_', ' ')} against the benign twins, Holm-adjusted",
@@ -120,26 +120,25 @@ def safety_table(view: RunView) -> Table:
         )
         deviations = [d for e in cell.episodes if (d := e2e_deviation_m(e)) is not None]
         values.append(Cellule(f"{sum(deviations) / len(deviations):.2f} m") if deviations else Cellule(NONE))
-        values += [_mean(cell, "driving_score_2_1"), _mean(cell, "driving_score_2_0")]
+        values.append(_driving_score(cell))
         values.append(tests.get((cell.agent, cell.condition), Cellule(NONE)))
         rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
     return Table("On the road", tuple(heads), tuple(rows))
 
 
-def _tests(view: RunView) -> dict[tuple[str, str], Cellule]:
-    kind = primary_kind(view)
-    raw: dict[str, stats.McNemar] = {}
-    for cell in view.cells:
-        if cell.condition != BENIGN and (test := versus_benign(cell, kind)) is not None:
-            raw[f"{cell.agent}\0{cell.condition}"] = test
-    adjusted = stats.holm({name: test.p_value for name, test in raw.items()})
-    result = {}
-    for name, test in raw.items():
-        agent, condition = name.split("\0")
-        note = f"{test.only_second} worse, {test.only_first} better of {test.pairs}"
-        tone = "bad" if adjusted[name] < 0.05 and test.only_second > test.only_first else ""
-        result[agent, condition] = Cellule(f"p = {adjusted[name]:.2g}", note, tone)
-    return result
+def _versus(versus: Versus) -> Cellule:
+    test = versus.test
+    note = f"{test.only_second} worse, {test.only_first} better of {test.pairs}"
+    tone = "bad" if versus.adjusted < 0.05 and test.only_second > test.only_first else ""
+    return Cellule(f"p = {versus.adjusted:.2g}", note, tone)
+
+
+def _driving_score(cell: Cell) -> Cellule:
+    new, old = mean_of(cell.episodes, "driving_score_2_1"), mean_of(cell.episodes, "driving_score_2_0")
+    if new is None or old is None:
+        return Cellule(NONE)
+    span = f" ({new.interval.low:.0f}–{new.interval.high:.0f})" if new.interval is not None else ""
+    return Cellule(f"{new.mean:.1f}{span}", f"2.0: {old.mean:.1f}")
 
 
 def perception_table(view: RunView) -> Table:

@@ -36,7 +36,7 @@ def write_video(path: Path, images: Sequence[Image], fps: float, *, bitrate_bps:
     rate = Fraction(fps).limit_denominator(1000)
     try:
         with store_errors(path), av.open(str(temporary), "w", format="webm") as container:
-            options = {"deadline": "good", "cpu-used": "5", "crf": "33", "g": "30"}
+            options = {"deadline": "realtime", "cpu-used": "8", "crf": "30", "g": "30"}
             stream = container.add_stream("libvpx-vp9", rate=rate, options=options)
             stream.height, stream.width = images[0].shape[:2]
             stream.pix_fmt = "yuv420p"
