@@ -8,6 +8,7 @@ from typing import Any
 
 from testbed.cli.options import column_table
 
+_AGENT_COLUMNS = ("name", "kind", "parameters", "latency p50/p95", "figures")
 KINDS = ("scenarios", "sweeps", "agents", "maps", "artefacts")
 
 
@@ -57,10 +58,16 @@ def _sweeps() -> list[dict[str, Any]]:
 
 def _agents() -> list[dict[str, Any]]:
     import agents
+    from testbed.core.errors import TestbedError
 
     rows = []
     for name in sorted(agents.names()):
-        card = agents.card(name)
+        try:
+            card = agents.card(name)
+        except TestbedError as error:
+            # an agent without weights is worth listing: the reader learns how to get them
+            rows.append(dict.fromkeys(_AGENT_COLUMNS, "-") | {"name": name, "figures": f"not usable: {error}"})
+            continue
         figures = ", ".join(f"{key} {value:.3f}" for key, value in sorted(card.figures.items()))
         p50_ms, p95_ms = card.latency_ms
         rows.append(

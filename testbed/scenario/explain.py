@@ -104,14 +104,20 @@ def _without_detours(data: Any, found: list[dict[str, Any]]) -> list[dict[str, A
     """Join what pydantic says about the members of a union into what a person would say.
 
     Of several wanted types at one place one entry remains that names them all; a wanted type is dropped where
-    something deeper inside the same value was found, because then that member of the union was meant.
+    something deeper inside the same value was found, because then that member of the union was meant. A key that is
+    missing beside an unknown one that resembles it is a misspelling, which the unknown one's error says already.
     """
+    unknown: dict[Path_, list[str]] = {}
     for item in found:
         item["path"] = _within(data, item["loc"])
+        if item["type"] == "extra_forbidden":
+            unknown.setdefault(item["path"][:-1], []).append(str(item["path"][-1]))
     deeper = {item["path"][:length] for item in found for length in range(len(item["path"]))}
     kept: list[dict[str, Any]] = []
     wanted: dict[Path_, dict[str, Any]] = {}
     for item in found:
+        if item["type"] == "missing" and suggest(str(item["loc"][-1]), unknown.get(item["path"], [])):
+            continue
         if item["type"] not in _WANTED:
             kept.append(item)
         elif item["path"] in wanted:
