@@ -89,7 +89,7 @@ def relight(images: Tensor, rng: np.random.Generator) -> Tensor:
     mean = images.mean((1, 2, 3), keepdim=True)
     out = (images - mean) * draw(0.75, 1.3) + mean
     out = out * draw(0.75, 1.25) * draw(0.93, 1.07, 3) + draw(-0.05, 0.05)
-    noise = torch.randn(out.shape) * draw(0.0, 0.03)
+    noise = torch.randn(count, 1, *out.shape[2:]) * draw(0.0, 0.03)
     return (out + noise).clamp_(0.0, 1.0)
 
 
