@@ -66,11 +66,11 @@ class DnnAgent:
         """Load the three networks."""
         where = None if folder is None else Path(folder)
         self._device = torch.device(device)
-        self._lanes = load_lane_net(where).to(self._device, memory_format=torch.channels_last)
+        self._lanes = load_lane_net(where).to(self._device)
         self._signs = fuse(load_net(SignNet(), WEIGHTS["tsr"], where)).to(self._device)
         self._vehicles = load_net(VehicleNet(), WEIGHTS["vd"], where)
         fuse(self._vehicles).to(self._device)
-        for net in (self._signs, self._vehicles):
+        for net in (self._lanes, self._signs, self._vehicles):
             net.to(memory_format=torch.channels_last)
         self._threshold = float(weights.card(WEIGHTS["vd"], where)["threshold"])
         # A logistic of scale s has the standard deviation s * pi / sqrt(3): fit it to the held-out error.

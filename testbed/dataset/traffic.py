@@ -87,7 +87,8 @@ class Traffic:
             model = VEHICLES[choice]
             colour = _COLOURS[rng.integers(len(_COLOURS))]
             if rng.random() < 0.3:
-                colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+                red, green, blue = (int(value) for value in rng.integers(0, 256, 3))
+                colour = (red, green, blue)
             asset = vehicle_asset(model.type_id, colour, extent_m=model.half_extent_m, wheelbase_m=model.wheelbase_m)
             handle = asset.place(
                 self._studio.scene,

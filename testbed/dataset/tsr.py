@@ -49,7 +49,7 @@ class Board:
 
 def boards(studio: Studio, rng: np.random.Generator) -> list[Board]:
     """Add signs of every class to the scene, hidden, in some sizes and heights."""
-    pool = []
+    pool: list[Board] = []
     for class_id in range(len(SIGN_NAMES)):
         for variant in range(VARIANTS):
             size_m, bottom_m = float(rng.uniform(0.6, 1.1)), float(rng.uniform(0.8, 2.6))
