@@ -22,7 +22,7 @@ from typing import IO, Self
 
 from testbed.core.errors import PortBusyError, ServerError
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 3.0
 
 

@@ -82,6 +82,23 @@ def test_malformed_messages_end_only_their_connection(server: ServerHandle, data
             pass  # an unfinished message: the server waits for the rest, within its limit
 
 
+def test_a_message_without_end_is_cut_off(server: ServerHandle) -> None:
+    import psutil
+
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    with connect(server) as sock:
+        block = (b"\xdd\x00\x1f\xff\xff" + b"\x90" * 8192) * 100
+        try:
+            for _ in range(60):
+                sock.sendall(block)
+        except OSError:
+            pass
+        else:
+            pytest.fail("50 MB of nested arrays were swallowed")
+    assert process.memory_info().rss - before < 3 << 30
+
+
 def test_half_a_message_is_waited_for(server: ServerHandle) -> None:
     message = msgpack.packb([0, 5, "version", [[False]]])
     with connect(server) as sock:

@@ -10,11 +10,14 @@ import msgpack
 
 from testbed.server.rpc.loop import Buffer, Connection, Loop
 
-MAX_MESSAGE_BYTES = 256 << 20
-"""Largest request: a 2048 x 2048 float texture needs about 90 MiB."""
+MAX_MESSAGE_BYTES = 32 << 20
+"""Largest request. A float texture takes 21 bytes per pixel; decoded, one byte of msgpack can become 64 of objects."""
 
-MAX_ELEMENTS = 1 << 23
-MAX_CALL_BACKLOG = 256 << 20
+MAX_UNFINISHED_BYTES = 128 << 20
+"""Bytes of unfinished requests over all connections."""
+
+MAX_ELEMENTS = 1 << 21
+MAX_CALL_BACKLOG = 64 << 20
 MAX_STREAM_BACKLOG = 256 << 20
 
 _SIZE = struct.Struct("<I")
@@ -44,6 +47,7 @@ class CallConnection(Connection):
         """Start with an empty unpacker of bounded size."""
         super().__init__(loop, sock, MAX_CALL_BACKLOG)
         self._receiver = receiver
+        self._unfinished = 0
         self._packer = msgpack.Packer(use_bin_type=True, unicode_errors="surrogateescape")
         self._unpacker = msgpack.Unpacker(
             raw=False,
@@ -55,10 +59,18 @@ class CallConnection(Connection):
         )
 
     def received(self, data: bytes) -> None:
-        """Decode and dispatch; bytes that are no msgpack, or too large, end the connection."""
+        """Decode and dispatch; bytes that are no msgpack, or too large, end the connection.
+
+        The unpacker bounds what it has not parsed yet, not what it builds, so the size of a message is counted here.
+        """
+        self._count(len(data))
+        if self._unfinished > MAX_MESSAGE_BYTES or self.loop.unfinished > MAX_UNFINISHED_BYTES:
+            self.close()
+            return
         try:
             self._unpacker.feed(data)
             for message in self._unpacker:
+                self._count(-self._unfinished)
                 self._receiver.dispatch(self, message)
                 if self.closed:
                     return
@@ -66,6 +78,15 @@ class CallConnection(Connection):
             # ValueError covers malformed, oversized and too deeply nested messages; there is no way to find the start
             # of the next message after any of them.
             self.close()
+
+    def lost(self) -> None:
+        """Return what this connection took of the common budget, and what was half built."""
+        self._count(-self._unfinished)
+        self._unpacker = msgpack.Unpacker()
+
+    def _count(self, change: int) -> None:
+        self._unfinished += change
+        self.loop.unfinished += change
 
     def reply(self, message_id: int, result: object) -> None:
         """Send the answer to a call."""

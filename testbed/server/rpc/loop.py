@@ -20,6 +20,7 @@ MAX_CONNECTIONS = 512
 RECEIVE_BYTES = 1 << 20
 SEND_BUFFER_BYTES = 4 << 20
 PARTS_PER_CALL = 64
+MAX_TOTAL_BACKLOG = 512 << 20
 
 
 class Connection:
@@ -51,7 +52,8 @@ class Connection:
     def send(self, *parts: Buffer) -> None:
         """Send buffers in order; whatever the kernel does not take is queued and sent by the loop.
 
-        A peer that lets more than ``max_backlog`` bytes pile up is disconnected.
+        A peer that lets more than ``max_backlog`` bytes pile up, or that makes the sum of all backlogs too large, is
+        disconnected.
         """
         if self.closed:
             return
@@ -67,8 +69,8 @@ class Connection:
             pending = _drop(pending, sent)
         if pending:
             self._queue.extend(pending)
-            self.backlog += sum(len(part) for part in pending)
-            if self.backlog > self._max_backlog:
+            self._owe(sum(len(part) for part in pending))
+            if self.backlog > self._max_backlog or self.loop.backlog > MAX_TOTAL_BACKLOG:
                 self.close()
                 return
             self.loop.watch_writes(self, True)
@@ -83,12 +85,16 @@ class Connection:
             except OSError:
                 self.close()
                 return
-            self.backlog -= sent
+            self._owe(-sent)
             while self._queue and sent >= len(self._queue[0]):
                 sent -= len(self._queue.popleft())
             if sent:
                 self._queue[0] = self._queue[0][sent:]
         self.loop.watch_writes(self, False)
+
+    def _owe(self, change: int) -> None:
+        self.backlog += change
+        self.loop.backlog += change
 
     def readable(self) -> None:
         """Read what is there and hand it on."""
@@ -108,6 +114,7 @@ class Connection:
         if not self.closed:
             self.closed = True
             self._queue.clear()
+            self._owe(-self.backlog)
             self.loop.forget(self)
             self.lost()
 
@@ -124,11 +131,18 @@ Factory = Callable[["Loop", socket.socket], Connection]
 
 
 class Loop:
-    """Accepts, reads, writes and calls a timer."""
+    """Accepts, reads, writes and calls a timer.
+
+    Attributes:
+        unfinished: Bytes of requests that have not arrived completely, over all connections.
+        backlog: Bytes that peers have not taken, over all connections.
+    """
 
     def __init__(self) -> None:
         """Create an empty loop."""
         self._selector = selectors.DefaultSelector()
+        self.unfinished = 0
+        self.backlog = 0
         self._listeners: list[socket.socket] = []
         self._connections: set[Connection] = set()
         self._running = True

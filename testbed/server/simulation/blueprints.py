@@ -3,7 +3,8 @@
 A blueprint on the wire is ``[uid, id, tags, [attribute]]``, an attribute
 ``[id, type, value, recommended_values, is_modifiable, restrict_to_recommended]`` (all values are strings).
 The embedded server adds three props of its own: `static.prop.decal`, `static.prop.trafficsign`,
-`static.prop.occluder`; scripts that must run on a real CARLA server look them up with ``library.filter`` first.
+`static.prop.occluder`; scripts that must run on a real CARLA server look them up with ``library.filter`` first. Lidar,
+radar, event camera and optical flow are not offered: a blueprint without data would let a script wait for ever.
 """
 
 from __future__ import annotations
@@ -23,9 +24,6 @@ SENSOR_TYPE: dict[str, int] = {
     "sensor.other.gnss": 4,
     "sensor.other.imu": 5,
     "sensor.other.obstacle": 7,
-    "sensor.other.radar": 9,
-    "sensor.lidar.ray_cast_semantic": 10,
-    "sensor.lidar.ray_cast": 11,
     "sensor.camera.rgb": 13,
     "sensor.camera.semantic_segmentation": 14,
     "sensor.camera.instance_segmentation": 15,
@@ -113,15 +111,6 @@ def _rgb() -> list[Attribute]:
     return _camera(*switches, *_floats(*RGB_FLOATS))
 
 
-def _lidar(*extra: Attribute) -> list[Attribute]:
-    ranges = _floats(
-        ("range", 10.0), ("rotation_frequency", 10.0), ("upper_fov", 10.0), ("lower_fov", -30.0),
-        ("horizontal_fov", 360.0),
-    )  # fmt: skip
-    counts = [_attribute("channels", INT, 32), _attribute("points_per_second", INT, 56000)]
-    return _sensor(*ranges, *counts, *extra)
-
-
 def _seed() -> Attribute:
     return _attribute("noise_seed", INT, 0)
 
@@ -147,9 +136,6 @@ def _entries() -> list[tuple[str, list[Attribute]]]:
         ("sensor.other.obstacle", _sensor(*_obstacle())),
         ("sensor.other.imu", _sensor(*_floats(*_imu_noise()), _seed())),
         ("sensor.other.gnss", _sensor(*_floats(*_gnss_noise()), _seed())),
-        ("sensor.other.radar", _sensor(*_radar(), _seed())),
-        ("sensor.lidar.ray_cast", _lidar(*_floats(*_lidar_noise()), _seed())),
-        ("sensor.lidar.ray_cast_semantic", _lidar()),
         ("util.actor.empty", [_role("default")]),
     ]
     return entries
@@ -164,11 +150,6 @@ def _obstacle() -> list[Attribute]:
     return _floats(("distance", 5.0), ("hit_radius", 0.5)) + flags
 
 
-def _radar() -> list[Attribute]:
-    cone = _floats(("horizontal_fov", 30.0), ("vertical_fov", 30.0), ("range", 100.0))
-    return [*cone, _attribute("points_per_second", INT, 1500)]
-
-
 def _imu_noise() -> list[tuple[str, float]]:
     stddev = [(f"noise_{kind}_stddev_{axis}", 0.0) for kind in ("accel", "gyro") for axis in "xyz"]
     return stddev + [(f"noise_gyro_bias_{axis}", 0.0) for axis in "xyz"]
@@ -176,13 +157,6 @@ def _imu_noise() -> list[tuple[str, float]]:
 
 def _gnss_noise() -> list[tuple[str, float]]:
     return [(f"noise_{kind}_{what}", 0.0) for kind in ("alt", "lat", "lon") for what in ("bias", "stddev")]
-
-
-def _lidar_noise() -> list[tuple[str, float]]:
-    return [
-        ("atmosphere_attenuation_rate", 0.004), ("dropoff_general_rate", 0.0), ("dropoff_intensity_limit", 0.8),
-        ("dropoff_zero_intensity", 0.4), ("noise_stddev", 0.0),
-    ]  # fmt: skip
 
 
 def library() -> list[Blueprint]:

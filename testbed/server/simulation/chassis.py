@@ -149,13 +149,16 @@ WHEEL_RADIUS_M = 0.355
 
 
 def default_physics(model: VehicleModel) -> PhysicsControl:
-    """Return the physics control that describes ``model`` in CARLA's terms (wheel positions in centimetres)."""
-    brake_nm = 9.0 * model.mass_kg * WHEEL_RADIUS_M / model.wheels
-    half_track_cm = 100.0 * (model.half_extent_m[1] - 0.25 if model.wheels > 2 else 0.0)
+    """Return the physics control that describes ``model`` in CARLA's terms (wheel positions in centimetres).
+
+    Two-wheelers have four wheels here as well, in pairs, as CARLA's do.
+    """
+    brake_nm = 9.0 * model.mass_kg * WHEEL_RADIUS_M / 4.0
+    half_track_cm = 100.0 * (model.half_extent_m[1] - 0.25 if model.wheels > 2 else 0.05)
     half_base_cm = 50.0 * model.wheelbase_m
     wheels: list[object] = []
     for x_cm, steer_deg in ((half_base_cm, 70.0), (-half_base_cm, 0.0)):
-        for y_cm in (-half_track_cm, half_track_cm) if model.wheels > 2 else (0.0,):
+        for y_cm in (-half_track_cm, half_track_cm):
             handbrake_nm = 0.0 if steer_deg else 2.0 * brake_nm
             position = [x_cm, y_cm, 100.0 * WHEEL_RADIUS_M]
             tyre: list[object] = [DEFAULT_TIRE_FRICTION, 0.25, steer_deg, 100.0 * WHEEL_RADIUS_M, brake_nm]

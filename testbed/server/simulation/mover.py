@@ -75,7 +75,7 @@ def step_vehicle(actor: Actor, vehicle: Vehicle, step_s: float, ground: Ground, 
     if vehicle.ackermann is not None:
         _follow_ackermann(vehicle, step_s)
     surface = ground.surface(motion.x_m, motion.y_m, motion.yaw_rad, vehicle.chassis.front_m, actor.id)
-    airborne = actor.gravity and actor.pose[2] > surface.z_m + 0.3
+    airborne = actor.pose[2] > surface.z_m + 0.3
     if vehicle.constant_velocity is not None:
         _glide(vehicle, motion, step_s)
     elif airborne:
