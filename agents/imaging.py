@@ -25,5 +25,6 @@ def to_batch(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Tensor:
     """Turn equally large RGB images into a float batch of shape (N, 3, H, W) in 0…1, channels last in memory."""
     import torch
 
-    stacked = np.ascontiguousarray(np.stack(list(images)) if not isinstance(images, np.ndarray) else images)
+    # A copy: pixels mapped from disk are read-only, which torch does not take.
+    stacked = np.array(images) if isinstance(images, np.ndarray) else np.stack(list(images))
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div_(255.0)
