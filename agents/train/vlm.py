@@ -298,18 +298,22 @@ def train_tower(
     *,
     warmup_steps: int = 6000,
     warmup_minutes: float = 40.0,
+    sign_steps: int = 2500,
+    sign_minutes: float = 20.0,
     steps: int = 9000,
     minutes: float = 60.0,
     rate: float = 1.5e-3,
     seed: int = 1,
 ) -> Path:
-    """Train the vision tower and write it, heads included, as ``vlm-tower``.
+    """Train the vision tower and write it, heads included, as ``vlm-tower``; finished stages in `out` are reused.
 
     Args:
         data: Folder that holds ``tsr``, ``alc`` and ``vd``.
         out: Where to write; None for the shipped weights' folder.
         warmup_steps: Steps on procedural pictures before the data sets; 0 for none.
         warmup_minutes: Upper bound of that.
+        sign_steps: Steps mostly on signs after that; 0 for none.
+        sign_minutes: Upper bound of that.
         steps: Steps on the data sets.
         minutes: Upper bound of that.
         rate: Peak learning rate on the data sets.
@@ -320,23 +324,27 @@ def train_tower(
     folder = weights.FOLDER if out is None else out
     torch.manual_seed(seed)
     model = vlm_tower.TowerWithHeads()
-    warmed = folder / "warmup.safetensors"
+    splits = open_data(data, "train")
+    warmed, signed = folder / "warmup.safetensors", folder / "signs.safetensors"
     if warmup_steps and not warmed.is_file():
         vlm_tower.warm_up(folder, steps=warmup_steps, minutes=warmup_minutes, seed=seed)
     if warmed.is_file():
         vlm_tower.restore(model, warmed)
-    sources = {task: vlm_tower.Pictures(split, seed) for task, split in open_data(data, "train").items()}
-    held_out = {task: vlm_tower.held_out(split) for task, split in open_data(data, "test").items()}
+    if sign_steps and not signed.is_file():
+        vlm_tower.learn_signs(model, splits["tsr"], folder, steps=sign_steps, minutes=sign_minutes, seed=seed)
+    if signed.is_file():
+        vlm_tower.restore(model, signed)
+    sources = {task: vlm_tower.Pictures(split, seed) for task, split in splits.items()}
 
-    def check() -> dict[str, float]:
+    def check(limit: int | None = 640) -> dict[str, float]:
         return {
             key: round(value, 4)
-            for task, (pixels, columns) in held_out.items()
-            for key, value in vlm_tower.evaluate(model, pixels, columns, task).items()
+            for task, split in open_data(data, "test").items()
+            for key, value in vlm_tower.evaluate(model, *vlm_tower.held_out(split, limit), task).items()
         }
 
     done = vlm_tower.optimise(model, sources, steps=steps, minutes=minutes, peak=rate, seed=seed, check=check)
-    figures = check()
+    figures = check(None)
     log.info("tower: %s", figures)
     card = provenance(data, done, started, rate=rate, seed=seed, shares=vlm_tower.SHARES) | {"figures": figures}
     return weights.save(TOWER, model.state_dict(), card, folder)

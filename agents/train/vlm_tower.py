@@ -4,9 +4,10 @@ Why before any language: a linear head on the mean image token needs a tenth of 
 costs through a language model's answer loss, and whatever the mean token tells linearly, the text model reads at
 once. The heads are thrown away afterwards; the tower is frozen from then on.
 
-Two stages: `warm_up` on procedural road pictures (`agents.train.warmup`), then `fine_tune` on the simulator's data
-sets. Both run on one thread and stop after a number of steps or minutes, whichever comes first; the learning rate
-follows a half cosine over whichever of the two is further along.
+Three stages: `warm_up` on procedural road pictures (`agents.train.warmup`); `learn_signs`, for which there are no
+procedural pictures, while those rehearse the other tasks; then all data sets together. All run on one thread and stop
+after a number of steps or minutes, whichever comes first; the learning rate follows a half cosine over whichever of
+the two is further along.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ from testbed.dataset.format import Split
 log = logging.getLogger(__name__)
 
 WARM_SHARES = {"alc": 24, "vd": 20}
-SHARES = {"alc": 32, "vd": 16, "tsr": 16}
-"""Pictures of each task in one step: most where single pixels decide."""
+SIGN_SHARES = {"alc": 12, "vd": 12, "tsr": 40}
+SHARES = {"alc": 22, "vd": 16, "tsr": 26}
+"""Pictures of each task in one step."""
 
 _ALC_SCALE = {"preview_offset_m": 0.3, "lateral_offset_m": 0.3, "heading_error_rad": 0.015, "curvature_1pm": 0.001}
 _EGO_LINES = slice(1, 3)
@@ -360,10 +362,11 @@ def box_overlap(found: Tensor, wanted: Tensor) -> Tensor:
     return shared / (areas - shared).clamp(min=1e-9)
 
 
-def held_out(split: Split) -> tuple[NDArray[np.uint8], Columns]:
-    """Return a split's pictures (N, H, W, 3) at model size and its columns."""
-    pixels = np.stack([fit(split.image(i), WINDOWS[split.task]) for i in range(len(split))])
-    return pixels, {key: torch.from_numpy(np.asarray(split.labels[key])) for key in Pictures.KEPT[split.task]}
+def held_out(split: Split, limit: int | None = None) -> tuple[NDArray[np.uint8], Columns]:
+    """Return a split's first pictures (N, H, W, 3) at model size and their columns."""
+    count = len(split) if limit is None else min(limit, len(split))
+    pixels = np.stack([fit(split.image(i), WINDOWS[split.task]) for i in range(count)])
+    return pixels, {key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in Pictures.KEPT[split.task]}
 
 
 def restore(model: TowerWithHeads, path: Path) -> None:
@@ -385,3 +388,15 @@ def warm_up(out: Path, *, steps: int = 6000, minutes: float = 60.0, seed: int = 
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, out / "warmup.safetensors")
     log.info("warm-up: %s", figures)
     return figures
+
+
+def learn_signs(
+    model: TowerWithHeads, split: Split, out: Path, *, steps: int = 2500, minutes: float = 20.0, seed: int = 1
+) -> int:
+    """Train on sign crops, mostly, and store the weights as ``signs.safetensors`` in `out`; return the steps done."""
+    sources: dict[str, Any] = {task: WarmupPictures(task, seed + 1) for task in ("alc", "vd")}
+    sources["tsr"] = Pictures(split, seed)
+    done = optimise(model, sources, steps=steps, minutes=minutes, peak=1.5e-3, seed=seed, shares=SIGN_SHARES)
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, out / "signs.safetensors")
+    return done

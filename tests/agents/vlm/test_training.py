@@ -68,7 +68,7 @@ def test_the_schedule_ends_at_its_steps_and_its_minutes() -> None:
 
 def test_every_stage_trains_and_hands_over_to_the_next(data, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO)
-    vlm.train_tower(data, tmp_path, warmup_steps=0, steps=2)
+    vlm.train_tower(data, tmp_path, warmup_steps=0, sign_steps=0, steps=2)
     vlm.train_base(data, tmp_path, steps=2, rounds=1)
     for kind in ("vd", "tandem"):
         vlm.train_adapter(kind, data, tmp_path, steps=2, rounds=1)
