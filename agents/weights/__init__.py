@@ -28,6 +28,7 @@ def save(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], fold
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path)
+    path.chmod(0o644)  # the library writes it for its owner alone
     content = {**card, "name": name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
     path.with_suffix(".json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
