@@ -44,6 +44,9 @@ TOWER = "vlm-tower"
 LAYOUTS: tuple[tuple[str, ...], ...] = (("tsr",), ("alc",), ("vd",), ("tsr", "alc", "vd"), ("alc", "vd"))
 """Conversations the base model knows: one question each (solo), three or two in one (tandem)."""
 
+ROUNDS = {"tsr": 1, "alc": 3, "vd": 2}
+"""Augmented versions of each training picture whose tokens are kept; fewer where there are more pictures."""
+
 BELL_BINS = 1.0
 """Standard deviation of a number's soft target, in bins."""
 
@@ -72,6 +75,10 @@ class Features:
         return Features(self.tokens[rows], self.choice[rows], self.box[rows])
 
 
+Shared = tuple[dict[str, Features], dict[str, Features]]
+"""Tokens of training and of held-out pictures by task."""
+
+
 def answers(task: str, columns: vlm_tower.Columns) -> tuple[Tensor, Tensor]:
     """Return choice (N,) and box (N, 4) of the columns of a task."""
     if task == "tsr":
@@ -88,7 +95,7 @@ def answers(task: str, columns: vlm_tower.Columns) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def features(network: Any, source: Any, rounds: int, seed: int) -> Features:
+def features(network: Any, source: Any, rounds: float, seed: int) -> Features:
     """Run the tower over augmented pictures of one task.
 
     Args:
@@ -99,7 +106,7 @@ def features(network: Any, source: Any, rounds: int, seed: int) -> Features:
     """
     random = torch.Generator().manual_seed(seed)
     parts: list[Features] = []
-    for _ in range(max(1, rounds * len(source.split) // 64)):
+    for _ in range(max(1, round(rounds * len(source.split)) // 64)):
         pixels, columns = source.draw(64)
         choice, box = answers(source.task, columns)
         parts.append(Features(encode(network, vlm_tower.jitter(pixels, random)), choice, box))
@@ -350,6 +357,17 @@ def train_tower(
     return weights.save(TOWER, model.state_dict(), card, folder)
 
 
+def start(out: Path | None, seed: int) -> tuple[VisionLanguageModel, dict[str, Any]]:
+    """Build the small model around the frozen tower ``vlm-tower`` in `out`; return it and the tower's card."""
+    torch.manual_seed(seed)
+    tensors, card = weights.load(TOWER, out)
+    model = models.build(models.small_blueprint())
+    own = {key.removeprefix("tower."): value for key, value in tensors.items() if key.startswith("tower.")}
+    model.network.model.vision_tower.timm_model.load_state_dict(own)
+    model.network.model.vision_tower.requires_grad_(False)
+    return model, card
+
+
 def train_base(
     data: Path,
     out: Path | None = None,
@@ -357,20 +375,27 @@ def train_base(
     steps: int = 3000,
     minutes: float = 20.0,
     rate: float = 1e-3,
-    rounds: int = 5,
+    rounds: float = 1.0,
     seed: int = 2,
+    shared: Shared | None = None,
 ) -> Path:
-    """Train projector and text model on the frozen tower ``vlm-tower`` in `out` and write ``vlm-base``."""
+    """Train projector and text model on the frozen tower ``vlm-tower`` in `out` and write ``vlm-base``.
+
+    Args:
+        data: Folder that holds ``tsr``, ``alc`` and ``vd``.
+        out: Where the tower is read and the base written; None for the shipped weights' folder.
+        steps: Upper bound.
+        minutes: Upper bound.
+        rate: Peak learning rate.
+        rounds: Factor of `ROUNDS`.
+        seed: Of everything.
+        shared: Result of `load_features`, when adapters are trained in the same process.
+    """
     started = time.monotonic()
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    tensors, tower_card = weights.load(TOWER, out)
-    model = models.build(models.small_blueprint())
-    own = {key.removeprefix("tower."): value for key, value in tensors.items() if key.startswith("tower.")}
-    model.network.model.vision_tower.timm_model.load_state_dict(own)
-    train, held_out = load_features(model, data, rounds, seed)
+    model, tower_card = start(out, seed)
+    train, held_out = load_features(model, data, rounds, seed) if shared is None else shared
     whiten_projector(model, train)
-    model.network.model.vision_tower.requires_grad_(False)
     layouts = dict(zip(LAYOUTS, (16, 24, 24, 6, 4), strict=True))
     reader = Reader(model)
 
@@ -387,15 +412,15 @@ def train_base(
 
 
 def load_features(
-    model: VisionLanguageModel, data: Path, rounds: int, seed: int, tasks: Sequence[str] = TASKS
-) -> tuple[dict[str, Features], dict[str, Features]]:
-    """Return tokens of augmented training pictures and of the held-out pictures as they are."""
+    model: VisionLanguageModel, data: Path, rounds: float, seed: int, tasks: Sequence[str] = TASKS
+) -> Shared:
+    """Return tokens of augmented training pictures and of the first 500 held-out pictures as they are."""
     network = core(model.network)
     train = {}
     for task, split in open_data(data, "train", tasks).items():
-        train[task] = features(network, vlm_tower.Pictures(split, seed), rounds, seed)
+        train[task] = features(network, vlm_tower.Pictures(split, seed), rounds * ROUNDS[task], seed)
         log.info("%s: %d augmented pictures seen by the tower", task, len(train[task]))
-    return train, {task: clean_features(network, split) for task, split in open_data(data, "test", tasks).items()}
+    return train, {task: clean_features(network, split, 500) for task, split in open_data(data, "test", tasks).items()}
 
 
 def train_adapter(
@@ -406,9 +431,9 @@ def train_adapter(
     steps: int = 500,
     minutes: float = 6.0,
     rate: float = 1e-3,
-    rounds: int = 4,
+    rounds: float = 1.0,
     seed: int = 3,
-    shared: tuple[dict[str, Features], dict[str, Features]] | None = None,
+    shared: Shared | None = None,
 ) -> Path:
     """Train the adapter of one solo task or of tandem and write it with its held-out figures.
 
@@ -419,7 +444,7 @@ def train_adapter(
         steps: Upper bound.
         minutes: Upper bound.
         rate: Peak learning rate.
-        rounds: Augmented versions per picture.
+        rounds: Factor of `ROUNDS`.
         seed: Of everything.
         shared: Result of `load_features`, when several adapters are trained in a row.
     """
