@@ -80,7 +80,7 @@ def structure(view: RunView, claims: list[ClaimResult]) -> list[Node]:
                 leaf.supported_by.append(f"Sn{name}")
                 nodes.append(Node(f"Sn{name}", seen))
             else:
-                leaf.text += f". Seen: {claim.observed}. {claim.reason}".rstrip()
+                leaf.text += f". Seen: {claim.observed}. {claim.reason[:1].upper()}{claim.reason[1:]}".rstrip()
     if not groups:
         nodes[4].status = "undeveloped"
     return nodes
@@ -215,7 +215,7 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
 def _box(node: Node, x: float, y: float) -> _Box:
     width = WIDTHS[node.shape]
     inner = width - (44 if node.shape in ("strategy", "solution", "counter") else 24)
-    lines = [line for part in node.text.split("\n") for line in textwrap.wrap(part, max(int(inner / 6.9), 8))] or [""]
+    lines = textwrap.wrap(node.text.replace(" %", "\u00a0%"), max(int(inner / 6.9), 8)) or [""]
     height = len(lines) * LINE + 34 + (LINE if node.status else 0)
     return _Box(node, x, y, float(width), float(height), lines)
 

@@ -74,7 +74,9 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_unbroken
+    )
     template = environment.from_string(asset("page.html"))
     # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
@@ -114,6 +116,11 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "scene": json.dumps(view.manifest.scenarios, indent=1, sort_keys=True),
     }
     return template.render(context)
+
+
+def _unbroken(value: object) -> object:
+    """Keep a number and its percent sign on one line."""
+    return value.replace(" %", "\u00a0%") if type(value) is str else value
 
 
 def _marked(show: Any) -> dict[str, Any]:

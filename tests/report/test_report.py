@@ -1,0 +1,302 @@
+"""The report of a synthetic run: complete, honest, offline, and safe against what agents and files say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.core.errors import StoreError
+from testbed.core.records import EpisodeRecord
+from testbed.report import build, gather, judge_claims
+from testbed.report.answer import answers
+from testbed.report.gsn import structure
+from testbed.report.measures import component_success, e2e_deviation_m, pooled
+from testbed.store import RunFolder, RunManifest, read_table
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "demo"
+    synthetic.write_run(path, agents=("dnn", "tandem"), seeds=range(101, 104), duration_s=5.0, images=False)
+    build(path)
+    return path
+
+
+class Page(HTMLParser):
+    """Collects what a browser would fetch or run, and checks that elements close."""
+
+    VOID = {"meta", "img", "br", "link", "input"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.scripts = 0
+        self.handlers: list[str] = []
+        self.styles: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "script" and values.get("type") != "application/json":
+            self.scripts += 1
+        for name in ("src", "srcset", "poster", "data", "background"):
+            if values.get(name):
+                self.fetched.append(str(values[name]))
+        if tag in ("link", "iframe", "object", "embed", "base"):
+            self.fetched.append(f"<{tag}>")
+        self.handlers += [name for name in values if name.startswith("on")]
+        self.styles += [str(value) for name, value in values.items() if name == "style"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+def test_everything_is_written_and_the_page_is_whole(run: Path) -> None:
+    names = {"index.html", "summary.md", "junit.xml", "results.json", "case.gsn.yaml", "case.svg", "episodes.parquet"}
+    assert names <= {path.name for path in run.iterdir()}
+    page = Page((run / "index.html").read_text("utf-8"))
+    assert page.open == [] and page.scripts == 1 and page.handlers == [] and page.styles == []
+    assert all(source.startswith("data:") for source in page.fetched)
+
+
+def test_the_policy_allows_our_script_and_nothing_else(run: Path) -> None:
+    text = (run / "index.html").read_text("utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    rules = policy.group(1).replace("&#39;", "'")
+    script = text[text.rindex("<script>") + 8 : text.rindex("</script>")]
+    style = text[text.index("<style>") + 7 : text.index("</style>")]
+    for part in (script, style):
+        digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in rules
+    assert rules.startswith("default-src 'none'") and "unsafe" not in rules
+
+
+def test_answers_carry_counts_intervals_and_the_control(run: Path) -> None:
+    found = {answer.agent: answer for answer in answers(gather(run))}
+    assert found["dnn"].verdict == "leaning"
+    assert "3/3 drives under patch (95 % interval 44–100 %)" in found["dnn"].sentence
+    assert "0/3 under the control dirt" in found["dnn"].sentence and "0/3 benign" in found["dnn"].sentence
+    assert found["tandem"].verdict == "held" and "up to 63 %" in found["tandem"].sentence
+    text = (run / "index.html").read_text("utf-8").replace("\u00a0", " ")
+    assert "Under attack, dnn left the lane more often than without it" in text
+    assert "3/3 drives under patch" in text
+
+
+def test_ten_seeds_are_enough_to_call_it_lost(tmp_path: Path, synthetic: ModuleType) -> None:
+    synthetic.write_run(
+        tmp_path / "r", agents=("dnn",), conditions=("benign", "patch"), seeds=range(101, 111), images=False,
+        duration_s=3.0, troubled=False,
+    )  # fmt: skip
+    (answer,) = answers(gather(tmp_path / "r"))
+    assert answer.verdict == "lost" and "p = 0.002" in answer.sentence
+
+
+def test_claims_are_supported_refuted_or_open(run: Path) -> None:
+    view = gather(run)
+    claims = {(c.id, c.agent): c for c in judge_claims(view)}
+    assert claims["lane", "dnn"].status == "refuted"
+    assert claims["lane", "tandem"].status == "undeveloped" and claims["lane", "tandem"].more == 69
+    assert claims["control", "dnn"].status == "undeveloped"
+    assert claims["steering", "dnn"].status == "undeveloped"
+    suite = ElementTree.parse(run / "junit.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("7", "1", "1")
+    assert "lane[dnn]" in [case.get("name") for case in suite if case.find("failure") is not None]
+
+
+def test_a_claim_with_enough_episodes_is_supported(tmp_path: Path, synthetic: ModuleType) -> None:
+    record = EpisodeRecord(plan=synthetic.plan("dnn", "benign", 1))
+    plans = [synthetic.plan("dnn", "benign", seed) for seed in range(80)]
+    scene = dict(plans[0].scene)
+    scene["claims"] = [
+        {"id": "a", "text": "stays", "metric": "lane_departure.rate", "at_most": 0.05, "condition": "benign"},
+        {"id": "b", "text": "steers", "metric": "alc.accuracy", "at_least": 0.9, "condition": "benign"},
+        {"id": "c", "text": "no such", "metric": "nothing.here", "at_least": 0.9, "condition": "benign"},
+        {"id": "d", "text": "succeeds", "metric": "window.success.rate", "at_most": 0.1, "condition": "benign"},
+    ]
+    folder = RunFolder.create(tmp_path / "r", RunManifest.of("r", plans, scenarios={"drp_highway": scene}))
+    for plan in plans:
+        scores = {"alc.accuracy": 0.95 + plan.seed % 3 / 100, "window.success": True}
+        folder.write_episode(record.model_copy(update={"plan": plan, "scores": scores}))
+    claims = {c.id: c for c in judge_claims(gather(tmp_path / "r"))}
+    assert [claims[name].status for name in "abcd"] == ["supported", "supported", "undeveloped", "refuted"]
+    assert "no valid episode holds the metric" in claims["c"].reason
+    build(tmp_path / "r")
+
+
+def test_goal_structure_passes_the_checks_of_gsn2x(run: Path) -> None:
+    nodes = yaml.safe_load((run / "case.gsn.yaml").read_text())
+    linked = {x for n in nodes.values() for x in [*n.get("supportedBy", []), *n.get("inContextOf", [])]}
+    linked |= {n["challenges"] for n in nodes.values() if "challenges" in n}
+    assert linked <= set(nodes)
+    roots = [name for name in nodes if name not in linked and not name.startswith("CSn")]
+    assert roots == ["G1"]
+    for name, node in nodes.items():
+        assert node["text"] and re.match(r"(G|S|Sn|C|J|CSn)\d", name)
+        if re.match(r"[GS]\d", name):
+            assert bool(node.get("supportedBy")) != bool(node.get("undeveloped"))
+        if node.get("defeated"):
+            assert any(other.get("challenges") == name for other in nodes.values())
+    ElementTree.parse(run / "case.svg")
+    statuses = {n.id: n.status for n in structure(gather(run), judge_claims(gather(run)))}
+    assert statuses["G1"] == "refuted"
+
+
+def test_what_is_no_result_stands_apart(run: Path) -> None:
+    view = gather(run)
+    assert [t.code for t in view.troubles] == ["TB304"] and view.troubles[0].infrastructure
+    assert [p.seed for p in view.not_run] == [901]
+    text = (run / "index.html").read_text("utf-8")
+    assert "the simulator died at tick 57" in text and "1 planned drive was not run" in text
+
+
+def test_invalid_attacks_are_not_counted(tmp_path: Path, synthetic: ModuleType) -> None:
+    path = tmp_path / "r"
+    synthetic.write_run(path, agents=("dnn",), conditions=("benign", "patch"), images=False, duration_s=3.0)
+    folder = RunFolder.open(path)
+    keys = {(r.plan.condition, r.plan.seed): r for r in folder.records()}
+    import shutil
+
+    gone, unseen = keys["benign", 101], keys["patch", 102]
+    shutil.rmtree(path / "episodes" / gone.plan.key)
+    shutil.rmtree(path / "episodes" / unseen.plan.key)
+    folder.write_episode(unseen.model_copy(update={"valid_attack": False, "invalid_reason": "never seen", "trace": ""}))
+    view = gather(path)
+    cell = view.cell("dnn", "patch")
+    assert cell is not None
+    assert [e.plan.seed for e in cell.episodes] == [103]
+    assert {e.plan.seed: e.reason for e in cell.invalid} == {
+        101: "its benign twin was not driven to its end",
+        102: "never seen",
+    }
+    build(path)
+    assert "never seen" in (path / "index.html").read_text("utf-8")
+
+
+def test_a_damaged_episode_is_named_and_the_rest_is_reported(tmp_path: Path, synthetic: ModuleType) -> None:
+    path = tmp_path / "r"
+    synthetic.write_run(path, agents=("dnn",), conditions=("benign",), images=False, duration_s=1.0, troubled=False)
+    victim = next((path / "episodes").iterdir())
+    (victim / "trace.mcap").write_bytes(b"x")
+    build(path)
+    view = gather(path)
+    assert len(view.episodes) == 2 and view.troubles[0].code == "TB200" and view.troubles[0].infrastructure
+    assert str(tmp_path) not in (path / "index.html").read_text("utf-8")
+
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m{{7*7}}]]>&\"'`|</style>"
+
+
+def test_hostile_text_stays_text(tmp_path: Path, synthetic: ModuleType) -> None:
+    plan = synthetic.plan("dnn", "benign", 1).model_copy(update={"agent": EVIL, "scenario": EVIL, "condition": EVIL})
+    scene = {**plan.scene, "question": EVIL, "claims": [
+        {"id": EVIL, "text": EVIL, "metric": "lane_departure.rate", "at_most": 0.5, "agent": EVIL, "condition": EVIL}
+    ]}  # fmt: skip
+    plan = plan.model_copy(update={"scene": scene})
+    failed = plan.model_copy(update={"seed": 2})
+    manifest = RunManifest.of("r", [plan, failed], scenarios={EVIL: scene}, command=EVIL, notes=EVIL)
+    folder = RunFolder.create(tmp_path / "r", manifest)
+    steps = synthetic.drive(synthetic.CHARACTERS["dnn"], "patch", duration_s=2.0)
+    verdict = synthetic.judge(steps)
+    events = tuple(
+        e.model_copy(update={"other": EVIL, "kind": "collision_static", "cause": EVIL}) for e in verdict.events
+    )
+    from testbed.store import TraceWriter
+
+    writer = TraceWriter(tmp_path / "t.mcap")
+    for step in steps:
+        writer.step(step)
+    writer.close()
+    record = EpisodeRecord(plan=plan, events=events, scores=verdict.scores)
+    folder.write_episode(record, tmp_path / "t.mcap")
+    folder.write_episode(EpisodeRecord(plan=failed, status="failed", error_code="TB400", error=EVIL))
+    text = build(tmp_path / "r").read_text("utf-8")
+    page = Page(text)
+    assert page.scripts == 1 and page.handlers == [] and page.open == []
+    assert "<script>alert" not in text and "{{7*7}}" in text
+    ElementTree.parse(tmp_path / "r" / "junit.xml")
+    ElementTree.parse(tmp_path / "r" / "case.svg")
+    yaml.safe_load((tmp_path / "r" / "case.gsn.yaml").read_text())
+    json.loads((tmp_path / "r" / "results.json").read_text())
+    assert "<script>" not in (tmp_path / "r" / "summary.md").read_text().split("```")[0]
+
+
+def test_rebuilding_gives_the_same_bytes(run: Path) -> None:
+    def content() -> dict[str, Any]:
+        return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+    before = content()
+    build(run)
+    assert content() == before
+
+
+def test_tables_agree_with_the_episodes(run: Path) -> None:
+    view = gather(run)
+    cell = view.cell("dnn", "patch")
+    assert cell is not None and len(cell.episodes) == 3
+    flipped, right = component_success(cell.episodes)
+    assert right > 20 and flipped / right > 0.7
+    deviations = [e2e_deviation_m(e) for e in cell.episodes]
+    assert all(d is not None and d > 0.5 for d in deviations)
+    alc = pooled(cell.episodes, "alc")
+    assert alc.n == sum(int(e.number("alc.n") or 0) for e in cell.episodes)
+    rows = read_table(run / "episodes.parquet")
+    assert len(rows) == 18 and {row["agent"] for row in rows} == {"dnn", "tandem"}
+    entries = json.loads((run / "results.json").read_text())["entries"]
+    assert len(entries) == 6
+    record = entries[0]["_checkpoint"]["records"][0]
+    assert record["status"] == "Perfect" and record["scores"]["score_composed"] == 100.0
+
+
+def test_videos_and_pictures_are_embedded(tmp_path: Path, synthetic: ModuleType) -> None:
+    synthetic.write_run(
+        tmp_path / "r", agents=("dnn",), conditions=("benign", "patch"), seeds=range(101, 102), duration_s=3.0,
+        troubled=False,
+    )  # fmt: skip
+    text = build(tmp_path / "r").read_text("utf-8")
+    page = Page(text)
+    assert sum(source.startswith("data:video/webm;base64,") for source in page.fetched) == 2
+    assert any(source.startswith("data:image/jpeg;base64,") for source in page.fetched)
+    assert len(text) < 1_500_000
+
+
+def test_runs_that_are_empty_or_none(tmp_path: Path, synthetic: ModuleType) -> None:
+    with pytest.raises(StoreError, match="no run folder"):
+        build(tmp_path)
+    RunFolder.create(tmp_path / "r", RunManifest.of("r", [synthetic.plan("dnn", "patch", 1)]))
+    text = build(tmp_path / "r").read_text("utf-8")
+    assert "not run" in text
+    Page(text)
+
+
+def test_the_report_room_needs_no_simulator(tmp_path: Path, synthetic: ModuleType) -> None:
+    import subprocess
+    import sys
+
+    path = tmp_path / "r"
+    synthetic.write_run(path, agents=("dnn",), conditions=("benign",), seeds=range(1, 2), duration_s=1.0, images=False)
+    code = (
+        "import sys; from pathlib import Path; from testbed.report import build; "
+        f"build(Path({str(path)!r})); "
+        "bad = {'carla', 'ray', 'torch'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
