@@ -39,7 +39,7 @@ class Lighting:
         shadow_blur_m: Width of the half shadow.
         sky_shadow: Part of the skylight that is lost where the sun is.
         fog_rgb: Radiance of dense fog.
-        fog_1pm: Extinction at road level, per metre.
+        fog_1pm: Extinction at the camera, per metre.
         fog_start_m: Distance at which fog starts.
         fog_falloff_1pm: Rate at which fog thins with height.
         wetness: Film of water on the road, 0 to 1.
@@ -130,7 +130,8 @@ class Lighting:
 
         glow = (0.4 + 0.6 * low) * (1.0 - overcast)
         # Under clouds light comes from above: what shadow is left lies below things, and falls on the skylight too.
-        toward = _mix(direction if altitude_deg > -1.0 else [0.0, 0.0, 1.0], [0.0, 0.0, 1.0], 0.85 * _smoothstep(0.4, 1.0, cloud))
+        up, dull = np.array([0.0, 0.0, 1.0]), _smoothstep(0.4, 1.0, cloud)
+        toward = _mix(direction if altitude_deg > -1.0 else up, up, 0.85 * dull)
         toward /= np.linalg.norm(toward)
         return cls(
             sun=(float(toward[0]), float(toward[1]), float(toward[2])),
@@ -144,7 +145,7 @@ class Lighting:
             cloud_rgb=rgb(_mix(0.42 * sunlight + 0.9 * ambient + 0.12 * day, 1.02 * grey * day, overcast)),
             cloud_cover=cloud,
             shadow_blur_m=0.02 + 0.35 * cloud,
-            sky_shadow=0.5 * _smoothstep(0.4, 1.0, cloud),
+            sky_shadow=0.5 * dull,
             fog_rgb=rgb(haze),
             fog_1pm=0.00035 + 0.05 * fog**2 + 0.0035 * rain + 0.02 * dust,
             fog_start_m=max(weather.fog_distance, 0.0) * (1.0 - rain),

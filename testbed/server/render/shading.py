@@ -381,7 +381,7 @@ def shade(
                 shine += light.sun_rgb * (sun * lobe * fresnel * (shininess + 8.0) * 0.125)
             lit = lit * (1.0 - fresnel)
 
-        fog = fog_share(distance, eye.position[2], view[2], light)
+        fog = fog_share(distance, view[2], light)
         fog_rgb = light.fog_rgb
         toward = wp.dot(view, light.sun)
         if toward > 0.0:

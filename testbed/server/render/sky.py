@@ -31,17 +31,12 @@ def sky_gradient(direction: wp.vec3, light: Light, glow: float) -> wp.vec3:
 
 
 @wp.func
-def fog_share(distance: float, height: float, slope: float, light: Light) -> float:
-    """Return how much of the light over a distance is fog, thinning exponentially with height above z = 0."""
+def fog_share(distance: float, slope: float, light: Light) -> float:
+    """Return how much of the light over a distance is fog, which thins along rays that climb."""
     way = wp.max(distance - light.fog_start_m, 0.0)
-    density = light.fog_1pm
-    k = light.fog_falloff_1pm
-    if k > 0.0:
-        density = density * wp.exp(-k * wp.clamp(height, 0.0, 50.0))
-        climb = k * slope * way
-        if climb > 1.0e-3:
-            density = density * (1.0 - wp.exp(-climb)) / climb
-    return 1.0 - wp.exp(-density * way)
+    climb = wp.max(light.fog_falloff_1pm * slope * way, 0.0)
+    # Mean of an exponential atmosphere along the ray, (1 - exp(-c)) / c, to first order.
+    return 1.0 - wp.exp(-light.fog_1pm * way / (1.0 + 0.5 * climb))
 
 
 @wp.func
@@ -62,7 +57,7 @@ def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, 
         shade = 1.08 - 0.30 * wp.clamp((height - 1.0 + light.cloud_cover) * 1.6, 0.0, 1.0)
         colour = colour * (1.0 - cover) + light.cloud_rgb * (cover * shade)
     way = wp.min(3000.0, 90.0 / wp.max(view[2], 0.002))
-    fog = fog_share(way, 1.0, view[2], light)
+    fog = fog_share(way, view[2], light)
     return colour * (1.0 - fog) + light.fog_rgb * fog
 
 
