@@ -106,6 +106,8 @@ class Session:
             world.apply_settings(settings)
         self._builder = StageBuilder(world, staging, decals)
         stage = self._stage = self._builder.build()
+        # Servers count actors on from one episode to the next; records must not depend on what came before.
+        self._numbers = {actor.id: number for number, actor in enumerate(self._builder.stage_actors, start=1)}
         self._images: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._hits: queue.SimpleQueue[Any] = queue.SimpleQueue()
         stage.camera.listen(self._images.put)
@@ -312,7 +314,7 @@ class Session:
         box = view.box(box_corners(pose, centre, half))
         if box is None or box[3] - box[1] < MIN_VEHICLE_PX:
             return None
-        return LeadTruth(traveller.actor_id, gap_m, speed_mps, box)
+        return LeadTruth(self._numbers.get(traveller.actor_id, traveller.actor_id), gap_m, speed_mps, box)
 
     def _collisions(self) -> tuple[Collision, ...]:
         found: list[Collision] = []
@@ -328,7 +330,8 @@ class Session:
             theirs = other.get_velocity()
             relative = math.hypot(mine.x - theirs.x, mine.y - theirs.y)
             static = not other.type_id.startswith(("vehicle.", "walker."))
-            found.append(Collision(0 if static else other.id, other.type_id, magnitude, relative))
+            number = 0 if static else self._numbers.get(other.id, other.id)
+            found.append(Collision(number, other.type_id, magnitude, relative))
 
     def _attack(self, view: View) -> AttackTruth | None:
         assert self._stage is not None

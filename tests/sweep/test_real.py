@@ -1,0 +1,80 @@
+"""The real loop under the scheduler: same bytes from one worker or two, and through killed simulators."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from testbed.scenario.expand import expand
+from testbed.scenario.loader import load_scenario, shipped_folder
+from testbed.store import RunFolder, write_table
+from testbed.sweep.catalogue import Installed
+from testbed.sweep.run import Means, Question, carry_out
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def question(tmp_path_factory: pytest.TempPathFactory) -> Question:
+    text = (shipped_folder() / "drp_highway.yaml").read_text()
+    path = tmp_path_factory.mktemp("scenario") / "short.yaml"
+    short = text[: text.index("adversaries:")].replace("duration_s: 6.5", "duration_s: 2")
+    path.write_text(short.replace("name: drp_highway", "name: short"))
+    scenario = load_scenario(path)
+    plans = expand(scenario, catalogue=Installed(), agents=["scripted", "constant"], seeds=[1, 2])
+    return Question("short", scenario.content.question, (scenario.content,), tuple(plans))
+
+
+def table(question: Question, folder: Path, jobs: int) -> bytes:
+    summary = carry_out(question, folder, Means(jobs))
+    assert summary.done + summary.found == len(question.plans)
+    run = RunFolder.open(folder)
+    assert run.verify() == []
+    write_table(folder / "episodes.parquet", run.records())
+    return (folder / "episodes.parquet").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def calm(question: Question, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return table(question, tmp_path_factory.mktemp("calm") / "run", jobs=1)
+
+
+def test_one_worker_or_two_give_the_same_bytes(question: Question, calm: bytes, tmp_path: Path) -> None:
+    assert table(question, tmp_path / "run", jobs=2) == calm
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGSTOP])
+def test_a_simulator_that_dies_or_hangs_changes_nothing(
+    question: Question, calm: bytes, tmp_path: Path, number: signal.Signals
+) -> None:
+    hit: list[int] = []
+
+    def sabotage() -> None:
+        deadline = time.monotonic() + 60.0
+        while not hit and time.monotonic() < deadline:
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    is_server = "testbed.server" in " ".join(process.cmdline())
+                    if is_server and time.time() - process.create_time() > 4.0:
+                        os.kill(process.pid, number)
+                        hit.append(process.pid)
+                        return
+                except psutil.Error:
+                    continue
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=sabotage)
+    thread.start()
+    try:
+        assert table(question, tmp_path / "run", jobs=1) == calm
+    finally:
+        thread.join()
+    assert hit
+    assert not psutil.pid_exists(hit[0])
