@@ -62,6 +62,18 @@ def test_nan_control_counts_as_none(drive: Any) -> None:
     assert math.isfinite(location.x) and vehicle.get_control().throttle == 0.0
 
 
+def test_absurd_impulses_stay_finite(drive: Any) -> None:
+    vehicle = drive.spawn()
+    for _ in range(50):
+        vehicle.add_impulse(carla.Vector3D(1e6, -1e6, 1e6))
+        vehicle.add_angular_impulse(carla.Vector3D(z=1e6))
+        vehicle.add_force(carla.Vector3D(1e6, 1e6, 1e6))
+    vehicle.set_target_velocity(carla.Vector3D(1e6, 1e6, 1e6))
+    drive.tick(20)
+    pose = vehicle.get_transform()
+    assert all(math.isfinite(v) for v in (pose.location.x, pose.location.y, pose.location.z, pose.rotation.yaw))
+
+
 def test_ackermann_reaches_its_speed(drive: Any) -> None:
     vehicle = drive.spawn()
     vehicle.apply_ackermann_control(carla.VehicleAckermannControl(speed=8.0, acceleration=3.0))

@@ -190,7 +190,10 @@ class Server:
         step = settings.fixed_delta_s or min(MAX_ASYNCHRONOUS_STEP_S, now - self._last_tick_s)
         # Keep the beat instead of drifting, but do not try to catch up after a pause.
         self._last_tick_s = due if now - due < period else now
-        self._tick(step, None)
+        try:
+            self._tick(step, None)
+        except Exception:  # as in dispatch: one bad tick must not end everybody's session
+            traceback.print_exc(file=sys.stderr)
         return max(0.0, self._last_tick_s + period - time.monotonic())
 
     def tick(self) -> None:
@@ -231,10 +234,13 @@ class Server:
         if not streams:
             return
         drop = not self.world.settings.synchronous
-        for stream_id, parts in self.suite.measure(sorted(streams)):
-            for connection in list(self._subscribers.get(stream_id, ())):
-                if not (drop and connection.backlog > ASYNCHRONOUS_BACKLOG):
-                    connection.message(*parts)
+        try:
+            for stream_id, parts in self.suite.measure(sorted(streams)):
+                for connection in list(self._subscribers.get(stream_id, ())):
+                    if not (drop and connection.backlog > ASYNCHRONOUS_BACKLOG):
+                        connection.message(*parts)
+        except Exception:  # the frame has been answered already; its remaining measurements are missing
+            traceback.print_exc(file=sys.stderr)
 
 
 def attach(loop: Loop, server: Server, calls: Any, streams: Any) -> None:

@@ -89,7 +89,11 @@ class Walker:
 
 @dataclass(slots=True)
 class TrafficLight:
-    """State and programme of a traffic light; states as in CARLA (red 0, yellow 1, green 2, off 3)."""
+    """State and programme of a traffic light; states as in CARLA (red 0, yellow 1, green 2, off 3).
+
+    `group` is common to the lights of a junction, 0 for a light on its own; of the `phases` of its junction this light
+    is green in number `phase`.
+    """
 
     state: int = 2
     green_s: float = 10.0
@@ -99,6 +103,8 @@ class TrafficLight:
     frozen: bool = False
     group: int = 0
     pole: int = 0
+    phase: int = 0
+    phases: int = 1
 
 
 @dataclass(slots=True)

@@ -10,6 +10,17 @@ from testbed.server.simulation.dynamics import Motion, advance
 from testbed.server.simulation.ground import Ground
 from testbed.server.simulation.transforms import ZERO, Vector, wrap_deg
 
+MAX_SPEED_MPS = 300.0
+MAX_YAW_RATE_RAD_S = 30.0
+
+
+def _bound(actor: Actor, motion: Motion) -> None:
+    """Keep velocities in a range that the integration survives, whatever impulses a client adds up."""
+    motion.vx_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, motion.vx_mps))
+    motion.vy_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, motion.vy_mps))
+    motion.yaw_rate_rad_s = max(-MAX_YAW_RATE_RAD_S, min(MAX_YAW_RATE_RAD_S, motion.yaw_rate_rad_s))
+    actor.fall_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, actor.fall_mps))
+
 
 def place(actor: Actor) -> None:
     """Make the motion state of a vehicle agree with the pose it was put to; velocities stay."""
@@ -72,6 +83,7 @@ def step_vehicle(actor: Actor, vehicle: Vehicle, step_s: float, ground: Ground, 
         push(actor, (fx * step_s, fy * step_s, fz * step_s))
         motion.yaw_rate_rad_s += vehicle.torque_nm * step_s / vehicle.chassis.yaw_inertia_kgm2
         vehicle.force_n, vehicle.torque_nm = ZERO, 0.0
+    _bound(actor, motion)
     if vehicle.ackermann is not None:
         _follow_ackermann(vehicle, step_s)
     surface = ground.surface(motion.x_m, motion.y_m, motion.yaw_rad, vehicle.chassis.front_m, actor.id)

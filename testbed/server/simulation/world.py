@@ -29,7 +29,7 @@ from testbed.server.simulation.chassis import WET_FRICTION_LOSS
 from testbed.server.simulation.collisions import Collision, CollisionSolver, StaticBox, StaticGrid, blocked
 from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.ground import Ground
-from testbed.server.simulation.lights import step_light
+from testbed.server.simulation.lights import coordinate, step_light
 from testbed.server.simulation.mover import step_vehicle, step_walker
 from testbed.server.simulation.settings import Settings, WeatherState
 from testbed.server.simulation.signs import SpeedLimits, gtsrb_class, plate, type_id
@@ -109,6 +109,8 @@ class World:
             if sign_class is not None:
                 actor.attributes.append(["gtsrb_class", 2, str(sign_class)])
             self.actors[actor.id] = actor
+        lights = {actor.signal_id: actor.light for actor in self.actors.values() if actor.light is not None}
+        coordinate(lights, bundle.network.phases)
 
     def set_statics(self, statics: Iterable[StaticBox]) -> None:
         """Replace the scenery that can be hit."""

@@ -391,20 +391,23 @@ def reset_all_traffic_lights(server: Server) -> None:
     """Start all programmes anew."""
     for actor in server.world.lights():
         assert actor.light is not None
-        lights.set_state(actor.light, lights.GREEN)
+        lights.restart(actor.light)
 
 
 @method("reset_traffic_light_group")
 def reset_traffic_light_group(server: Server, actor_id: object) -> None:
     """Start the programme of a light's group anew."""
-    lights.set_state(_light(server, actor_id), lights.GREEN)
+    for member in get_group_traffic_lights(server, actor_id):
+        lights.restart(_light(server, member))
 
 
 @method("get_group_traffic_lights")
 def get_group_traffic_lights(server: Server, actor_id: object) -> list[int]:
-    """Answer the lights that switch together: here each is its own group."""
-    _light(server, actor_id)
-    return [integer(actor_id)]
+    """Answer the lights of the same junction; a light on its own is its own group."""
+    light = _light(server, actor_id)
+    if not light.group:
+        return [integer(actor_id)]
+    return [actor.id for actor in server.world.lights() if actor.light is not None and actor.light.group == light.group]
 
 
 @method("get_light_boxes")
