@@ -40,7 +40,10 @@ VERBS: dict[str, str] = {
     "list": "show maps, agents, scenarios, sweeps and artefacts",
     "doctor": "check this installation",
 }
-"""Every verb and what it is for; the module of the same name carries it out."""
+"""Every verb and what it is for; the module of the same name carries it out, but for those in `MODULES`."""
+
+MODULES: dict[str, str] = {"list": "listing"}
+"""Verbs whose name as a module would hide a built-in function in this package."""
 
 EXAMPLES = """\
 examples:
@@ -70,7 +73,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _verb(name: str) -> Verb:
-    return cast(Verb, importlib.import_module(f"testbed.cli.{name}"))
+    return cast(Verb, importlib.import_module(f"testbed.cli.{MODULES.get(name, name)}"))
 
 
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:

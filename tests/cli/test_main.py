@@ -267,3 +267,13 @@ def test_shipped_files_fit_the_schema_that_editors_use() -> None:
 def test_the_parser_knows_every_verb() -> None:
     for verb in VERBS:
         assert verb in build_parser(verb).format_help()
+
+
+def test_no_verb_hides_a_builtin() -> None:
+    import builtins
+
+    import testbed.cli
+
+    for verb in VERBS:
+        build_parser(verb)
+    assert not set(vars(testbed.cli)) & set(vars(builtins)) - {name for name in vars(builtins) if name.startswith("__")}
