@@ -86,7 +86,7 @@ class JudgeLimits:
     brake_min_s: float = 0.2
     unneeded_stop_s: float = 1.0
     brake_excuse_s: float = 1.0
-    lead_time_gap_s: float = 2.5
+    lead_time_gap_s: float = 1.5
     lead_needed_mps2: float = 0.5
     sign_brake_distance_m: float = 100.0
     attack_window_s: float = 2.5

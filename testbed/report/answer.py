@@ -67,8 +67,11 @@ def _answer(view: RunView, agent: str, attack: str, versus: Versus | None) -> An
     words = dict(EVENT_KINDS)[kind]
     cell = view.cell(agent, attack)
     if cell is None or not cell.episodes:
-        invalid = f"; {len(cell.invalid)} were invalid" if cell is not None and cell.invalid else ""
-        return Answer(agent, attack, "none", WORDS["none"], f"No valid drive under {attack}{invalid}.")
+        if cell is None or not cell.invalid:
+            return Answer(agent, attack, "none", WORDS["none"], f"No drive under {attack} has ended.")
+        first = cell.invalid[0]
+        why = f"None of {len(cell.invalid)} drives under {attack} counts, for instance seed {first.plan.seed}"
+        return Answer(agent, attack, "none", "cannot be judged", f"{why}: {first.reason}.")
     rate = rate_of(cell.episodes, kind)
     benign = view.cell(agent, BENIGN)
     parts = [f"{words} in {rate.k}/{rate.n} drives under {attack} ({_percent(rate.interval)})"]

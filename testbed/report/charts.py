@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed import stats
+from testbed.report.words import clean
 
 WIDTH = 1000
 
@@ -32,14 +33,16 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
 
 def text(x: float, y: float, content: str, **attributes: object) -> str:
     """Return an SVG text element with escaped content."""
-    return tag("text", escape(content), x=float(x), y=float(y), **attributes)
+    return tag("text", escape(clean(content)), x=float(x), y=float(y), **attributes)
 
 
 def figure(content: str, height: float, title: str, description: str, *, width: float = WIDTH, class_: str = "") -> str:
     """Return a whole SVG picture."""
-    head = tag("title", escape(title)) + tag("desc", escape(description))
+    head = tag("title", escape(clean(title))) + tag("desc", escape(clean(description)))
     box = f"0 0 {width:g} {height:g}"
-    return tag("svg", head + content, viewBox=box, class_=f"chart {class_}".strip(), role="img", aria_label=title)
+    return tag(
+        "svg", head + content, viewBox=box, class_=f"chart {class_}".strip(), role="img", aria_label=clean(title)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,7 @@ def _segments(segments: Iterable[Segment], x: Scale, top: float, high: float) ->
     parts: list[str] = []
     for segment in segments:
         begin, end = x(segment.begin_s), x(segment.end_s)
-        hint = tag("title", escape(segment.hint)) if segment.hint else ""
+        hint = tag("title", escape(clean(segment.hint))) if segment.hint else ""
         opacity = 0.25 + 0.75 * min(max(segment.confidence, 0.0), 1.0)
         attributes = {"x": begin, "y": top, "width": max(end - begin, 0.5), "height": high, "fill_opacity": opacity}
         parts.append(tag("rect", hint, class_=f"seg {segment.kind}", **attributes))

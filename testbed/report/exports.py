@@ -13,15 +13,14 @@ from testbed.report.claims import ClaimResult
 from testbed.report.gather import Episode, RunView
 from testbed.report.page import lead_sentence
 from testbed.report.tables import all_tables
+from testbed.report.words import clean
 
 RESULTS_VERSION = 1
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
 def _markdown(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    flat = " ".join(_CONTROL.sub("", text).split())
+    flat = " ".join(clean(text).split())
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
 
 
@@ -69,32 +68,28 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
     """Return claims as JUnit test cases: refuted fails, undeveloped is skipped; failed episodes are errors."""
     cases: list[str] = []
     for claim in claims:
-        name = quoteattr(_clean(f"{claim.id}[{claim.agent}]"))
-        head = f"    <testcase classname={quoteattr(_clean(view.name))} name={name}"
+        name = quoteattr(clean(f"{claim.id}[{claim.agent}]"))
+        head = f"    <testcase classname={quoteattr(clean(view.name))} name={name}"
         told = f"{claim.text} ({claim.metric} {claim.bound}, {claim.given}); seen {claim.observed}"
         if claim.status == "supported":
-            cases.append(f"{head}><system-out>{escape(_clean(told))}</system-out></testcase>")
+            cases.append(f"{head}><system-out>{escape(clean(told))}</system-out></testcase>")
         elif claim.status == "refuted":
-            message = quoteattr(_clean(f"refuted: {claim.observed}"))
-            cases.append(f"{head}><failure message={message}>{escape(_clean(told))}</failure></testcase>")
+            message = quoteattr(clean(f"refuted: {claim.observed}"))
+            cases.append(f"{head}><failure message={message}>{escape(clean(told))}</failure></testcase>")
         else:
-            message = quoteattr(_clean(f"undeveloped: {claim.reason}"))
+            message = quoteattr(clean(f"undeveloped: {claim.reason}"))
             cases.append(f"{head}><skipped message={message}/></testcase>")
     for trouble in view.troubles:
         p = trouble.planned
-        name = quoteattr(_clean(f"{p.agent}, {p.condition}, seed {p.seed}"))
-        message = quoteattr(_clean(f"{trouble.code} {trouble.reason}"))
+        name = quoteattr(clean(f"{p.agent}, {p.condition}, seed {p.seed}"))
+        message = quoteattr(clean(f"{trouble.code} {trouble.reason}"))
         cases.append(f'    <testcase classname="episodes" name={name}><error message={message}/></testcase>')
     failed = sum(claim.status == "refuted" for claim in claims)
     skipped = sum(claim.status == "undeveloped" for claim in claims)
     counts = f'tests="{len(cases)}" failures="{failed}" errors="{len(view.troubles)}" skipped="{skipped}"'
     body = "\n".join(cases)
-    suite = f"  <testsuite name={quoteattr(_clean(view.manifest.run_id))} {counts}>\n{body}\n  </testsuite>"
+    suite = f"  <testsuite name={quoteattr(clean(view.manifest.run_id))} {counts}>\n{body}\n  </testsuite>"
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}\n</testsuites>\n'
-
-
-def _clean(text: str) -> str:
-    return _CONTROL.sub("", text)
 
 
 INFRACTIONS = {

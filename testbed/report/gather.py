@@ -204,6 +204,11 @@ def gather(path: Path, *, tracks: bool = True) -> RunView:
         except StoreError as error:
             unknown = PlannedEpisode(key=key, scenario="?", agent="?", condition="?", seed=0)
             troubles.append(Trouble(planned.get(key, unknown), error.code, _portable(str(error), path), True))
+        except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            # checksums hold, and yet the trace is none of ours
+            unknown = PlannedEpisode(key=key, scenario="?", agent="?", condition="?", seed=0)
+            reason = f"its trace makes no sense: {type(error).__name__}: {error}"
+            troubles.append(Trouble(planned.get(key, unknown), "TB200", reason, True))
     done = set(stored)
     not_run = [episode for episode in manifest.planned if episode.key not in done]
     controls = _controls(manifest)
@@ -302,10 +307,10 @@ def track_of(path: Path) -> Track:
             decisions.append(step.decision)
     return Track(
         frame=np.array([s.frame for s in steps], dtype=np.int64),
-        t_s=np.array([s.t_s for s in steps]),
-        offset_m=np.array([s.truth.lane.lateral_offset_m for s in steps]),
-        s_m=np.array([s.truth.lane.s_m for s in steps]),
-        visible_px=np.array([s.truth.attack.visible_px if s.truth.attack else 0.0 for s in steps]),
+        t_s=np.array([s.t_s for s in steps], dtype=np.float64),
+        offset_m=np.array([s.truth.lane.lateral_offset_m for s in steps], dtype=np.float64),
+        s_m=np.array([s.truth.lane.s_m for s in steps], dtype=np.float64),
+        visible_px=np.array([s.truth.attack.visible_px if s.truth.attack else 0.0 for s in steps], dtype=np.float64),
         patch_s=(reached[0], on_it[-1] if on_it else reached[0]) if reached else None,
         decisions=tuple(decisions),
         experts=tuple(str(expert_steering(preview[d.frame])) if d.frame in preview else "" for d in decisions),

@@ -13,6 +13,7 @@ from html import escape
 
 from testbed.report.claims import ClaimResult
 from testbed.report.gather import RunView
+from testbed.report.words import clean, unbroken
 
 SHAPES = {"G": "goal", "S": "strategy", "Sn": "solution", "CSn": "counter", "C": "context", "J": "justification"}
 
@@ -119,7 +120,7 @@ def to_yaml(nodes: list[Node]) -> str:
     defeated = {node.challenges for node in nodes if node.challenges}
     document: dict[str, dict[str, object]] = {}
     for node in nodes:
-        entry: dict[str, object] = {"text": node.text}
+        entry: dict[str, object] = {"text": clean(node.text)}
         if node.supported_by:
             entry["supportedBy"] = node.supported_by
         elif node.shape in ("goal", "strategy"):
@@ -208,14 +209,14 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="gsn" role="img" {size}>{title}'
-        f"<desc>{escape(described)}</desc>{style}{marker}{body}</svg>"
+        f"<desc>{escape(clean(described))}</desc>{style}{marker}{body}</svg>"
     )
 
 
 def _box(node: Node, x: float, y: float) -> _Box:
     width = WIDTHS[node.shape]
     inner = width - (44 if node.shape in ("strategy", "solution", "counter") else 24)
-    lines = textwrap.wrap(node.text.replace(" %", "\u00a0%"), max(int(inner / 6.9), 8)) or [""]
+    lines = textwrap.wrap(clean(unbroken(node.text)), max(int(inner / 6.9), 8)) or [""]
     height = len(lines) * LINE + 34 + (LINE if node.status else 0)
     return _Box(node, x, y, float(width), float(height), lines)
 

@@ -18,6 +18,7 @@ from testbed.report.gsn import STYLE, structure, to_svg
 from testbed.report.measures import EVENT_KINDS, rate_of
 from testbed.report.showcase import kind_of, outcome_words, showcases
 from testbed.report.tables import all_tables
+from testbed.report.words import clean, unbroken
 
 
 def asset(name: str) -> str:
@@ -74,9 +75,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_unbroken
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_fit)
     template = environment.from_string(asset("page.html"))
     # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
@@ -104,6 +103,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "shows": [_marked(show) for show in shows],
         "tables": all_tables(view),
         "failures": groups,
+        "max_rows": MAX_ROWS,
         "failures_note": "Every event of a valid drive. The perception error is the kind that was longest in force in "
         "the three seconds before; the picture is the first image that led to it.",
         "claims": claims,
@@ -118,9 +118,9 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     return template.render(context)
 
 
-def _unbroken(value: object) -> object:
-    """Keep a number and its percent sign on one line."""
-    return value.replace(" %", "\u00a0%") if type(value) is str else value
+def _fit(value: object) -> object:
+    """Make plain text fit for the page; markup of ours passes as it is."""
+    return unbroken(clean(value)) if type(value) is str else value
 
 
 def _marked(show: Any) -> dict[str, Any]:
@@ -169,6 +169,10 @@ def _groups(found: list[Failure]) -> list[tuple[str, list[Failure]]]:
         return failure.episode.plan.agent, failure.episode.plan.condition
 
     return [(f"{agent}, {condition}", list(members)) for (agent, condition), members in groupby(found, key=name)]
+
+
+MAX_ROWS = 60
+"""Events listed per agent and condition; the table file holds all of them."""
 
 
 def _drives(view: RunView) -> str:

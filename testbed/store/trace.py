@@ -38,6 +38,9 @@ from testbed.store.atomic import store_errors, temporary_name
 from testbed.store.codec import decision_from, step_from
 from testbed.store.schemas import LIBRARY, SCHEMAS, TOPICS
 
+MAX_PIXELS = 3840 * 2160
+"""Larger pictures in a trace are refused: no camera of a scenario makes them."""
+
 if TYPE_CHECKING:
     from mcap.reader import McapReader
 
@@ -206,8 +209,13 @@ class TraceFrame:
         """Return the picture, shape (h, w, 3), RGB uint8."""
         from PIL import Image as Pictures
 
-        with Pictures.open(io.BytesIO(self.jpeg), formats=("JPEG",)) as picture:
-            return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+        try:
+            with Pictures.open(io.BytesIO(self.jpeg), formats=("JPEG",)) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise StoreError(f"the picture at {self.t_s:.2f} s has {picture.width} x {picture.height} pixels")
+                return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+        except (OSError, ValueError, SyntaxError, Pictures.DecompressionBombError) as error:
+            raise StoreError(f"the picture at {self.t_s:.2f} s cannot be read: {error}") from error
 
 
 class TraceReader:
