@@ -1,8 +1,9 @@
-"""``testbed report RUN``: rebuild the report of a run from its stored episodes alone."""
+"""``testbed report RUN``: rebuild the report of a run from its stored episodes alone, or check what is stored."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from testbed.cli.work import build_report
@@ -11,9 +12,34 @@ from testbed.cli.work import build_report
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, for instance reports/drp10")
+    parser.add_argument("--verify", action="store_true", help="compare every stored file with its checksum instead")
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Rebuild and print the path."""
+    """Rebuild and print the path, or name every damaged file."""
+    if options.verify:
+        return verify(options.run)
     print(f"report: {build_report(options.run)}")
+    return 0
+
+
+def verify(folder: Path) -> int:
+    """Check a run; exit status 3 when something is damaged."""
+    from testbed.core.errors import StoreError
+    from testbed.store import RunFolder
+    from testbed.sweep.ledger import FILE_NAME, Ledger
+
+    run = RunFolder.open(folder)
+    damaged = [f"{damage.path}: {damage.reason}" for damage in run.verify()]
+    if (folder / FILE_NAME).exists():
+        try:
+            Ledger(folder / FILE_NAME).close()
+        except StoreError as error:
+            damaged.append(str(error))
+    for sentence in damaged:
+        print(f"damaged: {sentence}", file=sys.stderr)
+    if damaged:
+        print("the same run or sweep command does only the damaged episodes again", file=sys.stderr)
+        return StoreError.exit_code
+    print(f"{folder}: {len(run.keys())} episodes, every file as it was stored")
     return 0

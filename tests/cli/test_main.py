@@ -277,3 +277,15 @@ def test_no_verb_hides_a_builtin() -> None:
     for verb in VERBS:
         build_parser(verb)
     assert not set(vars(testbed.cli)) & set(vars(builtins)) - {name for name in vars(builtins) if name.startswith("__")}
+
+
+def test_verify_names_the_damaged_file(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "run", "drp_highway", "--agents", "dnn", "--seeds", "1-1", "--jobs", "1", "--out", "mine")
+    status, out, err = said(capsys, "report", "mine", "--verify")
+    assert (status, out, err) == (0, "mine: 3 episodes, every file as it was stored\n", "")
+    trace = next((bench / "mine" / "episodes").rglob("trace.mcap"))
+    trace.write_bytes(trace.read_bytes()[:-1])
+    status, _, err = said(capsys, "report", "mine", "--verify")
+    assert status == 3 and "trace.mcap" in err
+    status, _, err = said(capsys, "report", "nowhere", "--verify")
+    assert status == 3 and err.startswith("error[TB200]: nowhere is no run folder")
