@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 REPORTS = Path("reports")
 """Folder below the working directory that receives runs."""
 
-OUTCOMES: tuple[tuple[str, str], ...] = (
-    ("left lane", "lane_departure"),
-    ("collided", "collision"),
-    ("sped", "speed_limit"),
-    ("stopped", "unneeded_stop"),
+OUTCOMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("left lane", ("lane_departure", "outside_lane")),
+    ("collided", ("collision", "collision_pedestrian", "collision_vehicle", "collision_static")),
+    ("too fast", ("speed_limit",)),
+    ("braked for nothing", ("false_brake", "unneeded_stop")),
 )
-"""Column of the final table and the event kind it counts episodes with."""
+"""Columns of the final table and the kinds of events they count episodes with."""
+
+PULLED = ("pulled away", "window.success")
+"""Column and score: whether the ego was pulled beyond (lane - vehicle)/2 within the attack window."""
 
 
 def work(question: Question, options: argparse.Namespace, cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> int:
@@ -86,7 +89,14 @@ def _records(folder: Path, question: Question) -> list[EpisodeRecord]:
 
 
 def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> str:
-    """Return episodes with an event of each kind, as k/n per row, rows in order of appearance."""
+    """Return in how many episodes each outcome was seen, as k/n per row.
+
+    Attacks that were not delivered and episodes that failed are counted apart, never in n.
+
+    Args:
+        records: All records.
+        cell: Names the row of a record.
+    """
     rows: dict[tuple[str, ...], list[EpisodeRecord]] = {}
     for record in records:
         rows.setdefault(cell(record), []).append(record)
@@ -94,13 +104,15 @@ def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord
     lines = []
     for row, members in sorted(rows.items(), key=lambda item: item[0][2:] + item[0][:1]):
         done = [record for record in members if record.status == "done"]
-        counts = [
-            f"{sum(any(event.kind == kind for event in record.events) for record in done)}/{len(done)}"
-            for _, kind in OUTCOMES
-        ]
-        failed = len(members) - len(done)
-        lines.append([*row, *counts, str(failed) if failed else "-"])
-    return column_table([*header, *(title for title, _ in OUTCOMES), "failed"], lines)
+        counted = [record for record in done if record.valid_attack is not False]
+        pulls = [record.scores[PULLED[1]] for record in counted if record.scores.get(PULLED[1]) is not None]
+        counts = [f"{sum(map(bool, pulls))}/{len(pulls)}" if pulls else "-"]
+        for _, kinds in OUTCOMES:
+            hit = sum(any(event.kind in kinds for event in record.events) for record in counted)
+            counts.append(f"{hit}/{len(counted)}")
+        rest = (len(done) - len(counted), len(members) - len(done))
+        lines.append([*row, *counts, *(str(number) if number else "-" for number in rest)])
+    return column_table([*header, PULLED[0], *(title for title, _ in OUTCOMES), "invalid", "failed"], lines)
 
 
 def outcome_of(record: EpisodeRecord) -> str:

@@ -15,6 +15,7 @@ import pytest
 from testbed.cli import VERBS, build_parser, main, work
 from testbed.core import errors
 from testbed.core.errors import ArtefactError
+from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.scenario.loader import shipped_folder
 from testbed.sweep import catalogue, worker
 
@@ -147,8 +148,8 @@ def test_run_shows_progress_a_table_and_the_report(bench: Path, capsys: pytest.C
         "12 episodes into mine",
     ]
     assert any("12/12  " in line for line in lines)
-    assert any(line.split() == ["dnn", "drp", "2/2", "0/2", "0/2", "0/2", "-"] for line in lines)
-    assert any(line.split() == ["solo", "benign", "0/2", "0/2", "0/2", "0/2", "-"] for line in lines)
+    assert any(line.split() == ["dnn", "drp", "-", "2/2", "0/2", "0/2", "0/2", "-", "-"] for line in lines)
+    assert any(line.split() == ["solo", "benign", "-", "0/2", "0/2", "0/2", "0/2", "-", "-"] for line in lines)
     assert lines[-1] == "report: mine/index.html"
     status, out, _ = said(capsys, *command)
     assert status == 0 and "nothing to do: 12 of 12 episodes done" in out
@@ -289,3 +290,16 @@ def test_verify_names_the_damaged_file(bench: Path, capsys: pytest.CaptureFixtur
     assert status == 3 and "trace.mcap" in err
     status, _, err = said(capsys, "report", "nowhere", "--verify")
     assert status == 3 and err.startswith("error[TB200]: nowhere is no run folder")
+
+
+def test_the_table_counts_undelivered_attacks_and_failures_apart() -> None:
+    plan = EpisodePlan(scenario="s", scene={}, agent="dnn", condition="drp")
+    hit = Event(kind="collision_vehicle", t_s=1, frame=20, location_xyz_m=(0, 0, 0), ego_speed_mps=20)
+    records = [
+        EpisodeRecord(plan=plan, events=(hit,), scores={"window.success": True}, valid_attack=True),
+        EpisodeRecord(plan=plan, scores={"window.success": False}, valid_attack=True),
+        EpisodeRecord(plan=plan, events=(hit,), scores={"window.success": True}, valid_attack=False),
+        EpisodeRecord(plan=plan, status="failed", error_code="SIM_HANG"),
+    ]
+    table = work.result_table(records, lambda record: (record.plan.agent, record.plan.condition))
+    assert table.splitlines()[1].split() == ["dnn", "drp", "1/2", "0/2", "1/2", "0/2", "0/2", "1", "1"]
