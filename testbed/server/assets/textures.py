@@ -140,3 +140,57 @@ def tiles() -> Pixels:
     pixels = tinted((138, 74, 58), (noise(64, 97, 0.4, low=6), (10, 7, 6)))
     pixels[::8] *= 0.72
     return pixels
+
+
+@cache
+def slate() -> Pixels:
+    """Dark roofs of town houses, 64 x 64 px, made to repeat every 3 m."""
+    pixels = tinted((88, 86, 88), (noise(64, 98, 0.4, low=6), (8, 8, 8)))
+    pixels[::8] *= 0.75
+    return pixels
+
+
+@cache
+def gravel() -> Pixels:
+    """A farm track, evenly stony; 128 x 128 px, made to repeat every 4 m."""
+    stones, patches = noise(128, 99, 0.3, low=10), noise(128, 100, 1.4, low=3)
+    return tinted((158, 146, 124), (stones, (14, 13, 11)), (patches, (9, 8, 7)))
+
+
+STREET_FACADES, SHOP_FRONTS = 6, 3
+_STREET_WALLS: tuple[Rgb8, ...] = (
+    (216, 206, 186), (198, 176, 142), (160, 108, 88), (206, 204, 200), (178, 190, 186), (212, 184, 164),
+)  # fmt: skip
+_SHOP_SIGNS: tuple[Rgb8, ...] = ((150, 40, 36), (34, 78, 62), (40, 60, 110))
+
+
+@cache
+def street_facade(kind: int) -> Pixels:
+    """Upper floors of town houses, 128 x 128 px: two windows wide and two floors high, made to repeat every 6 m."""
+    grain, stains = noise(128, 110 + kind, 0.4, low=8), noise(128, 120 + kind, 1.6, low=3)
+    pixels = tinted(_STREET_WALLS[kind], (grain, (5, 5, 5)), (stains, (5, 5, 5)))
+    frame = linear((236, 234, 228) if kind != 4 else (110, 92, 76))
+    for row in (12, 76):
+        for column in (16, 80):
+            pixels[row - 3 : row + 40, column - 3 : column + 31] = frame
+            for pane in (0, 15):
+                pixels[row : row + 37, column + pane : column + pane + 13] = linear((62, 72, 84))
+            pixels[row + 11 : row + 13, column : column + 28] = frame
+            pixels[row + 40 : row + 43, column - 5 : column + 33] *= 0.7
+    pixels[::64] *= 0.85
+    return pixels
+
+
+@cache
+def shop_front(kind: int) -> Pixels:
+    """Ground floor of a town house, 128 x 64 px for 6 m by 3.2 m: a sign band, two panes, a door."""
+    pixels = tinted((172, 166, 156), (noise(128, 130 + kind, 0.4, low=8), (5, 5, 5)))[:64]
+    pixels[8:18, 4:124] = linear(_SHOP_SIGNS[kind])
+    pixels[11:15, 24:104:3] = linear((226, 222, 210))
+    for left, right in ((6, 44), (48, 86)):
+        pixels[21:54, left:right] = linear((56, 66, 76))
+        pixels[21:54, left : left + 2] = linear((200, 200, 196))
+        pixels[40:54, left + 4 : right - 4] = linear((104, 98, 90))
+    pixels[21:64, 94:118] = linear((92, 72, 56))
+    pixels[25:44, 99:113] = linear((66, 76, 86))
+    return pixels

@@ -16,7 +16,7 @@ import numpy as np
 
 from testbed.server.assets.shapes import Shape, grid_triangles, merged, smooth_normals
 from testbed.server.maps.network import RoadNetwork
-from testbed.server.maps.opendrive import Lane, LaneSection, Road
+from testbed.server.maps.opendrive import Lane, LaneSection, MapObject, Road
 from testbed.server.maps.reference_line import Floats
 from testbed.server.maps.stage import GROUND, ROAD, SIDEWALK, TERRAIN, Stage
 from testbed.server.render.mesh import Band, Material
@@ -29,6 +29,8 @@ _ASPHALT = frozenset(
     "driving bidirectional entry exit onRamp offRamp connectingRamp shoulder stop parking biking border restricted bus "
     "taxi HOV mwyEntry mwyExit special1 special2 special3".split()
 )
+# Objects that are paint on the road: a strip of it as long as the object gets their bands.
+PAINTED = frozenset({"crosswalk", "roadMark"})
 _RAISED = frozenset({"sidewalk", "walking", "curb"})
 _PAINT: dict[str, tuple[float, float, float]] = {"yellow": (0.72, 0.48, 0.05), "orange": (0.75, 0.3, 0.04)}
 _WHITE = (0.8, 0.8, 0.78)
@@ -71,6 +73,10 @@ def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
             continue
         cuts = {start, end}
         cuts.update(np.arange(math.ceil(start / piece_m) * piece_m, end, piece_m).tolist())
+        for item in road.objects:
+            if item.type in PAINTED:
+                half = 0.5 * item.length_m
+                cuts.update(s for s in (item.s_m - half, item.s_m + half) if start + 0.05 < s < end - 0.05)
         for lane in section.lanes.values():
             cuts.update(start + mark.s_offset_m for mark in lane.marks if 0.0 < mark.s_offset_m < end - start - 0.05)
         ordered = sorted(cuts)
@@ -85,6 +91,16 @@ def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
             step = _STEP_CHANGING_M if changing or tight else _STEP_CURVE_M if curved else _STEP_STRAIGHT_M
             stations = np.linspace(a, b, max(2, math.ceil((b - a) / step) + 1))
             yield Stretch(road, section, stations, road.edges(section, stations))
+
+
+def is_asphalt(lane: Lane) -> bool:
+    """Says whether a lane is paved for vehicles."""
+    return lane.type in _ASPHALT and not lane.surface
+
+
+def is_raised(lane: Lane) -> bool:
+    """Says whether a lane lies on a kerb."""
+    return lane.type in _RAISED
 
 
 def sheet(
@@ -106,8 +122,10 @@ def sheet(
     return Shape(vertices, normals, uv.reshape(-1, 2), triangles)
 
 
-def build_road(network: RoadNetwork, road: Road, stage: Stage) -> None:
-    """Puts the surfaces of one road on the stage."""
+def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: frozenset[int] = frozenset()) -> None:
+    """Puts the surfaces of one road on the stage, unless it leads through a junction whose surface is done."""
+    if road.junction in junctions_done:
+        return
     # Connecting roads overlap each other and the roads they join; a centimetre decides which paint lies on top.
     lower = -0.01 if road.junction != -1 else 0.0
     for number, stretch in enumerate(stretches(road)):
@@ -124,6 +142,11 @@ def build_road(network: RoadNetwork, road: Road, stage: Stage) -> None:
                     edges.append(edges[-1] + OVERHANG_M)
                 shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
                 stage.put(f"road_{label}_{lanes[0].id}", [(shape, material)], tag=ROAD, casts_shadow=False)
+            elif kind == "gravel":
+                edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
+                shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
+                shape = shape.with_uv(shape.uv / 4.0)
+                stage.put(f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=ROAD, casts_shadow=False)
             elif kind == "raised":
                 shape = _raised(stretch, lanes)
                 stage.put(f"sidewalk_{label}_{lanes[0].id}", [(shape, "paving")], tag=SIDEWALK, casts_shadow=False)
@@ -151,7 +174,8 @@ def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
     current: list[Lane] = []
     kind = ""
     for lane in lanes:
-        own = "asphalt" if lane.type in _ASPHALT else "raised" if lane.type in _RAISED else "median"
+        own = "asphalt" if is_asphalt(lane) else "raised" if is_raised(lane) else "median"
+        own = "gravel" if lane.surface and lane.type in _ASPHALT else own
         if own != kind and current:
             yield kind, current
             current = []
@@ -179,6 +203,9 @@ def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
             t = float(stretch.edges_m[lane_id].mean()) + line.t_offset_m
             rgb = _PAINT.get(mark.colour, _WHITE)
             bands.append(Band(round(t, 3), line.width_m, line.dash_m, line.gap_m, rgb))
+    for item in stretch.road.objects:
+        if item.type in PAINTED and abs(item.s_m - 0.5 * float(stretch.stations_m[0] + stretch.stations_m[-1])) < 0.05:
+            bands = _painted(item) if item.type == "crosswalk" else bands + _painted(item)
     material = Material(kind="road", bands=tuple(bands))
     for name, known in stage.scene.materials.items():
         if name.startswith("asphalt") and known == material:
@@ -188,14 +215,35 @@ def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
     return name
 
 
+def _painted(item: MapObject) -> list[Band]:
+    """Returns the paint of a crosswalk (stripes along the road), a stop line or the dashes of a yield line."""
+    if item.type != "crosswalk" and item.name != "YieldLine":
+        return [Band(round(item.t_m, 3), item.width_m, rgb=_WHITE)]
+    stripe, pitch = (0.5, 1.0) if item.type == "crosswalk" else (0.5, 0.75)
+    count = max(1, math.floor((item.width_m + pitch - stripe) / pitch))
+    return [Band(round(item.t_m + pitch * (k - 0.5 * (count - 1)), 3), stripe, rgb=_WHITE) for k in range(count)]
+
+
 def _raised(stretch: Stretch, lanes: Sequence[Lane]) -> Shape:
     """Returns a sidewalk with its two curb faces."""
     right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
     width = float((left - right).mean())
     top = sheet(stretch, [right, left], [CURB_M, CURB_M], [0.0, width])
     curbs = [sheet(stretch, [t, t], [CURB_M, -0.02], [0.0, CURB_M]) for t in (right, left)]
-    shape = merged([top, *curbs])
+    shape = merged([top, *curbs, *(_end_face(stretch, right, left, end) for end in (0, -1))])
     return shape.with_uv(shape.uv * 0.5)
+
+
+def _end_face(stretch: Stretch, right: Floats, left: Floats, end: int) -> Shape:
+    """Returns the kerb across the start (0) or the end (-1) of a sidewalk."""
+    s, road = stretch.stations_m[[end, end]], stretch.road
+    low, high = road.positions(s, np.array([right[end], left[end]])), CURB_M
+    points = np.concatenate((low + (0.0, 0.0, high), low - (0.0, 0.0, 0.02)))
+    yaw = float(road.line.sample(s)[2][0]) + (math.pi if end == 0 else 0.0)
+    width = abs(float(left[end] - right[end]))
+    uv = np.array([[0.0, 0.0], [width, 0.0], [0.0, high], [width, high]])
+    normals = np.tile([math.cos(yaw), math.sin(yaw), 0.0], (4, 1))
+    return Shape(points, normals, uv, np.array([[0, 1, 2], [1, 3, 2]]))
 
 
 _VERGE: tuple[tuple[float, float], ...] = ((0.0, -0.02), (1.6, -0.06), (4.5, -0.36), (10.0, -0.60))

@@ -15,6 +15,7 @@ import numpy as np
 from testbed.core.errors import MapError
 from testbed.server.maps.opendrive import (
     DRIVABLE,
+    Document,
     MapObject,
     Pose,
     Road,
@@ -64,7 +65,10 @@ class LanePoint:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A short piece of a road between two nodes of its reference line, with the chord for a first guess."""
+    """A short piece of a road between two nodes of its reference line, with the chord for a first guess.
+
+    All of its lanes lie within `reach_m` of its start.
+    """
 
     road: Road
     s0_m: float
@@ -73,6 +77,7 @@ class _Piece:
     y_m: float
     dx: float
     dy: float
+    reach_m: float
 
 
 class RoadNetwork:
@@ -83,23 +88,19 @@ class RoadNetwork:
         geo_reference: PROJ string of the header, may be empty.
         roads: roads by id.
         junctions: junction id -> connections (incoming road, connecting road, contact point, lane links).
+        phases: junction id -> groups of lights (signal ids) that switch together, in the order they turn green.
     """
 
-    def __init__(
-        self,
-        name: str,
-        geo_reference: str,
-        roads: dict[int, Road],
-        junctions: dict[int, list[tuple[int, int, str, dict[int, int]]]],
-    ) -> None:
+    def __init__(self, document: Document) -> None:
         """Builds the network and its grid; use :meth:`parse`."""
-        self.name = name
-        self.geo_reference = geo_reference
-        self.roads = roads
-        self.junctions = junctions
+        self.name = document.name
+        self.geo_reference = document.geo_reference
+        self.roads = document.roads
+        self.junctions = document.junctions
+        self.phases = document.phases
         self._grid: dict[tuple[int, int], list[_Piece]] = {}
         self._entries = 0
-        for road in roads.values():
+        for road in self.roads.values():
             self._insert(road)
 
     @classmethod
@@ -109,7 +110,7 @@ class RoadNetwork:
         Raises:
             MapError: the document cannot be understood; the message names the line.
         """
-        return cls(*parse_roads(xodr))
+        return cls(parse_roads(xodr))
 
     def road(self, road_id: int) -> Road:
         """Returns a road.
@@ -260,6 +261,8 @@ class RoadNetwork:
             for cell in _ring(column, row, ring):
                 for piece in self._grid.get(cell, ()):
                     rx, ry = x_m - piece.x_m, y_m - piece.y_m
+                    if math.hypot(rx, ry) - piece.reach_m > min(best_key[0], max_distance_m):
+                        continue
                     length2 = piece.dx * piece.dx + piece.dy * piece.dy
                     w = (rx * piece.dx + ry * piece.dy) / length2
                     if ring == 0 and not -0.6 < w < 1.6 and length2 > 4.0:
@@ -347,6 +350,7 @@ class RoadNetwork:
                 float(reference[i, 1]),
                 float(reference[i + 1, 0] - reference[i, 0]) or 1e-9,
                 float(reference[i + 1, 1] - reference[i, 1]),
+                float(stations[i + 1] - stations[i]) + float(np.abs(reach[:, i : i + 2]).max()) + 1.0,
             )
             first = np.floor((np.minimum(low[i], low[i + 1]) - 0.5) / _CELL_M).astype(int)
             last = np.floor((np.maximum(high[i], high[i + 1]) + 0.5) / _CELL_M).astype(int)

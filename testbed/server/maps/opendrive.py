@@ -92,7 +92,7 @@ class RoadMark:
 
 @dataclass(frozen=True)
 class Lane:
-    """A lane of a lane section; id 0 is the centre line, negative ids lie to the right."""
+    """A lane of a lane section; id 0 is the centre line, negative ids lie to the right; `surface` is "" for asphalt."""
 
     id: int
     type: str
@@ -100,6 +100,7 @@ class Lane:
     marks: tuple[RoadMark, ...]
     predecessor: int | None
     successor: int | None
+    surface: str = ""
 
     @property
     def drivable(self) -> bool:
@@ -289,15 +290,34 @@ def wrap_deg(angle_deg: float) -> float:
     return 180.0 - (180.0 - angle_deg) % 360.0
 
 
-def parse_roads(text: str) -> tuple[str, str, dict[int, Road], dict[int, list[tuple[int, int, str, dict[int, int]]]]]:
+@dataclass(frozen=True)
+class Document:
+    """What a document says.
+
+    Attributes:
+        name: map name.
+        geo_reference: PROJ string, may be empty.
+        roads: roads by id.
+        junctions: id -> connections (incoming road, connecting road, contact point, lane links incoming ->
+            connecting).
+        phases: junction id -> groups of signal ids that switch together, in the order in which they turn green.
+    """
+
+    name: str
+    geo_reference: str
+    roads: dict[int, Road]
+    junctions: dict[int, list[tuple[int, int, str, dict[int, int]]]]
+    phases: dict[int, tuple[tuple[str, ...], ...]]
+
+
+def parse_roads(text: str) -> Document:
     """Reads a document.
 
     Args:
         text: OpenDRIVE 1.4 document.
 
     Returns:
-        Map name, geo reference, roads by id, and junctions: id -> (incoming road, connecting road, contact point,
-        lane links incoming -> connecting).
+        Name, roads, junctions and the phases of their lights.
 
     Raises:
         MapError: malformed XML or an OpenDRIVE document that cannot be understood, with the line.
@@ -333,7 +353,22 @@ def parse_roads(text: str) -> tuple[str, str, dict[int, Road], dict[int, list[tu
         ]
         for node in root.all("junction")
     }
-    return name, reference.text if reference else "", roads, junctions
+    return Document(name, reference.text if reference else "", roads, junctions, _phases(root))
+
+
+def _phases(root: Node) -> dict[int, tuple[tuple[str, ...], ...]]:
+    """Reads which lights a junction's controllers switch, in the order of their sequence numbers."""
+    groups = {
+        node.string("id"): tuple(control.string("signalId") for control in node.all("control"))
+        for node in root.all("controller")
+    }
+    phases: dict[int, tuple[tuple[str, ...], ...]] = {}
+    for node in root.all("junction"):
+        named = sorted(node.all("controller"), key=lambda item: item.integer("sequence", 0))
+        found = tuple(groups[item.string("id")] for item in named if groups.get(item.string("id")))
+        if found:
+            phases[node.integer("id")] = found
+    return phases
 
 
 def _road(node: Node) -> Road:
@@ -445,6 +480,7 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
                 raise MapError(f"line {item.line}: lane {lane_id} is given by <border>; only <width> is read")
             link = item.child("link")
             before, after = (link.child(tag) if link else None for tag in ("predecessor", "successor"))
+            material = item.child("material")
             lanes[lane_id] = Lane(
                 id=lane_id,
                 type=item.string("type", "none"),
@@ -452,6 +488,7 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
                 marks=tuple(sorted((_mark(mark) for mark in item.all("roadMark")), key=lambda mark: mark.s_offset_m)),
                 predecessor=before.integer("id") if before else None,
                 successor=after.integer("id") if after else None,
+                surface=material.string("surface", "") if material else "",
             )
     return LaneSection(start_m, max(end_m, start_m), lanes)
 

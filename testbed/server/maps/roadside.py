@@ -18,6 +18,7 @@ from testbed.server.maps.stage import BRIDGE, GUARD_RAIL, POLE, STATIC, WALL, Ex
 from testbed.server.render.mesh import Material
 
 RAIL_GAP_M = 0.5  # from the edge of the pavement to the face of the guard rail
+_TIGHT_1PM = 1.0 / 130.0
 _RAILED = frozenset({"motorway", "rural", "townExpressway"})
 _BEAM = ((0.00, 0.44), (0.07, 0.49), (0.07, 0.54), (0.01, 0.60), (0.07, 0.66), (0.07, 0.71), (0.00, 0.76))
 _BARRIER = (
@@ -82,8 +83,17 @@ def build_roadside(network: RoadNetwork, road: Road, stage: Stage) -> None:
             if outermost.type == "median":
                 _median_barrier(network, stretch, side, label, stage)
             elif outermost.type not in ("sidewalk", "walking") and open_side(network, stretch, side):
-                _guard_rail(stretch, side, edge, label, stage)
+                if _needs_rail(stretch, side):
+                    _guard_rail(stretch, side, edge, label, stage)
                 _delineators(stretch, side, edge, label, stage)
+
+
+def _needs_rail(stretch: Stretch, side: int) -> bool:
+    """Says whether a side has a guard rail: on country roads only the outside of tight curves does."""
+    if stretch.road.type_at(float(stretch.stations_m[0]))[0] != "rural":
+        return True
+    # Curvature is positive to the right here, whose outside is the left.
+    return float((stretch.road.line.sample(stretch.stations_m)[3] * side).max()) > _TIGHT_1PM
 
 
 def _guard_rail(stretch: Stretch, side: int, edge: Floats, label: str, stage: Stage) -> None:

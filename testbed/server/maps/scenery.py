@@ -7,10 +7,12 @@ their names and order depend on the network and the seed only.
 from __future__ import annotations
 
 from testbed.server.maps.carriageway import build_road
+from testbed.server.maps.crossings import build_junctions
 from testbed.server.maps.network import RoadNetwork
 from testbed.server.maps.roadside import build_roadside, build_structures
 from testbed.server.maps.signage import build_signs
 from testbed.server.maps.stage import SceneryObject, Stage
+from testbed.server.maps.streetscape import build_streetscape
 from testbed.server.maps.terrain import Terrain, build_terrain
 from testbed.server.maps.vegetation import build_houses, build_vegetation
 from testbed.server.render.scene import Scene
@@ -31,8 +33,9 @@ def build_scenery(network: RoadNetwork, scene: Scene, seed: int = 0) -> list[Sce
     """
     stage = Stage(scene)
     terrain = Terrain(network, seed)
+    junctions_done = build_junctions(network, stage)
     for road in network.roads.values():
-        build_road(network, road, stage)
+        build_road(network, road, stage, junctions_done)
     build_terrain(terrain, stage)
     for road in network.roads.values():
         build_roadside(network, road, stage)
@@ -40,4 +43,5 @@ def build_scenery(network: RoadNetwork, scene: Scene, seed: int = 0) -> list[Sce
     build_signs(network, stage)
     build_vegetation(network, terrain, stage, seed)
     build_houses(network, terrain, stage, seed)
+    build_streetscape(network, terrain, stage, seed)
     return stage.objects

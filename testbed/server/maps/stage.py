@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ Extent = tuple[float, float, float]
 
 # CARLA 0.9.16 semantic tags.
 ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, SIGN = 1, 2, 3, 4, 5, 6, 8
-VEGETATION, TERRAIN, STATIC, GROUND, BRIDGE, GUARD_RAIL = 9, 10, 20, 25, 26, 28
+VEGETATION, TERRAIN, CAR, STATIC, GROUND, BRIDGE, GUARD_RAIL = 9, 10, 14, 20, 25, 26, 28
 
 FIRST_INSTANCE_ID = 1_000_001
 
@@ -67,6 +68,10 @@ _MATERIALS: dict[str, Material] = {
     "brick": Material(texture="brick"),
     "hall": Material(texture="hall", specular=0.1),
     "tiles": Material(texture="tiles"),
+    "gravel": Material(texture="gravel"),
+    "slate": Material(texture="slate"),
+    **{f"facade_{kind}": Material(texture=f"facade_{kind}") for kind in range(textures.STREET_FACADES)},
+    **{f"shop_{kind}": Material(texture=f"shop_{kind}", specular=0.1) for kind in range(textures.SHOP_FRONTS)},
     "white_plastic": Material(albedo=textures.linear_rgb((235, 235, 232)), specular=0.1),
     "black_plastic": Material(albedo=textures.linear_rgb((28, 28, 30)), specular=0.1),
     "reflector": Material(albedo=textures.linear_rgb((250, 150, 40)), specular=0.4),
@@ -88,6 +93,10 @@ _TEXTURES: dict[str, Callable[[], textures.Pixels]] = {
     "brick": lambda: textures.facade(1),
     "hall": lambda: textures.facade(2),
     "tiles": textures.tiles,
+    "gravel": textures.gravel,
+    "slate": textures.slate,
+    **{f"facade_{kind}": partial(textures.street_facade, kind) for kind in range(textures.STREET_FACADES)},
+    **{f"shop_{kind}": partial(textures.shop_front, kind) for kind in range(textures.SHOP_FRONTS)},
 }
 
 

@@ -35,11 +35,14 @@ class Terrain:
     """
 
     def __init__(self, network: RoadNetwork, seed: int) -> None:
-        """Samples the roads every ten metres and draws the hills from the seed."""
+        """Samples the roads every ten metres, every four on hills, and draws the hills from the seed."""
+        elevations = {road.elevation.rows[0][1] if road.elevation.constant else None for road in network.roads.values()}
+        self._flat = len(elevations) == 1 and None not in elevations
+        spacing = 10.0 if self._flat else 4.0
         points: list[Floats] = []
         widths: list[Floats] = []
         for road in network.roads.values():
-            s = np.linspace(0.0, road.length_m, max(2, math.ceil(road.length_m / 10.0) + 1))
+            s = np.linspace(0.0, road.length_m, max(2, math.ceil(road.length_m / spacing) + 1))
             for section in road.sections:
                 own = s[(s >= section.start_m - 1e-6) & (s <= section.end_m + 1e-6)]
                 if len(own):
@@ -50,6 +53,10 @@ class Terrain:
         self._points = np.concatenate(points)
         self._half = np.concatenate(widths)
         self.low_m, self.high_m = self._points[:, :2].min(axis=0), self._points[:, :2].max(axis=0)
+        plain = [road for road in network.roads.values() if road.junction == -1]
+        street_m = sum(road.length_m for road in plain if road.type_at(0.0)[0] == "town")
+        # Towns are built on level ground.
+        self.lawn_m = 60.0 if street_m > 0.5 * sum(road.length_m for road in plain) else 0.0
         generator = np.random.default_rng(seed)
         count = 14
         wavelength = np.geomspace(260.0, 2600.0, count)
@@ -61,7 +68,11 @@ class Terrain:
         self._crop = generator.integers(0, len(FIELDS), (64, 64))
 
     def nearest(self, xy_m: Floats) -> tuple[Floats, Floats]:
-        """Returns distance from the edge of the nearest road and that road's height, each (N,), at points (N, 2)."""
+        """Returns distance from the nearest road's edge and height of the roads around, each (N,), at points (N, 2).
+
+        Where roads lie at different heights, theirs are averaged with the inverse fourth power of the distance: beside
+        a road the land follows it, between two it leads smoothly from one to the other.
+        """
         distance = np.empty(len(xy_m))
         height = np.empty(len(xy_m))
         step = max(1, 4_000_000 // len(self._points))
@@ -71,7 +82,11 @@ class Terrain:
             best = squared.argmin(axis=1)
             rows = np.arange(len(part))
             distance[first : first + step] = np.sqrt(squared[rows, best]) - self._half[best]
-            height[first : first + step] = self._points[best, 2]
+            if self._flat:
+                height[first : first + step] = self._points[best, 2]
+            else:
+                weight = (squared + 4.0) ** -2
+                height[first : first + step] = weight @ self._points[:, 2] / weight.sum(axis=1)
         return np.maximum(distance, 0.0), height
 
     def heights(self, xy_m: Floats) -> Floats:
@@ -81,10 +96,11 @@ class Terrain:
     def heights_and_distance(self, xy_m: Floats) -> tuple[Floats, Floats]:
         """Returns ground heights and distances from the nearest road, each (N,), at points (N, 2)."""
         distance, base = self.nearest(xy_m)
+        away = distance - self.lawn_m
         waves = np.sin(xy_m @ self._waves + self._phase) @ self._gain / self._gain.sum()
         ridge = np.sin(2.3 * (xy_m @ self._waves[:, :6]) + self._phase[:6]).mean(axis=1)
-        bank = _smooth((distance - 8.0) / 30.0) * 3.2 * ridge
-        hills = _smooth((distance - 40.0) / 420.0) * (26.0 * waves + 7.0)
+        bank = _smooth((away - 8.0) / 30.0) * 3.2 * ridge
+        hills = _smooth((away - 40.0) / 420.0) * (26.0 * waves + 7.0)
         rim = _smooth((distance - 500.0) / 1300.0) * 55.0
         ground: Floats = base - BELOW_ROAD_M + bank + hills + rim
         return ground, distance
@@ -171,7 +187,7 @@ def _patch(
     normals = np.column_stack((-slope[0], -slope[1], np.ones(len(xy))))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     use = np.array(FIELDS)[terrain.land_use(centres)]
-    use[distance < 14.0] = "grass"
+    use[distance < max(14.0, terrain.lawn_m)] = "grass"
     parts = []
     for name in sorted(set(use.tolist())):
         chosen = np.tile(use == name, 2)

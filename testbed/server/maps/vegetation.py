@@ -126,6 +126,8 @@ def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed:
                 edge = outer_edges(stretch, side)
                 if edge is None or not open_side(network, stretch, side, 4.0):
                     continue
+                if stretch.across()[-1 if side > 0 else 0].type in ("sidewalk", "walking"):
+                    continue
                 length = float(stretch.stations_m[-1] - stretch.stations_m[0])
                 mood = generator.uniform()
                 count = int(generator.poisson(length * (0.02 if mood < 0.35 else 0.10 if mood < 0.75 else 0.22)))
@@ -252,7 +254,7 @@ def house(length_m: float, width_m: float, wall_m: float, roof_m: float, wall: s
 
 
 def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts hamlets beside country roads and motorways, and houses along streets in towns."""
+    """Puts hamlets beside country roads and motorways; houses along streets are part of the streetscape."""
     generator = np.random.default_rng((seed, 2))
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
@@ -271,23 +273,6 @@ def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int
             )
             hall = generator.uniform() < 0.12
             number += _house(terrain, stage, generator, pose[0], pose[1], yaw, number, hall, clear_m=25.0)
-    for road in roads:
-        if road.type_at(0.0)[0] == "motorway" or road.length_m < 30.0:
-            continue
-        for stretch in stretches(road):
-            lanes = stretch.across()
-            for side in (-1, 1):
-                if not lanes or lanes[-1 if side > 0 else 0].type not in ("sidewalk", "walking"):
-                    continue
-                edge = outer_edges(stretch, side)
-                assert edge is not None
-                for s in np.arange(stretch.stations_m[0] + 12.0, stretch.stations_m[-1] - 8.0, 20.0).tolist():
-                    if generator.uniform() < 0.25:
-                        continue
-                    x, y, _, _, heading, _ = road.pose(
-                        s, float(edge.mean()) + side * float(generator.uniform(9.0, 12.0))
-                    )
-                    number += _house(terrain, stage, generator, x, y, math.radians(heading), number, False, clear_m=6.5)
 
 
 def _house(

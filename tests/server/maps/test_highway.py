@@ -27,7 +27,7 @@ def client_map(bundle: MapBundle) -> carla.Map:
 def test_the_shipped_file_is_what_the_generator_writes() -> None:
     assert highway_xodr() == DATA_FILE.read_text(encoding="utf-8")
     assert highway_xodr() == highway_xodr()
-    assert available_maps() == ["highway"]
+    assert available_maps() == ["highway", "rural", "town"]
 
 
 def test_lane_centres_agree_with_the_client_to_a_millimetre(bundle: MapBundle, client_map: carla.Map) -> None:
