@@ -26,7 +26,7 @@ from testbed.dataset.studio import BLOCK_CYCLE, TEST_BLOCK
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    for task, count in (("alc", 24), ("vd", 40), ("tsr", 172)):
+    for task, count in (("alc", 16), ("vd", 24), ("tsr", 172)):
         generate(task, root / task, count=count, seed=3, progress=lambda line: None)
     return root
 
@@ -107,7 +107,7 @@ def test_sign_crops_have_all_classes_and_sizes(folder: Path) -> None:
 
 
 def test_equal_seeds_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
-    again = generate("alc", tmp_path, count=24, seed=3, progress=lambda line: None)
+    again = generate("alc", tmp_path, count=16, seed=3, progress=lambda line: None)
     for name in ("train.images.npy", "test.images.npy"):
         assert (again / name).read_bytes() == (folder / "alc" / name).read_bytes()
     first, second = load_split(folder / "alc", "train"), load_split(again, "train")

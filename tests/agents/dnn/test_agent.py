@@ -32,7 +32,7 @@ def agent() -> Agent:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small data set of a seed that no training has seen."""
     root = tmp_path_factory.mktemp("held_out")
-    for task, count in (("alc", 100), ("vd", 60), ("tsr", 172)):
+    for task, count in (("alc", 60), ("vd", 40), ("tsr", 86)):
         generate(task, root / task, count=count, seed=991, progress=lambda line: None)
     return root
 
@@ -50,7 +50,7 @@ def test_lane_answers(agent: Agent, data: Path) -> None:
         assert answer.lateral_offset_m is not None
         errors.append(abs(answer.lateral_offset_m - float(split.labels["preview_offset_m"][i])))
         hits += answer.steering == STEERING_CLASSES[split.labels["steering"][i]]
-    assert hits / len(split) >= 0.85  # 25 pictures: 95 % leave room for a few
+    assert hits / len(split) >= 0.85  # 15 pictures: 95 % leave room for two
     assert float(np.median(errors)) < 0.08
 
 
