@@ -52,6 +52,7 @@ def work(question: Question, options: argparse.Namespace, cell: Callable[[Episod
         if options.jobs is not None and options.jobs > 1:
             raise UsageError("one CARLA server runs one episode at a time", hint="leave --jobs out with --carla")
         jobs = 1
+        check_server(options.carla)
     folder: Path = options.out or REPORTS / question.run_id
     means = Means(jobs=jobs, ray=options.ray, runner=RunnerSpec(carla=options.carla, device=options.device))
     with Console(len(question.plans)) as console:
@@ -71,6 +72,21 @@ def work(question: Question, options: argparse.Namespace, cell: Callable[[Episod
         console.warn(f"{summary.failed} of {summary.planned} episodes failed; the report lists them with their reasons")
         return 1
     return 0
+
+
+def check_server(address: str) -> None:
+    """Reach a CARLA server once before workers are started for it.
+
+    Args:
+        address: ``HOST:PORT``.
+
+    Raises:
+        UnreachableError: Nothing answers there.
+        VersionMismatchError: It is another version than the client's.
+    """
+    from testbed.client import connect
+
+    connect(address).close()
 
 
 def build_report(folder: Path) -> Path:

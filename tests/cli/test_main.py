@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -303,3 +304,25 @@ def test_the_table_counts_undelivered_attacks_and_failures_apart() -> None:
     ]
     table = work.result_table(records, lambda record: (record.plan.agent, record.plan.condition))
     assert table.splitlines()[1].split() == ["dnn", "drp", "1/2", "0/2", "1/2", "0/2", "0/2", "1", "1"]
+
+
+def test_an_unreachable_server_is_told_before_anything_is_started(
+    bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    status, _, err = said(capsys, "run", "drp_highway", "--agents", "dnn", "--carla", address)
+    assert status == 3 and err.startswith(f"error[TB302]: no CARLA server answers at {address}: Connection refused")
+    assert not (bench / "reports").exists()
+
+
+@pytest.mark.slow
+def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        command = [sys.executable, "-m", "testbed", "serve", "--port", str(busy.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 3
+    assert "is in use" in done.stderr and done.stderr.count("\n") == 1
