@@ -19,8 +19,10 @@ A failure of the simulator is never a driving failure: it is raised, and whoever
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.metadata
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +93,9 @@ class EpisodeRunner:
     def _agent(self, name: str) -> Agent:
         if name not in self._agents:
             self._agents[name] = agents.load(name)
+            if "torch" in sys.modules:
+                # beside a simulator two threads wait for each other at every layer: several times slower than one
+                importlib.import_module("torch").set_num_threads(1)
         return self._agents[name]
 
     def _drop(self) -> None:
