@@ -2,10 +2,11 @@
 
 ::
 
-    z (rows, columns) --blur--> u --clip(u - t, 0, 1)--> stains --enlarge, x grain, x max--> added albedo of the texels
+    z (rows, columns) --blur--> clip to [0, 1] --x where--> stains --enlarge, x grain, x max--> albedo of the texels
 
-The threshold t is the quantile of u that leaves the perturbable share, so the share holds at every step and stains fade
-out at their edges. The clipping passes gradients straight through: a cell outside the bounds can come back.
+``where`` (0-1) says which cells may be changed at all. It is chosen anew from time to time: the perturbable share of
+the cells whose gradients have asked most for brightness, fading out at its borders. Clipping and ``where`` both let
+gradients pass straight through, so that a cell outside the bounds or the choice goes on asking and can come back.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from adversaries.road_patch.shape import PatchShape, grain
 
 WANDER = 0.5
 """How far a parameter may leave [0, 1] before it is pulled back; what lies beyond would come back too late."""
+
+BORDER = 0.08
+"""Share of the cells over which the choice fades out."""
 
 
 def _kernel(sigma: float) -> Tensor:
@@ -47,18 +51,33 @@ class Cells:
         self._along = _kernel(shape.blur_cells[0]).view(1, 1, -1, 1)
         self._across = _kernel(shape.blur_cells[1]).view(1, 1, 1, -1)
         self._grain = torch.from_numpy(grain(shape))
+        self.where = torch.ones_like(self.z, requires_grad=False)
+        self.choose(self.z)
+
+    def _blur(self, field: Tensor) -> Tensor:
+        half_along, half_across = self._along.shape[2] // 2, self._across.shape[3] // 2
+        field = F.conv2d(F.pad(field[None, None], (0, 0, half_along, half_along), mode="replicate"), self._along)
+        return F.conv2d(F.pad(field, (half_across, half_across, 0, 0), mode="replicate"), self._across)[0, 0]
 
     def stains(self) -> Tensor:
-        """Return the cells after blurring and clipping, shape (rows, columns), 0-1."""
-        field = self.z[None, None]
-        field = F.pad(field, (0, 0, self._along.shape[2] // 2, self._along.shape[2] // 2), mode="replicate")
-        field = F.conv2d(field, self._along)
-        field = F.pad(field, (self._across.shape[3] // 2, self._across.shape[3] // 2, 0, 0), mode="replicate")
-        field = F.conv2d(field, self._across)[0, 0]
+        """Return the cells after blurring, clipping and choosing, shape (rows, columns), 0-1."""
+        field = self._blur(self.z)
         with torch.no_grad():
-            threshold = max(0.0, float(torch.quantile(field.flatten(), 1.0 - self.shape.perturbable_share)))
-            clipped = (field - threshold).clamp(0.0, 1.0)
-        return field + (clipped - field).detach()
+            bounded = field.clamp(0.0, 1.0) * self.where
+        return field + (bounded - field).detach()
+
+    def choose(self, asking: Tensor) -> None:
+        """Choose the perturbable share of the cells anew.
+
+        Args:
+            asking: How much each cell asks for brightness, shape (rows, columns); only the order counts.
+        """
+        with torch.no_grad():
+            order = self._blur(asking.detach()).flatten().argsort(stable=True)
+            rank = torch.empty_like(order, dtype=torch.float32)
+            rank[order] = torch.linspace(0.0, 1.0, len(order))
+            bare = 1.0 - self.shape.perturbable_share
+            self.where = ((rank - bare) / BORDER).clamp(0.0, 1.0).view_as(self.z)
 
     def paint(self, stains: Tensor) -> Tensor:
         """Return the added linear albedo of stains (rows, columns), shape ``shape.texels``."""

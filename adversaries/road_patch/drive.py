@@ -7,7 +7,7 @@ which a bicycle of any wheelbase obeys, with ``c`` the lane's curvature and ``a`
     ds/dt = v cos(h) / (1 - c l)      dl/dt = v sin(h)      dh/dt = a / v - c ds/dt      da/dt = (wanted - a) / lag
 
 Offset l, heading h, curvature c and acceleration a are positive to the left. Sato et al. bound the change of the
-steering angle per step instead of a lag; the lag is the embedded server's (actuator and tyres together).
+steering angle per step instead of a lag.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ DECISION_EVERY_STEPS = 2
 LATERAL_MPS2 = 1.8
 """What a Left or Right answer asks of the shared driver (agents/driver.py)."""
 
-LAG_S = 0.16
+LAG_S = 0.2
+"""A little more than the embedded server's actuator and tyres have together (0.17 s at 25 m/s), to be on the safe
+side."""
 
 Watch = Callable[["View"], float]
 """A lane model: one picture in, preview offset in m out, positive left."""
@@ -161,7 +163,7 @@ def drive(
     watch: Watch,
     *,
     window_s: float = 2.5,
-    sight_m: float = 45.0,
+    sight_m: tuple[float, float] = (28.0, 14.0),
     forced: Sequence[tuple[float, int]] = (),
 ) -> Drive:
     """Drive through a situation with a model at the wheel.
@@ -171,8 +173,8 @@ def drive(
         seed: Stages the situation.
         watch: The model; it is shown every second step, as in an episode.
         window_s: How long after reaching the patch the drive goes on.
-        sight_m: Decisions are kept as moments while the patch's near end is no farther than this from the camera and
-            its far end is still ahead.
+        sight_m: Decisions are kept as moments from where the ego is this far before the patch's near end until it is
+            this far before its far end; elsewhere no patch moves a preview point 25 m ahead.
         forced: ``(from_s, sign)`` overrides of the model's answers from a time on, to visit poses that an attack leads
             to before it succeeds.
     """
@@ -190,7 +192,7 @@ def drive(
             offset_m = watch(view)
             sign = next((sign for from_s, sign in reversed(forced) if t_s >= from_s), steering_sign(offset_m))
             answers.append((t_s + situation.latency_s, sign))
-            if motion.s_m + sight_m > situation.near_m and motion.s_m + 4.0 < situation.far_m:
+            if situation.near_m - sight_m[0] < motion.s_m < situation.far_m - sight_m[1]:
                 moments.append(Moment(t_s, motion, view, offset_m))
         while answers and answers[0][0] <= t_s + 1e-9:
             acting = answers.pop(0)[1]

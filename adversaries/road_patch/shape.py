@@ -28,10 +28,13 @@ class PatchShape:
         rows: Cells along the road, row 0 at the far end.
         columns: Cells across, column 0 at the left edge.
         texels_per_cell: Texels per cell and direction.
-        max_added_albedo: Largest linear albedo added to the road; old asphalt has about 0.12, fresh lane paint 0.8.
+        max_added_albedo: Largest linear albedo added to the road. Asphalt has about 0.16 and lane paint 0.8, so 0.6
+            stays below paint.
         perturbable_share: Largest share of the texels that may be changed.
         blur_cells: Standard deviation of the smoothing that turns cells into stains, (along, across).
         grain_seed: Seed of the grain, equal for all patches that are compared.
+        lines_m: Where lane lines run through the patch, from its middle, positive right. They are left as they are.
+        line_width_m: Width that is left alone around each.
     """
 
     length_m: float = 36.0
@@ -39,10 +42,12 @@ class PatchShape:
     rows: int = 300
     columns: int = 45
     texels_per_cell: int = 2
-    max_added_albedo: float = 0.35
+    max_added_albedo: float = 0.6
     perturbable_share: float = 0.5
     blur_cells: tuple[float, float] = (3.0, 1.2)
     grain_seed: int = 1
+    lines_m: tuple[float, ...] = (-1.8, 1.8)
+    line_width_m: float = 0.36
 
     @property
     def texels(self) -> tuple[int, int]:
@@ -77,7 +82,17 @@ def grain(shape: PatchShape) -> NDArray[np.float32]:
     inside = np.clip(0.82 + 0.16 * mixed, 0.4, 1.0)
     frayed = 1.0 + 0.5 * noise(shape.texels, (2.0 * per, 2.0 * per), rng)
     edge = np.minimum(_inwards(shape.rows, per, 10.0)[:, None], _inwards(shape.columns, per, 2.5)[None])
-    return np.asarray(inside * np.clip(edge * frayed, 0.0, 1.0), dtype=np.float32)
+    return np.asarray(inside * np.clip(edge * frayed, 0.0, 1.0) * _clear(shape)[None], dtype=np.float32)
+
+
+def _clear(shape: PatchShape) -> NDArray[np.float64]:
+    """Return 0 for texel columns on lane lines and 1 for the others: no dirt is brighter than paint."""
+    columns = shape.texels[1]
+    at_m = ((np.arange(columns) + 0.5) / columns - 0.5) * shape.width_m
+    clear = np.ones(columns)
+    for line_m in shape.lines_m:
+        clear = np.where(np.abs(at_m - line_m) < shape.line_width_m / 2.0, 0.0, clear)
+    return clear
 
 
 def _inwards(cells: int, per: int, reach: float) -> NDArray[np.float64]:

@@ -10,10 +10,11 @@ import agents
 from adversaries.artefact import Surrogate
 from adversaries.road_patch.pull import PreviewOffset
 from agents import weights
-from agents.dnn.lanes import LaneNet
+from agents.dnn import WEIGHTS
+from agents.dnn.agent import load_lane_net
 
 AGENT = "dnn"
-WEIGHTS = "dnn-lane"
+MODEL = WEIGHTS["alc"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,9 @@ def load_victim() -> Victim:
     Raises:
         WeightsError: If its weights are missing or altered.
     """
-    tensors, card = weights.load(WEIGHTS)
-    model = LaneNet().to(memory_format=torch.channels_last)
-    model.load_state_dict(tensors)
-    model.eval().requires_grad_(False)
-    latency_ms = agents.card(AGENT).latency_ms[0]
+    model = load_lane_net().to(memory_format=torch.channels_last)
     return Victim(
         model.preview_offset,
-        latency_ms / 1e3,
-        Surrogate(agent=AGENT, model=WEIGHTS, weights_sha256=str(card["sha256"])),
+        agents.card(AGENT).latency_ms[0] / 1e3,
+        Surrogate(agent=AGENT, model=MODEL, weights_sha256=str(weights.card(MODEL)["sha256"])),
     )

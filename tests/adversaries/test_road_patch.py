@@ -8,7 +8,7 @@ import torch
 
 from adversaries.road_patch import names_of, place_of, sides_of
 from adversaries.road_patch.cells import Cells
-from adversaries.road_patch.drive import Motion, Situation, drive, steering_sign
+from adversaries.road_patch.drive import LAG_S, Motion, Situation, drive, steering_sign
 from adversaries.road_patch.pull import PullSettings, first_seed, pull
 from adversaries.road_patch.shape import PatchShape, dirt, grain
 from testbed.core.errors import UsageError
@@ -65,7 +65,7 @@ def test_the_search_lowers_its_loss_and_moves_the_toy_out_of_its_lane(side):
         float(toy_model(view.image(texels)[None])[0]) for texels in (torch.zeros(SHAPE.texels), found.texels)
     )
     assert side * clean < 0.1 and side * dirty > 0.4
-    assert found.curve[0].success == 0.0 and found.curve[-1].success == 1.0
+    assert found.curve[0].success == 0.0 and max(point.success for point in found.curve) == 1.0
     halves = found.texels[:, :4].sum(), found.texels[:, 5:].sum()
     assert side * (halves[0] - halves[1]) > 0
 
@@ -77,13 +77,13 @@ def test_the_same_seed_finds_the_same_patch():
     assert first_seed(0) >= 1_000_000
 
 
-def test_random_dirt_has_the_values_of_the_attack_and_does_not_move_the_toy():
-    found = pull(ToyWorld(), toy_model, 1, SHAPE, seed=1, settings=PullSettings(rounds=3, epochs_per_round=20))
-    control = dirt(SHAPE, 5, found.texels.numpy())
-    assert np.array_equal(np.sort(control, None), np.sort(found.texels.numpy(), None))
-    texels = torch.from_numpy(control)
-    done = [drive(ToyWorld(), seed, lambda view: float(toy_model(view.image(texels)[None])[0])) for seed in range(5)]
-    assert sum(item.left_lane(1) for item in done) <= 1
+def test_random_dirt_has_the_values_of_the_attack_in_other_places():
+    attack = dirt(PatchShape(), 9)
+    control = dirt(PatchShape(), 5, attack)
+    assert np.array_equal(np.sort(control, None), np.sort(attack, None))
+    assert abs(np.corrcoef(control.ravel(), attack.ravel())[0, 1]) < 0.4
+    with pytest.raises(ValueError, match="4 values"):
+        dirt(SHAPE, 5, np.zeros(4, np.float32))
 
 
 def test_the_budget_holds_whatever_the_parameters():
@@ -109,8 +109,8 @@ def test_the_bicycle_turns_a_class_into_the_lateral_acceleration_it_asks_for():
     for _ in range(40):
         motion = motion.advance(1.8, 25.0, 0.0)
     # constant acceleration after the lag: l = a / 2 (t - lag)^2, heading = a (t - lag) / v
-    assert motion.left_m == pytest.approx(0.9 * (2.0 - 0.16) ** 2, rel=0.03)
-    assert motion.heading_rad == pytest.approx(1.8 * (2.0 - 0.16) / 25.0, rel=0.03)
+    assert motion.left_m == pytest.approx(0.9 * (2.0 - LAG_S) ** 2, rel=0.03)
+    assert motion.heading_rad == pytest.approx(1.8 * (2.0 - LAG_S) / 25.0, rel=0.03)
     assert [steering_sign(offset) for offset in (0.2, 0.1, -0.1, -0.2)] == [1, 0, 0, -1]
 
 
