@@ -51,7 +51,9 @@ def primary_kind(view: RunView) -> str:
 
 
 def answers(view: RunView) -> list[Answer]:
-    """Return one answer per agent and attack."""
+    """Return one answer per agent and attack; per agent where nothing was attacked."""
+    if not view.attacks:
+        return [answer for agent in view.agents if (answer := _benign_answer(view, agent)) is not None]
     tests = all_versus_benign(view, primary_kind(view))
     return [
         _answer(view, agent, attack, tests.get((agent, attack))) for attack in view.attacks for agent in view.agents
@@ -60,6 +62,18 @@ def answers(view: RunView) -> list[Answer]:
 
 def _percent(interval: stats.Interval) -> str:
     return f"95 % interval {interval.low * 100:.0f}–{interval.high * 100:.0f} %"
+
+
+def _benign_answer(view: RunView, agent: str) -> Answer | None:
+    kind = primary_kind(view)
+    cell = view.cell(agent, BENIGN)
+    if cell is None or not cell.episodes:
+        return None
+    rate = rate_of(cell.episodes, kind)
+    words = dict(EVENT_KINDS)[kind]
+    kept = "kept its lane" if kind == "lane_departure" else "nothing went wrong"
+    sentence = f"{words[0].upper()}{words[1:]} in {rate.k}/{rate.n} benign drives ({_percent(rate.interval)})."
+    return Answer(agent, BENIGN, "unclear" if rate.k else "held", words if rate.k else kept, sentence)
 
 
 def _answer(view: RunView, agent: str, attack: str, versus: Versus | None) -> Answer:

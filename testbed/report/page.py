@@ -40,7 +40,7 @@ def content_policy(css: str, js: str) -> str:
 
 def lead_sentence(view: RunView, found: list[Answer]) -> str:
     """Return the answer to the question in one sentence."""
-    if not found:
+    if not view.attacks:
         return "No attack was driven: this run shows benign driving only."
     verb = {"lane_departure": "left the lane", "collision": "collided", "speed_limit": "drove too fast"}.get(
         primary_kind(view), "failed"
@@ -148,6 +148,8 @@ def _marked(show: Any) -> dict[str, Any]:
         "chart": Markup(show.chart),
         "start_s": show.start_s,
         "end_s": show.end_s,
+        "others": show.others,
+        "attacked": show.attacked,
     }
 
 

@@ -60,6 +60,8 @@ class Showcase:
     chart: str
     start_s: float
     end_s: float
+    others: bool
+    attacked: bool
 
 
 def kind_of(view: RunView, condition: str) -> str:
@@ -109,13 +111,26 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
     )
     count = sum(1 for e in same if e.plan.condition == chosen.plan.condition)
     why = (
-        f"the median of {count} drives under {chosen.plan.condition} by largest offset" if count > 1 else "the only one"
+        f"the median of {count} drives under {chosen.plan.condition} by largest offset"
+        if count > 1
+        else f"its only drive under {chosen.plan.condition}"
     )
     clips = tuple(_clip(view, episode, patch_s, videos) for episode in drives)
     end_s = max((float(line.t_s[-1]) for line in lines), default=0.0)
     # the still picture a reader sees first: just before the artefact, where the videos begin to differ
     start_s = max(patch_s[0] - 0.5, 0.0) if patch_s is not None else 0.0
-    return Showcase(agent, world, chosen.plan.seed, why, clips, chart, round(start_s, 2), round(end_s, 2))
+    return Showcase(
+        agent,
+        world,
+        chosen.plan.seed,
+        why,
+        clips,
+        chart,
+        round(start_s, 2),
+        round(end_s, 2),
+        len(lines) > len(clips),
+        patch_s is not None,
+    )
 
 
 def outcome_words(episode: Episode) -> str:
