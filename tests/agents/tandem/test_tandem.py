@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+import agents
+from agents.tandem.agent import TandemAgent
+from testbed.core.types import Agent
+
+from ..vlm import shipped
+
+
+@pytest.fixture(scope="module")
+def agent() -> TandemAgent:
+    torch.set_num_threads(1)
+    loaded = agents.load("tandem")
+    assert isinstance(loaded, TandemAgent)
+    return loaded
+
+
+def test_it_is_right_on_held_out_pictures(agent) -> None:
+    figures = shipped.score(agent)
+    assert min(figures["tsr"], figures["alc"], figures["vd"]) >= 0.9 and figures["iou"] >= 0.6, figures
+
+
+def test_the_card_holds_the_bar(agent) -> None:
+    assert isinstance(agent, Agent)
+    figures = agent.card.figures
+    assert min(figures[key] for key in ("tsr_accuracy", "alc_accuracy", "vd_presence")) >= 0.95
+    assert figures["vd_mean_iou"] >= 0.6
+    assert 0 < agent.card.latency_ms[0] <= 45
+    assert set(agent.card.weights) == {"vlm-base.safetensors", "vlm-tandem.safetensors"}
+    assert agents.card("tandem") == agent.card
+
+
+@pytest.mark.parametrize("crop", [True, False])
+def test_a_decision_is_one_forward_pass(agent, crop) -> None:
+    calls = []
+    network = agent.reader.model.network
+    parts = {"whole": network, "text": network.model.language_model, "tower": network.model.vision_tower}
+    hooks = [part.register_forward_hook(lambda *_args, name=name: calls.append(name)) for name, part in parts.items()]
+    try:
+        sign = shipped.rows("tsr")[0][0] if crop else None
+        answer = agent.perceive(shipped.observation(shipped.rows("alc")[0][0], sign))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert sorted(calls) == ["text", "tower", "whole"]
+    assert (answer.sign is not None) == crop
+
+
+def test_it_needs_a_third_of_solos_models(agent) -> None:
+    assert agent.card.parameters * 3 == agents.card("solo").parameters
