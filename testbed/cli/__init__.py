@@ -120,7 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TestbedError as error:
         return _fail(f"error[{error.code}]: {error}", error.exit_code, debug)
     except KeyboardInterrupt as error:
-        sys.stderr.write("\ninterrupted\n")
+        resumes = "; the same command resumes" if chosen in ("run", "sweep") else ""
+        sys.stderr.write(f"\ninterrupted{resumes}\n")
         return int(getattr(error, "exit_code", 130))
     except BrokenPipeError:
         # The reader of our output has left (`testbed list | head`); keep the interpreter from complaining at exit.

@@ -50,7 +50,7 @@ class Console:
     def begin(self, question: Question, folder: Path) -> None:
         """Say what is asked and where answers go."""
         self._line(question.text)
-        self._line(f"{len(question.plans)} episodes into {folder}")
+        self._line(f"{len(question.plans)} episode{'s' if len(question.plans) != 1 else ''} into {folder}")
         self._count(0, None)
 
     def show(self, progress: Progress) -> None:
