@@ -57,7 +57,8 @@ class Vehicle:
         constant_velocity: Local velocity that overrides the dynamics, or None.
         lights: Light bitmask.
         speed_limit_kmh: Limit of the road or of the last sign passed.
-        traffic_light_id: Traffic light that the vehicle stands before; 0 without.
+        traffic_light_id: Traffic light that the vehicle comes to; 0 without.
+        traffic_light_state: State of that light; green without.
         force_n: World force that acts during the next step.
         torque_nm: Torque about the vertical axis during the next step.
     """
@@ -74,6 +75,7 @@ class Vehicle:
     lights: int = 0
     speed_limit_kmh: float = 50.0
     traffic_light_id: int = 0
+    traffic_light_state: int = 2
     force_n: Vector = ZERO
     torque_nm: float = 0.0
 

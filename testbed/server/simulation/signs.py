@@ -15,6 +15,7 @@ LIGHT, SPEED_LIMIT, STOP, YIELD = "1000001", "274", "206", "205"
 END_OF_LIMIT = frozenset({"278", "282"})
 DEFAULT_LIMIT_KMH = 50.0
 CELL_M = 64.0
+APPROACH_M = 14.0  # enough to brake from 50 km/h when the light is noticed at its far end
 
 
 def type_id(signal: Signal) -> str:
@@ -111,6 +112,25 @@ class SpeedLimits:
         for column in _cells(line.x_m, reach):
             for row in _cells(line.y_m, reach):
                 self._cells.setdefault((column, row), []).append(line)
+
+
+class Approaches:
+    """Which traffic light a vehicle comes to: that of its lane, as long as it is close before the light's line."""
+
+    def __init__(self, network: RoadNetwork, lights: Iterable[tuple[int, Signal]]) -> None:
+        """Put a line across the lanes that each light (actor id, signal) is for."""
+        self._lines = [(actor_id, _line(network, signal, 0.0)) for actor_id, signal in lights]
+
+    def at(self, x_m: float, y_m: float, yaw_rad: float) -> int:
+        """Return the actor id of the light for a vehicle with its middle here, or 0."""
+        for actor_id, line in self._lines:
+            dx, dy = x_m - line.x_m, y_m - line.y_m
+            if -APPROACH_M < dx * line.cos + dy * line.sin < 0.0:
+                across = dy * line.cos - dx * line.sin
+                along = math.cos(yaw_rad) * line.cos + math.sin(yaw_rad) * line.sin
+                if abs(across) < line.half_width_m - 0.5 and along > 0.7:
+                    return actor_id
+        return 0
 
 
 def _cells(centre_m: float, reach_m: float) -> Iterable[int]:

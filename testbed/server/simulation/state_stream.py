@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 
 from testbed.server.simulation.actors import Actor, Kind, TrafficLight, Vehicle, Walker
-from testbed.server.simulation.lights import GREEN
 from testbed.server.simulation.world import World
 
 WORLD_OBSERVER = 17
@@ -61,8 +60,9 @@ def _detail(actor: Actor) -> bytes:
 def _vehicle(vehicle: Vehicle) -> bytes:
     throttle, steer, brake, hand_brake, reverse, manual, gear = vehicle.control
     shown = gear if manual else (-1 if reverse else _gear(vehicle.motion.vx_mps))
+    light, state = vehicle.traffic_light_id, vehicle.traffic_light_state
     return VEHICLE.pack(
-        throttle, steer, brake, hand_brake, reverse, manual, shown, vehicle.speed_limit_kmh, GREEN, False, 0, 0
+        throttle, steer, brake, hand_brake, reverse, manual, shown, vehicle.speed_limit_kmh, state, light > 0, light, 0
     )
 
 

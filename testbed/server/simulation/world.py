@@ -23,16 +23,16 @@ from collections.abc import Callable, Iterable
 from testbed.core.types import Pose
 from testbed.server.maps.catalogue import MapBundle
 from testbed.server.simulation import factory
-from testbed.server.simulation.actors import Actor, Kind
+from testbed.server.simulation.actors import Actor, Kind, Vehicle
 from testbed.server.simulation.boxes import footprint
 from testbed.server.simulation.chassis import WET_FRICTION_LOSS
 from testbed.server.simulation.collisions import Collision, CollisionSolver, StaticBox, StaticGrid, blocked
 from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.ground import Ground
-from testbed.server.simulation.lights import coordinate, step_light
+from testbed.server.simulation.lights import GREEN, coordinate, step_light
 from testbed.server.simulation.mover import step_vehicle, step_walker
 from testbed.server.simulation.settings import Settings, WeatherState
-from testbed.server.simulation.signs import SpeedLimits, gtsrb_class, plate, type_id
+from testbed.server.simulation.signs import Approaches, SpeedLimits, gtsrb_class, plate, type_id
 from testbed.server.simulation.transforms import compose
 
 SLICE_S = 0.05
@@ -109,8 +109,10 @@ class World:
             if sign_class is not None:
                 actor.attributes.append(["gtsrb_class", 2, str(sign_class)])
             self.actors[actor.id] = actor
-        lights = {actor.signal_id: actor.light for actor in self.actors.values() if actor.light is not None}
-        coordinate(lights, bundle.network.phases)
+        lights = {actor.signal_id: actor for actor in self.lights()}
+        coordinate({name: actor.light for name, actor in lights.items() if actor.light}, bundle.network.phases)
+        named = {signal.id[:31]: signal for signal in bundle.network.signals()}
+        self.approaches = Approaches(bundle.network, [(lights[name].id, named[name]) for name in lights])
 
     def set_statics(self, statics: Iterable[StaticBox]) -> None:
         """Replace the scenery that can be hit."""
@@ -233,6 +235,14 @@ class World:
         for actor in actors:
             if actor.parent_id:
                 self._follow(actor)
+            if actor.vehicle is not None:
+                self._meet_light(actor, actor.vehicle)
+
+    def _meet_light(self, actor: Actor, vehicle: Vehicle) -> None:
+        """Tell a vehicle which light it comes to and how that shows now."""
+        vehicle.traffic_light_id = self.approaches.at(actor.pose[0], actor.pose[1], math.radians(actor.pose[4]))
+        light = self.actors[vehicle.traffic_light_id].light if vehicle.traffic_light_id in self.actors else None
+        vehicle.traffic_light_state = GREEN if light is None else light.state
 
     def _slice(self, actors: list[Actor], step_s: float) -> None:
         friction = self.weather.friction(WET_FRICTION_LOSS)

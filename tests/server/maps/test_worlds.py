@@ -141,6 +141,23 @@ def test_no_two_groups_of_lights_go_at_once() -> None:
     assert gone == set(by_id)
 
 
+def test_a_vehicle_before_a_light_knows_its_state() -> None:
+    from testbed.server.simulation.world import World
+
+    world = World(load_map("town"))
+    light = next(actor for actor in world.lights() if actor.signal_id == "401")
+    line = world.bundle.network.road(4).length_m - 5.8
+    for before, lane, known in ((8.0, -1, True), (40.0, -1, False), (-3.0, -1, False), (8.0, 1, False)):
+        pose = world.bundle.network.lane_centre(4, lane, line - before)
+        car = world.spawn("vehicle.lincoln.mkz_2020", [], (*pose[:2], 0.1, *pose[3:]))
+        world.step(0.05)
+        assert car.vehicle is not None and light.light is not None
+        assert car.vehicle.traffic_light_id == (light.id if known else 0)
+        if known:
+            assert car.vehicle.traffic_light_state == light.light.state
+        world.destroy(car.id)
+
+
 def test_hills_have_slopes_that_cars_climb() -> None:
     network = load_map("rural").network
     for road in network.roads.values():
