@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from testbed.core.errors import ArtefactError, ScenarioError, TestbedError, UsageError
+from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError
 from testbed.core.records import EpisodePlan
 from testbed.scenario.explain import suggest
 from testbed.scenario.loader import Loaded
@@ -54,6 +54,13 @@ class Catalogue(Protocol):
 
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
+
+    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
+        """Look a lane up on an embedded map or in an OpenDRIVE file.
+
+        Raises:
+            MapError: The file cannot be parsed, or it has no such place.
+        """
 
 
 def expand(
@@ -163,14 +170,24 @@ def _agent_digests(
 def _check_map(scenario: Loaded[Scenario] | Scenario, catalogue: Catalogue) -> None:
     content = scenario.content if isinstance(scenario, Loaded) else scenario
     base = scenario.path.parent if isinstance(scenario, Loaded) else Path()
-    if content.map.endswith(".xodr"):
-        if not (base / content.map).is_file():
+    name, known = content.map, tuple(catalogue.maps())
+    if name.endswith(".xodr"):
+        name = str(base / name)
+        if not Path(name).is_file():
             raise _error(scenario, f"map file {content.map!r} does not exist", ("map",))
-        return
-    known = tuple(catalogue.maps())
-    if content.map not in known:
-        message = f"unknown map {content.map!r}; {suggest(content.map, known)}embedded are {', '.join(known)}"
+    elif name not in known:
+        message = f"unknown map {name!r}; {suggest(name, known)}embedded are {', '.join(known)}"
         raise _error(scenario, message, ("map",), hint="CARLA towns need --carla HOST:PORT")
+    spawn = content.ego.spawn
+    lanes: dict[Path_, int] = {("ego", "spawn"): spawn.lane}
+    for index, actor in enumerate(content.actors):
+        if actor.lane is not None:
+            lanes[("actors", index, "lane")] = actor.lane
+    for place, lane in lanes.items():
+        try:
+            catalogue.check_place(name, spawn.road, lane, spawn.s_m)
+        except MapError as error:
+            raise _error(scenario, str(error), place) from error
 
 
 def _artefact_digests(

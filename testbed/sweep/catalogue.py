@@ -48,3 +48,13 @@ class Installed:
         from testbed.server.maps import available_maps
 
         return tuple(available_maps())
+
+    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
+        """Look a lane up on an embedded map or in an OpenDRIVE file.
+
+        Raises:
+            MapError: The file cannot be parsed, or it has no such place.
+        """
+        from testbed.server.maps import load_map
+
+        load_map(map_name).network.lane_centre(road, lane, s_m)

@@ -15,7 +15,7 @@ import pytest
 
 from testbed.cli import VERBS, build_parser, main, work
 from testbed.core import errors
-from testbed.core.errors import ArtefactError
+from testbed.core.errors import ArtefactError, MapError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.scenario.loader import shipped_folder
 from testbed.sweep import catalogue, worker
@@ -38,6 +38,10 @@ class Shelf:
 
     def maps(self) -> Sequence[str]:
         return ("highway",)
+
+    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
+        if lane < -3:
+            raise MapError(f"road {road} has no lane {lane}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.core.errors import ScenarioError, UsageError
+from testbed.core.errors import MapError, ScenarioError, UsageError
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario, shipped_folder
 from testbed.sweep.grid import expand_sweep, load_sweep
@@ -38,6 +38,10 @@ class Shelf:
 
     def maps(self) -> Sequence[str]:
         return ("highway",)
+
+    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
+        if lane < -3:
+            raise MapError(f"road {road} has no lane {lane}")
 
 
 @pytest.fixture

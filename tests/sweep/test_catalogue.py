@@ -1,0 +1,40 @@
+"""What this installation offers, as expansion asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.core.errors import ArtefactError, MapError, UsageError
+from testbed.sweep.catalogue import Installed
+
+
+def test_names_are_sorted_and_the_bounds_are_there() -> None:
+    agents = list(Installed().agents())
+    assert agents == sorted(agents)
+    assert {"constant", "dnn", "scripted", "solo", "tandem"} <= set(agents)
+    assert "highway" in Installed().maps()
+
+
+def test_digests_of_weights_and_of_option_files(tmp_path: Path) -> None:
+    assert dict(Installed().agent_digests("scripted")) == {}
+    own = tmp_path / "own.yaml"
+    own.write_text("agent: scripted\n")
+    first = dict(Installed().agent_digests(str(own)))
+    own.write_text("agent: scripted\noptions: {}\n")
+    assert list(first) == ["agent:own.yaml"]
+    assert Installed().agent_digests(str(own)) != first
+    with pytest.raises(UsageError, match="unknown agent 'nobody'"):
+        Installed().agent_digests("nobody")
+
+
+def test_missing_artefacts_and_places_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="artefact 'no_such' does not exist"):
+        Installed().artefact_digest("no_such", None)
+    Installed().check_place("highway", 1, -2, 60.0)
+    with pytest.raises(MapError, match="has no road 99"):
+        Installed().check_place("highway", 99, -2, 60.0)
+    (tmp_path / "bad.xodr").write_text("<OpenDRIVE>")
+    with pytest.raises(MapError, match="bad.xodr"):
+        Installed().check_place(str(tmp_path / "bad.xodr"), 1, -2, 0.0)
