@@ -341,7 +341,7 @@ def _equip(draft: Draft, segment: Segment, road: RoadDraft, lights: dict[Node, d
     if segment.street.one_way:
         for t in (PARKING_M + SIGN_BEHIND_KERB_M, -segment.street.lane_m - SIGN_BEHIND_KERB_M):
             road.sign(
-                items.signal_id(), road.length_m - 3.0, t, "267", "NoEntry", forwards=False, size_m=0.75, lanes=(1, 1)
+                items.signal_id(), road.length_m - 1.0, t, "267", "NoEntry", forwards=False, size_m=0.75, lanes=(1, 1)
             )
     if segment.street is SIDE or segment.street is SCHOOL:
         items.sign(road.length_m - 50.0, True, "136", "Children", 0.75)
