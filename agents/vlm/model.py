@@ -9,6 +9,7 @@ that the card's hash covers them) and one small file per LoRA adapter.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -174,7 +175,10 @@ def load(adapter: str, folder: Path | None = None) -> VisionLanguageModel:
 def add_adapter(model: VisionLanguageModel, lora: Mapping[str, Any] | None = None) -> Any:
     """Wrap the network for LoRA training in place; return peft's model."""
     config = LoraConfig(**(LORA if lora is None else lora), lora_dropout=0.0, task_type="CAUSAL_LM")
-    model.network = get_peft_model(model.network, config)
+    with warnings.catch_warnings():
+        # peft still asks transformers by a name that transformers has deprecated.
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+        model.network = get_peft_model(model.network, config)
     return model.network
 
 

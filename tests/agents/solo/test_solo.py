@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import agents
+from agents import weights
+from agents.solo.agent import SoloAgent
+from agents.vlm import cards
+from testbed.core.errors import WeightsError
+from testbed.core.types import Agent
+
+from ..vlm import shipped
+
+
+@pytest.fixture(scope="module")
+def agent() -> SoloAgent:
+    torch.set_num_threads(1)
+    loaded = agents.load("solo")
+    assert isinstance(loaded, SoloAgent)
+    return loaded
+
+
+def test_it_is_right_on_held_out_pictures(agent) -> None:
+    figures = shipped.score(agent)
+    assert min(figures["tsr"], figures["alc"], figures["vd"]) >= 0.9 and figures["iou"] >= 0.6, figures
+
+
+def test_the_card_holds_the_bar(agent) -> None:
+    assert isinstance(agent, Agent)
+    figures = agent.card.figures
+    assert min(figures[key] for key in ("tsr_accuracy", "alc_accuracy", "vd_presence")) >= 0.95
+    assert figures["vd_mean_iou"] >= 0.6
+    assert 0 < agent.card.latency_ms[0] <= 60
+    assert set(agent.card.weights) == {
+        f"{name}.safetensors" for name in (cards.BASE, *(cards.ADAPTERS[task] for task in ("tsr", "alc", "vd")))
+    }
+    assert agents.card("solo") == agent.card
+
+
+def test_each_task_has_a_model_of_its_own(agent) -> None:
+    networks = [reader.model.network for reader in agent.readers.values()]
+    assert len({id(network) for network in networks}) == 3
+    projections = [network.model.language_model.layers[0].self_attn.q_proj.weight for network in networks]
+    assert not torch.equal(projections[0], projections[1]) and not torch.equal(projections[1], projections[2])
+    assert agent.card.parameters == sum(reader.model.parameters for reader in agent.readers.values())
+
+
+def test_one_forward_pass_per_question(agent) -> None:
+    calls = []
+    hooks = [
+        reader.model.network.register_forward_hook(lambda *_args, task=task: calls.append(task))
+        for task, reader in agent.readers.items()
+    ]
+    try:
+        view = shipped.rows("alc")[0][0]
+        agent.perceive(shipped.observation(view))
+        agent.perceive(shipped.observation(view, shipped.rows("tsr")[0][0]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert calls == ["alc", "vd", "tsr", "alc", "vd"]
+
+
+def test_the_same_observation_gets_the_same_answer_after_reset(agent) -> None:
+    seen = shipped.observation(shipped.rows("vd")[0][0], shipped.rows("tsr")[0][0])
+    agent.reset(1)
+    first = agent.perceive(seen)
+    agent.reset(2)
+    assert agent.perceive(seen) == first
+    assert set(first.raw) == {"tsr", "alc", "vd"}
+
+
+def test_abstention_is_an_option(tmp_path) -> None:
+    path = tmp_path / "careful.yaml"
+    path.write_text("agent: solo\noptions: {abstain_below: {alc: 1.0}}\n")
+    view = np.full((160, 320, 3), 127, np.uint8)
+    answer = agents.load(str(path)).perceive(shipped.observation(view))
+    assert answer.steering.steering is None and 0 < answer.steering.confidence < 1
+    assert answer.vehicle.present is not None and answer.sign is None
+
+
+def test_altered_weights_are_refused(tmp_path) -> None:
+    for name in (cards.BASE, *cards.ADAPTERS.values()):
+        for suffix in (".json", ".safetensors"):
+            shutil.copy(weights.FOLDER / f"{name}{suffix}", tmp_path)
+    path = tmp_path / "vlm-solo-vd.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(WeightsError, match="sha256"):
+        SoloAgent(folder=tmp_path)
