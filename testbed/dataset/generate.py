@@ -101,6 +101,7 @@ def generate(
         write_split(out, task, split, images, labels)
         counts[split] = {"images": len(images), "classes": _classes(task, labels)}
     seconds = time.monotonic() - started
+    per_core = made / max(1e-9, sum(part.cpu_s for parts in done.values() for part in parts))
     write_card(
         out,
         {
@@ -115,10 +116,12 @@ def generate(
             "weather_fields": list(WEATHER_FIELDS),
             "renderer_sha256": renderer_hash(),
             "throughput_images_per_s": round(made / seconds, 1),
+            "throughput_images_per_cpu_s": round(per_core, 1),
             "seconds": round(seconds, 1),
         },
     )
-    progress(f"{task}: {made} images in {seconds:.0f} s, {made / seconds:.0f} images/s, written to {out}")
+    speed = f"{made / seconds:.0f} images/s, {per_core:.0f} per second of CPU time"
+    progress(f"{task}: {made} images in {seconds:.0f} s ({speed}), written to {out}")
     return out
 
 
@@ -136,10 +139,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Part:
-    """Images and label columns of an `Order`."""
+    """Images and label columns of an `Order`, and the CPU time they took."""
 
     images: list[NDArray[np.uint8]]
     labels: dict[str, NDArray[Any]]
+    cpu_s: float
 
 
 def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
@@ -157,8 +161,10 @@ def _studio(map_name: str) -> Studio:
 
 
 def _make(order: Order) -> Part:
+    studio = _studio(order.map_name)
+    started_s = time.process_time()
     images, rows = [], []
-    for image, row in SOURCES[order.task](_studio(order.map_name), order.split, order.count, order.seed, order.part):
+    for image, row in SOURCES[order.task](studio, order.split, order.count, order.seed, order.part):
         images.append(image)
         rows.append(row)
     labels = {
@@ -166,7 +172,7 @@ def _make(order: Order) -> Part:
         for name in COLUMNS[order.task]
         if name in rows[0]
     }
-    return Part(images, labels)
+    return Part(images, labels, time.process_time() - started_s)
 
 
 def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
