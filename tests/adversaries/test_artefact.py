@@ -107,3 +107,19 @@ def test_every_shipped_artefact_is_whole_sealed_and_named_after_its_folder():
         assert artefact.manifest.name == name and artefact.manifest.texture_sha256
         assert artefact.manifest.command.startswith("python -m testbed attack")
         assert artefact.manifest.control or artefact.manifest.surrogate
+
+
+def test_shipped_attacks_were_made_against_the_shipped_weights():
+    from agents import weights
+
+    for name in adversaries.names():
+        surrogate = adversaries.load(name).manifest.surrogate
+        if surrogate is not None:
+            assert surrogate.weights_sha256 == weights.card(surrogate.model)["sha256"], f"{name}: make it again"
+
+
+def test_shipped_dirt_has_exactly_the_texels_of_its_attack():
+    for attack, control in (("drp_highway_left", "dirt_highway_a"), ("drp_highway_right", "dirt_highway_b")):
+        first, second = (adversaries.load(name) for name in (attack, control))
+        assert first.manifest.budget == second.manifest.budget
+        assert np.array_equal(np.sort(first.pixels, None), np.sort(second.pixels, None))
