@@ -18,10 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from testbed.core.errors import SimulatorCrashError, UnreachableError, UsageError
+from testbed.core.errors import ServerError, SimulatorCrashError, UnreachableError, UsageError
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.sweep.interrupt import SIGNALS
 from testbed.sweep.outcome import Outcome, from_wire
+from testbed.sweep.reaper import Reaper
 from testbed.sweep.worker import Desk, RunnerSpec, environment
 
 ACTOR_CPUS = 0.1
@@ -56,6 +57,7 @@ class RayPool:
         address: ``auto`` for a Ray of our own on this machine, else the address of a cluster.
 
     Raises:
+        ServerError: A Ray of our own does not start.
         UnreachableError: There is no cluster at the address.
         UsageError: It is no address.
     """
@@ -68,6 +70,7 @@ class RayPool:
         self._actors: dict[int, Any] = {}
         self._tasks: dict[Any, int] = {}
         self._ray = _connect(size, address)
+        self._reaper = Reaper() if address == "auto" else None
 
     @property
     def size(self) -> int:
@@ -127,6 +130,8 @@ class RayPool:
         for slot in list(self._actors):
             self.kill(slot)
         self._ray.shutdown()
+        if self._reaper is not None:
+            self._reaper.close()
 
 
 def _connect(size: int, address: str) -> Any:
@@ -149,8 +154,11 @@ def _connect(size: int, address: str) -> Any:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except Exception as error:  # Ray raises bare exceptions too
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if address == "auto":
+            hint = "the machine may be too busy; without --ray the same command goes on with local processes"
+            raise ServerError(f"Ray did not start: {reason}", hint=hint) from error
         raise UnreachableError(f"no Ray cluster at {address}: {reason}", hint=_HINT) from error
     finally:
         # Ray takes SIGTERM for itself; ours ends the run in a state that can be resumed.

@@ -31,7 +31,10 @@ def interruptible() -> Iterator[None]:
         yield
         return
 
+    received: list[int] = []
+
     def end(signum: int, frame: FrameType | None) -> None:
+        received.append(signum)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         raise Interrupted(signum)
@@ -41,6 +44,11 @@ def interruptible() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
+    except KeyboardInterrupt as error:
+        # Extension modules answer an interrupted wait with a plain KeyboardInterrupt of their own.
+        if isinstance(error, Interrupted):
+            raise
+        raise Interrupted(received[0] if received else signal.SIGINT) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -15,11 +15,13 @@ from testbed.sweep.worker import RunnerSpec
 
 
 def main(folder: str, jobs: str, *seeds: str) -> int:
+    ray = "auto" if "--ray" in seeds else None
+    seeds = tuple(seed for seed in seeds if seed != "--ray")
     plans = tuple(
         EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="fake", seed=int(seed)) for seed in seeds
     )
     question = run.Question("fake", "Does the scheduler hold?", (), plans)
-    means = run.Means(int(jobs), runner=RunnerSpec("fake_runner:FakeRunner"))
+    means = run.Means(int(jobs), ray=ray, runner=RunnerSpec("fake_runner:FakeRunner"))
     try:
         run.carry_out(question, Path(folder), means, report=lambda item: print(item.kind, item.plan.seed, flush=True))
     except Interrupted as interrupt:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import fake_runner as fault
+import psutil
 import pytest
 
 from testbed.core.errors import UnreachableError, UsageError
@@ -43,6 +47,23 @@ def test_the_same_rows_as_local_processes_with_a_killed_and_a_hung_actor(
         again = carry_out(question, folder, means, deadline=lambda plan: 1.0)
         assert again.found == 8
     assert tables[0] == tables[1]
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_nothing_of_ray_is_left_when_the_driver_ends(
+    tmp_path: Path, fake: RunnerSpec, number: signal.Signals, status: int
+) -> None:
+    drive = Path(__file__).with_name("fake_drive.py")
+    command = [sys.executable, str(drive), str(tmp_path / "run"), "2", *map(str, range(100, 140)), "--ray"]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None and driver.stdout.readline().startswith("done")
+    family = psutil.Process(driver.pid).children(recursive=True)
+    assert any("raylet" in process.name() for process in family)
+    driver.send_signal(number)
+    assert driver.wait(20) == status
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_an_address_without_a_cluster_is_one_clear_error(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
