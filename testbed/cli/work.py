@@ -63,7 +63,7 @@ def work(question: Question, options: argparse.Namespace, cell: Callable[[Episod
     done = summary.found + summary.done
     if summary.found == summary.planned:
         print(f"nothing to do: {done} of {summary.planned} episodes done")
-    report = build_report(folder)
+    report = current_report(folder) or build_report(folder)
     print()
     print(result_table(_records(folder, question), cell))
     print(f"\nreport: {report}")
@@ -94,6 +94,17 @@ def build_report(folder: Path) -> Path:
     from testbed.report import build
 
     return Path(build(folder))
+
+
+def current_report(folder: Path) -> Path | None:
+    """Return the page of a run when it is younger than every episode, None when it has to be built."""
+    page = folder / "index.html"
+    try:
+        built_s = page.stat().st_mtime
+        changed_s = max(path.stat().st_mtime for path in (folder / "episodes", *(folder / "episodes").iterdir()))
+    except OSError:
+        return None
+    return page if built_s >= changed_s else None
 
 
 def _records(folder: Path, question: Question) -> list[EpisodeRecord]:

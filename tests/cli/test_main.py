@@ -330,3 +330,21 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 3
     assert "is in use" in done.stderr and done.stderr.startswith("error[TB301]: ")
+
+
+def test_a_second_call_keeps_a_report_that_is_current(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+
+    def build(folder: Path) -> Path:
+        built.append(folder)
+        (folder / "index.html").write_text("report")
+        return folder / "index.html"
+
+    monkeypatch.setattr(work, "build_report", build)
+    command = ("run", "drp_highway", "--agents", "dnn", "--jobs", "1", "--out", "mine")
+    for seeds, expected in (("1-1", 1), ("1-1", 1), ("1-2", 2), ("1-1", 2)):
+        status, out, _ = said(capsys, *command, "--seeds", seeds)
+        assert (status, len(built)) == (0, expected)
+        assert out.endswith("report: mine/index.html\n")
