@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("data"),
         metavar="DATA",
-        help="a data set, or the folder with tsr, alc and vd (default data)",
+        help="folder with tsr, alc and vd, or one data set where one is enough (default data)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
