@@ -187,7 +187,8 @@ class Ledger:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("rollback")
-            raise StoreError(f"{self.path}: cannot be written: {error}") from error
+            hint = "what is stored is intact; the same command goes on when there is space again"
+            raise StoreError(f"{self.path}: cannot be written: {error}", hint=hint) from error
 
     def close(self) -> None:
         """Close the file; all states are on disk already."""

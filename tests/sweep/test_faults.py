@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from testbed.core.errors import StoreError
+from testbed.core.records import EpisodePlan
 from testbed.store import RunFolder, write_table
+from testbed.sweep.run import Means, Question, carry_out
 from testbed.sweep.worker import RunnerSpec
 
 DRIVE = Path(__file__).with_name("fake_drive.py")
@@ -116,3 +120,28 @@ def test_a_driver_killed_again_and_again_gets_there(tmp_path: Path, fake: Runner
         driver.kill()
         driver.wait(10)
     assert finish(tmp_path / "run", seeds) == undisturbed
+
+
+@pytest.mark.fault
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path, fake: RunnerSpec) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    plans = tuple(
+        EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="fake", seed=seed) for seed in range(90)
+    )
+    question = Question("fake", "Is there room?", (), plans)
+    try:
+        with pytest.raises(StoreError) as caught:
+            carry_out(question, disk / "run", Means(2, runner=fake))
+        assert caught.value.exit_code == 3 and "intact" in str(caught.value)
+        run = RunFolder.open(disk / "run")
+        before = len(run.done_keys())
+        assert 0 < before < 90 and run.verify() == []
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        summary = carry_out(question, disk / "run", Means(2, runner=fake))
+        assert (summary.found, summary.done) == (before, 90 - before)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
