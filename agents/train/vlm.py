@@ -11,6 +11,9 @@ the folders ``tsr``, ``alc`` and ``vd`` below one data folder.
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import json
 import logging
 import platform
 import time
@@ -24,7 +27,6 @@ import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from agents import weights
 from agents.train import vlm_tower
@@ -35,6 +37,7 @@ from agents.vlm.images import WINDOWS, fit
 from agents.vlm.model import VisionLanguageModel
 from agents.vlm.reader import Question, Reader, Reading, expectation
 from testbed.core.questions import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
+from testbed.core.types import Observation
 from testbed.dataset.format import Split, load_split, sha256_of
 
 log = logging.getLogger(__name__)
@@ -147,7 +150,7 @@ def field_logits(model: VisionLanguageModel, reader: Reader, drawn: Mapping[str,
     rows = len(drawn[tasks[0]])
     ids = reader.input_ids(tasks).expand(rows, -1)
     tokens = torch.stack([drawn[task].tokens.float() for task in tasks], 1).flatten(0, 1)  # row by row, task by task
-    images = BaseModelOutputWithPooling(pooler_output=core(model.network).model.multi_modal_projector(tokens))
+    images = models.encoded(core(model.network).model.multi_modal_projector(tokens))
     fields = sum(len(language.SLOTS[task]) for task in tasks)
     logits: Tensor = model.network(
         input_ids=ids, mm_encoder_outputs={"image": images}, logits_to_keep=fields, use_cache=False
@@ -283,8 +286,6 @@ def open_data(data: Path, name: str, tasks: Sequence[str] = TASKS) -> dict[str, 
 
 def provenance(data: Path, steps: int, started: float, tasks: Sequence[str] = TASKS, **settings: Any) -> dict[str, Any]:
     """Return what a card says about how weights came to be."""
-    import transformers
-
     seconds = round(time.monotonic() - started, 1)
     return {
         "data": {task: sha256_of(data / task / "dataset.json") for task in tasks},
@@ -294,7 +295,7 @@ def provenance(data: Path, steps: int, started: float, tasks: Sequence[str] = TA
             "seconds": seconds,
             "hardware": f"CPU {platform.machine()}, {torch.get_num_threads()} thread(s)",
             "torch": torch.__version__,
-            "transformers": transformers.__version__,
+            "transformers": importlib.metadata.version("transformers"),
         },
     }
 
@@ -550,11 +551,6 @@ def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tup
         out: Folder of the weights; None for the shipped ones.
         repeats: Decisions measured, after a quarter as many unmeasured ones.
     """
-    import importlib
-    import json
-
-    from testbed.core.types import Observation
-
     torch.set_num_threads(1)
     agent = importlib.import_module(f"agents.{kind}").build(folder=out)
     rng = np.random.default_rng(0)

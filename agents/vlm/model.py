@@ -20,6 +20,7 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from agents import weights
 from agents.vlm import language, tower
@@ -212,6 +213,11 @@ def load_adapter(
         raise WeightsError(f"adapter {name!r} does not fit the model, for instance {found.unexpected_keys[:2]}")
     model.network = adapted.merge_and_unload().eval()
     return card
+
+
+def encoded(projected: Tensor) -> Any:
+    """Wrap projected image tokens (images, tokens, width) the way ``mm_encoder_outputs`` wants them."""
+    return BaseModelOutputWithPooling(pooler_output=projected)
 
 
 def _pack(text: str) -> Tensor:

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from agents.train import vlm, vlm_tower
+from agents.train import train, vlm, vlm_tower
 from agents.train.warmup import RoadPictures
 from agents.vlm import cards, model
 from agents.vlm.reader import Reader
@@ -68,10 +68,9 @@ def test_the_schedule_ends_at_its_steps_and_its_minutes() -> None:
 
 def test_every_stage_trains_and_hands_over_to_the_next(data, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO)
-    vlm.train_tower(data, tmp_path, warmup_steps=0, sign_steps=0, steps=2)
-    vlm.train_base(data, tmp_path, steps=2, rounds=1)
-    for kind in ("vd", "tandem"):
-        vlm.train_adapter(kind, data, tmp_path, steps=2, rounds=1)
+    train("vlm-tower", data, out=tmp_path, warmup_steps=0, sign_steps=0, steps=2)
+    for name in ("vlm-base", "vlm-solo-vd", "vlm-tandem"):
+        train(name, data, out=tmp_path, steps=2, rounds=1)
     ready = model.load(cards.ADAPTERS["tandem"], tmp_path)
     figures = vlm.evaluate(ready, data, "tandem", vlm.TASKS, limit=5)
     assert figures["alc_accuracy"]["n"] == figures["tsr_accuracy"]["n"] == figures["vd_presence"]["n"] == 5
