@@ -154,6 +154,7 @@ def limits_for(staging: Staging, session: Session) -> JudgeLimits:
         speed_tolerance_share=chosen.speed_tolerance_share,
         blocked_after_s=chosen.blocked_after_s,
         attack_window_s=chosen.attack_window_s,
+        lateral_threshold_m=chosen.lateral_threshold_m,
     )
 
 
