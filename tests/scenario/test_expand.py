@@ -11,10 +11,11 @@ import pytest
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, UsageError
 from testbed.core.records import EpisodePlan
 from testbed.scenario.expand import ABSENT, expand
-from testbed.scenario.loader import load_scenario, shipped_folder
+from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import Scenario, Weather
 
-DRP = load_scenario("drp_highway")
+FILE = Path(__file__).parent / "files" / "drp_highway.yaml"
+DRP = load_scenario(FILE)
 
 
 class Shelf:
@@ -103,7 +104,7 @@ def test_missing_things_are_named_where_they_stand() -> None:
         ScenarioError, match=r"drp_highway.yaml:17:34: artefact 'drp_highway_right' does not exist \(shipped:"
     ):
         expand(DRP, catalogue=Shelf(["drp_highway_left"]))
-    text = (shipped_folder() / "drp_highway.yaml").read_text()
+    text = FILE.read_text()
     with pytest.raises(UsageError, match="unknown agent 'dn'; did you mean 'dnn'"):
         expand(DRP, catalogue=Shelf(), agents=["dn"])
     with pytest.raises(UsageError, match="no condition 'drpp'; did you mean 'drp'"):
@@ -112,7 +113,7 @@ def test_missing_things_are_named_where_they_stand() -> None:
 
 
 def test_unknown_agents_and_maps_of_the_file(tmp_path: Path) -> None:
-    text = (shipped_folder() / "drp_highway.yaml").read_text()
+    text = FILE.read_text()
     path = tmp_path / "own.yaml"
     path.write_text(text.replace("solo", "sollo"))
     with pytest.raises(ScenarioError, match=r"own.yaml:24:15: unknown agent 'sollo'; did you mean 'solo'"):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from testbed.core.errors import ScenarioError
 from testbed.scenario.explain import check
-from testbed.scenario.loader import shipped_folder
 from testbed.scenario.schema import Scenario
 from testbed.scenario.yaml_reader import parse_yaml
 
-TEXT = (shipped_folder() / "drp_highway.yaml").read_bytes()
+TEXT = (Path(__file__).parent / "files" / "drp_highway.yaml").read_bytes()
 PIECES = [
     b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!!python/name:os.system ", b"!x ", b"<<: ", b"? ", b": ", b"- ", b"\n",
     b"\t", b"'", b'"', b"|\n", b">\n", b"%YAML 1.1\n", b"---\n", b"...\n", b".inf", b".nan", b"1e999", b"0x7f",

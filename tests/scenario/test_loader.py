@@ -17,7 +17,7 @@ from testbed.scenario.loader import find, load_scenario, shipped_folder, shipped
 from testbed.scenario.schema import Scenario
 from testbed.scenario.yaml_reader import parse_yaml
 
-DRP = (shipped_folder() / "drp_highway.yaml").read_text()
+DRP = (Path(__file__).parent / "files" / "drp_highway.yaml").read_text()
 TREE = yaml.safe_load(DRP)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from testbed.core.errors import MapError, ScenarioError, UsageError
 from testbed.scenario.expand import expand
-from testbed.scenario.loader import load_scenario, shipped_folder
+from testbed.scenario.loader import load_scenario
 from testbed.sweep.grid import expand_sweep, load_sweep
 
-DRP = (shipped_folder() / "drp_highway.yaml").read_text()
+DRP = (Path(__file__).parents[1] / "scenario" / "files" / "drp_highway.yaml").read_text()
 SWEEP = """\
 name: two
 question: What do two scenarios say together?
