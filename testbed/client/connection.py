@@ -59,6 +59,7 @@ class Connection:
         port: RPC port.
         embedded: Whether the server is the embedded one (it offers decals and sign boards as blueprints).
         server: Handle of the server process started for this connection, None for a foreign server.
+        hung: The server missed its deadline: it is asked nothing more, each call would wait for its whole timeout.
     """
 
     client: Any
@@ -66,6 +67,7 @@ class Connection:
     port: int
     embedded: bool
     server: ServerHandle | None = None
+    hung: bool = False
     _map: str = field(default="", repr=False)
 
     def world(self, map_name: str) -> Any:
@@ -95,8 +97,8 @@ class Connection:
         return world
 
     def alive(self) -> bool:
-        """Tell whether a server that we started is still running; True for a foreign server."""
-        return self.server is None or self.server.alive()
+        """Tell whether the server can be asked: not hung, and still running if it is ours."""
+        return not self.hung and (self.server is None or self.server.alive())
 
     def close(self) -> None:
         """Let go of the client and stop the server if it is ours."""

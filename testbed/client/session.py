@@ -193,6 +193,7 @@ class Session:
         if not self._connection.alive():
             return SimulatorCrashError(f"the simulator died: {error}")
         if "time-out" in str(error) or "timeout" in str(error):
+            self._connection.hung = True
             return SimulatorHangError(f"the simulator missed its deadline: {error}")
         return SimulatorCrashError(f"the simulator failed: {error}")
 
