@@ -83,7 +83,7 @@ class Driver:
     GAP_WINDOW = 10
     GAPS_NEEDED = 4
     SIGNIFICANT = 2.5
-    ABSTAIN_HOLD_S = 0.5
+    ABSTAIN_HOLD_S = 3.5
     EMERGENCY_TTC_S = 2.0
     EMERGENCY_MPS2 = 8.0
     STOPPED_MPS = 0.1
@@ -183,7 +183,7 @@ class Driver:
         return Command(steer=self._steer(t_s, speed_mps), acceleration_mps2=self._accelerate(t_s, speed_mps))
 
     def _steer(self, t_s: float, speed_mps: float) -> float:
-        steering = self._steering if t_s - self._steering_t_s < self.ABSTAIN_HOLD_S + 3.0 else Steering.STRAIGHT
+        steering = self._steering if t_s - self._steering_t_s < self.ABSTAIN_HOLD_S else Steering.STRAIGHT
         lateral = steering.sign * self.config.lateral_acceleration_mps2
         speed = max(speed_mps, self.config.minimum_speed_mps)
         wheel_rad = math.atan(self.config.wheelbase_m * lateral / speed**2) + self.config.understeer_s2pm * lateral

@@ -35,6 +35,7 @@ from agents.driver import Driver, DriverConfig
 from testbed import __version__
 from testbed.client import Connection, Frame, Session, connect
 from testbed.core.errors import AgentError, TestbedError
+from testbed.core.questions import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
@@ -135,7 +136,7 @@ def driver_for(staging: Staging) -> Driver:
             cruise_mps=staging.ego.cruise_mps,
             camera_height_m=camera.z_m,
             camera_pitch_rad=math.radians(camera.pitch_deg),
-            camera_to_bumper_m=2.45 - camera.x_m,
+            camera_to_bumper_m=EGO_HALF_LENGTH_M - camera.x_m,
             focal_px=focal,
             centre_px=(camera.width_px / 2.0, camera.height_px / 2.0),
         )

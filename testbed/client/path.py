@@ -42,7 +42,6 @@ class LanePath:
         self._s = np.concatenate([[0.0], np.cumsum(steps)])
         # CARLA's yaw grows clockwise, so curving left lowers it
         self._curvature = -np.gradient(self._yaw_rad, self._s) if len(self._s) > 2 else np.zeros_like(self._s)
-        self._index = 0
         self.length_m = float(self._s[-1])
 
     @classmethod

@@ -182,13 +182,6 @@ class Session:
         """Length of the ego."""
         return float(2.0 * self._ego_half[0])
 
-    @property
-    def attack_interval_m(self) -> tuple[float, float] | None:
-        """Nearest and farthest point of the injected artefacts along the lane, None when nothing is injected."""
-        if self._stage is None or not self._stage.decals:
-            return None
-        return min(d.near_s_m for d in self._stage.decals), max(d.far_s_m for d in self._stage.decals)
-
     def _failure(self, error: RuntimeError) -> TestbedError:
         if not self._connection.alive():
             return SimulatorCrashError(f"the simulator died: {error}")
@@ -296,13 +289,8 @@ class Session:
 
     def _lead(self, view: View, t_s: float) -> LeadTruth | None:
         assert self._stage is not None
-        path = self._stage.path
-        best: LeadTruth | None = None
-        for traveller in self._stage.travellers:
-            truth = self._seen(traveller, view, t_s, path)
-            if truth is not None and (best is None or truth.distance_m < best.distance_m):
-                best = truth
-        return best
+        seen = (self._seen(traveller, view, t_s, self._stage.path) for traveller in self._stage.travellers)
+        return min((lead for lead in seen if lead is not None), key=lambda lead: lead.distance_m, default=None)
 
     def _seen(self, traveller: Traveller, view: View, t_s: float, path: LanePath) -> LeadTruth | None:
         along_m, speed_mps = traveller.at(t_s)
