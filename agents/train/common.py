@@ -46,6 +46,27 @@ def schedule(step: int, steps: int, warmup: int = 100) -> float:
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
+def descend(
+    model: nn.Module, optimiser: torch.optim.Optimizer, value: Tensor, rate: float, *, max_norm: float | None = None
+) -> None:
+    """Take one optimiser step down `value`.
+
+    Args:
+        model: Whose gradients are clipped.
+        optimiser: Holds its parameters.
+        value: Scalar loss.
+        rate: Learning rate of this step.
+        max_norm: Norm that gradients are clipped to; None leaves them alone.
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+    if max_norm is not None:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    optimiser.step()
+
+
 class Averaged(Generic[ModelT]):
     """Exponential moving average of a model's weights, which generalises better than the last step.
 

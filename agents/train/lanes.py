@@ -29,6 +29,7 @@ from agents.train.common import (
     Report,
     batches,
     blotches,
+    descend,
     fraction,
     open_splits,
     relight,
@@ -190,16 +191,11 @@ def train(
             images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
             if rng.random() < 0.5:
                 images, x_px, valid, offset_m = mirror(images, x_px, valid, offset_m)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * schedule(step, steps)
             with torch.autocast("cpu", torch.bfloat16):
                 stages = model(images.contiguous(memory_format=torch.channels_last))
             parts = loss(model, stages, x_px, valid, offset_m)
             value = parts["role"] + 2.0 * parts["shape"] + 4.0 * parts["offset"]
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimiser.step()
+            descend(model, optimiser, value, rate * schedule(step, steps), max_norm=5.0)
             averaged.update(model)
             step += 1
             for key, part in parts.items():

@@ -18,6 +18,7 @@ from agents.train.common import (
     Averaged,
     Report,
     batches,
+    descend,
     fraction,
     open_splits,
     relight,
@@ -98,14 +99,10 @@ def train(
         for index in batches(len(split), batch, rng):
             crops = to_batch([jitter(split.image(int(i)), rng) for i in index])
             images = relight(crops, rng).contiguous(memory_format=torch.channels_last)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * schedule(step, steps)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(images)
             value = F.cross_entropy(logits.float(), label[torch.from_numpy(index)], label_smoothing=0.05)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            descend(model, optimiser, value, rate * schedule(step, steps))
             averaged.update(model)
             step += 1
             total += float(value.detach())

@@ -24,6 +24,7 @@ from agents.train.common import (
     Averaged,
     Report,
     batches,
+    descend,
     fraction,
     open_splits,
     relight,
@@ -198,16 +199,11 @@ def train(
             mirror = bool(rng.random() < 0.5)
             if mirror:
                 images = images.flip(-1)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * schedule(step, steps)
             with torch.autocast("cpu", torch.bfloat16):
                 raw = model(images.contiguous(memory_format=torch.channels_last))
             parts = loss(model, raw, targets(split, index, mirror))
             value = BOX_GAIN * parts["box"] + OBJECT_GAIN * parts["object"] + LEAD_GAIN * parts["lead"]
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-            optimiser.step()
+            descend(model, optimiser, value, rate * schedule(step, steps), max_norm=10.0)
             averaged.update(model)
             step += 1
             for key, part in parts.items():
