@@ -15,6 +15,7 @@ from testbed.server.process import ServerHandle, start_server
 
 CLIENT_VERSION = "0.9.16"
 CONNECT_TIMEOUT_S = 3.0
+FIRST_ANSWER_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 20.0
 LOAD_TIMEOUT_S = 120.0
 
@@ -145,11 +146,18 @@ def connect(address: str | None = None, *, map_name: str = "highway", device: st
 
 def _attach(host: str, port: int, server: ServerHandle | None) -> Connection:
     client = carla.Client(host, port, 1)
-    client.set_timeout(CALL_TIMEOUT_S)
+    # A foreign server says its version at once or is none; our own may still be busy on a loaded machine.
+    client.set_timeout(FIRST_ANSWER_TIMEOUT_S if server is None else CALL_TIMEOUT_S)
     try:
         version = client.get_server_version()
     except RuntimeError as error:
-        raise ServerError(f"what listens at {host}:{port} does not speak CARLA's protocol: {error}") from error
+        if server is not None:
+            raise ServerError(f"the embedded server at {host}:{port} does not answer: {error}") from error
+        raise UnreachableError(
+            f"what listens at {host}:{port} does not answer as a CARLA server does",
+            hint="check host and port; a CARLA server that is still loading its map answers a little later",
+        ) from error
+    client.set_timeout(CALL_TIMEOUT_S)
     if version != CLIENT_VERSION:
         raise VersionMismatchError(
             f"the server at {host}:{port} is CARLA {version}, this testbed speaks {CLIENT_VERSION}",
