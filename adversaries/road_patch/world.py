@@ -144,9 +144,7 @@ class RoadWorld:
 
     def view(self, s_m: float, left_m: float, heading_rad: float, t_s: float) -> RoadView:
         """Return what the camera sees from a pose in the lane at a time of the situation staged last."""
-        for actor in self.staging.actors:
-            if actor.id in self._actors and actor.lane in (None, self.staging.ego.lane):
-                self.scene.set_pose(self._actors[actor.id], self.path.pose(actor.ahead_m + actor.speed_mps * t_s))
+        self.move_traffic(t_s)
         frame = self.renderer.render(self.camera(self.ego_pose(s_m, left_m, heading_rad)), want=NEEDED)
         assert frame.linear is not None and frame.residual is not None and frame.shading is not None
         twin = Rerenderer(frame, self.scene.texture_number(self.NAME), self._shape.texels, wrap="zero")
@@ -160,6 +158,12 @@ class RoadWorld:
             torch.from_numpy(np.ascontiguousarray(frame.shading[shows].T)),
             lookup_matrix(twin, self._pyramid),
         )
+
+    def move_traffic(self, t_s: float) -> None:
+        """Put the other road users of the ego's lane where they are at a time of the situation staged last."""
+        for actor in self.staging.actors:
+            if actor.id in self._actors and actor.lane in (None, self.staging.ego.lane):
+                self.scene.set_pose(self._actors[actor.id], self.path.pose(actor.ahead_m + actor.speed_mps * t_s))
 
     def _put_actors(self) -> None:
         """Add the other road users and signs on the first call; later calls move them."""
