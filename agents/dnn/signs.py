@@ -21,9 +21,14 @@ class SignNet(nn.Module):
     Args:
         classes: Number of classes.
         widths: Channels of the four stages.
+        dropout: Share of pooled features dropped in training.
     """
 
-    def __init__(self, classes: int = len(SIGN_NAMES), widths: Sequence[int] = (16, 32, 64, 128)) -> None:
+    input_px = SIGN_INPUT_PX
+
+    def __init__(
+        self, classes: int = len(SIGN_NAMES), widths: Sequence[int] = (16, 32, 64, 128), dropout: float = 0.1
+    ) -> None:
         """Build the network."""
         super().__init__()
         w1, w2, w3, w4 = widths
@@ -38,7 +43,7 @@ class SignNet(nn.Module):
             Conv(w4, 2 * w4, 1),
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.drop = nn.Dropout(0.1)
+        self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(2 * w4, classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -46,6 +51,6 @@ class SignNet(nn.Module):
         return self.head(self.drop(self.pool(self.features(images - 0.5)).flatten(1)))  # type: ignore[no-any-return]
 
 
-def sign_batch(crops: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Resize crops (h, w, 3) uint8 to the network's input, shape (N, 3, 64, 64)."""
-    return to_batch([resize(crop, SIGN_INPUT_PX, SIGN_INPUT_PX) for crop in crops])
+def sign_batch(crops: Sequence[NDArray[np.uint8]], input_px: int = SIGN_INPUT_PX) -> Tensor:
+    """Resize crops (h, w, 3) uint8 to a network's input, shape (N, 3, input_px, input_px), values 0…1."""
+    return to_batch([resize(crop, input_px, input_px) for crop in crops])

@@ -18,6 +18,8 @@ _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "dnn-lane": ("agents.train.lanes", "train", ()),
     "dnn-tsr": ("agents.train.signs", "train", ()),
     "dnn-vd": ("agents.train.vehicles", "train", ()),
+    "gtsrb-cnn": ("agents.train.victims", "train", ("gtsrb-cnn",)),
+    "vit-small": ("agents.train.victims", "train", ("vit-small",)),
     "vlm-base": ("agents.train.vlm", "train_base", ()),
     "vlm-solo-alc": ("agents.train.vlm", "train_adapter", ("alc",)),
     "vlm-solo-tsr": ("agents.train.vlm", "train_adapter", ("tsr",)),

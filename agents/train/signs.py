@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents import weights
 from agents.dnn.signs import SIGN_INPUT_PX, SignNet, sign_batch
@@ -45,15 +45,18 @@ def jitter(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
 
 
 @torch.inference_mode()
-def predict(model: SignNet, split: Split, size: int = 256) -> Tensor:
-    """Return the logits (N, 43) of a split."""
+def predict(model: nn.Module, split: Split, size: int = 256) -> Tensor:
+    """Return the logits (N, 43) of a split by any sign net; its ``input_px`` says how large it wants the crops."""
+    side = model.input_px
+    assert isinstance(side, int)
     out = []
     for start in range(0, len(split), size):
-        out.append(model(sign_batch([split.image(i) for i in range(start, min(start + size, len(split)))])))
+        crops = [split.image(i) for i in range(start, min(start + size, len(split)))]
+        out.append(model(sign_batch(crops, side)))
     return torch.cat(out)
 
 
-def figures(model: SignNet, split: Split) -> dict[str, Any]:
+def figures(model: nn.Module, split: Split) -> dict[str, Any]:
     """Return held-out figures: accuracy overall, of loop crops alone, of the worst class, macro F1."""
     answer = predict(model, split).argmax(-1).numpy()
     label = split.labels["class_id"].astype(np.int64)
@@ -78,7 +81,7 @@ def train(
     data: Path,
     out: Path | None = None,
     *,
-    epochs: int = 30,
+    epochs: int = 8,
     batch: int = 64,
     rate: float = 2e-3,
     seed: int = 0,
