@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from testbed.core.types import Pose
 from testbed.server.assets.asset import Asset
+from testbed.server.assets.card import card_asset, card_corners
 from testbed.server.assets.props import occluder_asset, prop_asset, traffic_light_asset
 from testbed.server.assets.signs import sign_asset
 from testbed.server.assets.vehicles import vehicle_asset
@@ -33,6 +34,8 @@ def body(actor: Actor) -> Asset | None:
     length_m, width_m, height_m = (2.0 * extent for extent in actor.box.extent_m)
     if actor.type_id == "static.prop.trafficsign":
         return sign_asset(int(actor.number("gtsrb_class", 1)), size_m=width_m)
+    if actor.type_id == "static.prop.occluder" and actor.values.get("polygon"):
+        return card_asset(card_corners(actor.values["polygon"]))
     if actor.type_id == "static.prop.occluder":
         return occluder_asset(length_m, width_m, height_m)
     return prop_asset(actor.type_id)

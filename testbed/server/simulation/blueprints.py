@@ -124,7 +124,14 @@ def _entries() -> list[tuple[str, list[Attribute]]]:
     entries += [
         ("static.prop.decal", [*_floats(("length_m", 6.0), ("width_m", 3.0)), _role("prop")]),
         ("static.prop.trafficsign", [_attribute("gtsrb_class", INT, 1), *_floats(("size_m", 0.75)), _role("prop")]),
-        ("static.prop.occluder", [*_floats(("length_m", 0.2), ("width_m", 1.0), ("height_m", 1.0)), _role("prop")]),
+        (
+            "static.prop.occluder",
+            [
+                *_floats(("length_m", 0.2), ("width_m", 1.0), ("height_m", 1.0)),
+                _attribute("polygon", STRING, ""),
+                _role("prop"),
+            ],
+        ),
         ("sensor.camera.rgb", _rgb()),
         ("sensor.camera.depth", _camera()),
         ("sensor.camera.semantic_segmentation", _camera()),

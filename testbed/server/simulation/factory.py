@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from testbed.core.types import Pose
+from testbed.server.assets.card import card_corners
 from testbed.server.assets.props import prop_asset
 from testbed.server.assets.signs import PLATE_BOTTOM_M
 from testbed.server.simulation.actors import Actor, Kind, SensorClock, TrafficLight, Vehicle, Walker, kind_of
@@ -121,6 +122,15 @@ def _make_prop(actor: Actor) -> None:
             )
         actor.box = BoundingBox((0.0, 0.0, PLATE_BOTTOM_M + half), (0.02, half, half))
         actor.tags = bytes([TAG_SIGN])
+        actor.collides = False
+    elif actor.type_id == "static.prop.occluder" and actor.values.get("polygon"):
+        try:
+            corners = card_corners(actor.values["polygon"])
+        except ValueError as error:
+            raise CallError(f"Spawn failed: {error}") from None
+        low_high = corners.min(axis=0), corners.max(axis=0)
+        (y, z), (half_y, half_z) = (low_high[0] + low_high[1]) / 2.0, (low_high[1] - low_high[0]) / 2.0
+        actor.box = BoundingBox((0.0, float(y), float(z)), (0.001, float(half_y), float(half_z)))
         actor.collides = False
     elif actor.type_id == "static.prop.occluder":
         half_size = tuple(_size(actor, name, 1.0) / 2.0 for name in ("length_m", "width_m", "height_m"))
