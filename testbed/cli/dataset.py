@@ -18,7 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default data/TASK; data for all)")
     parser.add_argument("--count", type=int, metavar="N", help="images over both splits (default: as published)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
-    parser.add_argument("--map", default="highway", metavar="MAP", help="embedded map to drive on (default highway)")
+    parser.add_argument(
+        "--map",
+        metavar="MAP[:SHARE],...",
+        help="embedded maps to drive on, e.g. town or highway:0.5,town:0.3,rural:0.2 (default: all three; tsr highway)",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes (default 1); the images are the same"
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -33,7 +40,21 @@ def execute(options: argparse.Namespace) -> int:
         folders = {task: (options.out or data) / task for task in TASKS}
     else:
         folders = {options.task: options.out or data / options.task}
+    maps = None if options.map is None else _shares(options.map)
     for task, folder in folders.items():
-        generate(task, folder, count=options.count, seed=options.seed, map_name=options.map)
+        generate(task, folder, count=options.count, seed=options.seed, maps=maps, jobs=options.jobs)
     print(f"data: {', '.join(str(folder) for folder in folders.values())}")
     return 0
+
+
+def _shares(text: str) -> dict[str, float]:
+    from testbed.core.errors import UsageError
+
+    shares: dict[str, float] = {}
+    for item in text.split(","):
+        name, _, share = item.strip().partition(":")
+        try:
+            shares[name] = float(share) if share else 1.0
+        except ValueError:
+            raise UsageError(f"--map: {item!r} is not NAME or NAME:SHARE", hint="for instance town:0.3") from None
+    return shares

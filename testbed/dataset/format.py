@@ -16,7 +16,8 @@ Columns of every task (N rows each):
 ==================  ===========  =====================================================================================
 pose                (6,) f32     ego pose: x, y, z in m, pitch, yaw, roll in degrees, CARLA's world frame
 weather             (W,) f32     CARLA weather parameters in the order of `WEATHER_FIELDS`
-group               i32          the unit that is split: images of one group never stand in both train and test
+group               i32          the unit that is split: images of one group never stand in both train and test;
+                                 ``group // MAP_GROUPS`` numbers the map in the card's ``maps``
 ==================  ===========  =====================================================================================
 
 ``alc``: a driver's view and where the lane goes.
@@ -137,6 +138,8 @@ TASKS: tuple[str, ...] = ("tsr", "alc", "vd")
 SPLITS: tuple[str, ...] = ("train", "test")
 
 MAX_BOXES = 16
+MAP_GROUPS = 1_000_000
+"""Groups of a map: those of the n-th map (from 0) are numbered from n times this on."""
 
 WEATHER_FIELDS: tuple[str, ...] = (
     "cloudiness",
@@ -202,6 +205,16 @@ class Split:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.labels["group"])
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """Names of the maps that the images come from."""
+        return tuple(self.card.get("maps") or (self.card["map"],))
+
+    @property
+    def map_of(self) -> NDArray[np.int64]:
+        """Index into `map_names` of every image, (N,)."""
+        return np.asarray(self.labels["group"], np.int64) // MAP_GROUPS
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return image `index`, shape (h, w, 3), RGB uint8."""

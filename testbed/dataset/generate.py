@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -19,18 +19,26 @@ import testbed
 from testbed.core.errors import UsageError
 from testbed.core.questions import STEERING_CLASSES
 from testbed.dataset import alc, tsr, vd
-from testbed.dataset.format import COLUMNS, TASKS, WEATHER_FIELDS, write_card, write_split
-from testbed.dataset.studio import BLOCK_CYCLE, BLOCK_M, TEST_BLOCK, Studio
+from testbed.dataset.format import COLUMNS, MAP_GROUPS, TASKS, WEATHER_FIELDS, write_card, write_split
+from testbed.dataset.studio import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK, Studio
 from testbed.dataset.weather import RANGES
+from testbed.server.maps import available_maps
 
-Views = Callable[[Studio, str, int, int, int], Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]]
+Views = Callable[[Studio, str, int, tuple[int, ...]], Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]]
 
 SOURCES: dict[str, Views] = {"alc": alc.views, "vd": vd.views, "tsr": tsr.crops}
 COUNTS: dict[str, tuple[int, int]] = {"alc": (6000, 2000), "vd": (7000, 3000), "tsr": (43 * 300, 43 * 80)}
 """Images of the train and the test split; alc and vd as published."""
 
-PART = 860
+PART = 500
 """Images that one process makes in one go, each part from its own stream of chance."""
+
+SHARES: dict[str, dict[str, float]] = {
+    "alc": {"highway": 0.5, "town": 0.27, "rural": 0.23},
+    "vd": {"highway": 0.5, "town": 0.27, "rural": 0.23},
+    "tsr": {"highway": 1.0},
+}
+"""Maps a data set is drawn from unless told otherwise. Sign crops show little but the sign: one map does."""
 
 _DTYPES: dict[str, Any] = {
     "group": np.int32,
@@ -50,7 +58,7 @@ def generate(
     *,
     count: int | None = None,
     seed: int = 0,
-    map_name: str = "highway",
+    maps: Mapping[str, float] | None = None,
     jobs: int = 1,
     progress: Callable[[str], None] = print,
 ) -> Path:
@@ -61,7 +69,7 @@ def generate(
         out: Folder to write to.
         count: Number of images over both splits; None takes `COUNTS`. The share of the test split stays.
         seed: Equal seeds give equal bytes.
-        map_name: Embedded map to drive on.
+        maps: Share of the images per embedded map; None takes `SHARES`.
         jobs: Processes; their number does not change the result.
         progress: Gets one line now and then.
 
@@ -80,14 +88,17 @@ def generate(
         train = count - test
     if train < 1 or test < 1:
         raise UsageError(f"--count {count} leaves a split of data set {task!r} empty", hint="ask for at least 10")
+    shares = dict(SHARES[task] if maps is None else maps)
+    names = check_maps(shares)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "dataset.json").unlink(missing_ok=True)
     counts: dict[str, Any] = {}
     started, made = time.monotonic(), 0
     orders = [
-        Order(task, split, min(PART, size - start), seed, start // PART, map_name)
-        for split, size in (("train", train), ("test", test))
+        Order(task, split, min(PART, size - start), seed, start // PART, name, number)
+        for split, total in (("train", train), ("test", test))
+        for number, (name, size) in enumerate(zip(names, divide(total, shares), strict=True))
         for start in range(0, size, PART)
     ]
     done: dict[str, list[Part]] = {"train": [], "test": []}
@@ -98,8 +109,20 @@ def generate(
     for split, parts in done.items():
         labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
         images = [image for part in parts for image in part.images]
+        # Shuffled, so that the first images of a split are a sample of all of it.
+        rows = np.random.default_rng([seed, len(images)]).permutation(len(images))
+        labels, images = {name: column[rows] for name, column in labels.items()}, [images[i] for i in rows]
         write_split(out, task, split, images, labels)
-        counts[split] = {"images": len(images), "classes": _classes(task, labels)}
+        of_map = labels["group"] // MAP_GROUPS
+        counts[split] = {"images": len(images), "classes": _classes(task, labels)} | {
+            "maps": {
+                name: {
+                    "images": int((of_map == number).sum()),
+                    "classes": _classes(task, {key: column[of_map == number] for key, column in labels.items()}),
+                }
+                for number, name in enumerate(names)
+            }
+        }
     seconds = time.monotonic() - started
     per_core = made / max(1e-9, sum(part.cpu_s for parts in done.values() for part in parts))
     write_card(
@@ -107,11 +130,13 @@ def generate(
         {
             "task": task,
             "testbed": testbed.__version__,
-            "map": map_name,
+            "maps": names,
+            "shares": {name: round(shares[name], 4) for name in names},
             "seed": seed,
             "counts": counts,
             "split": f"by road: each {BLOCK_CYCLE}th block of {BLOCK_M:.0f} m from number {TEST_BLOCK} on is held out, "
-            "weather and traffic are drawn from another stream",
+            f"of roads shorter than {LONG_ROAD_M:.0f} m each {BLOCK_CYCLE}th direction; weather and traffic are drawn "
+            "from another stream",
             "weather": RANGES,
             "weather_fields": list(WEATHER_FIELDS),
             "renderer_sha256": renderer_hash(),
@@ -135,6 +160,7 @@ class Order:
     seed: int
     part: int
     map_name: str
+    map_number: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +170,28 @@ class Part:
     images: list[NDArray[np.uint8]]
     labels: dict[str, NDArray[Any]]
     cpu_s: float
+
+
+def check_maps(shares: Mapping[str, float]) -> list[str]:
+    """Return the names of the maps in order.
+
+    Raises:
+        UsageError: When there is no map, one is unknown, or a share is not positive.
+    """
+    for name, share in shares.items():
+        if name not in available_maps():
+            raise UsageError(f"unknown map {name!r}", hint=f"known: {', '.join(available_maps())}")
+        if not share > 0.0:
+            raise UsageError(f"map {name!r} has share {share}", hint="shares are positive, for instance town:0.3")
+    if not shares:
+        raise UsageError("no map to draw images from", hint="for instance --map highway,town")
+    return list(shares)
+
+
+def divide(total: int, shares: Mapping[str, float]) -> list[int]:
+    """Return how many of `total` images each map gives: proportional, rounded so that the sum is right."""
+    ends = np.round(total * np.cumsum(list(shares.values())) / sum(shares.values())).astype(int)
+    return [int(size) for size in np.diff(ends, prepend=0)]
 
 
 def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
@@ -164,9 +212,10 @@ def _make(order: Order) -> Part:
     studio = _studio(order.map_name)
     started_s = time.process_time()
     images, rows = [], []
-    for image, row in SOURCES[order.task](studio, order.split, order.count, order.seed, order.part):
+    seed = (order.seed, order.map_number, order.part)
+    for image, row in SOURCES[order.task](studio, order.split, order.count, seed):
         images.append(image)
-        rows.append(row)
+        rows.append({**row, "group": MAP_GROUPS * order.map_number + row["group"]})
     labels = {
         name: np.array([row[name] for row in rows], dtype=_DTYPES.get(name, np.float32))
         for name in COLUMNS[order.task]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,13 @@ from testbed.core.questions import (
     CAMERA_Z_M,
     IMAGE_HEIGHT_PX,
     IMAGE_WIDTH_PX,
-    LANE_ROWS_PX,
     PREVIEW_M,
 )
 from testbed.core.types import Pose
+from testbed.dataset.course import Course, turn_deg
 from testbed.server.maps import load_map
-from testbed.server.maps.network import LanePoint
 from testbed.server.maps.scenery import build_scenery
+from testbed.server.maps.stage import SceneryObject
 from testbed.server.render.camera import Camera, pose_matrix
 from testbed.server.render.renderer import Renderer
 from testbed.server.render.scene import Scene
@@ -33,7 +34,11 @@ TEST_BLOCK = 2
 BLOCK_CYCLE = 4
 BLOCK_GAP_M = 10.0
 """Poses this close to the border of a held-out block are not used at all."""
+LONG_ROAD_M = BLOCK_CYCLE * BLOCK_M
+"""A road shorter than this is no row of blocks: each of its directions is a block, every fourth of them held out."""
 VIEW_AHEAD_M = 130.0
+MIN_REACH_M = 40.0
+"""The lane must go straight on for at least this far, or nothing tells where it leads."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,8 @@ class Stand:
         lateral_offset_m: From the lane centre, positive left.
         heading_error_rad: Against the lane, positive left.
         pose: Ego pose in the world, body pitch and roll included.
-        group: Number of the block of road, the unit of the split.
-        curvature_1pm: Of the lane, positive left.
-        preview_offset_m: Lane centre 25 m ahead in the ego frame, positive left.
+        group: Number of the block of road, the unit of the split; unique within the map.
+        course: The lane ahead.
     """
 
     road_id: int
@@ -59,13 +63,27 @@ class Stand:
     heading_error_rad: float
     pose: Pose
     group: int
-    curvature_1pm: float
-    preview_offset_m: float
+    course: Course
 
     @property
     def sense(self) -> float:
         """+1 where the lane is driven along the road's reference line, -1 where against it."""
         return 1.0 if self.lane_id < 0 else -1.0
+
+    @cached_property
+    def preview_offset_m(self) -> float:
+        """Lane centre 25 m ahead in the ego frame, positive left."""
+        x_m, y_m = self.course.pose(PREVIEW_M)[:2]
+        yaw_rad = math.radians(self.pose[4])
+        return (x_m - self.pose[0]) * math.sin(yaw_rad) - (y_m - self.pose[1]) * math.cos(yaw_rad)
+
+    @cached_property
+    def curvature_1pm(self) -> float:
+        """Curvature of the lane's centre at the ego, positive left."""
+        piece = self.course.pieces[0]
+        _, _, _, curvature = piece.road.line.point(self.s_m)
+        left, right = piece.road.lane_bounds(self.s_m, self.lane_id)
+        return -piece.sense * curvature / (1.0 + curvature * 0.5 * (left + right))
 
 
 class Studio:
@@ -74,6 +92,14 @@ class Studio:
     Args:
         map_name: An embedded map.
         seed: Seed of the scenery.
+
+    Attributes:
+        map_name: Its name.
+        network: Its roads.
+        scene: What there is to see.
+        renderer: Draws it.
+        lanes: (road, lane) pairs the ego may stand on: those of roads, and those that cross a junction straight on.
+        parked: Parked cars that belong to the map.
     """
 
     def __init__(self, map_name: str = "highway", seed: int = 0) -> None:
@@ -82,57 +108,85 @@ class Studio:
         self.map_name = map_name
         self.network = bundle.network
         self.scene = Scene()
-        build_scenery(self.network, self.scene, seed=seed)
+        scenery = build_scenery(self.network, self.scene, seed=seed)
+        self.parked: list[SceneryObject] = [item for item in scenery if item.name.startswith("parked_")]
         self.renderer = Renderer(self.scene)
         self.lanes = [
             (road.id, lane.id)
             for road in self.network.roads.values()
-            if road.junction == -1 and road.length_m > 2.0 * VIEW_AHEAD_M
-            for lane in road.section(0.0).lanes.values()
-            if lane.drivable
+            for lane in road.section(0.5 * road.length_m).lanes.values()
+            if lane.drivable and (road.junction == -1 or abs(turn_deg(self.network, road.id, lane.id)) < 5.0)
         ]
         if not self.lanes:
-            raise MapError(f"map {map_name!r} has no lane that is long enough to be photographed")
+            raise MapError(f"map {map_name!r} has no lane to be photographed")
+        lengths = np.array([self.network.roads[road_id].length_m for road_id, _ in self.lanes])
+        self._share = lengths / lengths.sum()
+        self._incoming = {
+            (connecting, lane): (incoming, before)
+            for connections in self.network.junctions.values()
+            for incoming, connecting, _, links in connections
+            for before, lane in links.items()
+        }
 
     def stand(self, rng: np.random.Generator, split: str, lateral_offset_m: float, heading_error_rad: float) -> Stand:
         """Put the ego on a random lane in a block of road that belongs to `split`."""
         while True:
-            road_id, lane_id = self.lanes[rng.integers(len(self.lanes))]
-            road = self.network.roads[road_id]
-            s_m = float(rng.uniform(5.0, road.length_m - VIEW_AHEAD_M))
-            if lane_id > 0:
-                s_m = road.length_m - s_m
-            block = int(s_m // BLOCK_M)
-            inside = s_m - block * BLOCK_M
-            held_out = block % BLOCK_CYCLE == TEST_BLOCK
-            if held_out != (split == "test"):
+            road_id, lane_id = self.lanes[rng.choice(len(self.lanes), p=self._share)]
+            s_m = float(rng.uniform(0.5, self.network.roads[road_id].length_m - 0.5))
+            if self.split_of(road_id, lane_id, s_m) != split:
                 continue
-            near_held_out = (block % BLOCK_CYCLE == TEST_BLOCK - 1 and inside > BLOCK_M - BLOCK_GAP_M) or (
-                block % BLOCK_CYCLE == TEST_BLOCK + 1 and inside < BLOCK_GAP_M
-            )
-            if not near_held_out:
+            course = Course(self.network, road_id, lane_id, s_m, VIEW_AHEAD_M)
+            if course.reach_m >= MIN_REACH_M:
                 break
-        centre = self.network.lane_centre(road_id, lane_id, s_m)
-        yaw_rad = math.radians(centre[4])
-        x_m = centre[0] + lateral_offset_m * math.sin(yaw_rad)
-        y_m = centre[1] - lateral_offset_m * math.cos(yaw_rad)
-        pitch_deg, roll_deg = float(rng.normal(0.0, 0.15)), float(rng.normal(0.0, 0.2))
-        yaw_deg = centre[4] - math.degrees(heading_error_rad)
-        pose: Pose = (x_m, y_m, centre[2], centre[3] + pitch_deg, yaw_deg, centre[5] + roll_deg)
-        point = self.network.locate(x_m, y_m)
-        curvature = 0.0 if point is None else point.curvature_1pm
-        preview = self._preview_offset_m(road_id, lane_id, s_m, pose)
-        group = 1000 * road_id + block
-        return Stand(road_id, lane_id, s_m, lateral_offset_m, heading_error_rad, pose, group, curvature, preview)
+        return self._put(rng, course, s_m, lateral_offset_m, heading_error_rad)
 
-    def _preview_offset_m(self, road_id: int, lane_id: int, s_m: float, pose: Pose) -> float:
-        start = LanePoint(road_id, lane_id, "driving", s_m, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, False)
-        ahead = self.network.ahead(start, PREVIEW_M)
-        if ahead is None:
-            raise MapError(f"road {road_id} ends less than {PREVIEW_M:.0f} m after s = {s_m:.1f} m")
-        yaw_rad = math.radians(pose[4])
-        dx, dy = ahead[0] - pose[0], ahead[1] - pose[1]
-        return dx * math.sin(yaw_rad) - dy * math.cos(yaw_rad)
+    def again(self, rng: np.random.Generator, stand: Stand, lateral_offset_m: float, heading_error_rad: float) -> Stand:
+        """Put the ego at the same station of the same lane, otherwise placed."""
+        return self._put(rng, stand.course, stand.s_m, lateral_offset_m, heading_error_rad)
+
+    def block(self, road_id: int, lane_id: int, s_m: float) -> int:
+        """Return the number of a block within its road: of 100 m, or of a direction of a short road."""
+        if self.network.roads[road_id].length_m < LONG_ROAD_M:
+            return 2 * road_id + (lane_id > 0)
+        return int(s_m // BLOCK_M)
+
+    def split_of(self, road_id: int, lane_id: int, s_m: float) -> str | None:
+        """Return which split a place belongs to, None for places too near to a held-out block."""
+        road_id, lane_id, s_m = self._home(road_id, lane_id, s_m)
+        road = self.network.roads[road_id]
+        block = self.block(road_id, lane_id, s_m)
+        if block % BLOCK_CYCLE == TEST_BLOCK:
+            return "test"
+        inside = s_m % BLOCK_M
+        near = (block % BLOCK_CYCLE == TEST_BLOCK - 1 and inside > BLOCK_M - BLOCK_GAP_M) or (
+            block % BLOCK_CYCLE == TEST_BLOCK + 1 and inside < BLOCK_GAP_M
+        )
+        return None if near and road.length_m >= LONG_ROAD_M else "train"
+
+    def _home(self, road_id: int, lane_id: int, s_m: float) -> tuple[int, int, float]:
+        """Return the place itself, or for one within a junction the end of the lane that leads there."""
+        if (road_id, lane_id) not in self._incoming:
+            return road_id, lane_id, s_m
+        road_id, lane_id = self._incoming[road_id, lane_id]
+        return road_id, lane_id, self.network.roads[road_id].length_m - 0.01 if lane_id < 0 else 0.01
+
+    def _put(
+        self, rng: np.random.Generator, course: Course, s_m: float, lateral_offset_m: float, heading_error_rad: float
+    ) -> Stand:
+        piece = course.pieces[0]
+        x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg = self.network.lane_centre(piece.road.id, piece.lane_id, s_m)
+        yaw_rad = math.radians(yaw_deg)
+        pose: Pose = (
+            x_m + lateral_offset_m * math.sin(yaw_rad),
+            y_m - lateral_offset_m * math.cos(yaw_rad),
+            z_m,
+            pitch_deg + float(rng.normal(0.0, 0.15)),
+            yaw_deg - math.degrees(heading_error_rad),
+            roll_deg + float(rng.normal(0.0, 0.2)),
+        )
+        home = self._home(piece.road.id, piece.lane_id, s_m)
+        group = 1000 * home[0] + self.block(*home)
+        return Stand(piece.road.id, piece.lane_id, s_m, lateral_offset_m, heading_error_rad, pose, group, course)
 
     def camera(self, pose: Pose) -> Camera:
         """Return the driving camera of an ego at `pose`."""
@@ -146,36 +200,5 @@ class Studio:
         )
 
     def lane_lines_px(self, stand: Stand, camera: Camera) -> NDArray[np.float32]:
-        """Return where the lines of `testbed.core.questions.LANE_LINES` cross the rows `LANE_ROWS_PX`, (4, R).
-
-        NaN where a line does not exist or is nearer or farther than the road that was followed; x may lie outside the
-        image.
-        """
-        road = self.network.roads[stand.road_id]
-        ahead = np.concatenate([np.arange(1.0, 30.0, 0.25), np.arange(30.0, VIEW_AHEAD_M, 1.0)])
-        stations = stand.s_m + stand.sense * ahead
-        ahead = ahead[(stations > 0.0) & (stations < road.length_m)]
-        stations = stand.s_m + stand.sense * ahead
-        section = road.section(stand.s_m)
-        edges = road.edges(section, stations)
-        step = -1 if stand.lane_id < 0 else 1
-        inner, outer = stand.lane_id - step, stand.lane_id
-
-        def driving(lane_id: int) -> bool:
-            return lane_id in section.lanes and section.lanes[lane_id].drivable
-
-        lines = [
-            edges[inner - step] if inner != 0 and driving(inner) else None,
-            edges[inner],
-            edges[outer],
-            edges[outer + step] if driving(outer + step) else None,
-        ]
-        out = np.full((4, len(LANE_ROWS_PX)), np.nan, np.float32)
-        for index, lateral in enumerate(lines):
-            if lateral is None:
-                continue
-            pixels = camera.project(road.positions(stations, lateral))
-            pixels = pixels[pixels[:, 2] > 0.5]
-            x, y = pixels[::-1, 0], pixels[::-1, 1]  # far to near: rows grow
-            out[index] = np.interp(LANE_ROWS_PX, y, x, left=np.nan, right=np.nan)
-        return out
+        """Return the image columns (4, R) of the lane's lines, see `Course.lines_px`."""
+        return stand.course.lines_px(camera)

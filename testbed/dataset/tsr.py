@@ -63,10 +63,10 @@ def boards(studio: Studio, rng: np.random.Generator) -> list[Board]:
 
 
 def crops(
-    studio: Studio, split: str, count: int, seed: int, part: int
+    studio: Studio, split: str, count: int, seed: tuple[int, ...]
 ) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
     """Yield `count` crops with one row of labels each, classes balanced; equal arguments give equal bytes."""
-    rng = np.random.default_rng([seed, 3, split == "test", part])
+    rng = np.random.default_rng([*seed, 3, split == "test"])
     pool = boards(studio, rng)
     wanted = {source: _quota(rng, count, source) for source in (0, 1)}
     while any(quota.any() for quota in wanted.values()):
@@ -152,7 +152,9 @@ def _arrange(
         x_m = camera.pose[0] + ahead_m * math.cos(yaw_rad) + left_m * math.sin(yaw_rad)
         y_m = camera.pose[1] + ahead_m * math.sin(yaw_rad) - left_m * math.cos(yaw_rad)
         turn_deg = float(rng.normal(0.0, 8.0)) if rng.random() < 0.8 else float(rng.uniform(-35.0, 35.0))
-        pose: Pose = (x_m, y_m, ego[2], 0.0, camera.pose[4] + turn_deg, float(rng.normal(0.0, 1.5)))
+        road = studio.network.locate(x_m, y_m, max_distance_m=15.0)
+        z_m = ego[2] if road is None else road.z_m
+        pose: Pose = (x_m, y_m, z_m, 0.0, camera.pose[4] + turn_deg, float(rng.normal(0.0, 1.5)))
         box = _plate_box(board, pose, camera)
         if box is None or sign_crop_box(box, camera.width_px, camera.height_px) is None:
             continue
