@@ -113,12 +113,21 @@ def sunlit(heights: Int32s, windows: Windows, count: int, p: wp.vec3, facing: wp
             z = int((wp.dot(window.z, h) + _SHIFT + 0.25 * window.texel_m) * _UNIT)
             if blur < 1.0:
                 return soft_tap(heights, window, x, y, z)
+            # Taps beside the point are compared with the height of its own plane there, or it would shade itself.
+            steep = wp.dot(facing, light.sun)
+            if wp.abs(steep) < 0.15:
+                steep = 0.15 * wp.sign(steep)
+            rise = -_UNIT * window.texel_m * window.texel_m / steep
             b = 0.5 * blur
+            u = int(b * rise * (window.x[0] * facing[0] + window.x[1] * facing[1] + window.x[2] * facing[2]))
+            v = int(b * rise * (window.y[0] * facing[0] + window.y[1] * facing[1] + window.y[2] * facing[2]))
+            u4 = int(0.4 * float(u))
+            v4 = int(0.4 * float(v))
             return 0.25 * (
-                soft_tap(heights, window, x - b, y - 0.4 * b, z)
-                + soft_tap(heights, window, x + 0.4 * b, y - b, z)
-                + soft_tap(heights, window, x + b, y + 0.4 * b, z)
-                + soft_tap(heights, window, x - 0.4 * b, y + b, z)
+                soft_tap(heights, window, x - b, y - 0.4 * b, z - u - v4)
+                + soft_tap(heights, window, x + 0.4 * b, y - b, z + u4 - v)
+                + soft_tap(heights, window, x + b, y + 0.4 * b, z + u + v4)
+                + soft_tap(heights, window, x - 0.4 * b, y + b, z - u4 + v)
             )
     return 1.0
 
