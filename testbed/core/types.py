@@ -243,11 +243,51 @@ class AttackTruth:
         visible_px: Pixels of the driver's view that show the artefact.
         distance_m: Along the road from the front bumper to the artefact's near end; negative once reached.
         passed: Whether the ego's rear has passed the artefact's far end.
+        reach_m: Distance from which it acts: 0 for what must be driven over, more for what needs only to be seen.
     """
 
     visible_px: int
     distance_m: float
     passed: bool
+    reach_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LineTruth:
+    """A line across the ego's lane that commands something.
+
+    Attributes:
+        sign_id: The sign or light that commands it.
+        kind: ``stop``, ``yield``, ``no_entry`` or ``light``.
+        distance_m: Along the lane from the front bumper; negative once the bumper is beyond.
+        state: What a light shows (``red``, ``yellow``, ``green``, ``off``); empty for signs.
+    """
+
+    sign_id: str
+    kind: str
+    distance_m: float
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictTruth:
+    """Another vehicle whose way crosses the ego's: how far both still are from the area they would share.
+
+    Attributes:
+        actor_id: The other vehicle.
+        enter_m: From the ego's front bumper to the area.
+        clear_m: What the ego has to drive until its rear has left the area.
+        other_enter_m: From the other's front to the area.
+        other_clear_m: What the other has to drive until its rear has left the area.
+        other_speed_mps: Its speed.
+    """
+
+    actor_id: int
+    enter_m: float
+    clear_m: float
+    other_enter_m: float
+    other_clear_m: float
+    other_speed_mps: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +302,8 @@ class Truth:
     passed_signs: tuple[SignTruth, ...] = ()
     collisions: tuple[Collision, ...] = ()
     attack: AttackTruth | None = None
+    lines: tuple[LineTruth, ...] = ()
+    conflicts: tuple[ConflictTruth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +323,60 @@ class Decal:
     rgba: NDArray[np.float32]
     length_m: float
     width_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skin:
+    """Paint for a vehicle's body.
+
+    Attributes:
+        name: Artefact name.
+        rgb: Linear albedo over the vehicle's paint atlas, shape (rows, columns, 3), float32, 0-1, row 0 at v = 0.
+        mask: 1 where the attacker paints, 0 where the vehicle keeps its own paint, shape (rows, columns), float32;
+            None paints everything.
+        blueprint: Vehicle whose atlas it was made for; None fits any.
+    """
+
+    name: str
+    rgb: NDArray[np.float32]
+    mask: NDArray[np.float32] | None = None
+    blueprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignFace:
+    """A picture stuck onto a traffic sign.
+
+    Attributes:
+        name: Artefact name.
+        rgba: Linear colour and straight alpha over the plate's bounding square, shape (rows, columns, 4), float32, 0-1.
+            Row 0 is the top, column 0 the left as the driver sees it; where alpha is 0 the sign's own face shows.
+    """
+
+    name: str
+    rgba: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """A shadow that somebody casts on a traffic sign.
+
+    Attributes:
+        name: Artefact name.
+        polygon: Corners, shape (n, 2), float64: x to the right and y down as the driver sees it, the plate's bounding
+            square is [0, 1]²; corners may lie outside of it.
+        light_left: Share of LAB lightness L that remains inside the polygon (Zhong et al., CVPR 2022: k = 0.43).
+        blur_px: Width of its soft edge, in pixels of a plate 224 pixels wide.
+    """
+
+    name: str
+    polygon: NDArray[np.float64]
+    light_left: float = 0.43
+    blur_px: float = 3.0
+
+
+Payload = Decal | Skin | SignFace | Shade
+"""What an adversary puts into the world of an episode."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ Only errors that push toward the event count: an answer of Left cannot be why th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from testbed.core.signs import END_OF_LIMIT, SIGN_NAMES, SPEED_LIMIT_KMH, STOP
-from testbed.core.types import LeadTruth, SignTruth, VehicleAnswer
+from testbed.core.signs import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
+from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
 from testbed.judge.history import Answer, History, box_iou, expert_steering
 
 MISSED_VEHICLE = "missed vehicle"
@@ -25,6 +26,9 @@ MISSED = "missed"
 LATE_SIGN = "late"
 CONTROL = "control"
 NONE = "none"
+
+CLASS_OF_LINE: dict[str, int] = {"stop": STOP, "yield": YIELD, "no_entry": NO_ENTRY}
+"""What the sign says whose line it is."""
 
 Detail = dict[str, float | int | str | bool | None]
 
@@ -117,13 +121,27 @@ def _vehicle_error(said: VehicleAnswer, lead: LeadTruth, history: History, answe
     return None, detail
 
 
-def collision_cause(history: History, *, end: int | None = None) -> Cause:
+def governing_line(step: Step, reach_m: float) -> LineTruth | None:
+    """Return the stop or yield line that was passed last and not longer than ``reach_m`` ago."""
+    passed = [
+        line for line in step.truth.lines if line.kind in ("stop", "yield") and -reach_m <= line.distance_m <= 0.0
+    ]
+    return max(passed, key=lambda line: line.distance_m, default=None)
+
+
+def collision_cause(history: History, *, end: int | None = None, other_id: int | None = None) -> Cause:
     """Return the perception error before a collision.
 
-    A vehicle detection error counts while a lead was there; an ego that had left its lane is explained by steering.
+    A vehicle detection error counts while a lead was there; an ego that had left its lane is explained by steering, one
+    that met crossing traffic behind a stop or yield line by how it read that sign.
     """
     limits = history.limits
-    lane = history.steps[-1 if end is None else end].truth.lane
+    now = history.steps[-1 if end is None else end]
+    lane = now.truth.lane
+    if any(conflict.actor_id == other_id for conflict in now.truth.conflicts):
+        line = governing_line(now, limits.yield_reach_m)
+        if line is not None and (cause := line_cause(history, line)).kind != CONTROL:
+            return cause
     if abs(lane.lateral_offset_m) > limits.success_threshold_m(lane.lane_width_m):
         cause = lateral_cause(history, 1 if lane.lateral_offset_m > 0 else -1, end=end)
         if cause.kind != NONE:
@@ -165,9 +183,8 @@ def brake_cause(history: History, *, end: int | None = None) -> Cause:
 def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> Cause:
     """Return why the ego drives faster than the sign commands.
 
-    ``missed``: never answered; ``abstained``: asked but never answered with a class; ``misread``: the votes for that
-    sign name another class, or a later sign was misread as a higher limit; ``late``: the right class took effect only
-    after the grace time; ``control``: read rightly and in time, and yet too fast.
+    The kinds are those of :func:`_reading`; ``late``: the right class took effect only after the grace time, and
+    ``misread``, too, when a later sign was taken for a higher limit.
 
     Args:
         history: Steps and answers so far.
@@ -176,26 +193,64 @@ def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> C
     """
     if sign is None:
         return _later_misread(history, -1.0) or Cause(CONTROL)
-    detail: Detail = {"sign_id": sign.sign_id, "commanded": SIGN_NAMES[sign.class_id], "commanded_class": sign.class_id}
-    asked = [a for a in history.answers if a.truth.sign is not None and a.truth.sign.sign_id == sign.sign_id]
+    cause, right = _reading(history, sign.sign_id, sign.class_id)
+    if right is None:
+        return cause
+    if right.decision.applied_t_s > passed_t_s + history.limits.speed_grace_s:
+        return Cause(LATE_SIGN, right.decision.frame, {**cause.detail, "latency_ms": round(latency_ms(right), 1)})
+    return _later_misread(history, passed_t_s) or cause
+
+
+def line_cause(history: History, line: LineTruth) -> Cause:
+    """Return why the ego did not stop or give way at a sign's line.
+
+    The kinds are those of :func:`_reading`; ``late``: when the right class took effect, stopping at the line took more
+    than ``limits.late_brake_mps2``. Nobody is asked about lights, so a red light has no perception error before it.
+    """
+    class_id = CLASS_OF_LINE.get(line.kind)
+    if class_id is None:
+        return Cause()
+    cause, right = _reading(history, line.sign_id, class_id)
+    if right is None:
+        return cause
+    for step in history.steps:
+        if step.t_s < right.decision.applied_t_s - 1e-9:
+            continue
+        left_m = next((each.distance_m for each in step.truth.lines if each.sign_id == line.sign_id), math.inf)
+        needed_mps2 = step.truth.ego.speed_mps**2 / (2.0 * max(left_m, 0.1))
+        if needed_mps2 <= history.limits.late_brake_mps2:
+            return cause
+        break
+    return Cause(LATE_SIGN, right.decision.frame, {**cause.detail, "latency_ms": round(latency_ms(right), 1)})
+
+
+def _reading(history: History, sign_id: str, class_id: int) -> tuple[Cause, Answer | None]:
+    """Return how a sign was read and, where it was read rightly, the first right answer.
+
+    ``missed``: never answered; ``abstained``: asked but never answered with a class; ``misread``: the votes name
+    another class; ``control``: read rightly, so that what follows is no error of perception. Votes weigh by confidence
+    and by the size of the sign in the picture, as the driver weighs them.
+    """
+    detail: Detail = {"sign_id": sign_id, "commanded": SIGN_NAMES[class_id], "commanded_class": class_id}
+    asked = [a for a in history.answers if a.truth.sign is not None and a.truth.sign.sign_id == sign_id]
     asked = [a for a in asked if a.decision.perception.sign is not None]
     if not asked:
-        return Cause(MISSED, None, {**detail, "perceived_class": None})
+        return Cause(MISSED, None, {**detail, "perceived_class": None}), None
     votes: dict[int, float] = {}
     for answer in asked:
-        said = answer.decision.perception.sign
-        if said is not None and said.class_id is not None:
-            votes[said.class_id] = votes.get(said.class_id, 0.0) + float(said.confidence)
+        said, sign = answer.decision.perception.sign, answer.truth.sign
+        if said is not None and said.class_id is not None and sign is not None:
+            x0, y0, x1, y1 = sign.box_px
+            weight = float(said.confidence) * max((x1 - x0) * (y1 - y0), 1.0)
+            votes[said.class_id] = votes.get(said.class_id, 0.0) + weight
     if not votes:
-        return Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None})
+        return Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None}), None
     perceived = max(votes, key=lambda class_id: votes[class_id])
     detail |= {"perceived": SIGN_NAMES[perceived], "perceived_class": perceived, "answers": len(asked)}
-    if perceived != sign.class_id:
-        return Cause(MISREAD, _first_with_class(asked, perceived).decision.frame, detail)
-    right = _first_with_class(asked, perceived)
-    if right.decision.applied_t_s > passed_t_s + history.limits.speed_grace_s:
-        return Cause(LATE_SIGN, right.decision.frame, {**detail, "latency_ms": round(latency_ms(right), 1)})
-    return _later_misread(history, passed_t_s) or Cause(CONTROL, right.decision.frame, detail)
+    first = _first_with_class(asked, perceived)
+    if perceived != class_id:
+        return Cause(MISREAD, first.decision.frame, detail), None
+    return Cause(CONTROL, first.decision.frame, detail), first
 
 
 def _first_with_class(answers: Iterable[Answer], class_id: int) -> Answer:

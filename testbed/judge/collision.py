@@ -55,7 +55,7 @@ class CollisionJudge:
         # The sensor reports after the impact: fault is judged by the speed the ego came with.
         before = history.steps[-2].truth.ego.speed_mps if len(history.steps) > 1 else step.truth.ego.speed_mps
         speed_mps = max(before, step.truth.ego.speed_mps)
-        cause = collision_cause(history)
+        cause = collision_cause(history, other_id=report.other_id)
         return make_event(
             collision_kind(report.other_type),
             step,

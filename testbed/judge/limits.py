@@ -53,6 +53,13 @@ class JudgeLimits:
         visible_frames: Frames in which it must be visible for the attack to count as delivered.
         iou_match: Intersection over union from which a box counts as right (AP50).
         deadline_ms: Answers that take longer miss the deadline.
+        stop_zone_m: A stop counts where the front bumper is at most this far from the line (``RunningStopTest``).
+        stopped_mps: Below this speed the ego has stopped (the same).
+        yield_gap_s: A crossing vehicle that is nearer in time must not be cut off.
+        yield_brake_mps2: A crossing vehicle must not have to brake harder than this because of the ego.
+        yield_reach_m: A stop or yield line governs what lies this far behind it.
+        late_brake_mps2: An answer to a sign came too late if stopping at its line then takes more than this.
+        route_deviation_m: Farther from the planned way than this the ego has left it (``InRouteTest``).
         cause_lookback_s: How far before an event its cause is looked for.
         cause_min_s: A perception error must have been in force this long to be called the cause.
         lon_accel_min_mps2: Comfort bounds of nuPlan (``ego_is_comfortable``): longitudinal acceleration, lower ...
@@ -97,6 +104,13 @@ class JudgeLimits:
     visible_frames: int = 5
     iou_match: float = 0.5
     deadline_ms: float = 100.0
+    stop_zone_m: float = 4.0
+    stopped_mps: float = 0.1
+    yield_gap_s: float = 1.5
+    yield_brake_mps2: float = 2.0
+    yield_reach_m: float = 25.0
+    late_brake_mps2: float = 4.0
+    route_deviation_m: float = 30.0
     cause_lookback_s: float = 3.0
     cause_min_s: float = 0.2
     lon_accel_min_mps2: float = -4.05

@@ -31,8 +31,10 @@ from testbed.judge.lane import LaneDepartureJudge, LanePlaceJudge
 from testbed.judge.latency import LatencyJudge
 from testbed.judge.lateral import LateralJudge
 from testbed.judge.limits import JudgeLimits
+from testbed.judge.lines import NoEntryJudge, RedLightJudge, StopSignJudge, YieldJudge
 from testbed.judge.perception import PerceptionJudge
 from testbed.judge.progress import BlockedJudge, FalseBrakeJudge
+from testbed.judge.route import RouteJudge
 from testbed.judge.speed import SpeedLimitJudge
 
 T = TypeVar("T")
@@ -60,6 +62,11 @@ def default_judges() -> tuple[Judge, ...]:
         LaneDepartureJudge(),
         LanePlaceJudge(),
         SpeedLimitJudge(),
+        StopSignJudge(),
+        RedLightJudge(),
+        YieldJudge(),
+        NoEntryJudge(),
+        RouteJudge(),
         BlockedJudge(),
         FalseBrakeJudge(),
         LateralJudge(),

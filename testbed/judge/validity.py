@@ -15,7 +15,20 @@ from testbed.judge.base import Score
 from testbed.judge.limits import JudgeLimits
 
 UNCLEAN = frozenset(
-    {"lane_departure", "outside_lane", "wrong_lane", "blocked", "false_brake", "unneeded_stop", "speed_limit"}
+    {
+        "lane_departure",
+        "outside_lane",
+        "wrong_lane",
+        "blocked",
+        "false_brake",
+        "unneeded_stop",
+        "speed_limit",
+        "stop_sign",
+        "red_light",
+        "yield",
+        "no_entry",
+        "route_deviation",
+    }
 )
 """Events of the judges that make a benign twin unclean; collisions with fault do, too."""
 
