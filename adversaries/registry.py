@@ -1,33 +1,149 @@
-"""Which adversary packages there are, looked up by name and imported only when one is asked for.
+"""All kinds of adversary by name: ours, and those of other packages (entry point group ``testbed.adversaries``).
 
-Each package has a function ``optimise(scenario, *, out, seed, **options) -> list[Path]`` that makes artefacts for a
-scenario and returns their folders.
+A kind says what its artefacts are put on, how one is read, and, where it can make them, how. An entry point names an
+object of :class:`Kind`; the name of the entry point is the kind that scenario files ask for. docs/extending.md has a
+complete one.
 """
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import importlib
-from collections.abc import Callable
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from testbed.core.errors import UsageError
-from testbed.scenario.schema import Scenario
+import numpy as np
 
-OPTIMISERS: dict[str, str] = {"road_patch": "adversaries.road_patch:optimise"}
-"""Adversary kind to ``module:function`` of its optimiser."""
+from adversaries import artefact as store
+from testbed.core.errors import ArtefactError, UsageError
+from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
+from testbed.scenario.realise import Injection
+from testbed.scenario.schema import TARGETS, Scenario
+
+ENTRY_POINTS = "testbed.adversaries"
+
+Target = Literal["at", "actor", "sign"]
+
+SURFACES: dict[str, tuple[type, ...]] = {"at": (Decal,), "actor": (Skin,), "sign": (SignFace, Shade)}
+"""Target of a kind to the payloads that can be put on it."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An artefact, read and checked.
+
+    Attributes:
+        payload: What it puts into the world.
+        manifest: What it says about itself, in JSON types; ``control``, ``budget`` and ``measured`` are read by judges.
+        digest: sha256 (hex) of what decides its effect; left empty it is taken over the payload.
+    """
+
+    payload: Payload
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill in the digest."""
+        if not self.digest:
+            object.__setattr__(self, "digest", payload_digest(self.payload))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of adversary.
+
+    Attributes:
+        target: What it is put on, by the key of a scenario's entry: ``at`` (road), ``actor`` (vehicle) or ``sign``.
+        load: ``load(artefact, base, injection) -> Loaded``: reads an artefact by name or path; relative paths belong
+            to the folder ``base``; ``injection`` is the scenario's entry, None when only the digest is asked for.
+            Raises ArtefactError.
+        optimise: ``optimise(scenario, *, out, seed, **options) -> list[Path]`` makes artefacts; None where it cannot.
+    """
+
+    target: Target
+    load: Callable[[str, Path | None, Injection | None], Loaded]
+    optimise: Callable[..., list[Path]] | None = None
+
+
+def payload_digest(payload: Payload) -> str:
+    """Return the sha256 (hex) of everything in a payload but its name."""
+    sha = hashlib.sha256(type(payload).__name__.encode("ascii"))
+    for item in fields(payload):
+        value = getattr(payload, item.name)
+        if isinstance(value, np.ndarray):
+            sha.update(
+                f"{item.name}:{value.dtype}:{value.shape}".encode("ascii") + np.ascontiguousarray(value).tobytes()
+            )
+        elif item.name != "name":
+            sha.update(f"{item.name}:{value!r}".encode())
+    return sha.hexdigest()
 
 
 def kinds() -> tuple[str, ...]:
     """Return the kinds of adversary, sorted."""
-    return tuple(sorted(OPTIMISERS))
+    return tuple(sorted({*TARGETS, *_points()}))
 
 
-def optimise(kind: str, scenario: Scenario, *, out: Path | None = None, seed: int = 0, **options: Any) -> list[Path]:
+def kind(name: str) -> Kind:
+    """Return a kind by name.
+
+    Raises:
+        UsageError: If there is none, or the package that offers it is broken.
+    """
+    if name in TARGETS:
+        return _built_in(name)
+    points = _points()
+    if name not in points:
+        near = difflib.get_close_matches(name, kinds(), n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown adversary kind {name!r}", hint=f"{meant}known: {', '.join(kinds())}")
+    try:
+        found = points[name].load()
+    except Exception as error:
+        message = f"adversary kind {name!r} of {points[name].value} cannot be loaded: {type(error).__name__}: {error}"
+        raise UsageError(message) from error
+    if not isinstance(found, Kind):
+        raise UsageError(
+            f"adversary kind {name!r}: {points[name].value} is a {type(found).__name__}, not an adversaries.Kind",
+            hint="see docs/extending.md",
+        )
+    return found
+
+
+def read(name: str, artefact: str, base: Path | None = None, injection: Injection | None = None) -> Loaded:
+    """Read an artefact of a kind and hold it to its kind's target.
+
+    Args:
+        name: Kind.
+        artefact: Shipped name or path.
+        base: Folder that relative paths belong to.
+        injection: The scenario's entry.
+
+    Raises:
+        UsageError: If there is no such kind.
+        ArtefactError: If the artefact is missing, altered, or of another kind.
+    """
+    one = kind(name)
+    loaded = one.load(artefact, base, injection)
+    wanted = SURFACES[one.target]
+    if not isinstance(loaded.payload, wanted):
+        raise ArtefactError(
+            f"artefact {artefact!r}: adversary kind {name!r} is put on `{one.target}`, so it must hand out "
+            f"{' or '.join(item.__name__ for item in wanted)}, not {type(loaded.payload).__name__}"
+        )
+    return loaded
+
+
+def optimise(name: str, scenario: Scenario, *, out: Path | None = None, seed: int = 0, **options: Any) -> list[Path]:
     """Make the artefacts of a scenario.
 
     Args:
-        kind: One of ``kinds()``.
+        name: One of ``kinds()``.
         scenario: Scenario whose map, weather, camera and placement the artefact is made for.
         out: Folder that receives one folder per artefact; None leaves the choice to the package.
         seed: Seed of all chance in the optimiser.
@@ -37,10 +153,45 @@ def optimise(kind: str, scenario: Scenario, *, out: Path | None = None, seed: in
         Folders of the artefacts.
 
     Raises:
-        UsageError: If there is no such kind.
+        UsageError: If there is no such kind, or it cannot make artefacts.
     """
-    if kind not in OPTIMISERS:
-        raise UsageError(f"unknown adversary kind {kind!r}", hint=f"known: {', '.join(kinds())}")
-    module, _, function = OPTIMISERS[kind].partition(":")
-    run = cast("Callable[..., list[Path]]", getattr(importlib.import_module(module), function))
-    return run(scenario, out=out, seed=seed, **options)
+    return optimiser(name)(scenario, out=out, seed=seed, **options)
+
+
+def optimiser(name: str) -> Callable[..., list[Path]]:
+    """Return the function that makes artefacts of a kind.
+
+    Raises:
+        UsageError: If there is no such kind, or it cannot make artefacts.
+    """
+    found = kind(name).optimise
+    if found is None:
+        able = ", ".join(other for other in TARGETS if _built_in(other).optimise is not None)
+        raise UsageError(f"adversary kind {name!r} makes no artefacts, it only injects them", hint=f"these do: {able}")
+    return found
+
+
+def _points() -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _built_in(name: str) -> Kind:
+    """Return one of our kinds; the package ``adversaries.<kind>`` makes its artefacts where there is one."""
+
+    def load(artefact: str, base: Path | None, injection: Injection | None) -> Loaded:
+        sizes = (injection.length_m, injection.width_m) if injection else (None, None)
+        found = store.load(artefact, base=base, kind=name, length_m=sizes[0], width_m=sizes[1])
+        if found.manifest.kind != name:
+            raise ArtefactError(
+                f"artefact {artefact!r} is a {found.manifest.kind}, but it is asked for as a {name}",
+                hint=f"write kind: {found.manifest.kind}",
+            )
+        return Loaded(found.payload(), found.manifest.model_dump(mode="json"), found.digest)
+
+    def make(scenario: Scenario, **options: Any) -> list[Path]:
+        return cast("Callable[..., list[Path]]", importlib.import_module(package).optimise)(scenario, **options)
+
+    package = f"adversaries.{name}"
+    if importlib.util.find_spec(package) is None:
+        return Kind(cast(Target, TARGETS[name]), load)
+    return Kind(cast(Target, TARGETS[name]), load, make)

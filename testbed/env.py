@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from adversaries.delivery import load_decals
+from adversaries.delivery import load_payloads
 from testbed.client import Connection, Frame, Session, connect
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodePlan
@@ -59,7 +59,12 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         device: str = "cpu",
     ) -> None:
         """Read the scenario; the server starts with the first reset."""
-        self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario).content
+        self._base: Path | None = None
+        if isinstance(scenario, Scenario):
+            self.scenario = scenario
+        else:
+            loaded = load_scenario(scenario)
+            self.scenario, self._base = loaded.content, loaded.path.parent
         if condition != "benign" and condition not in self.scenario.injections():
             known = ", ".join(["benign", *self.scenario.injections()])
             raise UsageError(f"scenario {self.scenario.name} has no condition {condition!r}", hint=f"known: {known}")
@@ -102,13 +107,13 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
             scenario=self.scenario.name, scene=self.scenario.dump(), agent="", condition=condition, seed=episode_seed
         )
         staging = self._staging = realise(plan)
-        decals, _ = load_decals(staging.injections)
+        payloads, _ = load_payloads(staging.injections, self._base)
         if self._connection is None or not self._connection.alive():
             self.close()
             self._connection = connect(self._carla, map_name=staging.map, device=self._device)
             self._session = Session(self._connection)
         assert self._session is not None
-        self._frame = self._session.begin(staging, decals)
+        self._frame = self._session.begin(staging, payloads)
         return self._observe(self._frame), self._info(self._frame, episode_seed)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observations, float, bool, bool, dict[str, Any]]:

@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import agents
-from adversaries.delivery import load_decals
+from adversaries.delivery import load_payloads
 from agents.driver import Driver, DriverConfig
 from testbed import __version__
 from testbed.client import Connection, Frame, Session, connect
@@ -147,7 +147,7 @@ def limits_for(staging: Staging, session: Session) -> JudgeLimits:
     """Return the judges' constants for this episode."""
     chosen = staging.limits
     return JudgeLimits(
-        planned_distance_m=staging.ego.cruise_mps * staging.steps * staging.step_s,
+        planned_distance_m=staging.ego.route_m or staging.ego.cruise_mps * staging.steps * staging.step_s,
         attack_near_end_s_m=min((place.ahead_m for place in staging.places), default=None),
         vehicle_width_m=session.ego_width_m,
         vehicle_length_m=session.ego_length_m,
@@ -231,7 +231,7 @@ def _drive(
     folder: Path,
     on_progress: Progress | None,
 ) -> EpisodeRecord:
-    decals, manifests = load_decals(staging.injections)
+    payloads, manifests = load_payloads(staging.injections)
     agent.reset(plan.seed)
     mind = _Mind(
         agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), staging.decision_every_steps
@@ -239,7 +239,7 @@ def _drive(
     driver = driver_for(staging)
     writer = TraceWriter(folder / TRACE_NAME)
     try:
-        frame = session.begin(staging, decals)
+        frame = session.begin(staging, payloads)
         limits = limits_for(staging, session)
         panel = JudgePanel(limits)
         for index in range(staging.steps):

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from adversaries.artefact import CurvePoint, Manifest, encode_albedo, save
+from adversaries.artefact import save
+from adversaries.manifest import CurvePoint, RoadPatchManifest
+from adversaries.picture import encode_albedo
 from adversaries.road_patch.shape import PatchShape, dirt
 from testbed.core.errors import UsageError
 
@@ -120,7 +122,7 @@ def place_of(scenario: Scenario) -> PatchPlace:
         UsageError: If it has none.
     """
     for entry in scenario.adversaries:
-        if entry.kind == "road_patch" and not entry.control:
+        if entry.kind == "road_patch" and not entry.control and entry.at is not None:
             return entry.at
     raise UsageError(
         f"scenario {scenario.name!r} has no adversary of kind road_patch that is not a control",
@@ -208,7 +210,7 @@ def _make(
         if name == attack_name:
             facts |= {"epochs": found.epochs, "seconds": round(time.monotonic() - started)}
             facts |= {field: getattr(settings, field) for field in settings.__slots__}
-        manifest = Manifest.model_validate({"name": name, "settings": facts, **common, **more})
+        manifest = RoadPatchManifest.model_validate({"name": name, "settings": facts, **common, **more})
         written.append(save(folder / name, manifest, pixels).path)
     return written[0], written[1]
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adversaries.artefact import CurvePoint
+from adversaries.manifest import CurvePoint
 from adversaries.road_patch.cells import Cells
 from adversaries.road_patch.drive import Drive, View, World, drive
 from adversaries.road_patch.shape import PatchShape, noise

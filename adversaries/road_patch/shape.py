@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adversaries.artefact import Budget
+from adversaries.manifest import Budget
 
 
 @dataclass(frozen=True, slots=True)

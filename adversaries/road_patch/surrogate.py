@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 import agents
-from adversaries.artefact import Surrogate
+from adversaries.manifest import Surrogate
 from adversaries.road_patch.pull import PreviewOffset
 from agents import weights
 from agents.dnn import WEIGHTS

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import carla
 
+from testbed.client.paint import TextureCalls
 from testbed.core.errors import MapError, ServerError, UnreachableError, UsageError, VersionMismatchError
 from testbed.server.process import ServerHandle, start_server
 
@@ -70,6 +71,7 @@ class Connection:
     server: ServerHandle | None = None
     hung: bool = False
     _map: str = field(default="", repr=False)
+    _textures: TextureCalls | None = field(default=None, repr=False)
 
     def world(self, map_name: str) -> Any:
         """Return the carla world with ``map_name`` loaded: an embedded map, a CARLA town or an OpenDRIVE file.
@@ -96,6 +98,13 @@ class Connection:
             self.client.set_timeout(CALL_TIMEOUT_S)
         self._map = map_name
         return world
+
+    def texture_calls(self, world: Any) -> TextureCalls:
+        """Return the texture calls of the server; what they can do is found out once per connection."""
+        if self._textures is None:
+            self._textures = TextureCalls(world)
+        self._textures.world = world
+        return self._textures
 
     def alive(self) -> bool:
         """Tell whether the server can be asked: not hung, and still running if it is ours."""

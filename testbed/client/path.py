@@ -46,7 +46,7 @@ class LanePath:
 
     @classmethod
     def follow(cls, carla_map: Any, road: int, lane: int, s_m: float, length_m: float) -> LanePath:
-        """Follow a lane from a place on the map.
+        """Follow a lane from a place on the map, straight on at every junction.
 
         Args:
             carla_map: ``carla.Map``.
@@ -69,9 +69,7 @@ class LanePath:
             following = waypoint.next(SPACING_M)
             if not following:
                 break
-            # the straightest successor: a route through junctions chooses otherwise
-            heading = waypoint.transform.rotation.yaw
-            waypoint = min(following, key=lambda w: abs(_wrap_deg(w.transform.rotation.yaw - heading)))
+            waypoint = following[0] if len(following) == 1 else _straightest(waypoint, following)
             found.append(waypoint)
         if len(found) * SPACING_M < 10.0:
             raise ScenarioError(f"lane {lane} of road {road} ends {len(found) * SPACING_M:.0f} m after s = {s_m:g} m")
@@ -95,6 +93,12 @@ class LanePath:
     def curvature_1pm(self, s_m: float) -> float:
         """Return the curvature there, positive curving left."""
         return float(np.interp(s_m, self._s, self._curvature))
+
+    def pitch_deg(self, s_m: float) -> float:
+        """Return the slope there, positive uphill."""
+        low, high = max(s_m - 1.5, 0.0), min(s_m + 1.5, self.length_m)
+        rise = float(np.interp(high, self._s, self._points[:, 2]) - np.interp(low, self._s, self._points[:, 2]))
+        return math.degrees(math.atan2(rise, high - low)) if high > low else 0.0
 
     def yaw_rad(self, s_m: float) -> float:
         """Return the driving direction there, clockwise, not wrapped."""
@@ -132,6 +136,20 @@ class LanePath:
         px, py = self.pose(s_m)[:2]
         dx, dy = px - x_m, py - y_m
         return dx * math.cos(yaw_rad) + dy * math.sin(yaw_rad), dx * math.sin(yaw_rad) - dy * math.cos(yaw_rad)
+
+
+def _straightest(waypoint: Any, following: list[Any]) -> Any:
+    """Return the successor whose lane ends most nearly in the direction that the lane before it has.
+
+    The ways through a junction all begin in the same direction: only their ends tell which one goes straight on.
+    """
+    heading = waypoint.transform.rotation.yaw
+
+    def turn_deg(candidate: Any) -> float:
+        end = (candidate.next_until_lane_end(SPACING_M) or [candidate])[-1]
+        return abs(_wrap_deg(end.transform.rotation.yaw - heading))
+
+    return min(following, key=turn_deg)
 
 
 def _wrap_deg(angle_deg: float) -> float:

@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.path import LanePath
-from testbed.client.stage import to_pose
-from testbed.client.view import View, box_corners
+from testbed.client.place import SignPlace
+from testbed.client.transforms import to_pose
+from testbed.client.view import View, box_corners, rotation
+from testbed.core.errors import ScenarioError
 from testbed.core.questions import sign_crop_box
-from testbed.core.signs import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
-from testbed.core.types import SignTruth
+from testbed.core.signs import NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
+from testbed.core.types import Pose, SignTruth
 
 RIGHT_OF_LANE_M = 11.0
 LEFT_OF_LANE_M = 9.0
 FACING_DEG = 60.0
+MAP_SIGN_WITHIN_M = 25.0
+TALL = 1.5
 
 _BY_TYPE = {"traffic.stop": STOP, "traffic.yield": YIELD, "traffic.no_entry": NO_ENTRY}
 
@@ -70,6 +74,59 @@ def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
         name = actor.attributes.get("role_name") or f"{actor.type_id}@{s_m:.0f}m"
         found.append(RoadSign(name, class_id, s_m, box_corners(pose, centre, extent)))
     return sorted(found, key=lambda sign: (sign.s_m, sign.sign_id))
+
+
+def find_map_sign(actors: Sequence[Any], path: LanePath, gtsrb_class: int, pose: Pose) -> Any:
+    """Return the map's sign of a class that stands nearest to a place.
+
+    Args:
+        actors: All actors of the world.
+        path: The ego's lane.
+        gtsrb_class: Class of the sign.
+        pose: The place.
+
+    Raises:
+        ScenarioError: If none stands within 25 m; the message says which signs the map has along the lane.
+    """
+    signs = [actor for actor in actors if actor.type_id.startswith("traffic.") and class_of(actor) is not None]
+    away = [
+        (float(np.hypot(at.location.x - pose[0], at.location.y - pose[1])), actor.id, actor)
+        for actor in signs
+        if class_of(actor) == gtsrb_class
+        for at in (actor.get_transform(),)
+    ]
+    if away and min(away)[0] <= MAP_SIGN_WITHIN_M:
+        return min(away)[2]
+    along = ", ".join(f"{SIGN_NAMES[sign.class_id]} at {sign.s_m:.0f} m" for sign in find_signs(signs, path))
+    raise ScenarioError(
+        f"the map has no sign {SIGN_NAMES[gtsrb_class]!r} within {MAP_SIGN_WITHIN_M:.0f} m of this place",
+        hint=f"along the ego's lane it has {along or 'none'}",
+    )
+
+
+def sign_place(
+    actor: Any, sign_id: str, gtsrb_class: int, path: LanePath, *, on_map: bool, pose: Pose | None = None
+) -> SignPlace:
+    """Return where the plate of a sign is.
+
+    Args:
+        actor: The sign.
+        sign_id: Its id in the scenario.
+        gtsrb_class: What it says.
+        path: The ego's lane.
+        on_map: Whether it came with the map.
+        pose: Where it was spawned, for signs that the world has not shown yet.
+    """
+    pose = to_pose(actor.get_transform()) if pose is None else pose
+    box = actor.bounding_box
+    # a box that is taller than wide holds the pole, too: the plate is its top
+    half_wide = float(box.extent.y)
+    half_high = min(float(box.extent.z), half_wide) if box.extent.z > TALL * box.extent.y else float(box.extent.z)
+    top = float(box.location.z + box.extent.z)
+    middle = np.array([box.location.x, box.location.y, top - half_high]) @ rotation(pose).T + np.array(pose[:3])
+    s_m, _ = path.locate(pose[0], pose[1])
+    at: Pose = (float(middle[0]), float(middle[1]), float(middle[2]), pose[3], pose[4], pose[5])
+    return SignPlace(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor, on_map)
 
 
 class SignWatch:

@@ -10,64 +10,20 @@ from typing import Any
 import carla
 import numpy as np
 
+from testbed.client.inject import Injector, Placed
+from testbed.client.paint import SIGN, TextureCalls
 from testbed.client.path import LanePath
+from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
+from testbed.client.signs import find_map_sign, sign_place
+from testbed.client.traffic import Traveller, ground_m, lane_of
+from testbed.client.transforms import to_pose, to_transform
 from testbed.core.errors import ScenarioError, ServerError
-from testbed.core.types import Decal, Pose
+from testbed.core.types import Decal, Payload, Pose
 from testbed.scenario.realise import Injection, Staging
-from testbed.scenario.schema import Actor
+from testbed.scenario.schema import Actor, Sign
 
 SPAWN_HEIGHT_M = 0.05
 ROUTE_MARGIN_M = 200.0
-
-
-def to_transform(pose: Pose) -> Any:
-    """Return a pose as ``carla.Transform``."""
-    x, y, z, pitch, yaw, roll = pose
-    return carla.Transform(carla.Location(x=x, y=y, z=z), carla.Rotation(pitch=pitch, yaw=yaw, roll=roll))
-
-
-def to_pose(transform: Any) -> Pose:
-    """Return a ``carla.Transform`` as a pose."""
-    place, turn = transform.location, transform.rotation
-    return (place.x, place.y, place.z, turn.pitch, turn.yaw, turn.roll)
-
-
-@dataclass
-class Traveller:
-    """Another road user that follows its lane by plan, so that twins meet the same traffic.
-
-    Attributes:
-        actor_id: Id in the world.
-        plan: Scenario entry with its seeded place.
-        path: Lane it follows.
-        start_s_m: Where on that lane it starts.
-    """
-
-    actor_id: int
-    plan: Actor
-    path: LanePath
-    start_s_m: float
-
-    BRAKING_MPS2 = 6.0
-
-    def at(self, t_s: float) -> tuple[float, float]:
-        """Return (distance along its lane, speed) at a time; it brakes with 6 m/s² from ``stops_at_s`` on."""
-        speed, stop = self.plan.speed_mps, self.plan.stops_at_s
-        if stop is None or t_s <= stop:
-            return self.start_s_m + speed * t_s, speed
-        braked_s = min(t_s - stop, speed / self.BRAKING_MPS2)
-        way_m = speed * stop + speed * braked_s - 0.5 * self.BRAKING_MPS2 * braked_s**2
-        return self.start_s_m + way_m, speed - self.BRAKING_MPS2 * braked_s
-
-
-@dataclass(frozen=True)
-class PlacedDecal:
-    """An artefact on the road: its world corners and where it begins and ends along the ego's lane."""
-
-    adversary: str
-    corners_m: Any
-    near_s_m: float
-    far_s_m: float
 
 
 @dataclass
@@ -79,8 +35,9 @@ class Stage:
     ego: Any
     camera: Any
     collision: Any
+    depth: Any = None
     travellers: list[Traveller] = field(default_factory=list)
-    decals: list[PlacedDecal] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
     actors: list[Any] = field(default_factory=list)
 
 
@@ -123,16 +80,22 @@ class StageBuilder:
     Args:
         world: ``carla.World`` in synchronous mode.
         staging: What to build.
-        decals: Adversary id to its decal.
+        payloads: Adversary id to what it brings.
+        textures: Texture calls of the server.
     """
 
-    def __init__(self, world: Any, staging: Staging, decals: Mapping[str, Decal]) -> None:
+    def __init__(
+        self, world: Any, staging: Staging, payloads: Mapping[str, Payload], textures: TextureCalls | None = None
+    ) -> None:
         """Look up map and blueprints once."""
         self._world = world
         self._map = world.get_map()
         self._library = world.get_blueprint_library()
         self._staging = staging
-        self._decals = decals
+        self._payloads = payloads
+        self._textures = textures or TextureCalls(world)
+        self._signs: dict[str, SignPlace] = {}
+        self._vehicles: dict[str, Any] = {}
         self.stage_actors: list[Any] = []
 
     def build(self) -> Stage:
@@ -154,20 +117,17 @@ class StageBuilder:
         for actor in staging.actors:
             stage.travellers.append(self._traveller(actor, path))
         for sign in staging.signs:
-            place = path.pose(sign.ahead_m, sign.lateral_m)
-            self._embedded_only("static.prop.trafficsign", f"sign {sign.id!r}")
-            self._spawn(
-                "static.prop.trafficsign",
-                place,
-                f"sign {sign.id!r}",
-                gtsrb_class=sign.gtsrb_class,
-                size_m=sign.size_m,
-                role_name=sign.id,
-            )
-        for injection in staging.injections:
-            stage.decals.append(self._decal(injection, self._decals[injection.adversary], path))
-        stage.camera = self._camera(ego)
+            self._signs[sign.id] = self._sign(sign, path)
+        if staging.injections:
+            injector = Injector(self._world, self._textures, self._spawn)
+            for injection in staging.injections:
+                payload = self._payloads[injection.adversary]
+                stage.placed.append(injector.inject(injection, payload, self._place(injection, payload, path)))
+        stage.camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
         stage.collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
+        if staging.injections:
+            # last, so that everything else is numbered as in the benign twin
+            stage.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
         return stage
 
     def _spawn(self, name: str, pose: Pose, what: str, *, parent: Any = None, **attributes: object) -> Any:
@@ -192,60 +152,71 @@ class StageBuilder:
             )
 
     def _traveller(self, actor: Actor, ego_path: LanePath) -> Traveller:
-        start, path, s_m = self._staging.ego, ego_path, actor.ahead_m
-        if actor.lane is not None and actor.lane != start.lane:
-            path = LanePath.follow(self._map, start.road, actor.lane, start.s_m, ego_path.length_m)
-        spawned = self._spawn(actor.blueprint, path.pose(s_m, 0.0, SPAWN_HEIGHT_M), f"actor {actor.id!r}")
+        path, s_m = lane_of(actor, self._staging, ego_path, self._map)
+        traveller = Traveller(0, actor, path, s_m)
+        traveller.up_m = ground_m(self._map, traveller.pose(0.0)) if traveller.walks else 0.0
+        x, y, z, pitch, yaw, roll = traveller.pose(0.0)
+        spawned = self._spawn(actor.blueprint, (x, y, z + SPAWN_HEIGHT_M, pitch, yaw, roll), f"actor {actor.id!r}")
         spawned.set_simulate_physics(False)
-        return Traveller(spawned.id, actor, path, s_m)
+        self._vehicles[actor.id] = spawned
+        traveller.actor_id = spawned.id
+        return traveller
 
-    def _camera(self, ego: Any) -> Any:
+    def _sign(self, sign: Sign, path: LanePath) -> SignPlace:
+        pose = path.pose(sign.ahead_m, sign.lateral_m)
+        if sign.on_map:
+            actor = find_map_sign(self._world.get_actors(), path, sign.gtsrb_class, pose)
+            return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=True)
+        what = f"sign {sign.id!r}"
+        if not len(self._library.filter(SIGN)):
+            raise ServerError(
+                f"{what} needs the blueprint {SIGN}, which this server does not offer",
+                hint="write on_map: true to use one of the map's own signs, or leave --carla out",
+            )
+        actor = self._spawn(SIGN, pose, what, gtsrb_class=sign.gtsrb_class, size_m=sign.size_m, role_name=sign.id)
+        # what was just spawned has no place in the world before the next tick
+        return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=False, pose=pose)
+
+    def _camera(self, blueprint: str, what: str, ego: Any) -> Any:
         camera = self._staging.camera
         return self._spawn(
-            "sensor.camera.rgb",
+            blueprint,
             (camera.x_m, 0.0, camera.z_m, camera.pitch_deg, 0.0, 0.0),
-            "the driver's camera",
+            what,
             parent=ego,
             image_size_x=camera.width_px,
             image_size_y=camera.height_px,
             fov=camera.fov_deg,
         )
 
-    def _decal(self, injection: Injection, decal: Decal, path: LanePath) -> PlacedDecal:
-        self._embedded_only("static.prop.decal", f"adversary {injection.adversary!r}")
-        near_m = injection.at.ahead_m
-        centre = path.pose(near_m + decal.length_m / 2.0, injection.at.lateral_m)
-        prop = self._spawn(
-            "static.prop.decal",
-            centre,
-            f"adversary {injection.adversary!r}",
-            length_m=decal.length_m,
-            width_m=decal.width_m,
-        )
-        name = f"static.prop.decal_{prop.id}"
-        if name not in self._world.get_names_of_all_objects():
-            raise ServerError(f"the server does not let its decal {name} be textured")
-        self._world.apply_float_color_texture_to_object(name, carla.MaterialParameter.Diffuse, _float_texture(decal))
-        half = (decal.length_m / 2.0, decal.width_m / 2.0)
-        yaw = math.radians(centre[4])
-        corners = [
-            (
-                centre[0] + u * half[0] * math.cos(yaw) - v * half[1] * math.sin(yaw),
-                centre[1] + u * half[0] * math.sin(yaw) + v * half[1] * math.cos(yaw),
-                centre[2],
-            )
-            for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-        ]
-        return PlacedDecal(injection.adversary, np.array(corners), near_m, near_m + decal.length_m)
+    def _place(self, injection: Injection, payload: Payload, path: LanePath) -> Place:
+        """Return where an artefact goes."""
+        if injection.sign is not None:
+            return self._signs[injection.sign]
+        if injection.actor is not None:
+            return _vehicle_place(self._vehicles[injection.actor], path)
+        assert injection.at is not None
+        if not isinstance(payload, Decal):
+            raise ScenarioError(f"adversary {injection.adversary!r}: a {type(payload).__name__} is not for the road")
+        near_m, left_m = injection.at.ahead_m, injection.at.lateral_m
+        centre = path.pose(near_m + payload.length_m / 2.0, left_m)
+        rise_m = path.pose(near_m + payload.length_m, left_m)[2] - path.pose(near_m, left_m)[2]
+        pitch = math.degrees(math.atan2(rise_m, payload.length_m))
+        return RoadPlace((*centre[:3], pitch, centre[4], 0.0), payload.length_m, payload.width_m, near_m)
 
 
-def _float_texture(decal: Decal) -> Any:
-    rows, columns = decal.rgba.shape[:2]
-    texture = carla.TextureFloatColor(columns, rows)
-    for row, line in enumerate(decal.rgba.tolist()):
-        for column, (red, green, blue, alpha) in enumerate(line):
-            texture.set(column, row, carla.FloatColor(red, green, blue, alpha))
-    return texture
+def _vehicle_place(actor: Any, path: LanePath) -> VehiclePlace:
+    box, colour = actor.bounding_box, actor.attributes.get("color", "")
+    numbers = [int(part) for part in colour.split(",")] if colour else [0, 0, 0]
+    return VehiclePlace(
+        actor.id,
+        actor.type_id,
+        (numbers[0], numbers[1], numbers[2]),
+        lambda: to_pose(actor.get_transform()),
+        np.array([box.location.x, box.location.y, box.location.z]),
+        np.array([box.extent.x, box.extent.y, box.extent.z]),
+        path,
+    )
 
 
 def clear(client: Any, actors: Sequence[Any]) -> None:

@@ -90,6 +90,6 @@ class LateralJudge:
             "attack.visible_px_max": max(a.visible_px for _, a in attacks if a is not None),
             "attack.first_seen_m": float(seen[0][1].distance_m) if seen else None,
             "attack.first_seen_t_s": float(seen[0][0].t_s) if seen else None,
-            "attack.reached": any(a.distance_m <= 0 for _, a in attacks if a is not None),
+            "attack.reached": any(a.distance_m <= a.reach_m for _, a in attacks if a is not None),
             "attack.passed": any(a.passed for _, a in attacks if a is not None),
         }

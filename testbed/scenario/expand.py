@@ -41,15 +41,19 @@ class Catalogue(Protocol):
             TestbedError: There is no such agent, or its weights are missing.
         """
 
-    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+    def adversaries(self) -> Sequence[str]:
+        """Return the kinds of adversary, sorted."""
+
+    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
         """Return the hash of an artefact.
 
         Args:
             artefact: Shipped name or path.
             base: Folder of the scenario file, from which relative paths are tried.
+            kind: Kind of adversary that is to inject it.
 
         Raises:
-            ArtefactError: There is no such artefact or it was altered; says which there are.
+            ArtefactError: There is no such artefact, it was altered or is of another kind; says which there are.
         """
 
     def maps(self) -> Sequence[str]:
@@ -150,7 +154,7 @@ def _scene(content: Scenario, base: Path | None, weather: Weather) -> dict[str, 
 def _absolute(name: str, base: Path | None) -> str:
     """Make the path of an existing file or folder absolute; names of shipped things stay as they are."""
     candidate = (base or Path()) / name
-    is_path = "/" in name or name.endswith((".xodr", ".json", ".yaml", ".yml"))
+    is_path = "/" in name or Path(name).suffix != ""
     return str(candidate.resolve()) if is_path and candidate.exists() else name
 
 
@@ -200,11 +204,15 @@ def _artefact_digests(
     content = scenario.content if isinstance(scenario, Loaded) else scenario
     needed = {name for condition in conditions if condition != BENIGN for name in content.injections()[condition]}
     digests: dict[str, str] = {}
+    kinds = tuple(catalogue.adversaries())
     for index, adversary in enumerate(content.adversaries):
+        if adversary.kind not in kinds:
+            message = f"unknown adversary kind {adversary.kind!r}; {suggest(adversary.kind, kinds)}there are "
+            raise _error(scenario, message + ", ".join(kinds), ("adversaries", index, "kind"))
         for number, name in enumerate(adversary.artefacts):
             place: Path_ = ("adversaries", index, "artefact")
             try:
-                digests[f"artefact:{name}"] = catalogue.artefact_digest(name, base)
+                digests[f"artefact:{name}"] = catalogue.artefact_digest(name, base, adversary.kind)
             except ArtefactError as error:
                 if adversary.id not in needed:
                     digests[f"artefact:{name}"] = ABSENT

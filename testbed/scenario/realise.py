@@ -8,6 +8,7 @@ nothing but the artefact.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,18 +38,36 @@ class EgoStart:
     heading_error_deg: float
     speed_mps: float
     cruise_mps: float
+    route_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """One artefact to be put into the world."""
+    """One artefact to be put into the world.
+
+    Attributes:
+        adversary: Id of the scenario's entry.
+        kind: Kind of adversary.
+        artefact: Shipped name or path.
+        mode: ``auto``, ``world``, ``composite`` or ``paste``, as asked for.
+        control: Whether it is a control.
+        at: Place on the road, for what lies there.
+        actor: Id of the vehicle that wears it.
+        sign: Id of the sign that bears it.
+        length_m: Extent along the road that the scenario asks for; None leaves it to the artefact.
+        width_m: Extent across the road, likewise.
+    """
 
     adversary: str
     kind: str
     artefact: str
-    at: PatchPlace
-    mode: str
-    control: bool
+    mode: str = "auto"
+    control: bool = False
+    at: PatchPlace | None = None
+    actor: str | None = None
+    sign: str | None = None
+    length_m: float | None = None
+    width_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +85,10 @@ class Staging:
         camera: Driver's view.
         actors: Other road users with their seeded places.
         signs: Signs beside the road.
+        lights: What traffic lights on the ego's way do: ``green``, ``red`` or ``cycle``.
         injections: Artefacts; empty for benign episodes.
-        places: Artefact places of the scenario's first adversary even in benign episodes, so that twins measure the
-            same window.
+        places: Where adversaries' artefacts are, on the road or on a sign, even in benign episodes, so that twins
+            measure the same window.
         limits: Constants of the judges.
     """
 
@@ -82,6 +102,7 @@ class Staging:
     camera: Camera
     actors: tuple[Actor, ...]
     signs: tuple[Sign, ...]
+    lights: str
     injections: tuple[Injection, ...]
     places: tuple[PatchPlace, ...]
     limits: Limits
@@ -128,13 +149,19 @@ def _ego(scenario: Scenario, seed: int) -> EgoStart:
         heading_error_deg=spread * _within(rng, EGO_HEADING_SPREAD_DEG),
         speed_mps=max(0.0, ego.speed_mps + spread * _within(rng, EGO_SPEED_SPREAD_MPS)),
         cruise_mps=ego.speed_mps,
+        route_m=ego.route_m,
     )
 
 
 def _actor(actor: Actor, seed: int) -> Actor:
-    return actor.model_copy(
-        update={"ahead_m": actor.ahead_m + _within(_stream(seed, f"actor:{actor.id}"), ACTOR_SPREAD_M)}
-    )
+    if not actor.vary:
+        return actor
+    moved_m = _within(_stream(seed, f"actor:{actor.id}"), ACTOR_SPREAD_M)
+    if actor.spawn is not None:
+        place = actor.spawn.model_copy(update={"s_m": max(0.0, actor.spawn.s_m + moved_m)})
+        return actor.model_copy(update={"spawn": place})
+    assert actor.ahead_m is not None, "the schema asks for one of both places"
+    return actor.model_copy(update={"ahead_m": actor.ahead_m + moved_m})
 
 
 def injected(scenario: Scenario, condition: str, seed: int) -> tuple[Injection, ...]:
@@ -144,10 +171,29 @@ def injected(scenario: Scenario, condition: str, seed: int) -> tuple[Injection, 
     entries = [scenario.adversary(name) for name in scenario.injections()[condition]]
     return tuple(
         Injection(
-            entry.id, entry.kind, entry.artefacts[seed % len(entry.artefacts)], entry.at, entry.inject, entry.control
+            adversary=entry.id,
+            kind=entry.kind,
+            artefact=entry.artefacts[seed % len(entry.artefacts)],
+            mode=entry.inject,
+            control=entry.control,
+            at=entry.at,
+            actor=entry.actor,
+            sign=entry.sign,
+            length_m=entry.length_m,
+            width_m=entry.width_m,
         )
         for entry in entries
     )
+
+
+def _places(scenario: Scenario) -> Iterator[PatchPlace]:
+    """Yield where the ego comes to what adversaries do; a vehicle that wears something has no place of its own."""
+    signs = {sign.id: sign for sign in scenario.signs}
+    for entry in scenario.adversaries:
+        if entry.at is not None:
+            yield entry.at
+        elif entry.sign is not None:
+            yield PatchPlace(ahead_m=signs[entry.sign].ahead_m, lateral_m=signs[entry.sign].lateral_m)
 
 
 def realise(plan: EpisodePlan) -> Staging:
@@ -173,7 +219,8 @@ def realise(plan: EpisodePlan) -> Staging:
         camera=scenario.camera,
         actors=tuple(_actor(actor, seed) for actor in scenario.actors),
         signs=tuple(scenario.signs),
+        lights=scenario.lights,
         injections=injected(scenario, plan.condition, seed),
-        places=tuple(entry.at for entry in scenario.adversaries),
+        places=tuple(_places(scenario)),
         limits=scenario.limits,
     )

@@ -92,18 +92,40 @@ class Ego(Model):
     blueprint: str = Field("vehicle.lincoln.mkz_2020", description="CARLA blueprint id.")
     spawn: LanePlace
     speed_mps: Finite = Field(25.0, ge=0, le=60, description="Speed at the start and cruising speed.")
+    route_m: Finite | None = Field(
+        None, gt=0, description="Way along the lane that completes the route; default speed times duration."
+    )
     vary: bool = Field(True, description="Let each seed move start, lateral offset, heading and speed a little.")
 
 
 class Actor(Model):
-    """Another road user, driven along its lane by the testbed."""
+    """Another road user, moved along its lane by the testbed, so that twins meet the same traffic."""
 
     id: Identifier
-    blueprint: str = Field("vehicle.tesla.model3", description="CARLA blueprint id.")
-    ahead_m: Finite = Field(description="Along the road from the ego's spawn point; negative is behind.")
-    lane: int | None = Field(None, description="OpenDRIVE lane id; default the ego's lane.")
+    blueprint: str = Field("vehicle.tesla.model3", description="CARLA blueprint id, of a vehicle or a walker.")
+    ahead_m: Finite | None = Field(None, description="Along the road from the ego's spawn point; negative is behind.")
+    lane: int | None = Field(
+        None, description="OpenDRIVE lane id beside `ahead_m`, default the ego's; of the other sign it is oncoming."
+    )
+    spawn: LanePlace | None = Field(None, description="A place on the map, instead of `ahead_m` and `lane`.")
+    lateral_m: Finite = Field(0.0, ge=-30, le=30, description="From its lane's centre, left of its driving direction.")
     speed_mps: Finite = Field(0.0, ge=0, le=60)
+    starts_at_s: Finite = Field(0.0, ge=0, description="Time before which it stands.")
     stops_at_s: Finite | None = Field(None, ge=0, description="Time at which it brakes to a stop.")
+    crosses_to_m: Finite | None = Field(
+        None, ge=-30, le=30, description="Goes across the lane to this lateral place, instead of along the lane."
+    )
+    vary: bool = Field(True, description="Let each seed move it along its lane a little.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.ahead_m is None) == (self.spawn is None):
+            raise ValueError(f"actor {self.id!r} takes exactly one of `ahead_m` and `spawn`")
+        if self.spawn is not None and self.lane is not None:
+            raise ValueError(f"actor {self.id!r} has its lane in `spawn`; `lane` belongs to `ahead_m`")
+        if self.stops_at_s is not None and self.stops_at_s < self.starts_at_s:
+            raise ValueError(f"actor {self.id!r} stops before it starts")
+        return self
 
 
 class Sign(Model):
@@ -114,6 +136,9 @@ class Sign(Model):
     ahead_m: Finite = Field(gt=0, description="Along the road from the ego's spawn point.")
     lateral_m: Finite = Field(-5.2, description="From the ego's lane centre; negative is right of the road.")
     size_m: Finite = Field(1.0, gt=0.1, le=3.0)
+    on_map: bool = Field(
+        False, description="Mean the map's own sign of this class that stands nearest to this place; put up none."
+    )
 
 
 class PatchPlace(Model):
@@ -123,15 +148,46 @@ class PatchPlace(Model):
     lateral_m: Finite = Field(0.0, description="From the ego's lane centre, positive left.")
 
 
+TARGETS: dict[str, str] = {"road_patch": "at", "camouflage": "actor", "shadow": "sign", "sign_face": "sign"}
+"""Adversary kinds that come with the testbed and the key that says what each is put on."""
+
+_SURFACES = {"at": "a place on the road", "actor": "a vehicle of this scenario", "sign": "a sign of this scenario"}
+
+InjectionMode = Literal["auto", "world", "composite", "paste"]
+
+
 class Adversary(Model):
     """A physical attack, or a control that looks like one."""
 
     id: Identifier
-    kind: Literal["road_patch"] = Field(description="Which adversary package delivers it.")
-    artefact: str | list[str] = Field(description="Shipped artefact name or file; several alternate over the seeds.")
-    at: PatchPlace
-    inject: Literal["world"] = Field("world", description="How the artefact reaches the camera.")
+    kind: Identifier = Field(description="road_patch, camouflage, shadow, sign_face, or the kind of a plug-in.")
+    artefact: str | list[str] = Field(
+        description="Shipped artefact, its folder, or a picture (PNG); several alternate over the seeds."
+    )
+    at: PatchPlace | None = Field(None, description="Where on the road (road_patch).")
+    actor: Identifier | None = Field(None, description="Which vehicle of this scenario (camouflage).")
+    sign: Identifier | None = Field(None, description="Which sign of this scenario (shadow, sign_face).")
+    length_m: Finite | None = Field(None, gt=0, le=200, description="Extent along the road of a picture on the road.")
+    width_m: Finite | None = Field(None, gt=0, le=50, description="Extent across the road; default 5.4 m.")
+    inject: InjectionMode = Field(
+        "auto",
+        description="How it reaches the camera: in the world, drawn over the picture with depth and light (composite), "
+        "or pasted at fixed pixels; auto takes the world where the server can show it, else composite.",
+    )
     control: bool = Field(False, description="A control (random dirt), reported beside the attack.")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        given = [name for name in _SURFACES if getattr(self, name) is not None]
+        wanted = TARGETS.get(self.kind)
+        if wanted is not None and given != [wanted]:
+            found = f"not {' and '.join(given)}" if given else "which is missing"
+            raise ValueError(f"a {self.kind} is put on {_SURFACES[wanted]}: it takes `{wanted}`, {found}")
+        if len(given) != 1:
+            raise ValueError(f"an adversary takes exactly one of `at`, `actor` and `sign`, not {len(given)}")
+        if given != ["at"] and (self.length_m is not None or self.width_m is not None):
+            raise ValueError("length_m and width_m are for pictures on the road; this one takes the size of its target")
+        return self
 
     @property
     def artefacts(self) -> tuple[str, ...]:
@@ -200,6 +256,9 @@ class Scenario(Model):
     camera: Camera = Camera()
     actors: list[Actor] = []
     signs: list[Sign] = []
+    lights: Literal["green", "red", "cycle"] = Field(
+        "green", description="Traffic lights on the ego's way: held green, held red, or their programme from its start."
+    )
     adversaries: list[Adversary] = []
     conditions: list[Condition] | None = Field(None, description="Default: each adversary alone.")
     agents: list[str] = Field(["dnn", "solo", "tandem"], min_length=1)
@@ -214,12 +273,20 @@ class Scenario(Model):
         doubled = sorted({name for name in ids if ids.count(name) > 1})
         if doubled:
             raise ValueError(f"id used twice: {', '.join(doubled)}")
-        known = {adversary.id for adversary in self.adversaries}
+        for adversary in self.adversaries:
+            for what, name, there in (
+                ("actor", adversary.actor, [actor.id for actor in self.actors]),
+                ("sign", adversary.sign, [sign.id for sign in self.signs]),
+            ):
+                if name is not None and name not in there:
+                    known = f"there are {', '.join(there)}" if there else f"it has no {what}s"
+                    raise ValueError(f"adversary {adversary.id!r} names an unknown {what} {name!r}; {known}")
+        entries = {adversary.id for adversary in self.adversaries}
         for condition in self.conditions or []:
-            missing = [name for name in condition.inject if name not in known]
+            missing = [name for name in condition.inject if name not in entries]
             if missing or condition.id == "benign":
                 raise ValueError(f"condition {condition.id!r} names no adversary: {', '.join(missing) or 'benign'}")
-        if "benign" in known:
+        if "benign" in entries:
             raise ValueError("an adversary cannot be called benign")
         for claim in self.claims:
             if claim.condition is not None and claim.condition not in {"benign", *self.injections()}:

@@ -33,15 +33,21 @@ class Installed:
             digests[f"agent:{Path(agent).name}"] = hashlib.sha256(Path(agent).read_bytes()).hexdigest()
         return digests
 
-    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+    def adversaries(self) -> Sequence[str]:
+        """Return the kinds of adversary, sorted."""
+        import adversaries
+
+        return adversaries.kinds()
+
+    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
         """Return the digest of an artefact.
 
         Raises:
-            ArtefactError: There is no such artefact or it was altered.
+            ArtefactError: There is no such artefact, it was altered or is of another kind.
         """
         import adversaries
 
-        return adversaries.load(artefact, base=base).digest
+        return adversaries.read(kind, artefact, base).digest
 
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 import adversaries
-from adversaries.artefact import Budget, Manifest, encode_albedo
+from adversaries.manifest import Budget, RoadPatchManifest
+from adversaries.picture import encode_albedo
 from testbed.core.errors import ArtefactError
 
 BUDGET = Budget(max_added_albedo=0.3, perturbable_share=0.5)
@@ -17,9 +18,9 @@ def grey(share: float = 0.4) -> np.ndarray:
     return values.reshape(20, 10)
 
 
-def manifest(**more: object) -> Manifest:
+def manifest(**more: object) -> RoadPatchManifest:
     facts = {"name": "patch", "length_m": 4.0, "width_m": 2.0, "encoding": "added_albedo_gray8", "budget": BUDGET}
-    return Manifest.model_validate({**facts, **more})
+    return RoadPatchManifest.model_validate({**facts, **more})
 
 
 @pytest.fixture
@@ -97,8 +98,9 @@ def test_a_picture_of_ones_own_needs_four_entries(tmp_path):
     )
     decal = adversaries.load("manifest.yaml", base=tmp_path).decal()
     assert decal.rgba[0, 0].tolist() == [1.0, 0.0, 0.0, 1.0] and not decal.rgba[1:].any()
-    with pytest.raises(ArtefactError, match="not a manifest"):
-        adversaries.load(tmp_path / "mine.png")
+    (tmp_path / "mine.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(ArtefactError, match="neither a manifest nor a picture"):
+        adversaries.load(tmp_path / "mine.txt")
 
 
 def test_every_shipped_artefact_is_whole_sealed_and_named_after_its_folder():

@@ -32,7 +32,10 @@ class Shelf:
     def agent_digests(self, agent: str) -> Mapping[str, str]:
         return {}
 
-    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+    def adversaries(self) -> Sequence[str]:
+        return ("camouflage", "road_patch", "shadow", "sign_face")
+
+    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
         if artefact.startswith("no_"):
             raise ArtefactError(f"artefact {artefact!r} does not exist", hint="shipped: drp_highway_left")
         return "aa"

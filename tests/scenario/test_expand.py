@@ -32,7 +32,10 @@ class Shelf:
     def agent_digests(self, agent: str) -> Mapping[str, str]:
         return {f"{agent}_alc": "aa"}
 
-    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+    def adversaries(self) -> Sequence[str]:
+        return ("camouflage", "road_patch", "shadow", "sign_face")
+
+    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
         if artefact not in self.artefacts:
             raise ArtefactError(f"artefact {artefact!r} does not exist", hint=f"shipped: {', '.join(self.artefacts)}")
         return f"digest of {artefact}"

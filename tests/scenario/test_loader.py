@@ -60,7 +60,12 @@ def test_every_shipped_scenario_loads() -> None:
             "artefact: 1",
             "expected a word or sentence or a list, got 1",
         ),
-        ("kind: road_patch", "kind: shadow", "adversaries[0].kind: expected 'road_patch', got 'shadow'"),
+        (
+            "kind: road_patch",
+            "kind: Road Patch",
+            "adversaries[0].kind: expected a name of lower-case letters, digits and underscores that begins with a "
+            "letter, got 'Road Patch'",
+        ),
         ("control: true", "control: yes", "adversaries[1].control: expected true or false, got 'yes'"),
         ("at: {ahead_m: 55}", "at: 55", "adversaries[0].at: expected a group of keys, got 55"),
         ("agents: [dnn, solo, tandem]", "agents: []", "agents: needs at least 1 of them, got []"),
@@ -148,3 +153,22 @@ def test_a_scenario_with_one_thing_changed_loads_or_is_refused(place: tuple[Any,
     else:
         assert (scenario is None) == bool(found)
         assert all(problem.line >= 1 and len(str(problem)) < 2000 for problem in found)
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        ("kind: shadow, at: {ahead_m: 5}", "a shadow is put on a sign of this scenario: it takes `sign`, not at"),
+        ("kind: road_patch", "a road_patch is put on a place on the road: it takes `at`, which is missing"),
+        ("kind: camouflage, actor: led", "adversary 'a' names an unknown actor 'led'; there are lead"),
+        ("kind: sign_face, sign: limit", "adversary 'a' names an unknown sign 'limit'; it has no signs"),
+        ("kind: third, sign: limit, actor: lead", "takes exactly one of `at`, `actor` and `sign`, not 2"),
+        ("kind: camouflage, actor: lead, width_m: 2", "length_m and width_m are for pictures on the road"),
+    ],
+)
+def test_an_adversary_is_put_on_something_that_is_there(entry: str, message: str) -> None:
+    found = problems(
+        "name: x\nquestion: Does it fit?\nego: {spawn: {road: 1, lane: -2, s_m: 60}}\n"
+        f"actors: [{{id: lead, ahead_m: 30}}]\nadversaries:\n  - {{id: a, artefact: b, {entry}}}\n"
+    )
+    assert len(found) == 1 and message in found[0], found

@@ -31,7 +31,7 @@ def test_digests_of_weights_and_of_option_files(tmp_path: Path) -> None:
 
 def test_missing_artefacts_and_places_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="artefact 'no_such' does not exist"):
-        Installed().artefact_digest("no_such", None)
+        Installed().artefact_digest("no_such", None, "road_patch")
     Installed().check_place("highway", 1, -2, 60.0)
     with pytest.raises(MapError, match="has no road 99"):
         Installed().check_place("highway", 99, -2, 60.0)

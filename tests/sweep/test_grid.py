@@ -33,7 +33,10 @@ class Shelf:
     def agent_digests(self, agent: str) -> Mapping[str, str]:
         return {}
 
-    def artefact_digest(self, artefact: str, base: Path | None) -> str:
+    def adversaries(self) -> Sequence[str]:
+        return ("camouflage", "road_patch", "shadow", "sign_face")
+
+    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
         return "aa"
 
     def maps(self) -> Sequence[str]:

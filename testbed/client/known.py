@@ -1,0 +1,105 @@
+"""What is known about surfaces without asking a server: the road's albedo, the faces of signs, the bodies of vehicles.
+
+The embedded server draws its world from these very assets. On another server they are what a sign or vehicle of that
+type ought to look like.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core.errors import ServerError
+
+ROAD_ALBEDO = 0.155
+"""Linear albedo of dry asphalt: that of the embedded maps, and the middle of what is published for worn asphalt."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A vehicle's surface in its own frame (CARLA axes, origin on the ground).
+
+    Attributes:
+        triangles_m: Corners of every triangle, shape (t, 3, 3), float64.
+        uv: Their places in the paint atlas, u right and v down in [0, 1], shape (t, 3, 2); NaN where there is no paint
+            (glass, wheels, lamps).
+        atlas: Linear albedo of its own paint, shape (rows, columns, 3), float32, row 0 at v = 0.
+    """
+
+    triangles_m: NDArray[np.float64]
+    uv: NDArray[np.float64]
+    atlas: NDArray[np.float32]
+
+
+@functools.cache
+def sign_face(gtsrb_class: int) -> NDArray[np.float32]:
+    """Return the linear albedo of a sign's face over the plate's bounding square, shape (n, n, 3), float32."""
+    from testbed.server.assets import sign_asset
+
+    asset = sign_asset(gtsrb_class)
+    return np.asarray(next(iter(asset.textures.values())), dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def body(type_id: str, colour: tuple[int, int, int]) -> Body:
+    """Return the body of an embedded vehicle.
+
+    Args:
+        type_id: Blueprint.
+        colour: Its paint, sRGB bytes.
+
+    Raises:
+        ServerError: If no mesh of that blueprint is known.
+    """
+    from testbed.server.assets import vehicle_asset
+    from testbed.server.simulation.vehicles import VEHICLE_BY_ID
+
+    model = VEHICLE_BY_ID.get(type_id)
+    if model is None:
+        raise ServerError(
+            f"the body of {type_id} is not known here, so nothing can be painted onto its picture",
+            hint=f"known: {', '.join(sorted(VEHICLE_BY_ID))}",
+        )
+    asset = vehicle_asset(type_id, colour, extent_m=model.half_extent_m, wheelbase_m=model.wheelbase_m)
+    paint = asset.parts[0]
+    material = asset.materials[paint.material]
+    assert material.texture is not None
+    corners = [np.asarray(part.vertices_m, dtype=np.float64)[part.triangles] for part in asset.parts]
+    uv = [
+        np.asarray(part.uv, dtype=np.float64)[part.triangles]
+        if part.material == paint.material
+        else np.full((len(part.triangles), 3, 2), np.nan)
+        for part in asset.parts
+    ]
+    atlas = np.asarray(asset.textures[material.texture], dtype=np.float32) * np.asarray(material.albedo, np.float32)
+    return Body(np.concatenate(corners), np.concatenate(uv), np.ascontiguousarray(atlas[..., :3]))
+
+
+def dressed(
+    atlas: NDArray[np.float32], rgb: NDArray[np.float32], mask: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Return a paint atlas with an attacker's paint on the masked texels, in the finer of both sizes."""
+    rows, columns = max(atlas.shape[0], rgb.shape[0]), max(atlas.shape[1], rgb.shape[1])
+    new = resized(rgb, rows, columns)
+    if mask is None:
+        return new
+    share = resized(mask[..., None], rows, columns)
+    return np.asarray(resized(atlas, rows, columns) * (1.0 - share) + new * share, dtype=np.float32)
+
+
+def resized(pixels: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Return an enlarged picture, bilinear, shape (rows, columns, channels)."""
+    if pixels.shape[:2] == (rows, columns):
+        return pixels
+    high, wide = pixels.shape[:2]
+    y = np.clip((np.arange(rows) + 0.5) * high / rows - 0.5, 0, high - 1)
+    x = np.clip((np.arange(columns) + 0.5) * wide / columns - 0.5, 0, wide - 1)
+    top, left = y.astype(int), x.astype(int)
+    bottom, right = np.minimum(top + 1, high - 1), np.minimum(left + 1, wide - 1)
+    dy, dx = (y - top)[:, None, None], (x - left)[None, :, None]
+    upper = pixels[top][:, left] * (1 - dx) + pixels[top][:, right] * dx
+    lower = pixels[bottom][:, left] * (1 - dx) + pixels[bottom][:, right] * dx
+    return np.asarray(upper * (1 - dy) + lower * dy, dtype=np.float32)

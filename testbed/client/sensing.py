@@ -1,0 +1,273 @@
+"""What one tick brings: the driver's picture for the agent, ground truth for the judges.
+
+Everything is read from the server through the ``carla`` client; places along the lane come from the ego's
+:class:`~testbed.client.path.LanePath`. The truth about artefacts, signs, lines and traffic is put together here and
+nowhere else, so what a judge knows is what an oracle is told.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import carla
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.client.path import LanePath
+from testbed.client.signs import SignWatch, find_signs
+from testbed.client.stage import Stage
+from testbed.client.traffic import Traveller
+from testbed.client.transforms import to_pose
+from testbed.client.view import View, box_corners
+from testbed.core.questions import LEAD_RANGE_M, MIN_VEHICLE_PX, PREVIEW_M, sign_crop_box
+from testbed.core.types import (
+    AttackTruth,
+    Collision,
+    EgoState,
+    Image,
+    LaneState,
+    LeadTruth,
+    Observation,
+    Truth,
+)
+from testbed.scenario.realise import Staging
+
+TICK_TIMEOUT_S = 10.0
+DEPTH_RANGE_M = 1000.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What one tick brought: the observation for an agent and the truth for judges.
+
+    Attributes:
+        frame: Ticks since the start of the episode.
+        t_s: Simulation time since the start of the episode.
+        observation: What an agent may see (without truth).
+        truth: What really is.
+    """
+
+    frame: int
+    t_s: float
+    observation: Observation
+    truth: Truth
+
+
+class Senses:
+    """Reads one episode's world; its sensors listen from the moment it is made.
+
+    Args:
+        world: ``carla.World`` in synchronous mode.
+        staging: What was staged.
+        stage: What stands in the world.
+        numbers: Actor id in the world to its number in the records.
+    """
+
+    def __init__(self, world: Any, staging: Staging, stage: Stage, numbers: Mapping[int, int]) -> None:
+        """Start listening to camera and collision sensor."""
+        self._world = world
+        self._map = world.get_map()
+        self._staging = staging
+        self._stage = stage
+        self._numbers = dict(numbers)
+        self._images: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._hits: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        stage.camera.listen(self._images.put)
+        stage.collision.listen(self._hits.put)
+        self._depths: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        if stage.depth is not None:
+            stage.depth.listen(self._depths.put)
+        box = stage.ego.bounding_box
+        self.ego_half_m = np.array([box.extent.x, box.extent.y, box.extent.z])
+        self._extents = {
+            t.actor_id: (
+                np.array([b.location.x, b.location.y, b.location.z]),
+                np.array([b.extent.x, b.extent.y, b.extent.z]),
+            )
+            for t in stage.travellers
+            for b in (world.get_actor(t.actor_id).bounding_box,)
+        }
+        self._signs = SignWatch(find_signs(list(world.get_actors()), stage.path), float(self.ego_half_m[0]))
+        self._limit_of_road_mps = stage.ego.get_speed_limit() / 3.6
+        self._s_m = 0.0
+
+    def sense(self, frame: int, tick: int, steer: float) -> Frame:
+        """Return what a tick brought.
+
+        Args:
+            frame: Ticks since the start of the episode.
+            tick: The server's number of this frame.
+            steer: Steering in force, for the record.
+
+        Raises:
+            RuntimeError: If the server did not deliver the picture in time.
+        """
+        image, view = self._picture(tick)
+        depth_m = self._depth(tick)
+        t_s = frame * self._staging.step_s
+        truth = self._truth(view, depth_m, t_s, steer)
+        crop, sign = None, truth.sign
+        if sign is not None:
+            cut = sign_crop_box(sign.box_px, view.width_px, view.height_px)
+            assert cut is not None
+            crop = np.ascontiguousarray(image[cut[1] : cut[3], cut[0] : cut[2]])
+        observation = Observation(
+            frame=frame,
+            t_s=t_s,
+            image=image,
+            speed_mps=truth.ego.speed_mps,
+            sign_crop=crop,
+            sign_id=sign.sign_id if sign else None,
+            sign_distance_m=sign.distance_m if sign else None,
+        )
+        return Frame(frame, t_s, observation, truth)
+
+    def _depth(self, tick: int) -> NDArray[np.float32] | None:
+        """Return distance along the camera's axis in metres, shape (height, width); None in benign episodes."""
+        if self._stage.depth is None:
+            return None
+        picture = _newest(self._depths, tick)
+        raw = np.frombuffer(picture.raw_data, dtype=np.uint8).reshape(picture.height, picture.width, 4)
+        code = raw[..., 2] + 256.0 * raw[..., 1] + 65536.0 * raw[..., 0]
+        return np.asarray(code * (DEPTH_RANGE_M / (2**24 - 1)), dtype=np.float32)
+
+    def _picture(self, tick: int) -> tuple[Image, View]:
+        camera = self._staging.camera
+        picture = _newest(self._images, tick)
+        bgra = np.frombuffer(picture.raw_data, dtype=np.uint8).reshape(picture.height, picture.width, 4)
+        pose = to_pose(picture.transform)
+        return bgra[:, :, 2::-1].copy(), View(pose, picture.width, picture.height, camera.fov_deg)
+
+    def _truth(self, view: View, depth_m: NDArray[np.float32] | None, t_s: float, steer: float) -> Truth:
+        snapshot = self._world.get_snapshot().find(self._stage.ego.id)
+        pose = to_pose(snapshot.get_transform())
+        ego = _ego_state(snapshot, pose, steer)
+        lane = self._lane(pose)
+        sign, passed = self._signs.look(self._s_m, view)
+        limit = self._signs.limit_mps
+        if limit is None and self._limit_of_road_mps > 0.5:
+            limit = self._limit_of_road_mps
+        return Truth(
+            ego=ego,
+            lane=lane,
+            speed_limit_mps=limit,
+            lead=self._lead(view, t_s),
+            sign=sign,
+            passed_signs=passed,
+            collisions=self._collisions(),
+            attack=self._attack(view, depth_m),
+        )
+
+    def _lane(self, pose: tuple[float, ...]) -> LaneState:
+        path, yaw = self._stage.path, math.radians(pose[4])
+        s_m, left_m = path.locate(pose[0], pose[1], near_s_m=self._s_m)
+        self._s_m = s_m
+        forward, preview_left = path.in_ego_frame(s_m + PREVIEW_M, pose[0], pose[1], yaw)
+        place = carla.Location(x=pose[0], y=pose[1], z=pose[2])
+        on_road = self._map.get_waypoint(place, project_to_road=False) is not None
+        nearest = self._map.get_waypoint(place)
+        centre, direction = nearest.transform.location, math.radians(nearest.transform.rotation.yaw)
+        return LaneState(
+            lateral_offset_m=left_m,
+            # CARLA's yaw grows clockwise: pointing left of the lane is a smaller yaw
+            heading_error_rad=_wrap_rad(path.yaw_rad(s_m) - yaw),
+            lane_width_m=path.width_m(s_m),
+            curvature_1pm=path.curvature_1pm(s_m),
+            s_m=s_m,
+            preview_offset_m=preview_left if forward > 0.0 else 0.0,
+            on_road=on_road,
+            nearest_lane_distance_m=math.hypot(centre.x - pose[0], centre.y - pose[1]),
+            nearest_lane_width_m=float(nearest.lane_width),
+            wrong_way_deg=abs(math.degrees(_wrap_rad(yaw - direction))),
+            in_junction=bool(nearest.is_junction),
+        )
+
+    def _lead(self, view: View, t_s: float) -> LeadTruth | None:
+        seen = (self._seen(traveller, view, t_s, self._stage.path) for traveller in self._stage.travellers)
+        return min((lead for lead in seen if lead is not None), key=lambda lead: lead.distance_m, default=None)
+
+    def _seen(self, traveller: Traveller, view: View, t_s: float, path: LanePath) -> LeadTruth | None:
+        if traveller.walks:
+            return None
+        pose = traveller.pose(t_s)
+        s_m, left_m = path.locate(pose[0], pose[1])
+        centre, half = self._extents[traveller.actor_id]
+        turned = math.radians(pose[4]) - path.yaw_rad(s_m)
+        half_along_m = abs(math.cos(turned)) * float(half[0]) + abs(math.sin(turned)) * float(half[1])
+        gap_m = s_m - self._s_m - float(self.ego_half_m[0]) - half_along_m
+        if abs(left_m) > path.width_m(s_m) / 2.0 or not 0.0 <= gap_m <= LEAD_RANGE_M:
+            return None
+        box = view.box(box_corners(pose, centre, half))
+        if box is None or box[3] - box[1] < MIN_VEHICLE_PX:
+            return None
+        speed_mps = traveller.way(t_s)[1] * math.cos(turned)
+        return LeadTruth(self._numbers.get(traveller.actor_id, traveller.actor_id), gap_m, speed_mps, box)
+
+    def _collisions(self) -> tuple[Collision, ...]:
+        found: list[Collision] = []
+        while True:
+            try:
+                event = self._hits.get_nowait()
+            except queue.Empty:
+                return tuple(found)
+            other = event.other_actor
+            impulse = event.normal_impulse
+            magnitude = math.sqrt(impulse.x**2 + impulse.y**2 + impulse.z**2)
+            mine = self._world.get_snapshot().find(event.actor.id).get_velocity()
+            theirs = other.get_velocity()
+            relative = math.hypot(mine.x - theirs.x, mine.y - theirs.y)
+            static = not other.type_id.startswith(("vehicle.", "walker."))
+            number = 0 if static else self._numbers.get(other.id, other.id)
+            found.append(Collision(number, other.type_id, magnitude, relative))
+
+    def _attack(self, view: View, depth_m: NDArray[np.float32] | None) -> AttackTruth | None:
+        placed = self._stage.placed
+        if not placed or depth_m is None:
+            return None
+        shown = np.zeros((view.height_px, view.width_px), dtype=np.bool_)
+        for one in placed:
+            shown |= one.place.seen(view, depth_m)
+        extents = [one.place.extent_s_m() for one in placed]
+        half_m = float(self.ego_half_m[0])
+        return AttackTruth(
+            visible_px=int(shown.sum()),
+            distance_m=min(near for near, _ in extents) - self._s_m - half_m,
+            passed=self._s_m - half_m > max(far for _, far in extents),
+            reach_m=max(one.place.reach_m for one in placed),
+        )
+
+
+def _newest(pictures: queue.SimpleQueue[Any], tick: int) -> Any:
+    """Return the picture of a tick; RuntimeError if it does not come in time."""
+    while True:
+        try:
+            picture = pictures.get(timeout=TICK_TIMEOUT_S)
+        except queue.Empty:
+            raise RuntimeError(f"timeout: no camera image for frame {tick}") from None
+        if picture.frame >= tick:
+            return picture
+
+
+def _ego_state(snapshot: Any, pose: tuple[float, ...], steer: float) -> EgoState:
+    velocity, acceleration = snapshot.get_velocity(), snapshot.get_acceleration()
+    yaw = math.radians(pose[4])
+    forward, right = (math.cos(yaw), math.sin(yaw)), (-math.sin(yaw), math.cos(yaw))
+    return EgoState(
+        x_m=pose[0],
+        y_m=pose[1],
+        z_m=pose[2],
+        yaw_deg=pose[4],
+        speed_mps=velocity.x * forward[0] + velocity.y * forward[1],
+        acceleration_mps2=acceleration.x * forward[0] + acceleration.y * forward[1],
+        lateral_acceleration_mps2=-(acceleration.x * right[0] + acceleration.y * right[1]),
+        yaw_rate_rad_s=-math.radians(snapshot.get_angular_velocity().z),
+        steer=steer,
+    )
+
+
+def _wrap_rad(angle: float) -> float:
+    return math.pi - (math.pi - angle) % (2.0 * math.pi)
