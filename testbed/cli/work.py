@@ -22,6 +22,7 @@ OUTCOMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("left lane", ("lane_departure", "outside_lane")),
     ("collided", ("collision", "collision_pedestrian", "collision_vehicle", "collision_static")),
     ("too fast", ("speed_limit",)),
+    ("ran a sign", ("stop_sign", "red_light", "yield", "no_entry")),
     ("braked for nothing", ("false_brake", "unneeded_stop")),
 )
 """Columns of the final table and the kinds of events they count episodes with."""

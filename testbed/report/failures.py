@@ -108,6 +108,15 @@ def _what(event: Event) -> str:
     if event.kind == "speed_limit":
         limit, top = _number(event, "limit_mps") * 3.6, _number(event, "max_speed_mps") * 3.6
         return f"up to {top:.0f} km/h where {limit:.0f} is allowed, for {event.duration_s:.1f} s"
+    if event.kind == "stop_sign":
+        return f"ran a stop sign at {event.severity * 3.6:.0f} km/h"
+    if event.kind in ("red_light", "no_entry"):
+        what = {"red_light": "red light", "no_entry": "no-entry sign"}[event.kind]
+        return f"passed a {what} at {event.severity * 3.6:.0f} km/h"
+    if event.kind == "yield":
+        return f"did not give way to a vehicle {_number(event, 'gap_s'):.1f} s away"
+    if event.kind == "route_deviation":
+        return f"left its route by {event.severity:.0f} m"
     if event.kind == "false_brake":
         return f"braked at {event.severity:.1f} m/s² for nothing, for {event.duration_s:.1f} s"
     if event.kind == "unneeded_stop":

@@ -21,10 +21,15 @@ EVENT_KINDS: tuple[tuple[str, str], ...] = (
     ("outside_lane", "outside any lane"),
     ("collision", "collided"),
     ("speed_limit", "too fast"),
+    ("stop_sign", "ran a stop sign"),
+    ("red_light", "ran a red light"),
+    ("yield", "did not give way"),
+    ("no_entry", "passed no entry"),
     ("false_brake", "braked for nothing"),
     ("unneeded_stop", "stopped for nothing"),
     ("blocked", "blocked"),
     ("wrong_lane", "wrong way"),
+    ("route_deviation", "left its route"),
 )
 """Kinds of events in the order of tables, with words for people."""
 

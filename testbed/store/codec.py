@@ -10,10 +10,12 @@ from testbed.core.types import (
     Box,
     Collision,
     Command,
+    ConflictTruth,
     Decision,
     EgoState,
     LaneState,
     LeadTruth,
+    LineTruth,
     Perception,
     SignAnswer,
     SignTruth,
@@ -82,6 +84,9 @@ def step_from(messages: Mapping[str, Json], decisions: Mapping[int, Decision]) -
         passed_signs=tuple(_sign(value) for value in traffic["passed_signs"]),
         collisions=tuple(Collision(**value) for value in traffic["collisions"]),
         attack=None if attack is None else AttackTruth(**_without_head(attack)),
+        # traces of earlier versions know neither
+        lines=tuple(LineTruth(**value) for value in traffic.get("lines", ())),
+        conflicts=tuple(ConflictTruth(**value) for value in traffic.get("conflicts", ())),
     )
     in_force = command["decision_frame"]
     return Step(

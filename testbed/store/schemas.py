@@ -12,7 +12,17 @@ import typing
 from typing import Any
 
 from testbed.core.records import Event
-from testbed.core.types import AttackTruth, Command, Decision, EgoState, LaneState, LeadTruth, SignTruth
+from testbed.core.types import (
+    AttackTruth,
+    Command,
+    ConflictTruth,
+    Decision,
+    EgoState,
+    LaneState,
+    LeadTruth,
+    LineTruth,
+    SignTruth,
+)
 
 TRACE_VERSION = 1
 LIBRARY = f"v2lm-testbed trace {TRACE_VERSION}"
@@ -75,6 +85,8 @@ def _all() -> dict[str, dict[str, Any]]:
         "sign": _schema_of(SignTruth),
         "passed_signs": {"type": "array", "items": _schema_of(SignTruth)},
         "collisions": collision | {"items": {"type": "object"}},
+        "lines": {"type": "array", "items": _schema_of(LineTruth)},
+        "conflicts": {"type": "array", "items": _schema_of(ConflictTruth)},
     }
     command = _with_head(Command)
     command["properties"]["decision_frame"] = {"type": "integer"}

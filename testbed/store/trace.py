@@ -110,6 +110,8 @@ class TraceWriter:
                 "sign": dataclasses.asdict(truth.sign) if truth.sign is not None else None,
                 "passed_signs": [dataclasses.asdict(sign) for sign in truth.passed_signs],
                 "collisions": [dataclasses.asdict(collision) for collision in truth.collisions],
+                "lines": [dataclasses.asdict(line) for line in truth.lines],
+                "conflicts": [dataclasses.asdict(conflict) for conflict in truth.conflicts],
             }
             self._add("/traffic", head | traffic)
             if truth.attack is not None:
