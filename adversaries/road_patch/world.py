@@ -23,7 +23,7 @@ from testbed.core.errors import MapError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Pose
 from testbed.scenario.realise import Staging, realise
-from testbed.scenario.schema import PatchPlace, Scenario
+from testbed.scenario.schema import Actor, PatchPlace, Scenario
 from testbed.server.maps import RoadNetwork, load_map
 from testbed.server.render.camera import Camera, pose_matrix
 from testbed.server.render.renderer import Renderer
@@ -161,22 +161,27 @@ class RoadWorld:
 
     def move_traffic(self, t_s: float) -> None:
         """Put the other road users of the ego's lane where they are at a time of the situation staged last."""
-        for actor in self.staging.actors:
-            if actor.id in self._actors and actor.lane in (None, self.staging.ego.lane):
-                self.scene.set_pose(self._actors[actor.id], self.path.pose(actor.ahead_m + actor.speed_mps * t_s))
+        for actor, ahead_m in self._in_lane():
+            if actor.id in self._actors:
+                self.scene.set_pose(self._actors[actor.id], self.path.pose(ahead_m + actor.speed_mps * t_s))
+
+    def _in_lane(self) -> list[tuple[Actor, float]]:
+        """Return the road users of the ego's own lane, the only ones that are staged here, with their places."""
+        lanes = (None, self.staging.ego.lane)
+        return [(one, one.ahead_m) for one in self.staging.actors if one.ahead_m is not None and one.lane in lanes]
 
     def _put_actors(self) -> None:
-        """Add the other road users and signs on the first call; later calls move them."""
+        """Add the road users of the ego's lane and the signs on the first call; later calls move them."""
         from testbed.server.assets.signs import sign_asset
         from testbed.server.assets.vehicles import vehicle_asset
         from testbed.server.simulation.vehicles import VEHICLE_BY_ID
 
-        for actor in self.staging.actors:
-            if actor.id not in self._actors:
-                model = VEHICLE_BY_ID[actor.blueprint]
+        for actor, ahead_m in self._in_lane():
+            model = VEHICLE_BY_ID.get(actor.blueprint)
+            if model is not None and actor.id not in self._actors:
                 asset = vehicle_asset(actor.blueprint, extent_m=model.half_extent_m)
                 self._actors[actor.id] = asset.place(
-                    self.scene, f"actor:{actor.id}", self.path.pose(actor.ahead_m), tag=model.tag
+                    self.scene, f"actor:{actor.id}", self.path.pose(ahead_m), tag=model.tag
                 )
         for sign in self.staging.signs:
             pose = self.path.pose(sign.ahead_m, sign.lateral_m)
