@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from agents.registry import card, load, names
+from agents.registry import card, configured, file_of, load, names
 
-__all__ = ["card", "load", "names"]
+__all__ = ["card", "configured", "file_of", "load", "names"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import nn
@@ -13,7 +13,8 @@ from agents import weights
 from agents.dnn import WEIGHTS, card
 from agents.dnn.blocks import fuse
 from agents.dnn.lanes import LaneNet
-from agents.dnn.signs import SignNet, sign_batch
+from agents.dnn.nets import LANE_NETS, SIGN_NETS, choose
+from agents.dnn.signs import sign_batch
 from agents.dnn.vehicles import VehicleNet, pick_lead, suppress
 from agents.imaging import to_batch
 from testbed.core.errors import AgentError, WeightsError
@@ -32,6 +33,13 @@ from testbed.core.types import (
 NetT = TypeVar("NetT", bound=nn.Module)
 OFFSET_SPREAD_M = 0.03
 """Scale of the logistic that turns a preview offset into class probabilities, where the card states no error."""
+
+
+class LanePredictor(Protocol):
+    """A lane net as the agent uses it."""
+
+    def preview_offset(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the lane centre 25 m ahead, (N,) in m, positive left, of images (N, 3, 160, 320) in 0…1."""
 
 
 def load_net(net: NetT, name: str, folder: Path | None = None) -> NetT:
@@ -60,24 +68,35 @@ class DnnAgent:
         folder: Folder of the weights; the shipped ones when None.
         abstain_below: Answers less probable than this are withheld; 0 never abstains.
         device: Where the networks run: ``cpu`` or a CUDA device.
+        tsr: Sign net, a key of `agents.dnn.nets.SIGN_NETS`.
+        alc: Lane net, a key of `agents.dnn.nets.LANE_NETS`.
     """
 
-    def __init__(self, folder: str | Path | None = None, abstain_below: float = 0.0, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        abstain_below: float = 0.0,
+        device: str = "cpu",
+        tsr: str = "yolov5_cls",
+        alc: str = "clrernet",
+    ) -> None:
         """Load the three networks."""
         where = None if folder is None else Path(folder)
         self._device = torch.device(device)
-        self._lanes = load_lane_net(where).to(self._device)
-        self._signs = fuse(load_net(SignNet(), WEIGHTS["tsr"], where)).to(self._device)
+        lanes, signs = choose(LANE_NETS, alc, "alc"), choose(SIGN_NETS, tsr, "tsr")
+        self._lanes = cast(LanePredictor, load_net(lanes.build(), lanes.weights, where).to(self._device))
+        self._signs = fuse(load_net(signs.build(), signs.weights, where)).to(self._device)
+        self._sign_px = int(cast(int, self._signs.input_px))
         self._vehicles = load_net(VehicleNet(), WEIGHTS["vd"], where)
         fuse(self._vehicles).to(self._device)
         for net in (self._lanes, self._signs, self._vehicles):
-            net.to(memory_format=torch.channels_last)
+            cast(nn.Module, net).to(memory_format=torch.channels_last)
         self._threshold = float(weights.card(WEIGHTS["vd"], where)["threshold"])
         # A logistic of scale s has the standard deviation s * pi / sqrt(3): fit it to the held-out error.
-        spread_m = weights.card(WEIGHTS["alc"], where)["figures"].get("error_std_m")
+        spread_m = weights.card(lanes.weights, where)["figures"].get("error_std_m")
         self._spread_m = OFFSET_SPREAD_M if spread_m is None else max(0.01, float(spread_m) * math.sqrt(3) / math.pi)
         self._abstain_below = abstain_below
-        self._card = card(where)
+        self._card = card(where, tsr, alc)
 
     @property
     def card(self) -> AgentCard:
@@ -150,7 +169,7 @@ class DnnAgent:
         return VehicleAnswer(True, clipped, confidence)
 
     def _sign(self, crop: Image) -> SignAnswer:
-        probabilities = self._signs(sign_batch([crop]).to(self._device)).softmax(-1)[0]
+        probabilities = self._signs(sign_batch([crop], self._sign_px).to(self._device)).softmax(-1)[0]
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return SignAnswer(None if confidence < self._abstain_below else best, confidence)

@@ -71,7 +71,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "gtsrb-cnn": Recipe(GtsrbCnn, 9, 1e-3, decay=1e-3, note="Fully connected layers are 512 wide instead of 1024."),
-    "vit-small": Recipe(VitSmall, 14, 7e-4, note="6 instead of 12 blocks; 64 px crops, so 16 patches of 16 px."),
+    "vit-small": Recipe(VitSmall, 9, 7e-4, note="6 instead of 12 blocks; 64 px crops, so 16 patches of 16 px."),
 }
 """Name of the weights to its recipe."""
 

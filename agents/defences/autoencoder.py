@@ -1,0 +1,72 @@
+"""Denoising autoencoder: networks see a reconstruction that was learnt from clean pictures of this simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents import weights
+from agents.defences.base import Defence
+from testbed.core.errors import WeightsError
+from testbed.core.types import Image
+
+if TYPE_CHECKING:
+    from agents.defences.denoiser import Denoiser
+
+WEIGHTS = "denoiser"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Autoencoder(Defence):
+    """Show the autoencoder's reconstruction.
+
+    Attributes:
+        folder: Folder of the weights; the shipped ones when None.
+    """
+
+    kind = "autoencoder"
+    latency_ms = 9.0
+
+    folder: str | None = None
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """File name to sha256 of the autoencoder's weights."""
+        return {f"{WEIGHTS}.safetensors": str(weights.card(WEIGHTS, self._place)["sha256"])}
+
+    @property
+    def _place(self) -> Path | None:
+        return None if self.folder is None else Path(self.folder)
+
+    @cached_property
+    def _net(self) -> Denoiser:
+        import torch
+
+        from agents.defences.denoiser import Denoiser
+
+        net = Denoiser()
+        tensors, _ = weights.load(WEIGHTS, self._place)
+        try:
+            net.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise WeightsError(f"weights {WEIGHTS!r} do not fit: {str(error).splitlines()[0]}") from error
+        return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def alter(self, image: Image, rng: np.random.Generator) -> Image:
+        """Encode and decode; the picture is continued beyond its edges up to a multiple of the network's stride."""
+        import torch
+        import torch.nn.functional as F
+
+        from agents.defences.denoiser import STRIDE
+
+        height, width = image.shape[:2]
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
+            padded = F.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+            seen = self._net(padded.contiguous(memory_format=torch.channels_last))[0, :, :height, :width]
+            drawn: Image = (seen.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        return drawn
