@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "run": "answer one question: a scenario with its agents, attacks and seeds",
     "sweep": "answer a grid of them; does only what is missing",
     "report": "rebuild the report of a run from its stored episodes",
+    "evaluate": "make the published tables on images, with our models and attacks",
     "serve": "start the embedded CARLA server",
     "attack": "optimise an attack artefact for a scenario",
     "dataset": "generate a training data set",
@@ -120,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TestbedError as error:
         return _fail(f"error[{error.code}]: {error}", error.exit_code, debug)
     except KeyboardInterrupt as error:
-        resumes = "; the same command resumes" if chosen in ("run", "sweep") else ""
+        resumes = "; the same command resumes" if chosen in ("run", "sweep", "evaluate") else ""
         sys.stderr.write(f"\ninterrupted{resumes}\n")
         return int(getattr(error, "exit_code", 130))
     except BrokenPipeError:

@@ -18,6 +18,8 @@ from testbed import stats
 from testbed.report.words import clean
 
 WIDTH = 1000
+LONG_GROUP = 26
+"""Letters of a group's name from which on it stands on a line of its own."""
 
 
 def tag(name: str, content: str = "", **attributes: object) -> str:
@@ -163,6 +165,8 @@ def rate_chart(rows: Sequence[RateRow], title: str) -> str:
         if row.group != group:
             at += gap if group is not None else 0.0
             marks.append(text(0, at + 17, row.group, class_="group"))
+            # a long name would run into the labels of its rows
+            at += step if len(row.group) > LONG_GROUP else 0.0
             group = row.group
         middle = at + step / 2
         marks.append(text(left - 14, middle + 4, row.label, text_anchor="end"))

@@ -18,7 +18,7 @@ from testbed.report.words import clean
 RESULTS_VERSION = 1
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
     flat = " ".join(clean(text).split())
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
@@ -27,29 +27,29 @@ def _markdown(text: str) -> str:
 def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
     """Return the report as Markdown: question, answers, claims, tables, what is not counted."""
     found = answers(view)
-    lines = [f"# {_markdown(view.question)}", "", _markdown(lead_sentence(view, found)), ""]
-    lines += [f"- **{_markdown(a.agent)}** {_markdown(a.headline)}: {_markdown(a.sentence)}" for a in found]
+    lines = [f"# {markdown(view.question)}", "", markdown(lead_sentence(view, found)), ""]
+    lines += [f"- **{markdown(a.agent)}** {markdown(a.headline)}: {markdown(a.sentence)}" for a in found]
     if claims:
         lines += ["", "## Claims", "", "| claim | agent | bound | seen | outcome |", "|---|---|---|---|---|"]
         for c in claims:
-            outcome = f"**{c.status}**" + (f" ({_markdown(c.reason)})" if c.reason else "")
-            claimed = (_markdown(c.text), _markdown(c.agent), _markdown(c.bound), _markdown(c.observed), outcome)
+            outcome = f"**{c.status}**" + (f" ({markdown(c.reason)})" if c.reason else "")
+            claimed = (markdown(c.text), markdown(c.agent), markdown(c.bound), markdown(c.observed), outcome)
             lines.append(f"| {' | '.join(claimed)} |")
     for table in all_tables(view):
         heads = ["agent", "condition", *(head for head, _ in table.heads)]
-        lines += ["", f"## {table.caption}", "", f"| {' | '.join(_markdown(h) for h in heads)} |"]
+        lines += ["", f"## {table.caption}", "", f"| {' | '.join(markdown(h) for h in heads)} |"]
         lines.append("|" + "---|" * len(heads))
         for row in table.rows:
             cells = [f"{c.text} ({c.note})" if c.note else c.text for c in row.cells]
-            lines.append(f"| {' | '.join(_markdown(x) for x in (row.agent, row.condition, *cells))} |")
+            lines.append(f"| {' | '.join(markdown(x) for x in (row.agent, row.condition, *cells))} |")
     lines += ["", "## Not counted", ""]
     invalid = [e for e in view.episodes if not e.valid]
-    lines += [f"- invalid attack: {_where(e)}: {_markdown(e.reason)}" for e in invalid]
+    lines += [f"- invalid attack: {_where(e)}: {markdown(e.reason)}" for e in invalid]
     for trouble in view.troubles:
         kind = "infrastructure" if trouble.infrastructure else "error"
         p = trouble.planned
-        where = _markdown(f"{p.agent}, {p.condition}, seed {p.seed}")
-        lines.append(f"- {kind}: {where}: {_markdown(trouble.code)} {_markdown(trouble.reason)}")
+        where = markdown(f"{p.agent}, {p.condition}, seed {p.seed}")
+        lines.append(f"- {kind}: {where}: {markdown(trouble.code)} {markdown(trouble.reason)}")
     if view.not_run:
         lines.append(f"- not run: {len(view.not_run)}")
     if not (invalid or view.troubles or view.not_run):
@@ -61,7 +61,7 @@ def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
 
 def _where(episode: Episode) -> str:
     plan = episode.plan
-    return _markdown(f"{plan.agent}, {plan.condition}, seed {plan.seed}")
+    return markdown(f"{plan.agent}, {plan.condition}, seed {plan.seed}")
 
 
 def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:

@@ -75,7 +75,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_fit)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=fit)
     template = environment.from_string(asset("page.html"))
     # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
@@ -118,7 +118,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     return template.render(context)
 
 
-def _fit(value: object) -> object:
+def fit(value: object) -> object:
     """Make plain text fit for the page; markup of ours passes as it is."""
     return unbroken(clean(value)) if type(value) is str else value
 

@@ -1,0 +1,63 @@
+"""``testbed evaluate``: the published tables on images, and the gap from images to the road."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from testbed.cli.options import names
+
+MOST_PICTURES = 100_000
+
+
+def count(text: str) -> int:
+    """Read a number of pictures."""
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 4 <= int(text) <= MOST_PICTURES:
+        raise argparse.ArgumentTypeError(f"expected a number of pictures from 4 to {MOST_PICTURES}, got {text!r}")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("--tables", type=names, default=(), metavar="I,III,V", help="which tables (default all three)")
+    parser.add_argument(
+        "--gap", type=Path, metavar="RUN", help="set the road outcomes of this run or sweep folder beside the images"
+    )
+    parser.add_argument("--out", type=Path, default=Path("reports/tables"), metavar="DIR", help="folder for results")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with data sets (default: pictures are made)")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="few pictures, a look in minutes")
+    size.add_argument("--count", type=count, metavar="N", help="pictures per task and condition")
+    parser.add_argument("--adaptive", action="store_true", help="also search shadows by asking the V²LMs (slow)")
+    parser.add_argument(
+        "--available", action="store_true", help="leave rows out whose weights or artefacts are missing, and say so"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Ask what is missing, write the tables, print where they are."""
+    from testbed.evaluate.run import QUICK, Request, Sizes, evaluate
+    from testbed.evaluate.tables import TABLES
+
+    sizes = QUICK if options.quick else Sizes() if options.count is None else Sizes.of(options.count)
+    request = Request(
+        tables=options.tables or tuple(TABLES),
+        out=options.out,
+        sizes=sizes,
+        data=options.data,
+        seed=options.seed,
+        gap=options.gap,
+        adaptive=options.adaptive,
+        available=options.available,
+        command=options.command,
+    )
+    result = evaluate(request, lambda line: print(line, flush=True))
+    from testbed.evaluate.grid import lead
+
+    print()
+    for who, _, sentences in lead(result):
+        print(f"{who}: {'; '.join(sentences)}.")
+    print(f"\ntables: {result.page}")
+    return 0

@@ -1,0 +1,125 @@
+"""From answers to figures: k of n with intervals, macro F1, boxes, and what an attack took away.
+
+All of it is computed from stored answers, so a table can be made again, or made differently, without asking a model.
+Answers are paired by the id of their picture: the same scene with and without the attack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from testbed import stats
+from testbed.judge import average_precision, macro_f1
+from testbed.judge.perception import ABSTAIN, confusion_of
+
+IOU_MATCH = 0.5
+"""A reported box counts as found from this overlap on (AP50)."""
+
+VEHICLE, NONE = "vehicle", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to one picture.
+
+    Attributes:
+        id: Picture; the same id under another condition is the same scene.
+        group: Pictures of one group resemble each other (an approach, a view).
+        truth: Right answer: GTSRB class, steering class, ``vehicle`` or ``none``.
+        said: Given answer, or ``abstain``.
+        confidence: Probability of the answer, 0-1.
+        iou: Overlap of the reported with the true box, 0 when none was reported; None where there is no true box.
+        tags: What the picture shows, for breakdowns.
+    """
+
+    id: str
+    group: str
+    truth: str
+    said: str
+    confidence: float
+    iou: float | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def right(self) -> bool:
+        """Whether it is the right answer."""
+        return self.said == self.truth
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well a set of pictures was answered.
+
+    Attributes:
+        accuracy: Right answers of all, with interval.
+        macro_f1: Mean F1 over the classes that occur; None without answers.
+        abstained: Answers withheld; they count as not right.
+        mean_iou: Mean overlap over true boxes, a missed one counts 0; None without boxes.
+        ap50: Average precision of reported boxes at IoU 0.5; None without boxes.
+    """
+
+    accuracy: stats.Rate
+    macro_f1: float | None
+    abstained: int
+    mean_iou: float | None = None
+    ap50: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a condition took away from the benign answers of the same pictures.
+
+    Attributes:
+        success: Benign-correct answers that became wrong, of all benign-correct ones: the attack success rate.
+        drop_points: Accuracy lost, in percentage points.
+        drop_interval: 95 % bootstrap interval of it over groups of like pictures; None with fewer than two groups.
+        test: Exact McNemar test; ``only_first`` counts answers right in benign pictures only.
+    """
+
+    success: stats.Rate
+    drop_points: float
+    drop_interval: stats.Interval | None
+    test: stats.McNemar
+
+
+def score(answers: Sequence[Answer]) -> Score:
+    """Return the figures of a set of answers."""
+    overlaps = [answer.iou for answer in answers if answer.iou is not None]
+    reported = [
+        (answer.confidence, answer.iou is not None and answer.iou >= IOU_MATCH)
+        for answer in answers
+        if answer.said == VEHICLE
+    ]
+    return Score(
+        accuracy=stats.rate(sum(answer.right for answer in answers), len(answers)),
+        macro_f1=macro_f1(confusion_of((answer.truth, answer.said) for answer in answers)),
+        abstained=sum(answer.said == ABSTAIN for answer in answers),
+        mean_iou=sum(overlaps) / len(overlaps) if overlaps else None,
+        ap50=average_precision(reported, len(overlaps)),
+    )
+
+
+def loss(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Loss:
+    """Compare answers to the same pictures without and with an attack.
+
+    Pictures that only one side holds are left out (an attack may not apply to every picture).
+
+    Raises:
+        ValueError: No picture is on both sides.
+    """
+    pairs = paired(benign, attacked)
+    if not pairs:
+        raise ValueError("benign and attacked answers share no picture")
+    before, after = [first.right for first, _ in pairs], [second.right for _, second in pairs]
+    change = stats.bootstrap_mean(
+        [100.0 * (first.right - second.right) for first, second in pairs], [first.group for first, _ in pairs]
+    )
+    flipped = sum(a and not b for a, b in zip(before, after, strict=True))
+    return Loss(stats.rate(flipped, sum(before)), change.mean, change.interval, stats.mcnemar(before, after))
+
+
+def paired(benign: Sequence[Answer], attacked: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
+    """Return (benign, attacked) answers to the same picture, in the order of the attacked ones."""
+    known: Mapping[str, Answer] = {answer.id: answer for answer in benign}
+    return [(known[answer.id], answer) for answer in attacked if answer.id in known]

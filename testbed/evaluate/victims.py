@@ -1,0 +1,148 @@
+"""Who is asked: agents, exactly as they drive, one question per picture.
+
+A victim is an agent with options, written as an agent file, so that the row of a table can be driven on the road with
+``python -m testbed run SCENARIO --agents FILE``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from testbed.core.types import Agent, Observation, Perception
+from testbed.evaluate.pictures import Picture
+from testbed.evaluate.score import NONE, VEHICLE, Answer
+from testbed.judge import box_iou
+from testbed.judge.perception import ABSTAIN
+from testbed.store.atomic import store_errors, write_text
+
+SPEED_MPS = 25.0
+SIGN_DISTANCE_M = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """An agent with options and input defences.
+
+    Attributes:
+        label: How tables call it.
+        agent: Registered name.
+        options: What its ``build`` is given, JSON types.
+        defences: Chain of input defences as in an agent file.
+    """
+
+    label: str
+    agent: str
+    options: dict[str, Any] = field(default_factory=dict)
+    defences: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its agent file says."""
+        content: dict[str, Any] = {"agent": self.agent}
+        if self.options:
+            content["options"] = dict(self.options)
+        if self.defences:
+            content["defences"] = [dict(one) for one in self.defences]
+        return content
+
+    def file(self, folder: Path) -> Path:
+        """Write it as an agent file, if it is not there yet, and return the path."""
+        import yaml
+
+        digest = hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:8]
+        words = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in self.label.lower()).split())
+        path = folder / f"{words}_{digest}.yaml"
+        if not path.exists():
+            with store_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_text(path, yaml.safe_dump(self.content, sort_keys=False))
+        return path
+
+    def identity(self, folder: Path) -> dict[str, Any]:
+        """Return what decides its answers: its file's content and the hashes of its weights.
+
+        Raises:
+            UsageError: There is no such agent, or it does not take such options.
+            WeightsError: A card of its weights is missing.
+        """
+        import agents
+
+        weights = agents.card(str(self.file(folder))).weights
+        return {**self.content, "weights": dict(sorted(weights.items()))}
+
+    def load(self, folder: Path) -> Agent:
+        """Return the agent, loaded once per process.
+
+        Raises:
+            UsageError: It does not take such options.
+            WeightsError: Its weights are missing or altered.
+        """
+        return _loaded(str(self.file(folder)))
+
+
+@cache
+def _loaded(path: str) -> Agent:
+    import torch
+
+    import agents
+
+    # several threads make small networks slower, and let figures depend on the machine
+    torch.set_num_threads(1)
+    agent = agents.load(path)
+    agent.reset(0)
+    return agent
+
+
+def ask(
+    agent: Agent, task: str, pictures: Sequence[Picture], progress: Callable[[int, int], None] | None = None
+) -> list[Answer]:
+    """Show pictures to an agent and return its answers to one task.
+
+    Args:
+        agent: Who.
+        task: ``tsr``, ``alc`` or ``vd``.
+        pictures: What.
+        progress: Told (done, all) after each.
+    """
+    answers = []
+    for index, picture in enumerate(pictures):
+        signed = picture.crop is not None
+        observation = Observation(
+            frame=index,
+            t_s=0.1 * index,
+            image=picture.image,
+            speed_mps=SPEED_MPS,
+            sign_crop=picture.crop,
+            sign_id="sign" if signed else None,
+            sign_distance_m=SIGN_DISTANCE_M if signed else None,
+        )
+        # answers are compared picture by picture, so no memory of the one before may take part
+        agent.reset(0)
+        answers.append(_answer(task, picture, agent.perceive(observation)))
+        if progress is not None:
+            progress(index + 1, len(pictures))
+    return answers
+
+
+def _answer(task: str, picture: Picture, said: Perception) -> Answer:
+    if task == "tsr":
+        sign = said.sign
+        named = ABSTAIN if sign is None or sign.class_id is None else str(sign.class_id)
+        sure = sign.confidence if sign is not None else 0.0
+        return Answer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
+    if task == "alc":
+        steering = said.steering
+        named = ABSTAIN if steering.steering is None else str(steering.steering)
+        return Answer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
+    vehicle = said.vehicle
+    named = ABSTAIN if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
+    iou = None
+    if picture.box_px is not None:
+        iou = box_iou(vehicle.box_px, picture.box_px) if vehicle.present and vehicle.box_px is not None else 0.0
+    return Answer(picture.id, picture.group, picture.truth, named, vehicle.confidence, iou, picture.tags)
