@@ -62,7 +62,8 @@ class Kind:
         load: ``load(artefact, base, injection) -> Loaded``: reads an artefact by name or path; relative paths belong
             to the folder ``base``; ``injection`` is the scenario's entry, None when only the digest is asked for.
             Raises ArtefactError.
-        optimise: ``optimise(scenario, *, out, seed, **options) -> list[Path]`` makes artefacts; None where it cannot.
+        optimise: ``optimise(scenario, *, out, seed, **options) -> list[Path]`` makes artefacts; None where it cannot
+            (those of our own kinds stand in ``adversaries.<kind>``, see :func:`optimiser`).
     """
 
     target: Target
@@ -164,11 +165,19 @@ def optimiser(name: str) -> Callable[..., list[Path]]:
     Raises:
         UsageError: If there is no such kind, or it cannot make artefacts.
     """
-    found = kind(name).optimise
+    if name in TARGETS:
+        # imported only now: optimisers bring torch and the renderer
+        package = f"adversaries.{name}"
+        found = (
+            getattr(importlib.import_module(package), "optimise", None) if importlib.util.find_spec(package) else None
+        )
+    else:
+        found = kind(name).optimise
     if found is None:
-        able = ", ".join(other for other in TARGETS if _built_in(other).optimise is not None)
-        raise UsageError(f"adversary kind {name!r} makes no artefacts, it only injects them", hint=f"these do: {able}")
-    return found
+        raise UsageError(
+            f"adversary kind {name!r} makes no artefacts, it only injects them", hint="give it a picture of your own"
+        )
+    return cast("Callable[..., list[Path]]", found)
 
 
 def _points() -> dict[str, importlib.metadata.EntryPoint]:
@@ -188,10 +197,4 @@ def _built_in(name: str) -> Kind:
             )
         return Loaded(found.payload(), found.manifest.model_dump(mode="json"), found.digest)
 
-    def make(scenario: Scenario, **options: Any) -> list[Path]:
-        return cast("Callable[..., list[Path]]", importlib.import_module(package).optimise)(scenario, **options)
-
-    package = f"adversaries.{name}"
-    if importlib.util.find_spec(package) is None:
-        return Kind(cast(Target, TARGETS[name]), load)
-    return Kind(cast(Target, TARGETS[name]), load, make)
+    return Kind(cast(Target, TARGETS[name]), load)
