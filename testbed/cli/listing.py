@@ -61,7 +61,7 @@ def _agents() -> list[dict[str, Any]]:
     from testbed.core.errors import TestbedError
 
     rows = []
-    for name in sorted(agents.names()):
+    for name in sorted({*agents.names(), *agents.configured()}):
         try:
             card = agents.card(name)
         except TestbedError as error:

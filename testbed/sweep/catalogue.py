@@ -14,10 +14,10 @@ class Installed:
     """The catalogue that expansion asks: the registries of agents, adversaries and maps."""
 
     def agents(self) -> Sequence[str]:
-        """Return the names of all agents, sorted."""
+        """Return the names of all agents and shipped agent files, sorted."""
         import agents
 
-        return tuple(sorted(agents.names()))
+        return tuple(sorted({*agents.names(), *agents.configured()}))
 
     def agent_digests(self, agent: str) -> Mapping[str, str]:
         """Return the sha256 of every weight file of an agent by its name, and of the file that sets its options.
@@ -29,8 +29,9 @@ class Installed:
         import agents
 
         digests = dict(agents.card(agent).weights)
-        if agent.endswith((".yaml", ".yml")):
-            digests[f"agent:{Path(agent).name}"] = hashlib.sha256(Path(agent).read_bytes()).hexdigest()
+        file = agents.file_of(agent)
+        if file is not None:
+            digests[f"agent:{file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
         return digests
 
     def adversaries(self) -> Sequence[str]:
