@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +18,14 @@ __all__ = ["names", "train"]
 _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "dnn-lane": ("agents.train.lanes", "train", ()),
     "dnn-tsr": ("agents.train.signs", "train", ()),
+    "dnn-tsr-adversarial": ("agents.train.victims", "train", ("dnn-tsr-adversarial",)),
+    "dnn-tsr-distilled": ("agents.train.victims", "train", ("dnn-tsr-distilled",)),
+    "dnn-tsr-dropout": ("agents.train.victims", "train", ("dnn-tsr-dropout",)),
+    "dnn-tsr-label-smoothing": ("agents.train.victims", "train", ("dnn-tsr-label-smoothing",)),
     "dnn-vd": ("agents.train.vehicles", "train", ()),
     "gtsrb-cnn": ("agents.train.victims", "train", ("gtsrb-cnn",)),
     "vit-small": ("agents.train.victims", "train", ("vit-small",)),
+    "vit-small-adversarial": ("agents.train.victims", "train", ("vit-small-adversarial",)),
     "vlm-base": ("agents.train.vlm", "train_base", ()),
     "vlm-solo-alc": ("agents.train.vlm", "train_adapter", ("alc",)),
     "vlm-solo-tsr": ("agents.train.vlm", "train_adapter", ("tsr",)),
@@ -42,10 +48,10 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
         name: One of `names`.
         data: Folder with a data set per task.
         out: Folder of the weights; the shipped ones when None.
-        options: What the trainer takes, ``seed`` for one.
+        options: What the trainer takes: ``seed``, and ``start_from`` where it can start from other weights.
 
     Raises:
-        UsageError: When there are no such weights.
+        UsageError: When there are no such weights, or their trainer does not take an option.
         DatasetError: When the data set is missing or malformed.
     """
     if name not in _TRAINERS:
@@ -54,4 +60,7 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
         raise UsageError(f"unknown weights {name!r}", hint=f"{meant}known: {', '.join(names())}")
     module, function, leading = _TRAINERS[name]
     trainer = getattr(importlib.import_module(module), function)
+    for option in options:
+        if option not in inspect.signature(trainer).parameters:
+            raise UsageError(f"training {name!r} takes no option {option!r}", hint="leave it out")
     return cast(Path, trainer(*leading, Path(data), out, **options))

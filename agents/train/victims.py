@@ -1,15 +1,17 @@
 """Training of the sign classifiers beside `agents.train.signs`: other architectures, and training as a defence.
 
-Architectures learn from random weights. The defences start from the plain weights of their architecture and go on
-with another lesson: softened labels, strong dropout, adversarial examples (Madry et al., ICLR 2018: projected gradient
-descent inside the training loop), or a teacher's softened answers (Papernot et al., "Distillation as a Defense", S&P
-2016, temperature 20).
+Architectures learn from random weights. Most defences start from the plain weights of their architecture and go on with
+another lesson: softened labels, strong dropout, adversarial examples (Madry et al., ICLR 2018: projected gradient
+descent inside the training loop). Defensive distillation (Papernot et al., S&P 2016) trains a student from random
+weights, at temperature 20, on the answers of the plain network, and uses it at temperature 1. The published teacher is
+trained at the same temperature; its answers there are those of a network trained and asked at temperature 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from agents import weights
 from agents.dnn.gtsrb_cnn import GtsrbCnn
+from agents.dnn.signs import SignNet
 from agents.dnn.vit import VitSmall
 from agents.train.common import (
     Averaged,
@@ -52,7 +55,8 @@ class Recipe:
         smoothing: Label smoothing of the cross-entropy.
         epsilon: Radius of the L∞ ball of adversarial training, pixels in 0…1; 0 trains on clean images alone.
         attack_steps: Gradient steps of the attack inside the training loop.
-        teacher_temperature: Temperature of defensive distillation; 0 trains on labels.
+        teacher: Weights of the network whose answers are the labels of defensive distillation; None takes true labels.
+        temperature: By which logits are divided in training, and not in use.
         note: One sentence for the card.
     """
 
@@ -65,13 +69,35 @@ class Recipe:
     smoothing: float = 0.05
     epsilon: float = 0.0
     attack_steps: int = 4
-    teacher_temperature: float = 0.0
+    teacher: str | None = None
+    temperature: float = 1.0
     note: str = ""
+
+    def network(self, folder: Path | None = None) -> nn.Module:
+        """Return the network with the weights it starts from."""
+        network = self.build()
+        if self.start is not None:
+            tensors, _ = weights.load(self.start, folder)
+            network.load_state_dict(tensors)
+        return network
+
+
+def hot(temperature: float) -> SignNet:
+    """Return a sign net whose logits begin as large as a training at this temperature will make them."""
+    network = SignNet()
+    with torch.no_grad():
+        network.head.weight *= temperature
+    return network
 
 
 RECIPES: dict[str, Recipe] = {
     "gtsrb-cnn": Recipe(GtsrbCnn, 9, 1e-3, decay=1e-3, note="Fully connected layers are 512 wide instead of 1024."),
     "vit-small": Recipe(VitSmall, 9, 7e-4, note="6 instead of 12 blocks; 64 px crops, so 16 patches of 16 px."),
+    "dnn-tsr-label-smoothing": Recipe(SignNet, 3, 5e-4, start="dnn-tsr", smoothing=0.3),
+    "dnn-tsr-dropout": Recipe(partial(SignNet, dropout=0.5), 3, 5e-4, start="dnn-tsr", note="Dropout 0.5, not 0.1."),
+    "dnn-tsr-adversarial": Recipe(SignNet, 6, 1e-3, start="dnn-tsr", epsilon=8.0 / 255.0),
+    "dnn-tsr-distilled": Recipe(partial(hot, 20.0), 8, 2e-3, teacher="dnn-tsr", temperature=20.0),
+    "vit-small-adversarial": Recipe(VitSmall, 2, 2e-4, start="vit-small", epsilon=8.0 / 255.0, attack_steps=3),
 }
 """Name of the weights to its recipe."""
 
@@ -105,28 +131,16 @@ def lesson(recipe: Recipe, folder: Path | None, seed: int) -> Lesson:
         from adversaries.digital.pgd import pgd
 
         return adversarial
-    if not recipe.teacher_temperature:
+    if recipe.teacher is None:
         return plain
-    assert recipe.start is not None
-    teacher = started(replace(recipe, build=recipe.build), folder).eval().requires_grad_(False)
-    heat = recipe.teacher_temperature
+    teacher = replace(recipe, start=recipe.teacher).network(folder).eval().requires_grad_(False)
 
     def distilled(network: nn.Module, images: Tensor, labels: Tensor, step: int) -> Tensor:
         with torch.no_grad():
-            soft = (forward(teacher, images) / heat).softmax(-1)
-        # The student is trained hot and used cold, which is what flattens its gradients.
-        return F.cross_entropy(forward(network, images) / heat, soft) * heat
+            soft = forward(teacher, images).softmax(-1)
+        return F.cross_entropy(forward(network, images) / recipe.temperature, soft)
 
     return distilled
-
-
-def started(recipe: Recipe, folder: Path | None) -> nn.Module:
-    """Return a recipe's network with the weights it starts from."""
-    network = recipe.build()
-    if recipe.start is not None:
-        tensors, _ = weights.load(recipe.start, folder)
-        network.load_state_dict(tensors)
-    return network
 
 
 def halved(network: nn.Module) -> dict[str, Tensor]:
@@ -163,7 +177,7 @@ def train(
     split, held_out = open_splits(data, "tsr")
     label = torch.from_numpy(split.labels["class_id"].astype(np.int64))
     crops = bank(split)
-    network = started(recipe, start_from).to(memory_format=torch.channels_last).train()
+    network = recipe.network(start_from).to(memory_format=torch.channels_last).train()
     teach = lesson(recipe, start_from, seed)
     averaged = Averaged(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
@@ -213,6 +227,6 @@ def settings(recipe: Recipe, seed: int) -> dict[str, Any]:
         told["start"] = recipe.start
     if recipe.epsilon:
         told |= {"epsilon": round(recipe.epsilon, 5), "attack": f"PGD, {recipe.attack_steps} steps, L-infinity"}
-    if recipe.teacher_temperature:
-        told["temperature"] = recipe.teacher_temperature
+    if recipe.teacher is not None:
+        told |= {"teacher": recipe.teacher, "temperature": recipe.temperature}
     return told
