@@ -6,7 +6,8 @@ import copy
 import math
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -154,6 +155,87 @@ class Report:
     def seconds(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: what every loop here has in common.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch: Images per step.
+        rate: Peak learning rate of AdamW.
+        seed: Seed of initial weights, order and augmentation.
+        decay: Weight decay.
+        max_norm: Norm that gradients are clipped to; None leaves them alone.
+        check_every: Epochs between two looks at the held-out split.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    seed: int
+    decay: float
+    max_norm: float | None = None
+    check_every: int = 4
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a card says of it."""
+        chosen = {"epochs": self.epochs, "batch": self.batch, "rate": self.rate, "seed": self.seed}
+        return {**chosen, "optimiser": "AdamW, EMA 0.998, bf16"}
+
+
+def run(
+    training: Training,
+    model: ModelT,
+    count: int,
+    rng: np.random.Generator,
+    lesson: Callable[[NDArray[np.int64]], tuple[Tensor, Mapping[str, Tensor]]],
+    check: Callable[[ModelT], Mapping[str, float]],
+) -> tuple[ModelT, Report]:
+    """Train a network and return its averaged weights, in evaluation mode.
+
+    Args:
+        training: Length and step sizes.
+        model: Trained in place.
+        count: Images in the training split.
+        rng: Source of the order of images.
+        lesson: Maps the indices of a batch to the scalar loss and to its parts, which are only printed.
+        check: Returns held-out figures of a network, for print.
+    """
+    averaged = Averaged(model)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=training.rate, weight_decay=training.decay)
+    per_epoch = count // training.batch
+    report, step = Report(training.epochs), 0
+    for epoch in range(training.epochs):
+        total: dict[str, float] = {}
+        for index in batches(count, training.batch, rng):
+            value, parts = lesson(index)
+            rate = training.rate * schedule(step, training.epochs * per_epoch)
+            descend(model, optimiser, value, rate, max_norm=training.max_norm)
+            averaged.update(model)
+            step += 1
+            for key, part in parts.items():
+                total[key] = total.get(key, 0.0) + float(part.detach())
+        last = epoch == training.epochs - 1
+        seen = check(averaged.model) if last or epoch % training.check_every == training.check_every - 1 else {}
+        report.epoch(epoch, per_epoch * training.batch, {key: part / per_epoch for key, part in total.items()}, seen)
+    return averaged.model, report
+
+
+MIRRORABLE_MAPS = frozenset({"highway"})
+"""Maps whose pictures may be mirrored: a mirrored road with two-way traffic is one where cars keep to the left."""
+
+
+def mirrorable(split: Split) -> NDArray[np.bool_]:
+    """Return which images of a split may be mirrored, (N,)."""
+    allowed = np.array([name in MIRRORABLE_MAPS for name in split.map_names])
+    return np.asarray(allowed[split.map_of], np.bool_)
+
+
+def per_map(split: Split, figure: Callable[[NDArray[np.bool_]], Any]) -> dict[str, Any]:
+    """Return a figure for the images of each map; `figure` gets the mask (N,) of its images."""
+    return {name: figure(split.map_of == number) for number, name in enumerate(split.map_names)}
 
 
 def training_card(

@@ -21,14 +21,13 @@ from agents import weights
 from agents.dnn.vehicles import STRIDES, VehicleNet, pick_lead, suppress
 from agents.imaging import to_batch
 from agents.train.common import (
-    Averaged,
-    Report,
-    batches,
-    descend,
+    Training,
     fraction,
+    mirrorable,
     open_splits,
+    per_map,
     relight,
-    schedule,
+    run,
     seed_everything,
     training_card,
 )
@@ -55,14 +54,20 @@ def fit_anchors(split: Split, rounds: int = 30) -> Tensor:
     return torch.from_numpy(np.exp(centre).astype(np.float32)).view(3, 3, 2)
 
 
-def targets(split: Split, index: NDArray[np.int64], mirror: bool) -> Tensor:
-    """Return the boxes of some images as rows (M, 6): image in batch, box (x_min, y_min, x_max, y_max), lead 0/1."""
+def targets(split: Split, index: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+    """Return the boxes of some images as rows (M, 6): image in batch, box (x_min, y_min, x_max, y_max), lead 0/1.
+
+    Args:
+        split: Their split.
+        index: (N,) images.
+        mirrored: (N,) whether left and right are swapped.
+    """
     rows = []
     for place, image in enumerate(index):
         count = int(split.labels["box_count"][image])
         lead = int(split.labels["lead_index"][image])
         boxes = split.labels["boxes_px"][image, :count].astype(np.float32)
-        if mirror:
+        if mirrored[place]:
             boxes = np.stack((IMAGE_WIDTH_PX - boxes[:, 2], boxes[:, 1], IMAGE_WIDTH_PX - boxes[:, 0], boxes[:, 3]), 1)
         is_lead = (np.arange(count) == lead).astype(np.float32)
         rows.append(np.column_stack((np.full(count, place, np.float32), boxes, is_lead)))
@@ -161,21 +166,31 @@ def figures(model: VehicleNet, split: Split, threshold: float) -> dict[str, Any]
     iou = torch.zeros(len(split))
     if both.any():
         iou[both] = box_iou(box[both], truth[both]).diagonal()
-    false_alarm, missed = answer & ~present, present & ~answer
-    return {
-        "vd_presence": fraction(int((answer == present).sum()), len(split)),
-        "vd_mean_iou": round(float(iou[present].mean()), 4),
-        "vd_mean_iou_detected": round(float(iou[both].mean()), 4),
-        "false_alarms": fraction(int(false_alarm.sum()), int((~present).sum())),
-        "missed": fraction(int(missed.sum()), int(present.sum())),
-    }
+
+    def some(mask: Tensor) -> dict[str, Any]:
+        false_alarm, missed = answer & ~present & mask, present & ~answer & mask
+        return {
+            "vd_presence": fraction(int(((answer == present) & mask).sum()), int(mask.sum())),
+            "vd_mean_iou": mean(iou[present & mask]),
+            "vd_mean_iou_detected": mean(iou[both & mask]),
+            "false_alarms": fraction(int(false_alarm.sum()), int((~present & mask).sum())),
+            "missed": fraction(int(missed.sum()), int((present & mask).sum())),
+        }
+
+    overall = some(torch.ones(len(split), dtype=torch.bool))
+    return overall | {"per_map": per_map(split, lambda mask: some(torch.from_numpy(mask)))}
+
+
+def mean(values: Tensor) -> float:
+    """Return the mean of some IoUs, 0 of none."""
+    return round(float(values.mean()), 4) if len(values) else 0.0
 
 
 def train(
     data: Path,
     out: Path | None = None,
     *,
-    epochs: int = 20,
+    epochs: int = 12,
     batch: int = 32,
     rate: float = 2e-3,
     seed: int = 0,
@@ -185,39 +200,28 @@ def train(
     torch.set_num_threads(1)
     rng = seed_everything(seed)
     split, held_out = open_splits(data, "vd")
+    allowed = mirrorable(split)
     model = VehicleNet().to(memory_format=torch.channels_last).train()
     model.anchors_px.copy_(fit_anchors(split))
-    averaged = Averaged(model)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02)
-    steps = epochs * (len(split) // batch)
-    report, step = Report(epochs), 0
-    threshold = 0.4
-    for epoch in range(epochs):
-        total: dict[str, float] = {}
-        for index in batches(len(split), batch, rng):
-            images = relight(to_batch(split.pixels[index]), rng)
-            mirror = bool(rng.random() < 0.5)
-            if mirror:
-                images = images.flip(-1)
-            with torch.autocast("cpu", torch.bfloat16):
-                raw = model(images.contiguous(memory_format=torch.channels_last))
-            parts = loss(model, raw, targets(split, index, mirror))
-            value = BOX_GAIN * parts["box"] + OBJECT_GAIN * parts["object"] + LEAD_GAIN * parts["lead"]
-            descend(model, optimiser, value, rate * schedule(step, steps), max_norm=10.0)
-            averaged.update(model)
-            step += 1
-            for key, part in parts.items():
-                total[key] = total.get(key, 0.0) + float(part.detach())
-        count = len(split) // batch
-        seen = {}
-        if epoch % 4 == 3 or epoch == epochs - 1:
-            found = figures(averaged.model, held_out, threshold)
-            seen = {"presence": found["vd_presence"]["value"], "iou": found["vd_mean_iou"]}
-        report.epoch(epoch, count * batch, {key: part / count for key, part in total.items()}, seen)
+    training = Training(epochs, batch, rate, seed, decay=0.02, max_norm=10.0)
+
+    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
+        images = relight(to_batch(split.pixels[index]), rng)
+        chosen = allowed[index] & (rng.random(len(index)) < 0.5)
+        images = torch.where(torch.from_numpy(chosen)[:, None, None, None], images.flip(-1), images)
+        with torch.autocast("cpu", torch.bfloat16):
+            raw = model(images.contiguous(memory_format=torch.channels_last))
+        parts = loss(model, raw, targets(split, index, chosen))
+        return BOX_GAIN * parts["box"] + OBJECT_GAIN * parts["object"] + LEAD_GAIN * parts["lead"], parts
+
+    def check(averaged: VehicleNet) -> dict[str, float]:
+        found = figures(averaged, held_out, 0.4)
+        return {"presence": found["vd_presence"]["value"], "iou": found["vd_mean_iou"]}
+
+    averaged, report = run(training, model, len(split), rng, lesson, check)
     # The operating point comes from the training split: the held-out one must not choose its own threshold.
-    score, _ = predict(averaged.model, split)
+    score, _ = predict(averaged, split)
     threshold = threshold_of(score, torch.from_numpy(split.labels["present"].astype(bool)))
-    settings = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "optimiser": "AdamW, EMA 0.998, bf16"}
-    card = training_card(data, "vd", report, settings, model)
-    card |= {"threshold": threshold, "figures": figures(averaged.model, held_out, threshold)}
-    return weights.save(name, averaged.model.state_dict(), card, out)
+    card = training_card(data, "vd", report, training.settings(), model)
+    card |= {"threshold": threshold, "figures": figures(averaged, held_out, threshold)}
+    return weights.save(name, averaged.state_dict(), card, out)

@@ -17,12 +17,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with tsr, alc and vd, or one data set where one is enough (default data)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of all chance (default: the trainer's own)")
+    parser.add_argument(
+        "--from",
+        dest="start_from",
+        type=Path,
+        metavar="DIR",
+        help="folder with weights to start from instead of random ones, where the trainer can",
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
     """Train."""
     from agents.train import train
 
-    print(f"weights: {train(options.name, options.data, out=options.out, seed=options.seed)}")
+    chosen = {key: getattr(options, key) for key in ("seed", "start_from") if getattr(options, key) is not None}
+    print(f"weights: {train(options.name, options.data, out=options.out, **chosen)}")
     return 0
