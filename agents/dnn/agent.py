@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from agents import weights
 from agents.dnn import WEIGHTS, card
 from agents.dnn.blocks import fuse
 from agents.dnn.lanes import LaneNet
-from agents.dnn.nets import LANE_NETS, SIGN_NETS, choose
+from agents.dnn.nets import LANE_NETS, SIGN_NETS, LanePredictor, choose
 from agents.dnn.signs import sign_batch
 from agents.dnn.vehicles import VehicleNet, pick_lead, suppress
 from agents.imaging import to_batch
@@ -33,13 +33,6 @@ from testbed.core.types import (
 NetT = TypeVar("NetT", bound=nn.Module)
 OFFSET_SPREAD_M = 0.03
 """Scale of the logistic that turns a preview offset into class probabilities, where the card states no error."""
-
-
-class LanePredictor(Protocol):
-    """A lane net as the agent uses it."""
-
-    def preview_offset(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the lane centre 25 m ahead, (N,) in m, positive left, of images (N, 3, 160, 320) in 0…1."""
 
 
 def load_net(net: NetT, name: str, folder: Path | None = None) -> NetT:

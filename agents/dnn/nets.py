@@ -10,12 +10,19 @@ import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+class LanePredictor(Protocol):
+    """A lane net as agents, trainings and attacks use it."""
+
+    def preview_offset(self, images: Tensor) -> Tensor:
+        """Return the lane centre 25 m ahead, (N,) in m, positive left, of images (N, 3, 160, 320) in 0…1."""
 
 
 @dataclass(frozen=True, slots=True)
