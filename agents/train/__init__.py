@@ -24,6 +24,7 @@ _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "dnn-tsr-label-smoothing": ("agents.train.victims", "train", ("dnn-tsr-label-smoothing",)),
     "dnn-vd": ("agents.train.vehicles", "train", ()),
     "gtsrb-cnn": ("agents.train.victims", "train", ("gtsrb-cnn",)),
+    "row-anchor": ("agents.train.rows", "train", ()),
     "vit-small": ("agents.train.victims", "train", ("vit-small",)),
     "vit-small-adversarial": ("agents.train.victims", "train", ("vit-small-adversarial",)),
     "vlm-base": ("agents.train.vlm", "train_base", ()),

@@ -1,0 +1,112 @@
+"""Training of the row-anchor lane net on an ``alc`` data set.
+
+Losses of Qin et al., ECCV 2020: cross-entropy over the cells of each line and row; similarity of neighbouring rows,
+whose classifications should differ little; shape, the second difference of the positions along a line. To these comes
+the smooth L1 error of the position itself, and of the preview offset, which is what is driven on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents import weights
+from agents.dnn.rows import CELL_PX, CELLS, FIRST_PX, LAST_PX, ROW_STEP, RowAnchorNet
+from agents.imaging import to_batch
+from agents.train.common import (
+    Training,
+    blotches,
+    mirrorable,
+    open_splits,
+    relight,
+    run,
+    seed_everything,
+    training_card,
+)
+from agents.train.lanes import figures, mirror, targets
+from agents.train.victims import halved
+
+POSITION_SPREAD_PX = 8.0
+
+
+def loss(
+    model: RowAnchorNet, logits: Tensor, x_px: Tensor, valid: Tensor, offset_m: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum of the losses, and its parts, each a scalar.
+
+    Args:
+        model: The network, for its geometry.
+        logits: (N, 4, rows, cells + 1).
+        x_px: (N, 4, rows) true positions, any number where not valid.
+        valid: (N, 4, rows) rows on which the line is in reach.
+        offset_m: (N,) true preview offset.
+    """
+    cell = ((x_px - FIRST_PX) / CELL_PX).floor().clamp(0, CELLS - 1).long()
+    cell = torch.where(valid, cell, CELLS)
+    classes = F.cross_entropy(logits.flatten(0, 2), cell.flatten())
+    found = model.x_px(logits)
+    place = F.smooth_l1_loss(found[valid] / POSITION_SPREAD_PX, x_px[valid] / POSITION_SPREAD_PX)
+    alike = (logits[:, :, 1:] - logits[:, :, :-1]).abs().mean()
+    bend = found[:, :, 2:] - 2.0 * found[:, :, 1:-1] + found[:, :, :-2]
+    whole = valid[:, :, 2:] & valid[:, :, 1:-1] & valid[:, :, :-2]
+    shape = bend[whole].abs().mean() / POSITION_SPREAD_PX
+    offset = F.smooth_l1_loss(model.offset_of(found), offset_m, beta=0.05)
+    value = classes + place + 0.02 * alike + 0.1 * shape + 4.0 * offset
+    return value, {"cells": classes, "place": place, "offset": offset}
+
+
+def train(
+    data: Path,
+    out: Path | None = None,
+    *,
+    epochs: int = 10,
+    batch: int = 32,
+    rate: float = 1.2e-3,
+    seed: int = 0,
+    name: str = "row-anchor",
+) -> Path:
+    """Train the row-anchor net and write weights, in half precision, and card.
+
+    Args:
+        data: Folder of an ``alc`` data set, or its parent.
+        out: Folder of the weights; the shipped one when None.
+        epochs: Passes over the training split.
+        batch: Images per step.
+        rate: Peak learning rate of AdamW.
+        seed: Seed of initial weights, order and augmentation.
+        name: Name of the weights.
+
+    Returns:
+        Path of the weights.
+    """
+    torch.set_num_threads(1)
+    rng = seed_everything(seed)
+    split, held_out = open_splits(data, "alc")
+    model = RowAnchorNet().to(memory_format=torch.channels_last).train()
+    allowed = mirrorable(split)
+
+    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
+        images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
+        chosen = torch.from_numpy(allowed[index] & (rng.random(len(index)) < 0.5))
+        images, x_px, valid, offset_m = mirror(chosen, images, *targets(split, index))
+        x_px, valid = x_px[:, :, ::ROW_STEP], valid[:, :, ::ROW_STEP]
+        valid = valid & (x_px >= FIRST_PX) & (x_px < LAST_PX)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(images.contiguous(memory_format=torch.channels_last)).float()
+        return loss(model, logits, x_px, valid, offset_m)
+
+    def check(averaged: RowAnchorNet) -> dict[str, float]:
+        found = figures(averaged, held_out)
+        return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
+
+    training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
+    averaged, report = run(training, model, len(split), rng, lesson, check)
+    tensors = halved(averaged)
+    averaged.load_state_dict(tensors)
+    card = training_card(data, "alc", report, training.settings(), model)
+    return weights.save(name, tensors, card | {"figures": figures(averaged, held_out)}, out)
