@@ -5,16 +5,16 @@ in outcome between agents is a difference in perception.
 
 Lateral: a steering class asks for a lateral acceleration of ``sign * 1.8 m/s²``; the wheel angle that gives it is
 ``atan(L * a / v²)`` (kinematic bicycle). Longitudinal: cruise at the believed speed limit; keep a time gap to the
-vehicle that the detector's box places on flat ground; stop at a stop sign.
+vehicle that the detector's box places on flat ground; obey the signs that were read (rules.py).
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from testbed.core.signs import END_OF_LIMIT, SPEED_LIMIT_KMH, STOP
+from agents.rules import RoadRules
 from testbed.core.types import Box, Command, Observation, Perception, Steering
 
 
@@ -55,22 +55,6 @@ class DriverConfig:
     centre_px: tuple[float, float] = (160.0, 80.0)
 
 
-@dataclass
-class _SignVotes:
-    """Answers to one physical sign over the frames in which it was seen, weighted by confidence and crop area."""
-
-    weight_by_class: dict[int, float] = field(default_factory=dict)
-    last_distance_m: float = math.inf
-
-    def add(self, class_id: int, weight: float) -> None:
-        self.weight_by_class[class_id] = self.weight_by_class.get(class_id, 0.0) + weight
-
-    def winner(self) -> int | None:
-        if not self.weight_by_class:
-            return None
-        return max(self.weight_by_class.items(), key=lambda item: item[1])[0]
-
-
 class Driver:
     """Plans and controls from perception answers. One instance drives one episode after another.
 
@@ -86,11 +70,6 @@ class Driver:
     ABSTAIN_HOLD_S = 3.5
     EMERGENCY_TTC_S = 2.0
     EMERGENCY_MPS2 = 8.0
-    STOPPED_MPS = 0.1
-    STOP_WAIT_S = 1.0
-    STOP_BEFORE_M = 1.0
-    STOP_FLOOR_MPS2 = 2.5
-    SIGN_GONE_S = 0.3
 
     def __init__(self, config: DriverConfig | None = None) -> None:
         """Start with nothing believed."""
@@ -99,21 +78,16 @@ class Driver:
 
     def reset(self) -> None:
         """Forget the last episode."""
-        self._limit_mps = math.inf
-        self._votes: dict[str, _SignVotes] = {}
-        self._current_sign: str | None = None
-        self._sign_seen_s = -math.inf
+        self._rules = RoadRules()
         self._presence: deque[tuple[float, Box] | None] = deque(maxlen=self.PRESENCE_WINDOW)
         self._gaps: deque[tuple[float, float]] = deque(maxlen=self.GAP_WINDOW)
         self._steering = Steering.STRAIGHT
         self._steering_t_s = -math.inf
-        self._stop_until_s: float | None = None
-        self._stop_sign_passed: set[str] = set()
 
     @property
     def believed_limit_mps(self) -> float | None:
         """The speed limit the planner acts on, None before any sign was read."""
-        return None if math.isinf(self._limit_mps) else self._limit_mps
+        return None if math.isinf(self._rules.limit_mps) else self._rules.limit_mps
 
     def hear(self, observation: Observation, perception: Perception) -> None:
         """Take in the answers to one observation at the moment they become available.
@@ -134,31 +108,7 @@ class Driver:
             self._presence.append(None)
             if not self._believes_a_vehicle():
                 self._gaps.clear()
-        self._hear_sign(observation, perception)
-
-    def _hear_sign(self, observation: Observation, perception: Perception) -> None:
-        sign_id = observation.sign_id
-        if sign_id != self._current_sign and self._current_sign is not None:
-            if sign_id is not None or observation.t_s - self._sign_seen_s > self.SIGN_GONE_S:
-                self._obey(self._current_sign)
-                self._current_sign = None
-        if sign_id is None:
-            return
-        self._current_sign, self._sign_seen_s = sign_id, observation.t_s
-        votes = self._votes.setdefault(sign_id, _SignVotes())
-        votes.last_distance_m = observation.sign_distance_m if observation.sign_distance_m is not None else math.inf
-        answer = perception.sign
-        if answer is not None and answer.class_id is not None and observation.sign_crop is not None:
-            height, width = observation.sign_crop.shape[:2]
-            votes.add(answer.class_id, answer.confidence * height * width)
-
-    def _obey(self, sign_id: str) -> None:
-        """Act on a sign once it has been passed: limits begin at the sign."""
-        winner = self._votes[sign_id].winner()
-        if winner in SPEED_LIMIT_KMH:
-            self._limit_mps = SPEED_LIMIT_KMH[winner] / 3.6
-        elif winner in END_OF_LIMIT:
-            self._limit_mps = math.inf
+        self._rules.hear(observation, perception)
 
     def _gap(self, box: Box) -> float:
         """Bumper-to-bumper gap from the box's lower edge on flat ground, m.
@@ -180,6 +130,7 @@ class Driver:
         Returns:
             Steering in CARLA's sign (positive right) and wanted acceleration.
         """
+        self._rules.move(t_s, speed_mps)
         return Command(steer=self._steer(t_s, speed_mps), acceleration_mps2=self._accelerate(t_s, speed_mps))
 
     def _steer(self, t_s: float, speed_mps: float) -> float:
@@ -190,9 +141,9 @@ class Driver:
         return -wheel_rad / self.config.max_wheel_angle_rad
 
     def _accelerate(self, t_s: float, speed_mps: float) -> float:
-        target = min(self.config.cruise_mps, self._limit_mps)
+        target = min(self.config.cruise_mps, self._rules.limit_mps)
         free = min(1.5, max(-self.config.comfort_mps2, 0.8 * (target - speed_mps)))
-        return min(free, self._follow(speed_mps), self._stop_line(t_s, speed_mps))
+        return min(free, self._follow(speed_mps), self._rules.acceleration(t_s, speed_mps))
 
     def _follow(self, speed_mps: float) -> float:
         """Acceleration that keeps the time gap; infinite when no vehicle is believed ahead."""
@@ -229,20 +180,3 @@ class Driver:
         residual = sum((gap - mean_gap - slope * (t - mean_t)) ** 2 for t, gap in self._gaps)
         error = math.sqrt(residual / (n - 2) / spread)
         return -slope if -slope > self.SIGNIFICANT * error else 0.0
-
-    def _stop_line(self, t_s: float, speed_mps: float) -> float:
-        """Acceleration toward standstill at a stop sign in view; infinite otherwise."""
-        sign_id = self._current_sign
-        if sign_id is None or self._votes[sign_id].winner() != STOP or sign_id in self._stop_sign_passed:
-            return math.inf
-        if speed_mps < self.STOPPED_MPS:
-            self._stop_until_s = self._stop_until_s if self._stop_until_s is not None else t_s + self.STOP_WAIT_S
-            if t_s >= self._stop_until_s:
-                self._stop_sign_passed.add(sign_id)
-                self._stop_until_s = None
-                return math.inf
-            return -3.0
-        left_m = self._votes[sign_id].last_distance_m - self.STOP_BEFORE_M
-        # the last metres need a floor: demand falls with the square of the speed and would let the car creep past
-        floor = self.STOP_FLOOR_MPS2 if left_m < 1.0 else 0.0
-        return -max(speed_mps**2 / (2.0 * max(left_m, 0.3)), floor)
