@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from testbed.core.records import Event
 from testbed.core.signs import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
-from testbed.core.types import Step
+from testbed.core.types import LineTruth, Step
 from testbed.judge.base import Findings, Score, make_event
 from testbed.judge.cause import brake_cause
 from testbed.judge.history import History
@@ -49,7 +49,7 @@ class BlockedJudge:
 
 
 def braking_is_asked_for(step: Step, history: History) -> bool:
-    """Tell whether truth holds a reason to brake: a near or closing lead, a lower limit, a stop sign, a crash."""
+    """Tell whether truth holds a reason to brake: a near or closing lead, a lower limit, a line to stop at, a crash."""
     truth, limits = step.truth, history.limits
     speed_mps = truth.ego.speed_mps
     if truth.collisions:
@@ -63,6 +63,8 @@ def braking_is_asked_for(step: Step, history: History) -> bool:
             return True
         if closing_mps > 0 and closing_mps**2 / (2 * gap_m) > limits.lead_needed_mps2:
             return True
+    if any(_asks_to_stop(line, limits.sign_brake_distance_m, limits.stop_zone_m) for line in truth.lines):
+        return True
     sign = truth.sign
     if sign is not None and sign.distance_m < limits.sign_brake_distance_m:
         if sign.class_id in (STOP, YIELD, NO_ENTRY):
@@ -71,6 +73,10 @@ def braking_is_asked_for(step: Step, history: History) -> bool:
         if limit_kmh is not None and limit_kmh / 3.6 < speed_mps:
             return True
     return False
+
+
+def _asks_to_stop(line: LineTruth, reach_m: float, behind_m: float) -> bool:
+    return -behind_m <= line.distance_m < reach_m and (line.kind != "light" or line.state in ("red", "yellow"))
 
 
 class FalseBrakeJudge:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.core.types import Collision, LeadTruth, SignTruth, Steering
+from testbed.core.types import Collision, LeadTruth, LineTruth, SignTruth, Steering
 
 BOX = (100.0, 60.0, 140.0, 100.0)
 
@@ -183,6 +183,10 @@ def test_braking_for_nothing_is_an_event_and_for_something_is_not(synthetic: Mod
     assert kinds(braking(synthetic, lead=LeadTruth(1, 200.0, 25.0, BOX))) == ["false_brake"]
     assert kinds(braking(synthetic, sign=SignTruth("a", 1, 50.0, BOX))) == []
     assert kinds(braking(synthetic, speed_limit_mps=20.0)) == ["speed_limit"]
+    # a line asks for it also while its sign is out of view, a green light does not
+    assert kinds(braking(synthetic, lines=(LineTruth("a", "stop", 40.0),))) == []
+    assert kinds(braking(synthetic, lines=(LineTruth("a", "light", 40.0, "red"),))) == []
+    assert kinds(braking(synthetic, lines=(LineTruth("a", "light", 40.0, "green"),))) == ["false_brake"]
 
 
 def test_stopping_for_nothing_and_being_blocked(synthetic: ModuleType) -> None:
