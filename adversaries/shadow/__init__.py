@@ -2,12 +2,14 @@
 
 After Zhong et al., "Shadows can be Dangerous: Stealthy and Effective Physical-world Adversarial Attack by Natural
 Phenomenon", CVPR 2022. Black box: the victim is asked for probabilities only. ``swarm`` searches, ``polygon`` and
-``lab`` draw, ``digital`` attacks crops one by one.
+``lab`` draw, ``digital`` attacks crops one by one. ``approach`` photographs a scenario's own sign, ``physical``
+searches one polygon for the whole way to it, ``make`` writes the artefacts.
 """
 
 from __future__ import annotations
 
 from adversaries.shadow.digital import LIGHT_LEFT, MIN_LIGHTNESS, Outcome, Shadower, attack_crops
+from adversaries.shadow.make import optimise
 from adversaries.shadow.swarm import SwarmSettings
 from adversaries.shadow.victim import VICTIMS, Victim, load_victim
 
@@ -21,4 +23,5 @@ __all__ = [
     "Victim",
     "attack_crops",
     "load_victim",
+    "optimise",
 ]

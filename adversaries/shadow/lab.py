@@ -32,9 +32,9 @@ def to_lab(pixels: NDArray[np.uint8]) -> FloatArray:
     """Return sRGB bytes (..., 3) as L* (0-100), a*, b*."""
     ratio = _LINEAR_OF_BYTE[pixels] @ _TO_XYZ.T
     f = np.where(ratio > _DELTA**3, np.cbrt(ratio), ratio / (3.0 * _DELTA**2) + 4.0 / 29.0)
-    return np.stack(
-        [116.0 * f[..., 1] - 16.0, 500.0 * (f[..., 0] - f[..., 1]), 200.0 * (f[..., 1] - f[..., 2])], axis=-1
-    ).astype(np.float32)
+    lab = [116.0 * f[..., 1] - 16.0, 500.0 * (f[..., 0] - f[..., 1]), 200.0 * (f[..., 1] - f[..., 2])]
+    stacked: FloatArray = np.stack(lab, axis=-1).astype(np.float32)
+    return stacked
 
 
 def from_lab(lab: FloatArray) -> FloatArray:
@@ -45,7 +45,8 @@ def from_lab(lab: FloatArray) -> FloatArray:
     ratio = np.where(f > _DELTA, f**3, 3.0 * _DELTA**2 * (f - 4.0 / 29.0))
     linear = np.clip(ratio @ _FROM_XYZ.T, 0.0, 1.0)
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)
-    return np.clip(255.0 * srgb, 0.0, 255.0).astype(np.float32)
+    pixels: FloatArray = np.clip(255.0 * srgb, 0.0, 255.0).astype(np.float32)
+    return pixels
 
 
 def darkened(pixels: NDArray[np.uint8], light_left: float) -> FloatArray:

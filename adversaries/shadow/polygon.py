@@ -100,7 +100,7 @@ def outline(class_id: int) -> FloatArray:
 def plate_mask(class_id: int, height_px: int, width_px: int) -> NDArray[np.bool_]:
     """Return which pixels of a crop show the plate of a class, (h, w)."""
     points = crop_points(height_px, width_px)
-    inside = cover(outline(class_id)[None], points, 1e-6)[0] > 0.5
+    inside: NDArray[np.bool_] = cover(outline(class_id)[None], points, 1e-6)[0] > 0.5
     return inside.reshape(height_px, width_px)
 
 

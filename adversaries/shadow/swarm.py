@@ -85,12 +85,17 @@ class Swarm:
         self.value = np.inf
         self.starts = 0
         self.queries = 0
+        self._moves = 0
         self._scatter()
 
     @property
     def done(self) -> bool:
         """Whether all starts are used up."""
         return self._moves > self.settings.iterations and self.starts >= self.settings.starts
+
+    def plant(self, polygon: FloatArray) -> None:
+        """Let the first particle of this start begin at a polygon (n, 2) that is known to be good."""
+        self._places[0] = polygon
 
     def ask(self) -> FloatArray:
         """Return the polygons to be valued next, (particles, n, 2)."""

@@ -144,7 +144,8 @@ def occluder_for(
             break
         distance_m += CLEARANCE_M - float(reach.min())
     placed = corners + reach[:, None] * sun
-    pose = (*(float(value) for value in middle), *_turn_to(normal))
+    x, y, z = (float(value) for value in middle)
+    pose: Pose = (x, y, z, *_turn_to(normal))
     local = (placed - middle) @ rotation(pose)
     return OccluderCard(pose, local[:, 1:])
 
