@@ -157,6 +157,39 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
     return McNemar(only_first, only_second, len(first), min(1.0, p_value))
 
 
+def paired_difference(first: Sequence[bool], second: Sequence[bool], level: float = 0.95) -> Interval:
+    """Return the interval of P(second) - P(first) over paired outcomes.
+
+    Newcombe, Statistics in Medicine 17 (1998) 2635, method 10: Wilson's intervals of both shares put together, with the
+    correlation of the pairs. Without pairs it is -1 to 1.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} outcomes cannot be paired with {len(second)}")
+    n = len(first)
+    if n == 0:
+        return Interval(-1.0, 1.0, level, "newcombe")
+    both = sum(1 for a, b in zip(first, second, strict=True) if a and b)
+    only_first, only_second = sum(first) - both, sum(second) - both
+    neither = n - both - only_first - only_second
+    one, two = wilson(sum(first), n, level), wilson(sum(second), n, level)
+    p, q = sum(first) / n, sum(second) / n
+    product = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    excess = float(both * neither - only_first * only_second)
+    if excess > 0:
+        excess = max(excess - n / 2, 0.0)  # Newcombe's continuity correction of a positive correlation
+    phi = excess / math.sqrt(product) if product else 0.0
+
+    def reach(a: float, b: float) -> float:
+        return math.sqrt(max(a * a - 2 * phi * a * b + b * b, 0.0))
+
+    low = q - p - reach(q - two.low, one.high - p)
+    high = q - p + reach(two.high - q, p - one.low)
+    return Interval(max(low, -1.0), min(high, 1.0), level, "newcombe")
+
+
 def bootstrap_mean(
     values: Sequence[float],
     clusters: Sequence[object] | None = None,

@@ -1,20 +1,25 @@
-"""The answer in a sentence per agent: what the attack did, against benign twins and against the control."""
+"""The answer in a sentence per agent: what the attack did, against benign twins and against the control.
+
+Each attack is judged by the safety event that it aims at (`testbed.report.topic`): a road patch by lane departures,
+camouflage by collisions, a shadow on a sign by violations of that sign.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from testbed import stats
-from testbed.report.gather import BENIGN, RunView
-from testbed.report.measures import EVENT_KINDS, Versus, all_versus_benign, rate_of
+from testbed.report.gather import BENIGN, Episode, RunView
+from testbed.report.measures import Versus, all_versus_benign, least_gaps_m, misread_as, pooled, rate_of, spread_of
+from testbed.report.topic import Topic, controls_of, modes_of, primary, topic_of
 
 Verdict = Literal["lost", "leaning", "held", "unclear", "none"]
 
 WORDS: dict[str, str] = {
     "lost": "lost to the attack",
     "leaning": "seems to lose to the attack",
-    "held": "held its lane",
     "unclear": "undecided",
     "none": "not tried",
 }
@@ -27,37 +32,67 @@ class Answer:
     Attributes:
         agent: Agent name.
         attack: Condition.
-        verdict: Category; see :data:`WORDS`.
+        topic: The safety event it is judged by.
+        verdict: Category; see :data:`WORDS`; ``held`` says what was held in the topic's words.
         headline: The verdict in a few words.
         sentence: The whole answer with k/n and 95 % intervals.
+        rate: Drives in which the event happened; None where nothing counts.
     """
 
     agent: str
     attack: str
+    topic: Topic
     verdict: Verdict
     headline: str
     sentence: str
-
-
-def primary_kind(view: RunView) -> str:
-    """Return the event kind that the run's question is about: the first claim's, lane departure by default."""
-    kinds = {kind for kind, _ in EVENT_KINDS}
-    for scene in view.manifest.scenarios.values():
-        for claim in scene.get("claims") or []:
-            name = str(claim.get("metric", "")).removesuffix(".rate")
-            if name in kinds:
-                return name
-    return "lane_departure"
+    rate: stats.Rate | None = None
 
 
 def answers(view: RunView) -> list[Answer]:
     """Return one answer per agent and attack; per agent where nothing was attacked."""
     if not view.attacks:
         return [answer for agent in view.agents if (answer := _benign_answer(view, agent)) is not None]
-    tests = all_versus_benign(view, primary_kind(view))
+    tests = all_versus_benign(view)
     return [
         _answer(view, agent, attack, tests.get((agent, attack))) for attack in view.attacks for agent in view.agents
     ]
+
+
+def lead_sentence(view: RunView, found: list[Answer]) -> str:
+    """Return the answer to the question in one sentence, one part per attack where attacks aim at different things."""
+    if not view.attacks:
+        return "No attack was driven: this run shows benign driving only."
+    topics = {answer.topic.kind for answer in found}
+    if len(topics) <= 1:
+        return f"Under attack, {_outcomes(found)}."
+    parts = []
+    for attack in view.attacks:
+        mine = [answer for answer in found if answer.attack == attack]
+        parts.append(f"under {attack}, {_outcomes(mine)}")
+    said = ". ".join(f"{part[0].upper()}{part[1:]}" for part in parts)
+    return f"{said}."
+
+
+def _outcomes(found: list[Answer]) -> str:
+    topic = found[0].topic
+    words = {
+        "lost": f"{topic.happened} because of it, more often than chance allows",
+        "leaning": f"{topic.happened} more often than without it, on too few drives to be sure",
+        "unclear": "did no worse than without it",
+        "held": f"{topic.held} in every drive",
+        "none": "cannot be judged",
+    }
+    parts = []
+    for verdict, text in words.items():
+        members = list(dict.fromkeys(answer.agent for answer in found if answer.verdict == verdict))
+        if members:
+            parts.append(f"{listing(members)} {text}")
+    return "; ".join(parts)
+
+
+def listing(names: list[str]) -> str:
+    """Return names as ``a, b and c``."""
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _percent(interval: stats.Interval) -> str:
@@ -65,42 +100,78 @@ def _percent(interval: stats.Interval) -> str:
 
 
 def _benign_answer(view: RunView, agent: str) -> Answer | None:
-    kind = primary_kind(view)
+    topic = primary(view)
     cell = view.cell(agent, BENIGN)
     if cell is None or not cell.episodes:
         return None
-    rate = rate_of(cell.episodes, kind)
-    words = dict(EVENT_KINDS)[kind]
-    kept = "kept its lane" if kind == "lane_departure" else "nothing went wrong"
-    sentence = f"{words[0].upper()}{words[1:]} in {rate.k}/{rate.n} benign drives ({_percent(rate.interval)})."
-    return Answer(agent, BENIGN, "unclear" if rate.k else "held", words if rate.k else kept, sentence)
+    rate = rate_of(cell.episodes, topic.kind)
+    sentence = f"The ego {topic.happened} in {rate.k}/{rate.n} benign drives ({_percent(rate.interval)})."
+    headline = topic.happened if rate.k else topic.held
+    return Answer(agent, BENIGN, topic, "unclear" if rate.k else "held", headline, sentence, rate)
 
 
 def _answer(view: RunView, agent: str, attack: str, versus: Versus | None) -> Answer:
-    kind = primary_kind(view)
-    words = dict(EVENT_KINDS)[kind]
+    topic = topic_of(view, attack)
     cell = view.cell(agent, attack)
     if cell is None or not cell.episodes:
         if cell is None or not cell.invalid:
-            return Answer(agent, attack, "none", WORDS["none"], f"No drive under {attack} has ended.")
+            return Answer(agent, attack, topic, "none", WORDS["none"], f"No drive under {attack} has ended.")
         first = cell.invalid[0]
         why = f"None of {len(cell.invalid)} drives under {attack} counts, for instance seed {first.plan.seed}"
-        return Answer(agent, attack, "none", "cannot be judged", f"{why}: {first.reason}.")
-    rate = rate_of(cell.episodes, kind)
-    benign = view.cell(agent, BENIGN)
-    parts = [f"{words} in {rate.k}/{rate.n} drives under {attack} ({_percent(rate.interval)})"]
-    for name in sorted(view.controls):
+        return Answer(agent, attack, topic, "none", "cannot be judged", f"{why}: {first.reason}.")
+    rate = rate_of(cell.episodes, topic.kind)
+    parts = [f"the ego {topic.happened} in {rate.k}/{rate.n} drives under {attack} ({_percent(rate.interval)})"]
+    for name in controls_of(view, attack):
         control = view.cell(agent, name)
         if control is not None and control.episodes:
-            other = rate_of(control.episodes, kind)
+            other = rate_of(control.episodes, topic.kind)
             parts.append(f"in {other.k}/{other.n} under the control {name} ({_percent(other.interval)})")
+    benign = view.cell(agent, BENIGN)
     if benign is not None and benign.episodes:
-        calm = rate_of(benign.episodes, kind)
+        calm = rate_of(benign.episodes, topic.kind)
         parts.append(f"in {calm.k}/{calm.n} benign drives ({_percent(calm.interval)})")
     verdict = _verdict(rate, versus)
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
-    headline = "held" if verdict == "held" and kind != "lane_departure" else WORDS[verdict]
-    return Answer(agent, attack, verdict, headline, f"{said[0].upper()}{said[1:]}{_tail(verdict, rate, versus)}.")
+    sentence = f"{said[0].upper()}{said[1:]}{_tail(verdict, rate, versus)}."
+    extras = [extra for extra in (_seen(topic, cell.episodes), _mode(cell.episodes)) if extra]
+    headline = topic.held if verdict == "held" else WORDS[verdict]
+    return Answer(agent, attack, topic, verdict, headline, " ".join([sentence, *extras]), rate)
+
+
+def _seen(topic: Topic, episodes: list[Episode]) -> str:
+    """Return what the agent made of what it saw of the attack."""
+    if topic.task == "tsr":
+        read = misread_as(episodes)
+        if read is None:
+            asked = pooled(episodes, "tsr", "exposed.").n
+            return f"The attacked sign was read rightly in all of {asked} pictures." if asked else ""
+        said, often, asked = read
+        return f"The attacked sign was most often misread as {said}: {often} of {asked} pictures."
+    if topic.task == "vd":
+        parts = []
+        shown = pooled(episodes, "vd", "exposed.")
+        missed = _missed(episodes)
+        if shown.n and missed is not None:
+            parts.append(f"The attacked vehicle was missed in {missed[0]} of {missed[1]} pictures")
+        gaps = least_gaps_m(episodes)
+        if gaps:
+            parts.append(f"the smallest gap was {median(gaps):.1f} m (median), {min(gaps):.1f} m (least)")
+        said = "; ".join(parts)
+        return f"{said[0].upper()}{said[1:]}." if said else ""
+    spread = spread_of(episodes, "window.max_offset_m")
+    return "" if spread is None else f"The largest offset within the attack window was {spread[0]:.2f} m (median)."
+
+
+def _missed(episodes: list[Episode]) -> tuple[int, int] | None:
+    from testbed.report.measures import confusion
+
+    row = confusion(episodes, "vd", "exposed.").get("vehicle")
+    return None if row is None else (sum(row.values()) - row.get("vehicle", 0), sum(row.values()))
+
+
+def _mode(episodes: list[Episode]) -> str:
+    modes = modes_of(episodes)
+    return f"Injected as {listing(modes)}." if modes and modes != ["world"] else ""
 
 
 def _verdict(rate: stats.Rate, versus: Versus | None) -> Verdict:

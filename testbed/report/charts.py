@@ -140,6 +140,75 @@ def offset_chart(
     return svg.replace("<svg ", f'<svg data-left="{left:g}" data-right="{right:g}" data-end="{end_s:g}" ', 1)
 
 
+def value_chart(
+    lines: Sequence[Line],
+    *,
+    unit: str,
+    title: str,
+    shown_s: tuple[float, float] | None,
+    limit: Line | None = None,
+    floor: str = "",
+) -> str:
+    """Return a quantity over time that is never negative: speed or gap.
+
+    Args:
+        lines: Drives; NaN breaks a line; bold ones are drawn last.
+        unit: What stands beside the axis, for instance ``km/h``.
+        title: Title for screen readers.
+        shown_s: When the artefact was to be seen in the drive shown; None without.
+        limit: What is allowed over time, drawn dashed; None without.
+        floor: What zero means, written at the axis.
+    """
+    height, left, right, top, bottom = 260.0, 56.0, WIDTH - 12.0, 14.0, 224.0
+    end_s = max((float(line.t_s[-1]) for line in lines), default=1.0)
+    peaks = [float(np.nanmax(line.y)) for line in (*lines, *([limit] if limit else [])) if not np.isnan(line.y).all()]
+    step = _step(max(peaks, default=1.0))
+    high = step * max(math.ceil(max(peaks, default=1.0) / step), 1)
+    x, y = Scale(0.0, max(end_s, 1e-6), left, right), Scale(high, 0.0, top, bottom)
+    parts: list[str] = []
+    if shown_s is not None:
+        parts.append(_band(x(shown_s[0]), x(shown_s[1]), top, bottom, "patch"))
+        parts.append(text(x(shown_s[0]) + 6, top + 14, "attack in view", class_="note"))
+    for tick in range(round(high / step) + 1):
+        value = tick * step
+        parts.append(tag("line", x1=left, x2=right, y1=y(value), y2=y(value), class_="zero" if tick == 0 else "grid"))
+        parts.append(text(left - 8, y(value) + 4, f"{value:g}", text_anchor="end"))
+    for second in range(int(end_s) + 1):
+        parts.append(tag("line", x1=x(second), x2=x(second), y1=bottom, y2=bottom + 4, class_="axis"))
+        parts.append(text(x(second), bottom + 18, f"{second} s", text_anchor="middle"))
+    if floor:
+        parts.append(text(right - 4, bottom - 6, floor, class_="note", text_anchor="end"))
+    if limit is not None:
+        parts.append(tag("path", d=_broken(limit, x, y), class_="threshold", fill="none"))
+    for line in sorted(lines, key=lambda item: item.bold):
+        parts.append(tag("path", d=_broken(line, x, y), class_=f"line {line.kind}{' bold' if line.bold else ''}"))
+    parts.append(tag("line", x1=left, x2=left, y1=top, y2=bottom, class_="playhead"))
+    middle = (top + bottom) / 2
+    parts.append(tag("text", escape(unit), transform=f"translate(14 {middle}) rotate(-90)", text_anchor="middle"))
+    described = f"{len(lines)} drives; the bold ones are those in the videos."
+    svg = figure("".join(parts), height, title, described, class_="offset")
+    return svg.replace("<svg ", f'<svg data-left="{left:g}" data-right="{right:g}" data-end="{end_s:g}" ', 1)
+
+
+def _step(high: float) -> float:
+    """Return a round distance of grid lines that makes three to seven of them."""
+    power = 10.0 ** math.floor(math.log10(max(high, 1e-6)))
+    return next(power * share for share in (0.2, 0.5, 1.0, 2.0) if high / (power * share) <= 7.0)
+
+
+def _broken(line: Line, x: Scale, y: Scale) -> str:
+    """Return the path data of a line with gaps where the value is NaN."""
+    points: list[str] = []
+    pen = "M"
+    for t_s, value in zip(line.t_s, line.y, strict=True):
+        if math.isnan(value):
+            pen = "M"
+            continue
+        points.append(f"{pen}{x(t_s):.1f} {y(value):.1f}")
+        pen = "L"
+    return "".join(points)
+
+
 def _band(x0: float, x1: float, y0: float, y1: float, kind: str) -> str:
     return tag("rect", x=x0, y=y0, width=max(x1 - x0, 0.0), height=y1 - y0, class_=f"band {kind}")
 

@@ -26,6 +26,7 @@ class ClaimResult:
     """One claim for one agent.
 
     Attributes:
+        scenario: Scenario that states it.
         id: Claim id of the scenario.
         agent: Agent it was judged for.
         conditions: Conditions whose episodes were used.
@@ -39,6 +40,7 @@ class ClaimResult:
         reason: Why it is undeveloped, for people.
     """
 
+    scenario: str
     id: str
     agent: str
     conditions: tuple[str, ...]
@@ -59,17 +61,17 @@ class ClaimResult:
 def judge_claims(view: RunView) -> list[ClaimResult]:
     """Return every claim of every scenario for every agent it speaks of."""
     results: list[ClaimResult] = []
-    for name, scene in view.manifest.scenarios.items():
+    for part, (name, scene) in zip(view.parts(), view.manifest.scenarios.items(), strict=False):
         for claim in scene.get("claims") or []:
-            agents = [claim["agent"]] if claim.get("agent") else view.agents
-            conditions = (claim["condition"],) if claim.get("condition") else tuple(view.attacks)
+            agents = [claim["agent"]] if claim.get("agent") else part.agents
+            conditions = (claim["condition"],) if claim.get("condition") else tuple(part.attacks)
             for agent in agents:
                 episodes = [
                     e
                     for e in view.episodes
                     if e.valid and e.plan.scenario == name and e.plan.agent == agent and e.plan.condition in conditions
                 ]
-                results.append(_judge(claim, agent, conditions, episodes))
+                results.append(_judge(name, claim, agent, conditions, episodes))
     return results
 
 
@@ -88,7 +90,9 @@ def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
     return [value for value in values if isinstance(value, bool)]
 
 
-def _judge(claim: dict[str, Any], agent: str, conditions: tuple[str, ...], episodes: Sequence[Episode]) -> ClaimResult:
+def _judge(
+    scenario: str, claim: dict[str, Any], agent: str, conditions: tuple[str, ...], episodes: Sequence[Episode]
+) -> ClaimResult:
     metric = str(claim["metric"])
     at_most = claim.get("at_most") is not None
     threshold = float(claim["at_most"] if at_most else claim["at_least"])
@@ -99,7 +103,9 @@ def _judge(claim: dict[str, Any], agent: str, conditions: tuple[str, ...], episo
 
     def result(status: Status, observed: str, more: int | None = None, reason: str = "") -> ClaimResult:
         text = str(claim.get("text", metric))
-        return ClaimResult(str(claim["id"]), agent, conditions, text, metric, bound, status, observed, more, reason)
+        return ClaimResult(
+            scenario, str(claim["id"]), agent, conditions, text, metric, bound, status, observed, more, reason
+        )
 
     if answers is not None:
         if not answers:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from testbed.report.answer import answers
+from testbed.report.answer import answers, lead_sentence
 from testbed.report.claims import ClaimResult
+from testbed.report.gap import gap_table, gaps
 from testbed.report.gather import Episode, RunView
-from testbed.report.page import lead_sentence
-from testbed.report.tables import all_tables
+from testbed.report.tables import Table, all_tables
 from testbed.report.words import clean
 
 RESULTS_VERSION = 1
@@ -25,23 +25,16 @@ def markdown(text: str) -> str:
 
 
 def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
-    """Return the report as Markdown: question, answers, claims, tables, what is not counted."""
-    found = answers(view)
-    lines = [f"# {markdown(view.question)}", "", markdown(lead_sentence(view, found)), ""]
-    lines += [f"- **{markdown(a.agent)}** {markdown(a.headline)}: {markdown(a.sentence)}" for a in found]
-    if claims:
-        lines += ["", "## Claims", "", "| claim | agent | bound | seen | outcome |", "|---|---|---|---|---|"]
-        for c in claims:
-            outcome = f"**{c.status}**" + (f" ({markdown(c.reason)})" if c.reason else "")
-            claimed = (markdown(c.text), markdown(c.agent), markdown(c.bound), markdown(c.observed), outcome)
-            lines.append(f"| {' | '.join(claimed)} |")
-    for table in all_tables(view):
-        heads = ["agent", "condition", *(head for head, _ in table.heads)]
-        lines += ["", f"## {table.caption}", "", f"| {' | '.join(markdown(h) for h in heads)} |"]
-        lines.append("|" + "---|" * len(heads))
-        for row in table.rows:
-            cells = [f"{c.text} ({c.note})" if c.note else c.text for c in row.cells]
-            lines.append(f"| {' | '.join(markdown(x) for x in (row.agent, row.condition, *cells))} |")
+    """Return the report as Markdown: question, answers, claims, tables, what is not counted; scenario by scenario."""
+    parts = view.parts()
+    lines = [f"# {markdown(view.question)}", ""]
+    for part in parts:
+        if len(parts) > 1:
+            lines += ["", f"## {markdown(part.name)}: {markdown(part.question)}", ""]
+        lines += _part(part, [claim for claim in claims if claim.scenario in part.manifest.scenarios])
+    gap = gap_table(gaps(view))
+    if gap is not None:
+        lines += ["", *table_lines(gap)]
     lines += ["", "## Not counted", ""]
     invalid = [e for e in view.episodes if not e.valid]
     lines += [f"- invalid attack: {_where(e)}: {markdown(e.reason)}" for e in invalid]
@@ -59,6 +52,38 @@ def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _part(view: RunView, claims: Sequence[ClaimResult]) -> list[str]:
+    found = answers(view)
+    lines = [markdown(lead_sentence(view, found)), ""]
+    lines += [f"- **{markdown(a.agent)}** {markdown(a.headline)}: {markdown(a.sentence)}" for a in found]
+    if claims:
+        lines += ["", "### Claims", "", "| claim | agent | bound | seen | outcome |", "|---|---|---|---|---|"]
+        for c in claims:
+            outcome = f"**{c.status}**" + (f" ({markdown(c.reason)})" if c.reason else "")
+            claimed = (markdown(c.text), markdown(c.agent), markdown(c.bound), markdown(c.observed), outcome)
+            lines.append(f"| {' | '.join(claimed)} |")
+    for table in all_tables(view):
+        lines += ["", *table_lines(table)]
+    return lines
+
+
+def table_lines(table: Table, first: str = "agent", second: str = "condition") -> list[str]:
+    """Return a table as Markdown lines with its caption as heading.
+
+    Args:
+        table: The table.
+        first: Head of its first column.
+        second: Head of its second column.
+    """
+    heads = [first, second, *(head for head, _ in table.heads)]
+    lines = [f"### {markdown(table.caption)}", "", f"| {' | '.join(markdown(head) for head in heads)} |"]
+    lines.append("|" + "---|" * len(heads))
+    for row in table.rows:
+        cells = [f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in row.cells]
+        lines.append(f"| {' | '.join(markdown(text) for text in (row.agent, row.condition, *cells))} |")
+    return lines
+
+
 def _where(episode: Episode) -> str:
     plan = episode.plan
     return markdown(f"{plan.agent}, {plan.condition}, seed {plan.seed}")
@@ -69,7 +94,7 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
     cases: list[str] = []
     for claim in claims:
         name = quoteattr(clean(f"{claim.id}[{claim.agent}]"))
-        head = f"    <testcase classname={quoteattr(clean(view.name))} name={name}"
+        head = f"    <testcase classname={quoteattr(clean(claim.scenario))} name={name}"
         told = f"{claim.text} ({claim.metric} {claim.bound}, {claim.given}); seen {claim.observed}"
         if claim.status == "supported":
             cases.append(f"{head}><system-out>{escape(clean(told))}</system-out></testcase>")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from testbed.core.records import Event
 from testbed.report.gather import Episode, RunView
+from testbed.report.preventable import label
 from testbed.report.showcase import kind_of
 from testbed.store import TraceReader
 
@@ -38,16 +39,21 @@ class Failure:
     trace: str
 
 
-def failures(view: RunView, *, pictures: bool = True) -> list[Failure]:
-    """Return the events of all valid drives, most severe conditions first as the conditions are ordered."""
+def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
+    """Return the events of all valid drives, most severe conditions first as the conditions are ordered.
+
+    Args:
+        view: The drives.
+        pictures: Pictures at most.
+    """
     found: list[tuple[Episode, Event]] = [(e, x) for e in view.episodes if e.valid for x in e.record.events]
-    chosen = _with_picture(found) if pictures else {}
+    chosen = _with_picture(found, pictures)
     return [
         Failure(
             episode,
             event,
             kind_of(view, episode.plan.condition),
-            _what(event),
+            _what(event, episode),
             _why(event),
             _picture(view, episode, event) if (episode.plan.key, index) in chosen else "",
             f"episodes/{episode.plan.key}/{episode.record.trace}" if episode.record.trace else "",
@@ -56,7 +62,7 @@ def failures(view: RunView, *, pictures: bool = True) -> list[Failure]:
     ]
 
 
-def _with_picture(found: list[tuple[Episode, Event]]) -> Mapping[tuple[str, int], None]:
+def _with_picture(found: list[tuple[Episode, Event]], most: int) -> Mapping[tuple[str, int], None]:
     """Choose which events get a picture: the first of each drive first, in turn over the cells."""
     first: dict[str, int] = {}
     for index, (episode, event) in enumerate(found):
@@ -68,9 +74,9 @@ def _with_picture(found: list[tuple[Episode, Event]]) -> Mapping[tuple[str, int]
         cells.setdefault((plan.agent, plan.condition), []).append((key, index))
     chosen: dict[tuple[str, int], None] = {}
     rank = 0
-    while len(chosen) < MAX_PICTURES and any(len(members) > rank for members in cells.values()):
+    while len(chosen) < most and any(len(members) > rank for members in cells.values()):
         for members in cells.values():
-            if len(members) > rank and len(chosen) < MAX_PICTURES:
+            if len(members) > rank and len(chosen) < most:
                 chosen[members[rank]] = None
         rank += 1
     return chosen
@@ -92,7 +98,7 @@ def _number(event: Event, name: str) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def _what(event: Event) -> str:
+def _what(event: Event, episode: Episode) -> str:
     detail = event.detail
     if event.kind == "lane_departure":
         return (
@@ -104,7 +110,8 @@ def _what(event: Event) -> str:
         return f"against the lane for {event.severity:.0f} m"
     if event.kind.startswith("collision"):
         fault = "" if detail.get("at_fault", True) else ", not at fault"
-        return f"hit {event.other} at {event.severity:.1f} m/s{fault}"
+        avoided = label(episode.track, event.t_s) if event.kind == "collision_vehicle" else ""
+        return f"hit {event.other} at {event.severity:.1f} m/s{fault}{f' ({avoided})' if avoided else ''}"
     if event.kind == "speed_limit":
         limit, top = _number(event, "limit_mps") * 3.6, _number(event, "max_speed_mps") * 3.6
         return f"up to {top:.0f} km/h where {limit:.0f} is allowed, for {event.duration_s:.1f} s"

@@ -18,11 +18,26 @@ from numpy.typing import NDArray
 
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.core.types import Decision
+from testbed.core.types import Decision, Truth
 from testbed.judge import why_unclean
 from testbed.store import PlannedEpisode, RunFolder, RunManifest, TraceReader
 
 BENIGN = "benign"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What would have been right to answer to one image.
+
+    Attributes:
+        steering: The expert's class; empty where the image is older than the trace.
+        sign: GTSRB class of the sign in view, None without one.
+        vehicle: Whether a vehicle is ahead.
+    """
+
+    steering: str
+    sign: int | None
+    vehicle: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +49,37 @@ class Track:
         t_s: Simulation time, shape (steps,).
         offset_m: Lateral offset, positive left, shape (steps,).
         s_m: Distance along the lane, shape (steps,).
+        speed_mps: Speed, shape (steps,).
+        limit_mps: Speed limit, NaN where there is none, shape (steps,).
+        gap_m: Distance to the vehicle ahead in the lane, NaN without one, shape (steps,).
+        lead_mps: Speed of that vehicle, NaN without one, shape (steps,).
         visible_px: Artefact pixels, shape (steps,); 0 without an artefact.
         patch_s: When the front bumper reached the artefact and when the rear left it; None where never.
+        shown_s: When the artefact first and last showed; None where never.
+        line_s: When the front bumper passed the first line that commands something; None where it passed none.
+        decisions: Answers of the agent.
+        rights: What would have been right, one per decision.
     """
 
     frame: NDArray[np.int64]
     t_s: NDArray[np.float64]
     offset_m: NDArray[np.float64]
     s_m: NDArray[np.float64]
+    speed_mps: NDArray[np.float64]
+    limit_mps: NDArray[np.float64]
+    gap_m: NDArray[np.float64]
+    lead_mps: NDArray[np.float64]
     visible_px: NDArray[np.float64]
     patch_s: tuple[float, float] | None
+    shown_s: tuple[float, float] | None
+    line_s: float | None
     decisions: tuple[Decision, ...]
-    experts: tuple[str, ...]
+    rights: tuple[Right, ...]
+
+    @property
+    def least_gap_m(self) -> float | None:
+        """Smallest distance to a vehicle ahead; None where none was ahead."""
+        return None if np.isnan(self.gap_m).all() else float(np.nanmin(self.gap_m))
 
 
 @dataclass(slots=True)
@@ -149,6 +183,30 @@ class RunView:
         """Conditions that are neither benign nor controls, in order."""
         return [c for c in self.conditions if c != BENIGN and c not in self.controls]
 
+    def parts(self) -> list[RunView]:
+        """Return the run scenario by scenario, in order; the run itself where there is only one."""
+        if len(self.manifest.scenarios) < 2:
+            return [self]
+        return [self._part(name) for name in self.manifest.scenarios]
+
+    def _part(self, scenario: str) -> RunView:
+        planned = [p for p in self.manifest.planned if p.scenario == scenario]
+        manifest = self.manifest.model_copy(
+            update={
+                "scenarios": {scenario: self.manifest.scenarios[scenario]},
+                "planned": tuple(planned),
+                "notes": "",
+            }
+        )
+        return _view(
+            self.folder,
+            manifest,
+            [e for e in self.episodes if e.plan.scenario == scenario],
+            [t for t in self.troubles if t.planned.scenario == scenario],
+            [p for p in self.not_run if p.scenario == scenario],
+            planned,
+        )
+
     def worlds(self) -> list[str]:
         """Labels of all worlds in the run."""
         return list(dict.fromkeys(world_of(e.plan) for e in self.episodes))
@@ -211,13 +269,25 @@ def gather(path: Path, *, tracks: bool = True) -> RunView:
             troubles.append(Trouble(planned.get(key, unknown), "TB200", reason, True))
     done = set(stored)
     not_run = [episode for episode in manifest.planned if episode.key not in done]
-    controls = _controls(manifest)
-    agents = _order((p.agent for p in planned.values()), _listed(manifest, "agents"))
-    conditions = _order(
-        (p.condition for p in planned.values()),
-        [BENIGN, *(name for name in _conditions(manifest) if name not in controls), *controls],
-    )
     _pair(episodes)
+    return _view(folder, manifest, episodes, troubles, not_run, list(planned.values()))
+
+
+def _view(
+    folder: RunFolder,
+    manifest: RunManifest,
+    episodes: list[Episode],
+    troubles: list[Trouble],
+    not_run: list[PlannedEpisode],
+    planned: Sequence[PlannedEpisode],
+) -> RunView:
+    """Sort episodes into cells, in the order in which the scenarios name agents and conditions."""
+    controls = _controls(manifest)
+    agents = _order((p.agent for p in planned), _listed(manifest, "agents"))
+    conditions = _order(
+        (p.condition for p in planned),
+        [BENIGN, *(name for name in _conditions(manifest) if name not in controls), *sorted(controls)],
+    )
     ranks = {name: rank for rank, name in enumerate(conditions)}
     episodes.sort(key=lambda e: (agents.index(e.plan.agent), ranks[e.plan.condition], world_of(e.plan), e.plan.seed))
     cells = [Cell(a, c, c in controls) for a in agents for c in conditions]
@@ -295,12 +365,12 @@ def track_of(path: Path) -> Track:
     Raises:
         StoreError: The file is damaged.
     """
-    from testbed.judge import expert_steering
-
     steps = TraceReader(path).steps()
     reached = [s.t_s for s in steps if s.truth.attack is not None and s.truth.attack.distance_m <= 0]
     on_it = [s.t_s for s in steps if s.truth.attack and s.truth.attack.distance_m <= 0 and not s.truth.attack.passed]
-    preview = {s.frame: s.truth.lane.preview_offset_m for s in steps}
+    seen = [s.t_s for s in steps if s.truth.attack is not None and s.truth.attack.visible_px > 0]
+    by_frame = {s.frame: s.truth for s in steps}
+    lines = [s.t_s for s in steps if any(line.distance_m <= 0 for line in s.truth.lines)]
     decisions: list[Decision] = []
     for step in steps:
         if step.decision is not None and (not decisions or decisions[-1].frame != step.decision.frame):
@@ -310,11 +380,30 @@ def track_of(path: Path) -> Track:
         t_s=np.array([s.t_s for s in steps], dtype=np.float64),
         offset_m=np.array([s.truth.lane.lateral_offset_m for s in steps], dtype=np.float64),
         s_m=np.array([s.truth.lane.s_m for s in steps], dtype=np.float64),
+        speed_mps=np.array([s.truth.ego.speed_mps for s in steps], dtype=np.float64),
+        limit_mps=_or_nan(s.truth.speed_limit_mps for s in steps),
+        gap_m=_or_nan(s.truth.lead.distance_m if s.truth.lead else None for s in steps),
+        lead_mps=_or_nan(s.truth.lead.speed_mps if s.truth.lead else None for s in steps),
         visible_px=np.array([s.truth.attack.visible_px if s.truth.attack else 0.0 for s in steps], dtype=np.float64),
         patch_s=(reached[0], on_it[-1] if on_it else reached[0]) if reached else None,
+        shown_s=(seen[0], seen[-1]) if seen else None,
+        line_s=lines[0] if lines else None,
         decisions=tuple(decisions),
-        experts=tuple(str(expert_steering(preview[d.frame])) if d.frame in preview else "" for d in decisions),
+        rights=tuple(_right(by_frame.get(d.frame)) for d in decisions),
     )
+
+
+def _or_nan(values: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _right(truth: Truth | None) -> Right:
+    from testbed.judge import expert_steering
+
+    if truth is None:
+        return Right("", None, False)
+    sign = None if truth.sign is None else truth.sign.class_id
+    return Right(str(expert_steering(truth.lane.preview_offset_m)), sign, truth.lead is not None)
 
 
 def with_patch(track: Track, patch_s: tuple[float, float] | None) -> Track:

@@ -61,12 +61,16 @@ def structure(view: RunView, claims: list[ClaimResult]) -> list[Node]:
     nodes[0].in_context_of = ["C1", "C2"]
     nodes[0].supported_by = ["S1"]
     nodes[4].in_context_of = ["J1"]
-    groups: dict[str, list[ClaimResult]] = {}
+    groups: dict[tuple[str, str], list[ClaimResult]] = {}
     for claim in claims:
-        groups.setdefault(claim.id, []).append(claim)
-    for index, (_, members) in enumerate(groups.items(), start=2):
+        groups.setdefault((claim.scenario, claim.id), []).append(claim)
+    several = len({scenario for scenario, _ in groups}) > 1
+    for index, ((scenario, _), members) in enumerate(groups.items(), start=2):
         first = members[0]
-        goal = Node(f"G{index}", f"{first.text} ({first.metric} {first.bound}, {first.given})", _overall(members))
+        place = f"{scenario}: " if several else ""
+        goal = Node(
+            f"G{index}", f"{place}{first.text} ({first.metric} {first.bound}, {first.given})", _overall(members)
+        )
         nodes.append(goal)
         nodes[4].supported_by.append(goal.id)
         for number, claim in enumerate(members, start=1):

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed import stats
+from testbed.core.signs import SIGN_NAMES
 from testbed.core.types import Decision
 from testbed.judge import JudgeLimits, macro_f1, merged
-from testbed.report.gather import Cell, Episode, RunView, Track, world_of
+from testbed.report.gather import Cell, Episode, Right, RunView, Track, world_of
+from testbed.report.topic import Task, Topic, topic_of
 
 EVENT_KINDS: tuple[tuple[str, str], ...] = (
     ("lane_departure", "left its lane"),
@@ -128,13 +130,14 @@ class Versus:
     adjusted: float
 
 
-def all_versus_benign(view: RunView, kind: str) -> dict[tuple[str, str], Versus]:
-    """Return (agent, condition) to the test against the benign twins; attacks and controls are two families."""
+def all_versus_benign(view: RunView) -> dict[tuple[str, str], Versus]:
+    """Return (agent, condition) to the test of its topic against the benign twins; attacks and controls apart."""
     result: dict[tuple[str, str], Versus] = {}
     for control in (False, True):
         tests: dict[str, stats.McNemar] = {}
         names: dict[str, tuple[str, str]] = {}
         for index, cell in enumerate(view.cells):
+            kind = topic_of(view, cell.condition).kind
             if cell.control is control and (test := versus_benign(cell, kind)) is not None:
                 tests[str(index)] = test
                 names[str(index)] = (cell.agent, cell.condition)
@@ -169,8 +172,10 @@ def e2e_deviation_m(episode: Episode, limits: JudgeLimits | None = None) -> floa
     return float(np.abs(track.offset_m[part] - benign).max()) if benign.size else None
 
 
-def component_success(episodes: Sequence[Episode], pixels: float = 50.0) -> tuple[int, int]:
-    """Return (flipped, benign-correct): steering answers right in the twin and wrong in the attacked drive.
+def component_success(
+    episodes: Sequence[Episode], task: Task = "alc", pixels: float = JudgeLimits().visible_px
+) -> tuple[int, int]:
+    """Return (flipped, benign-correct): answers right in the twin and wrong in the attacked drive.
 
     Answers are paired by the time of their image, over images that show the artefact: the attack success rate at
     component level (share of benign-correct answers that become wrong).
@@ -182,17 +187,69 @@ def component_success(episodes: Sequence[Episode], pixels: float = 50.0) -> tupl
         if track is None or twin is None:
             continue
         shown = {int(f): px >= pixels for f, px in zip(track.frame, track.visible_px, strict=True)}
-        benign = {round(d.t_s, 3): _right(d.perception.steering.steering, x) for d, x in _answers(twin)}
-        for decision, expert in _answers(track):
-            if shown.get(decision.frame) and benign.get(round(decision.t_s, 3)):
+        benign = {round(d.t_s, 3): _is_right(d, truth, task) for d, truth in _answers(twin)}
+        for decision, truth in _answers(track):
+            was, now = benign.get(round(decision.t_s, 3)), _is_right(decision, truth, task)
+            if shown.get(decision.frame) and was and now is not None:
                 right += 1
-                flipped += not _right(decision.perception.steering.steering, expert)
+                flipped += not now
     return flipped, right
 
 
-def _answers(track: Track) -> Iterable[tuple[Decision, str]]:
-    return zip(track.decisions, track.experts, strict=True)
+def misread_as(episodes: Sequence[Episode]) -> tuple[str, int, int] | None:
+    """Return (most frequent wrong reading, how often, answers) over sign crops that show the artefact, or None."""
+    table = confusion(episodes, "tsr", "exposed.")
+    answers = sum(sum(row.values()) for row in table.values())
+    wrong: dict[str, int] = {}
+    for truth, row in table.items():
+        for said, count in row.items():
+            if said != truth:
+                wrong[said] = wrong.get(said, 0) + count
+    if not wrong:
+        return None
+    said = max(sorted(wrong), key=lambda name: wrong[name])
+    known = said.isdigit() and int(said) < len(SIGN_NAMES)
+    return (f"“{SIGN_NAMES[int(said)]}”" if known else "nothing (it abstained)"), wrong[said], answers
 
 
-def _right(said: object, expert: str) -> bool:
-    return said is not None and str(said) == expert
+def least_gaps_m(episodes: Sequence[Episode]) -> list[float]:
+    """Return the smallest distance to a vehicle ahead of each drive that had one, 0 where it was hit."""
+    found = []
+    for episode in episodes:
+        gap_m = episode.track.least_gap_m if episode.track is not None else None
+        if episode.had("collision_vehicle"):
+            found.append(0.0)
+        elif gap_m is not None:
+            found.append(max(gap_m, 0.0))
+    return found
+
+
+def badness(episode: Episode, topic: Topic) -> float:
+    """Return how badly a drive went in the light of a topic, larger is worse: for choosing the median drive."""
+    track = episode.track
+    if topic.chart == "offset" or track is None:
+        return episode.number("window.max_offset_m") or episode.number("lane.max_offset_m") or 0.0
+    if topic.chart == "gap":
+        gaps = least_gaps_m([episode])
+        return -gaps[0] if gaps else float("-inf")
+    if topic.kind == "speed_limit":
+        over = track.speed_mps - track.limit_mps
+        return 0.0 if np.isnan(over).all() else float(np.nanmax(over))
+    if track.line_s is not None:
+        return float(np.interp(track.line_s, track.t_s, track.speed_mps))
+    return float(track.speed_mps.min())
+
+
+def _answers(track: Track) -> Iterable[tuple[Decision, Right]]:
+    return zip(track.decisions, track.rights, strict=True)
+
+
+def _is_right(decision: Decision, truth: Right, task: Task) -> bool | None:
+    """Return whether an answer was right, None where its image asked nothing of the kind."""
+    said = decision.perception
+    if task == "tsr":
+        return None if said.sign is None or truth.sign is None else said.sign.class_id == truth.sign
+    if task == "vd":
+        return said.vehicle.present == truth.vehicle if truth.vehicle else None
+    steering = said.steering.steering
+    return None if not truth.steering else steering is not None and str(steering) == truth.steering

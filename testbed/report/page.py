@@ -9,15 +9,17 @@ from importlib import resources
 from itertools import groupby
 from typing import Any
 
-from testbed.report.answer import Answer, answers, primary_kind
+from testbed.report.answer import Answer, answers, lead_sentence, listing
 from testbed.report.charts import RateRow, rate_chart
 from testbed.report.claims import ClaimResult
-from testbed.report.failures import Failure, failures
-from testbed.report.gather import RunView
+from testbed.report.failures import MAX_PICTURES, Failure, failures
+from testbed.report.gap import NOTE, gap_table, gaps
+from testbed.report.gather import BENIGN, RunView
 from testbed.report.gsn import STYLE, structure, to_svg
-from testbed.report.measures import EVENT_KINDS, rate_of
+from testbed.report.measures import rate_of
 from testbed.report.showcase import kind_of, outcome_words, showcases
-from testbed.report.tables import all_tables
+from testbed.report.tables import Cellule, Row, Table, all_tables
+from testbed.report.topic import Topic, primary, topic_of
 from testbed.report.words import clean, unbroken
 
 
@@ -38,34 +40,8 @@ def content_policy(css: str, js: str) -> str:
     )
 
 
-def lead_sentence(view: RunView, found: list[Answer]) -> str:
-    """Return the answer to the question in one sentence."""
-    if not view.attacks:
-        return "No attack was driven: this run shows benign driving only."
-    verb = {"lane_departure": "left the lane", "collision": "collided", "speed_limit": "drove too fast"}.get(
-        primary_kind(view), "failed"
-    )
-    words = {
-        "lost": f"{verb} because of it, more often than chance allows",
-        "leaning": f"{verb} more often than without it, on too few drives to be sure",
-        "unclear": "did no worse than without it",
-        "held": f"never {verb}",
-        "none": "cannot be judged",
-    }
-    parts = []
-    for verdict, text in words.items():
-        members = list(dict.fromkeys(answer.agent for answer in found if answer.verdict == verdict))
-        if members:
-            parts.append(f"{_listing(members)} {text}")
-    return f"Under attack, {'; '.join(parts)}."
-
-
-def _listing(names: list[str]) -> str:
-    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> str:
-    """Return the whole page.
+    """Return the whole page; a run of several scenarios gets a section for each.
 
     Args:
         view: The run.
@@ -80,32 +56,23 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
     js = asset("page.js").replace("</", "<\\/")
-    found = answers(view)
-    shows = showcases(view, videos=videos)
-    groups = _groups(failures(view, pictures=videos))
-    kind = primary_kind(view)
+    views = view.parts()
+    parts = [_part(one, index, len(views), claims, videos) for index, one in enumerate(views)]
     context: dict[str, Any] = {
         "view": view,
         "policy": content_policy(css, js),
         "css": Markup(css),
         "js": Markup(js),
-        "lead": lead_sentence(view, found),
-        "answers": found,
-        "several_attacks": len(view.attacks) > 1,
-        "several_worlds": len(view.worlds()) > 1,
+        "parts": parts,
+        "several": len(parts) > 1,
+        "overview": overview_table(views) if len(parts) > 1 else None,
+        "gap": gap_table(gaps(view)),
+        "gap_note": NOTE,
         "drives": _drives(view),
-        "primary_words": dict(EVENT_KINDS)[kind],
-        "controls_words": f"The control ({_listing(sorted(view.controls))}) looks like the attack and has the same "
-        "budget, but was not optimised.",
-        "rates": Markup(
-            rate_chart(_rate_rows(view, kind), f"Share of drives in which the ego {dict(EVENT_KINDS)[kind]}")
-        ),
-        "shows": [_marked(show) for show in shows],
-        "tables": all_tables(view),
-        "failures": groups,
         "max_rows": MAX_ROWS,
         "failures_note": "Every event of a valid drive. The perception error is the kind that was longest in force in "
-        "the three seconds before; the picture is the first image that led to it.",
+        "the three seconds before; the picture is the first image that led to it. Whether a collision was preventable "
+        "is said for two drivers who see the vehicle as soon as it shows (UN R157; careful and competent).",
         "claims": claims,
         "gsn": Markup(to_svg(structure(view, claims), standalone=False)) if claims else "",
         "invalid": [e for e in view.episodes if not e.valid],
@@ -116,6 +83,62 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "scene": json.dumps(view.manifest.scenarios, indent=1, sort_keys=True),
     }
     return template.render(context)
+
+
+def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], videos: bool) -> dict[str, Any]:
+    """Return what the page says about one scenario."""
+    from markupsafe import Markup
+
+    found = answers(view)
+    topics = list(dict.fromkeys(topic_of(view, condition) for condition in view.attacks)) or [primary(view)]
+    charts = []
+    for topic in topics:
+        title = f"Share of drives in which the ego {topic.happened}"
+        charts.append((topic, Markup(rate_chart(_rate_rows(view, topic), title))))
+    shows = showcases(view, videos=videos, clips=None if parts == 1 else max(MAX_CLIPS // parts, 3))
+    return {
+        "view": view,
+        "anchor": "" if parts == 1 else f"s{index + 1}-",
+        "lead": lead_sentence(view, found),
+        "answers": found,
+        "several_attacks": len(view.attacks) > 1,
+        "several_worlds": len(view.worlds()) > 1,
+        "charts": charts,
+        "controls_words": f"The control ({listing(sorted(view.controls))}) looks like the attack and has the same "
+        "budget, but was not optimised.",
+        "shows": [_marked(show) for show in shows],
+        "tables": all_tables(view),
+        "failures": _groups(failures(view, pictures=MAX_PICTURES // min(parts, 4) if videos else 0)),
+        "claims": [claim for claim in claims if claim.scenario in view.manifest.scenarios],
+    }
+
+
+def overview_table(views: list[RunView]) -> Table:
+    """Return the answers of all scenarios at one look: a row per scenario and attack, a column per agent."""
+    agents = list(dict.fromkeys(agent for view in views for agent in view.agents))
+    rows = []
+    for view in views:
+        found = {(answer.attack, answer.agent): answer for answer in answers(view)}
+        for attack in view.attacks or [BENIGN]:
+            topic = topic_of(view, attack)
+            cells = [Cellule(topic.happened)]
+            for agent in agents:
+                cells.append(_overview_cell(view, found.get((attack, agent))))
+            kind = kind_of(view, attack)
+            rows.append(Row(view.name, attack, kind, tuple(cells)))
+    heads = [("the ego …", "Safety event by which the attack is judged")]
+    heads += [(agent, f"Drives of {agent} with that event under attack, k/n; benign twins below") for agent in agents]
+    return Table("All scenarios", tuple(heads), tuple(rows))
+
+
+def _overview_cell(view: RunView, answer: Answer | None) -> Cellule:
+    if answer is None or answer.rate is None:
+        return Cellule("–", "" if answer is None else answer.headline)
+    benign = view.cell(answer.agent, BENIGN)
+    twins = rate_of(benign.episodes, answer.topic.kind) if benign is not None and answer.attack != BENIGN else None
+    note = f"benign {twins.k}/{twins.n}" if twins is not None and twins.n else ""
+    tone = "bad" if answer.verdict in ("lost", "leaning") else "good" if answer.verdict == "held" else ""
+    return Cellule(f"{answer.rate.k}/{answer.rate.n}", note, tone)
 
 
 def fit(value: object) -> object:
@@ -153,17 +176,15 @@ def _marked(show: Any) -> dict[str, Any]:
     }
 
 
-def _rate_rows(view: RunView, kind: str) -> list[RateRow]:
-    return [
-        RateRow(
-            f"control: {cell.condition}" if cell.control else cell.condition,
-            kind_of(view, cell.condition),
-            rate_of(cell.episodes, kind),
-            cell.agent,
-        )
-        for cell in view.cells
-        if cell.episodes or cell.invalid
-    ]
+def _rate_rows(view: RunView, topic: Topic) -> list[RateRow]:
+    """Return the conditions that aim at a topic, with the benign drives, agent by agent."""
+    rows = []
+    for cell in view.cells:
+        about = cell.condition == BENIGN or topic_of(view, cell.condition) == topic
+        if about and (cell.episodes or cell.invalid):
+            name = f"control: {cell.condition}" if cell.control else cell.condition
+            rows.append(RateRow(name, kind_of(view, cell.condition), rate_of(cell.episodes, topic.kind), cell.agent))
+    return rows
 
 
 def _groups(found: list[Failure]) -> list[tuple[str, list[Failure]]]:
@@ -173,6 +194,8 @@ def _groups(found: list[Failure]) -> list[tuple[str, list[Failure]]]:
     return [(f"{agent}, {condition}", list(members)) for (agent, condition), members in groupby(found, key=name)]
 
 
+MAX_CLIPS = 48
+"""Videos over all scenarios of a run that has several."""
 MAX_ROWS = 60
 """Events listed per agent and condition; the table file holds all of them."""
 

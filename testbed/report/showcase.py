@@ -1,6 +1,6 @@
 """What a reader can watch: per agent one drive of each condition, side by side, with what the agent answered over time.
 
-The drive shown is the median one by largest offset under the attack: neither the best nor the worst case.
+The drive shown is the median one under the attack by what the attack aims at: neither the best nor the worst case.
 """
 
 from __future__ import annotations
@@ -8,16 +8,21 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from testbed.core.signs import SIGN_NAMES
 from testbed.core.types import Decision, Step
 from testbed.judge import JudgeLimits, box_iou, expert_steering
-from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart
-from testbed.report.gather import BENIGN, Episode, RunView, world_of
+from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart, value_chart
+from testbed.report.gather import BENIGN, Episode, RunView, Track, world_of
+from testbed.report.measures import badness
+from testbed.report.topic import Chart, topic_of
 from testbed.store import TraceReader, write_video
 
 VIDEO_FPS = 10.0
@@ -71,23 +76,31 @@ def kind_of(view: RunView, condition: str) -> str:
     return "control" if condition in view.controls else "attack"
 
 
-def showcases(view: RunView, *, videos: bool = True) -> list[Showcase]:
-    """Return one showcase per agent: the world and seed of its median attacked drive."""
+def showcases(view: RunView, *, videos: bool = True, clips: int | None = None) -> list[Showcase]:
+    """Return one showcase per agent: the world and seed of its median attacked drive.
+
+    Args:
+        view: One scenario's drives.
+        videos: Whether to embed videos.
+        clips: Videos at most, over all agents; agents beyond are shown without; None for all.
+    """
     shown: list[Showcase] = []
+    left = clips
     for agent in view.agents:
         chosen = _chosen(view, agent)
-        if chosen is not None:
-            shown.append(_showcase(view, agent, chosen, videos))
+        if chosen is None:
+            continue
+        shown.append(_showcase(view, agent, chosen, videos and (left is None or left > 0)))
+        left = None if left is None else left - len(shown[-1].clips)
     return shown
 
 
 def _chosen(view: RunView, agent: str) -> Episode | None:
-    for conditions in (view.attacks, sorted(view.controls), [BENIGN]):
+    for conditions in (view.attacks[:1], view.attacks, sorted(view.controls), [BENIGN]):
         found = [e for e in view.episodes if e.plan.agent == agent and e.plan.condition in conditions and e.track]
         found = [e for e in found if e.valid] or found
         if found:
-            name = "window.max_offset_m" if conditions != [BENIGN] else "lane.max_offset_m"
-            ranked = sorted(found, key=lambda e: (e.number(name) or 0.0, e.plan.seed))
+            ranked = sorted(found, key=lambda e: (badness(e, topic_of(view, e.plan.condition)), e.plan.seed))
             return ranked[len(ranked) // 2]
     return None
 
@@ -97,39 +110,71 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
     same = [e for e in view.episodes if e.plan.agent == agent and world_of(e.plan) == world and e.track is not None]
     drives = [e for e in same if e.plan.seed == chosen.plan.seed]
     drives.sort(key=lambda e: view.conditions.index(e.plan.condition))
-    patch_s = chosen.track.patch_s if chosen.track is not None else None
-    width = chosen.number("window.threshold_m") or JudgeLimits().success_threshold_m(3.6)
-    lines = [
-        Line(e.track.t_s, e.track.offset_m, kind_of(view, e.plan.condition), e.plan.seed == chosen.plan.seed)
-        for e in same
-        if e.track is not None
-    ]
-    limits = view.scene.get("limits")
-    window_s = float(limits.get("attack_window_s", 2.5)) if isinstance(limits, dict) else 2.5
-    chart = offset_chart(
-        lines, threshold_m=width, patch_s=patch_s, window_s=window_s, title=f"Lateral offset of {agent} over time"
-    )
+    track = chosen.track
+    patch_s = track.patch_s if track is not None else None
+    shown_s = track.shown_s if track is not None else None
+    topics = [topic_of(view, condition) for condition in view.attacks] or [topic_of(view, BENIGN)]
+    kinds = list(dict.fromkeys(topic.chart for topic in topics))
+    charts = [_chart(view, kind, agent, same, chosen) for kind in kinds]
+    topic = topic_of(view, chosen.plan.condition)
+    order = {"offset": "largest offset", "gap": "smallest gap", "speed": "excess of speed"}[topic.chart]
     count = sum(1 for e in same if e.plan.condition == chosen.plan.condition)
     why = (
-        f"the median of {count} drives under {chosen.plan.condition} by largest offset"
+        f"the median of {count} drives under {chosen.plan.condition} by {order}"
         if count > 1
         else f"its only drive under {chosen.plan.condition}"
     )
-    clips = tuple(_clip(view, episode, patch_s, videos) for episode in drives)
-    end_s = max((float(line.t_s[-1]) for line in lines), default=0.0)
+    band_s = patch_s if "offset" in kinds else shown_s
+    clips = tuple(_clip(view, episode, band_s, videos) for episode in drives)
+    end_s = max((float(e.track.t_s[-1]) for e in same if e.track is not None), default=0.0)
     # the still picture a reader sees first: just before the artefact, where the videos begin to differ
-    start_s = max(patch_s[0] - 0.5, 0.0) if patch_s is not None else 0.0
+    start_s = 0.0
+    if topic.chart == "offset" and patch_s is not None:
+        start_s = max(patch_s[0] - 0.5, 0.0)
+    elif shown_s is not None:
+        start_s = shown_s[0] + 0.8 * (shown_s[1] - shown_s[0])
     return Showcase(
         agent,
         world,
         chosen.plan.seed,
         why,
         clips,
-        chart,
+        "".join(charts),
         round(start_s, 2),
         round(end_s, 2),
-        len(lines) > len(clips),
-        patch_s is not None,
+        len(same) > len(clips),
+        shown_s is not None,
+    )
+
+
+def _chart(view: RunView, kind: Chart, agent: str, same: Sequence[Episode], chosen: Episode) -> str:
+    """Return one quantity over time for all drives of an agent in one world."""
+    drawn = [(e, e.track) for e in same if e.track is not None]
+    shown_s = chosen.track.shown_s if chosen.track is not None else None
+
+    def lines(values: Callable[[Track], NDArray[np.float64]]) -> list[Line]:
+        seed = chosen.plan.seed
+        return [Line(t.t_s, values(t), kind_of(view, e.plan.condition), e.plan.seed == seed) for e, t in drawn]
+
+    if kind == "speed":
+        limit = None
+        if chosen.track is not None and not np.isnan(chosen.track.limit_mps).all():
+            limit = Line(chosen.track.t_s, 3.6 * chosen.track.limit_mps, "")
+        title = f"Speed of {agent} over time"
+        found = lines(lambda track: 3.6 * track.speed_mps)
+        return value_chart(found, unit="km/h", title=title, shown_s=shown_s, limit=limit, floor="standing")
+    if kind == "gap":
+        title = f"Distance of {agent} to the vehicle ahead over time"
+        found = lines(lambda track: np.maximum(track.gap_m, 0.0))
+        return value_chart(found, unit="m to the vehicle ahead", title=title, shown_s=shown_s, floor="contact")
+    limits = view.scene.get("limits")
+    window_s = float(limits.get("attack_window_s", 2.5)) if isinstance(limits, dict) else 2.5
+    return offset_chart(
+        lines(lambda track: track.offset_m),
+        threshold_m=chosen.number("window.threshold_m") or JudgeLimits().success_threshold_m(3.6),
+        patch_s=chosen.track.patch_s if chosen.track is not None else None,
+        window_s=window_s,
+        title=f"Lateral offset of {agent} over time",
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from testbed import stats
-from testbed.report.answer import primary_kind
 from testbed.report.gather import BENIGN, Cell, RunView, world_of
 from testbed.report.measures import (
     EVENT_KINDS,
@@ -14,13 +14,16 @@ from testbed.report.measures import (
     all_versus_benign,
     component_success,
     e2e_deviation_m,
+    least_gaps_m,
     mean_of,
+    misread_as,
     pooled,
     rate_of,
     spread_of,
     success_of,
 )
 from testbed.report.showcase import kind_of
+from testbed.report.topic import modes_of, primary, topic_of
 
 NONE = "–"
 
@@ -93,37 +96,67 @@ def _cells(view: RunView) -> list[Cell]:
 def safety_table(view: RunView) -> Table:
     """Return what happened on the road."""
     kinds = [kind for kind in EVENT_KINDS if any(e.had(kind[0]) for c in view.cells for e in c.episodes)]
-    always = [kind for kind in EVENT_KINDS if kind[0] in ("lane_departure", "collision", "speed_limit", "false_brake")]
+    about = {topic_of(view, condition).kind for condition in view.conditions}
+    always = [kind for kind in EVENT_KINDS if kind[0] in {"lane_departure", "collision", "speed_limit", *about}]
     shown = [kind for kind in EVENT_KINDS if kind in kinds or kind in always]
-    tests = {name: _versus(versus) for name, versus in all_versus_benign(view, primary_kind(view)).items()}
+    tests = {name: _versus(versus) for name, versus in all_versus_benign(view).items()}
     heads = [("drives", "Valid drives; invalid attacks in brackets")]
     heads += [(words, f"Drives with at least one {kind.replace('_', ' ')}, k/n, Wilson 95 %") for kind, words in shown]
+    pulled = "offset" in {topic_of(view, condition).chart for condition in view.conditions}
+    gap = "gap" in {topic_of(view, condition).chart for condition in view.conditions}
+    if pulled:
+        heads.append(("pulled away", "Beyond (lane − vehicle)/2 within the attack window after reaching the artefact"))
+    if gap:
+        heads.append(
+            ("smallest gap", "Median over drives of the smallest distance to the vehicle ahead, with the range")
+        )
+    heads.append(("largest offset", "Median of the largest |lateral offset| over the drive, with the range"))
+    if pulled:
+        heads.append(
+            (
+                "E2E-LD",
+                "Largest deviation from the benign path in the first 20 frames after reaching the artefact, mean",
+            )
+        )
     heads += [
-        ("attack success", "Pulled beyond (lane − vehicle)/2 within the attack window after reaching the artefact"),
-        ("largest offset", "Median of the largest |lateral offset| over the drive, with the range"),
-        ("E2E-LD", "Largest deviation from the benign path in the first 20 frames after reaching the artefact, mean"),
         ("driving score", "CARLA Leaderboard 2.1, mean with bootstrap interval; the score of version 2.0 below"),
         (
             "vs benign",
-            f"Exact McNemar on {primary_kind(view).replace('_', ' ')} against the benign twins, Holm-adjusted",
+            f"Exact McNemar on {' or '.join(sorted(about)).replace('_', ' ')} against the benign twins, Holm-adjusted",
         ),
     ]
     rows = []
+    injected: dict[str, str] = {}
     for cell in _cells(view):
         invalid = f"+{len(cell.invalid)} invalid" if cell.invalid else ""
         values = [Cellule(str(len(cell.episodes)), invalid)]
         values += [_rate(rate_of(cell.episodes, kind)) for kind, _ in shown]
-        values.append(_rate(success_of(cell.episodes)) if cell.condition != BENIGN else Cellule(NONE))
+        if pulled:
+            values.append(_rate(success_of(cell.episodes)) if cell.condition != BENIGN else Cellule(NONE))
+        if gap:
+            values.append(_gap(cell))
         spread = spread_of(cell.episodes, "lane.max_offset_m")
         values.append(
             Cellule(f"{spread[0]:.2f} m", f"{spread[1]:.2f}–{spread[2]:.2f}") if spread is not None else Cellule(NONE)
         )
-        deviations = [d for e in cell.episodes if (d := e2e_deviation_m(e)) is not None]
-        values.append(Cellule(f"{sum(deviations) / len(deviations):.2f} m") if deviations else Cellule(NONE))
+        if pulled:
+            deviations = [d for e in cell.episodes if (d := e2e_deviation_m(e)) is not None]
+            values.append(Cellule(f"{sum(deviations) / len(deviations):.2f} m") if deviations else Cellule(NONE))
         values.append(_driving_score(cell))
         values.append(tests.get((cell.agent, cell.condition), Cellule(NONE)))
+        modes = modes_of(cell.episodes)
+        if modes:
+            injected[cell.condition] = f"{', '.join(modes)}"
         rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
-    return Table("On the road", tuple(heads), tuple(rows))
+    said = "; ".join(f"{name} by {how}" for name, how in injected.items())
+    return Table(f"On the road{f' (injected: {said})' if said else ''}", tuple(heads), tuple(rows))
+
+
+def _gap(cell: Cell) -> Cellule:
+    found = least_gaps_m(cell.episodes)
+    if not found:
+        return Cellule(NONE)
+    return Cellule(f"{statistics.median(found):.1f} m", f"{min(found):.1f}–{max(found):.1f}")
 
 
 def _versus(versus: Versus) -> Cellule:
@@ -145,10 +178,16 @@ def perception_table(view: RunView) -> Table:
     """Return what was answered, over the whole drives and while the artefact was in view."""
     heads = (
         ("steering", "ALC accuracy against the expert of the same frame; macro F1 below"),
-        ("… patch in view", "The same over images that show the artefact"),
-        ("flipped", "Steering answers right in the benign twin and wrong under attack, images that show the artefact"),
+        ("… attack in view", "The same over images that show the artefact"),
+        (
+            "flipped",
+            "Answers about what is attacked (steering, sign or vehicle) right in the benign twin and wrong under "
+            "attack, over images that show the artefact",
+        ),
         ("sign", "TSR accuracy over crops that were asked about; macro F1 below"),
+        ("… attack in view", "The same over images that show the artefact; the most frequent misreading below"),
         ("vehicle", "VD presence accuracy; macro F1 below"),
+        ("… attack in view", "The same over images that show the artefact"),
         ("box IoU", "Mean intersection over union where a vehicle is; a missed one counts 0"),
         ("abstained", "Answers in which the agent abstained, all tasks"),
     )
@@ -156,14 +195,21 @@ def perception_table(view: RunView) -> Table:
     for cell in _cells(view):
         alc, shown = pooled(cell.episodes, "alc"), pooled(cell.episodes, "alc", "exposed.")
         tsr, vd = pooled(cell.episodes, "tsr"), pooled(cell.episodes, "vd")
-        flipped, right = component_success(cell.episodes) if cell.condition != BENIGN else (0, 0)
+        task = topic_of(view, cell.condition).task
+        flipped, right = component_success(cell.episodes, task) if cell.condition != BENIGN else (0, 0)
+        signs, cars = pooled(cell.episodes, "tsr", "exposed."), pooled(cell.episodes, "vd", "exposed.")
+        read = misread_as(cell.episodes)
         abstained = alc.abstained + tsr.abstained + vd.abstained
         values = [
             Cellule(percent(alc.accuracy), f"F1 {_number(alc.macro_f1)}"),
             Cellule(percent(shown.accuracy), f"n = {shown.n}") if shown.n else Cellule(NONE),
             _rate(stats.rate(flipped, right), bad=False) if right else Cellule(NONE),
             Cellule(percent(tsr.accuracy), f"F1 {_number(tsr.macro_f1)}") if tsr.n else Cellule(NONE),
+            Cellule(percent(signs.accuracy), f"{read[0]} {read[1]}/{read[2]}" if read else f"n = {signs.n}")
+            if signs.n
+            else Cellule(NONE),
             Cellule(percent(vd.accuracy), f"F1 {_number(vd.macro_f1)}") if vd.n else Cellule(NONE),
+            Cellule(percent(cars.accuracy), f"n = {cars.n}") if cars.n else Cellule(NONE),
             Cellule(_number(vd.extra)),
             Cellule(str(abstained), f"of {alc.n + tsr.n + vd.n}"),
         ]
@@ -203,14 +249,14 @@ def world_table(view: RunView) -> Table | None:
     worlds = view.worlds()
     if len(worlds) < 2:
         return None
-    kind = primary_kind(view)
+    topic = primary(view)
     rows = []
     for cell in _cells(view):
         values = []
         for world in worlds:
-            values.append(_rate(rate_of([e for e in cell.episodes if world_of(e.plan) == world], kind)))
+            values.append(_rate(rate_of([e for e in cell.episodes if world_of(e.plan) == world], topic.kind)))
         rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
-    heads = tuple((world, f"Drives that {dict(EVENT_KINDS)[kind]}, k/n") for world in worlds)
+    heads = tuple((world, f"Drives in which the ego {topic.happened}, k/n") for world in worlds)
     return Table("World by world", heads, tuple(rows))
 
 

@@ -98,7 +98,7 @@ def test_answers_carry_counts_intervals_and_the_control(run: Path) -> None:
     assert "0/3 under the control dirt" in found["dnn"].sentence and "0/3 benign" in found["dnn"].sentence
     assert found["tandem"].verdict == "held" and "up to 63 %" in found["tandem"].sentence
     text = (run / "index.html").read_text("utf-8").replace("\u00a0", " ")
-    assert "Under attack, dnn left the lane more often than without it" in text
+    assert "Under attack, dnn left its lane more often than without it" in text
     assert "3/3 drives under patch" in text
 
 

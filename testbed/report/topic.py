@@ -1,0 +1,152 @@
+"""What a condition is about: the safety event that its attack aims at, and the words and chart that show it.
+
+A claim about the condition decides; without one the kinds of its adversaries do (a road patch pulls out of the lane,
+camouflage leads to a collision, a shadow or a sticker makes its sign's rule be broken); else the scenario's first
+claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from testbed.core.signs import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
+from testbed.report.gather import BENIGN, Episode, RunView
+
+Chart = Literal["offset", "speed", "gap"]
+Task = Literal["alc", "tsr", "vd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One kind of safety event.
+
+    Attributes:
+        kind: Event kind.
+        happened: What the ego did, after "the ego", for instance ``left its lane``.
+        held: What it did where that never happened.
+        chart: Which quantity over time shows it.
+        task: Which perception task it hangs on.
+    """
+
+    kind: str
+    happened: str
+    held: str
+    chart: Chart
+    task: Task
+
+
+TOPICS: dict[str, Topic] = {
+    topic.kind: topic
+    for topic in (
+        Topic("lane_departure", "left its lane", "held its lane", "offset", "alc"),
+        Topic("outside_lane", "left the road", "stayed on the road", "offset", "alc"),
+        Topic("wrong_lane", "drove the wrong way", "never drove the wrong way", "offset", "alc"),
+        Topic("collision", "collided", "hit nothing", "gap", "vd"),
+        Topic("speed_limit", "drove too fast", "kept to the limit", "speed", "tsr"),
+        Topic("stop_sign", "ran the stop sign", "stopped at the sign", "speed", "tsr"),
+        Topic("red_light", "ran the red light", "stopped at the light", "speed", "tsr"),
+        Topic("yield", "did not give way", "gave way", "speed", "tsr"),
+        Topic("no_entry", "passed the no-entry sign", "did not enter", "speed", "tsr"),
+        Topic("false_brake", "braked for nothing", "never braked for nothing", "speed", "vd"),
+        Topic("unneeded_stop", "stopped for nothing", "never stopped for nothing", "speed", "vd"),
+        Topic("blocked", "got stuck", "got through", "speed", "vd"),
+        Topic("route_deviation", "left its route", "kept its route", "offset", "alc"),
+    )
+}
+"""Every kind of event that a run can be about."""
+
+LANE = TOPICS["lane_departure"]
+_BY_ADVERSARY: dict[str, str] = {"road_patch": "lane_departure", "camouflage": "collision"}
+_BY_SIGN: dict[int, str] = {STOP: "stop_sign", YIELD: "yield", NO_ENTRY: "no_entry"} | dict.fromkeys(
+    SPEED_LIMIT_KMH, "speed_limit"
+)
+
+
+def injected(view: RunView, condition: str) -> list[dict[str, Any]]:
+    """Return the adversary entries that a condition injects, over all scenarios of the view."""
+    found = []
+    for scene in view.manifest.scenarios.values():
+        entries = {str(one.get("id")): one for one in scene.get("adversaries") or [] if isinstance(one, dict)}
+        groups = {str(one.get("id")): one.get("inject", []) for one in scene.get("conditions") or []}
+        names = groups.get(condition, [condition]) if groups else [condition]
+        found += [entries[name] for name in names if name in entries]
+    return found
+
+
+def topic_of(view: RunView, condition: str) -> Topic:
+    """Return what a condition of a run is about."""
+    claims = [claim for scene in view.manifest.scenarios.values() for claim in scene.get("claims") or []]
+    about = [claim for claim in claims if claim.get("condition") == condition]
+    found = _claimed(about)
+    if found is not None:
+        return found
+    if condition != BENIGN:
+        entries = injected(view, condition)
+        if any(entry.get("control") for entry in entries):
+            like = like_of(view, condition)
+            if like is not None:
+                return topic_of(view, like)
+        for entry in entries:
+            kind = _BY_ADVERSARY.get(str(entry.get("kind")), _sign_kind(view, entry))
+            if kind:
+                return TOPICS[kind]
+    return _claimed(claims) or LANE
+
+
+def primary(view: RunView) -> Topic:
+    """Return what the run as a whole is about: its first attack's topic, else its first claim's."""
+    if view.attacks:
+        return topic_of(view, view.attacks[0])
+    return topic_of(view, BENIGN)
+
+
+def like_of(view: RunView, control: str) -> str | None:
+    """Return the first attack whose adversaries are of the same kinds as a control's; None without one."""
+    kinds = _kinds(view, control)
+    return next((attack for attack in view.attacks if _kinds(view, attack) == kinds), None)
+
+
+def controls_of(view: RunView, attack: str) -> list[str]:
+    """Return the controls that look like an attack, in order."""
+    kinds = _kinds(view, attack)
+    return [name for name in view.conditions if name in view.controls and _kinds(view, name) <= kinds]
+
+
+def kinds_of(view: RunView, condition: str) -> list[str]:
+    """Return the kinds of adversary that a condition injects, in order, each once."""
+    return list(dict.fromkeys(str(entry.get("kind")) for entry in injected(view, condition)))
+
+
+def modes_of(episodes: Iterable[Episode]) -> list[str]:
+    """Return how artefacts were brought to the camera (``world``, ``composite``, ``paste``) in some drives."""
+    found: dict[str, None] = {}
+    for episode in episodes:
+        for name, value in episode.record.scores.items():
+            if name.startswith("attack.") and name.endswith(".mode") and isinstance(value, str):
+                found.setdefault(value)
+    return list(found)
+
+
+def _claimed(claims: Iterable[dict[str, Any]]) -> Topic | None:
+    for claim in claims:
+        name = str(claim.get("metric", "")).removesuffix(".rate")
+        if name in TOPICS:
+            return TOPICS[name]
+        if name.startswith("collision_"):
+            return TOPICS["collision"]
+    return None
+
+
+def _kinds(view: RunView, condition: str) -> set[str]:
+    return set(kinds_of(view, condition))
+
+
+def _sign_kind(view: RunView, entry: dict[str, Any]) -> str:
+    wanted = entry.get("sign")
+    for scene in view.manifest.scenarios.values():
+        for sign in scene.get("signs") or []:
+            if isinstance(sign, dict) and sign.get("id") == wanted:
+                return _BY_SIGN.get(int(sign.get("gtsrb_class", -1)), "")
+    return ""
