@@ -157,8 +157,8 @@ def test_run_shows_progress_a_table_and_the_report(bench: Path, capsys: pytest.C
         "12 episodes into mine",
     ]
     assert any("12/12  " in line for line in lines)
-    assert any(line.split() == ["dnn", "drp", "-", "2/2", "0/2", "0/2", "0/2", "-", "-"] for line in lines)
-    assert any(line.split() == ["solo", "benign", "-", "0/2", "0/2", "0/2", "0/2", "-", "-"] for line in lines)
+    assert any(line.split() == ["dnn", "drp", "-", "2/2", "0/2", "0/2", "0/2", "0/2", "-", "-"] for line in lines)
+    assert any(line.split() == ["solo", "benign", "-", "0/2", "0/2", "0/2", "0/2", "0/2", "-", "-"] for line in lines)
     assert lines[-1] == "report: mine/index.html"
     status, out, _ = said(capsys, *command)
     assert status == 0 and "nothing to do: 12 of 12 episodes done" in out
@@ -313,7 +313,7 @@ def test_the_table_counts_undelivered_attacks_and_failures_apart() -> None:
         EpisodeRecord(plan=plan, status="failed", error_code="SIM_HANG"),
     ]
     table = work.result_table(records, lambda record: (record.plan.agent, record.plan.condition))
-    assert table.splitlines()[1].split() == ["dnn", "drp", "1/2", "0/2", "1/2", "0/2", "0/2", "1", "1"]
+    assert table.splitlines()[1].split() == ["dnn", "drp", "1/2", "0/2", "1/2", "0/2", "0/2", "0/2", "1", "1"]
 
 
 def test_an_unreachable_server_is_told_before_anything_is_started(
