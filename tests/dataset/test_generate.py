@@ -19,15 +19,18 @@ from testbed.core.questions import (
     steering_class,
 )
 from testbed.dataset.format import Split, load_split
-from testbed.dataset.generate import generate
+from testbed.dataset.generate import check_maps, divide, generate
 from testbed.dataset.studio import BLOCK_CYCLE, TEST_BLOCK
+
+MAPS = {"highway": 0.5, "town": 0.5}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    for task, count in (("alc", 16), ("vd", 24), ("tsr", 172)):
-        generate(task, root / task, count=count, seed=3, progress=lambda line: None)
+    for task, count in (("alc", 24), ("vd", 32), ("tsr", 172)):
+        maps = None if task == "tsr" else MAPS
+        generate(task, root / task, count=count, seed=3, maps=maps, progress=lambda line: None)
     return root
 
 
@@ -40,8 +43,21 @@ def test_splits_share_no_piece_of_road(folder: Path, task: str) -> None:
     train, test = _both(folder, task)
     assert not set(train.labels["group"]) & set(test.labels["group"])
     assert all(group % 1000 % BLOCK_CYCLE == TEST_BLOCK for group in test.labels["group"])
+    assert not any(group % 1000 % BLOCK_CYCLE == TEST_BLOCK for group in train.labels["group"])
     assert train.card["throughput_images_per_s"] > 0
     assert train.card["counts"]["train"]["images"] == len(train)
+
+
+def test_images_come_from_all_maps_in_the_stated_shares(folder: Path) -> None:
+    train, test = _both(folder, "alc")
+    for split in (train, test):
+        assert split.map_names == ("highway", "town")
+        found = np.bincount(split.map_of, minlength=2)
+        assert found.tolist() == [len(split) // 2] * 2
+        counted = split.card["counts"][split.name]["maps"]
+        assert [counted[name]["images"] for name in split.map_names] == found.tolist()
+    assert len(set(train.map_of[:8].tolist())) == 2, "the first images are a sample of all maps"
+    assert divide(10, {"a": 0.5, "b": 0.25, "c": 0.25}) == [5, 3, 2]
 
 
 def test_lane_labels_follow_from_geometry(folder: Path) -> None:
@@ -55,7 +71,8 @@ def test_lane_labels_follow_from_geometry(folder: Path) -> None:
         # Straight-line forecast plus the lane's bend: what is left over is the change of curvature on the way.
         forecast = 25.0 * -math.sin(labels["heading_error_rad"]) - labels["lateral_offset_m"]
         forecast += labels["curvature_1pm"] * 25.0**2 / 2.0
-        assert abs(forecast - labels["preview_offset_m"]) < 0.15
+        if train.map_names[train.map_of[i]] == "highway":
+            assert abs(forecast - labels["preview_offset_m"]) < 0.15
         lines = labels["lane_x_px"]
         assert lines[left, row] < lines[right, row]
         # The ego stands between its lines: far down they lie on both sides of the image's middle.
@@ -67,7 +84,7 @@ def test_lane_lines_lie_on_paint(folder: Path) -> None:
     right = LANE_LINES.index("ego_right")
     brighter = []
     for i in range(len(train)):
-        if train.labels["weather"][i][5] < 20.0:
+        if train.labels["weather"][i][5] < 20.0 or train.map_of[i] != 0:  # no paint at a kerb
             continue
         image = train.image(i).astype(float).mean(2)
         for row, x in zip(LANE_ROWS_PX, train.labels["lane_x_px"][i, right], strict=True):
@@ -107,7 +124,7 @@ def test_sign_crops_have_all_classes_and_sizes(folder: Path) -> None:
 
 
 def test_equal_seeds_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
-    again = generate("alc", tmp_path, count=16, seed=3, progress=lambda line: None)
+    again = generate("alc", tmp_path, count=24, seed=3, maps=MAPS, progress=lambda line: None)
     for name in ("train.images.npy", "test.images.npy"):
         assert (again / name).read_bytes() == (folder / "alc" / name).read_bytes()
     first, second = load_split(folder / "alc", "train"), load_split(again, "train")
@@ -120,4 +137,8 @@ def test_unknown_tasks_and_empty_splits_are_refused(tmp_path: Path) -> None:
         generate("lanes", tmp_path)
     with pytest.raises(UsageError, match="--count 1 "):
         generate("alc", tmp_path, count=1)
+    with pytest.raises(UsageError, match="unknown map 'moon'"):
+        check_maps({"moon": 1.0})
+    with pytest.raises(UsageError, match="share 0"):
+        check_maps({"town": 0.0})
     assert len(STEERING_CLASSES) == 3
