@@ -80,7 +80,8 @@ class Traveller:
         if goal_m is not None:
             # CARLA's yaw grows clockwise: whoever goes to the left of the lane looks 90° less
             return x, y, z, 0.0, yaw - math.copysign(90.0, goal_m - self.plan.lateral_m), roll
-        return x, y, z, self.path.pitch_deg(s_m) if not self.walks else 0.0, yaw, roll
+        pitch = 0.0 if self.walks else self.path.pitch_deg(s_m)
+        return x, y, z, pitch, yaw - self.plan.turned_deg, roll
 
     def velocity(self, t_s: float) -> tuple[float, float]:
         """Return its velocity (x, y) in the world."""

@@ -115,6 +115,7 @@ class Actor(Model):
     crosses_to_m: Finite | None = Field(
         None, ge=-30, le=30, description="Goes across the lane to this lateral place, instead of along the lane."
     )
+    turned_deg: Finite = Field(0.0, ge=-180, le=180, description="Turned against its lane, to the left.")
     vary: bool = Field(True, description="Let each seed move it along its lane a little.")
 
     @model_validator(mode="after")

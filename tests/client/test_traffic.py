@@ -58,6 +58,10 @@ def test_a_vehicle_is_pitched_as_its_lane_is() -> None:
     assert car.pose(1.0)[2] == pytest.approx(3.0)
 
 
+def test_a_car_turned_to_the_left_looks_that_way() -> None:
+    assert traveller(lane(0, 0, 0), 50.0, turned_deg=45.0).pose(0.0)[4] == pytest.approx(-45.0)
+
+
 def test_crossing_ways_share_an_area() -> None:
     ego = lane(0.0, 0.0, 0.0)
     # it comes from the right (y = +40) and crosses the ego's lane 50 m ahead
