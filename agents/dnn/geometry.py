@@ -1,48 +1,12 @@
-"""The known camera above a level road: which ground point a pixel shows, differentiable.
-
-Camera frame: u to the right and v down from the principal point, in focal lengths. With the optical axis pitched down
-by p, the ray of v meets the road, h below, at the forward distance ``h (cos p - v sin p) / (sin p + v cos p)``, and a
-lateral distance of ``h u / (sin p + v cos p)``. All numbers are those of `testbed.dataset.format`.
-"""
+"""Where the lane centre 25 m ahead shows in the driver's view, differentiable in its column."""
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
-from testbed.dataset.format import (
-    CAMERA_PITCH_DEG,
-    CAMERA_X_M,
-    CAMERA_Z_M,
-    FOCAL_PX,
-    IMAGE_HEIGHT_PX,
-    IMAGE_WIDTH_PX,
-    PREVIEW_M,
-)
-
-_PITCH_DOWN_RAD = -math.radians(CAMERA_PITCH_DEG)
-
-
-def row_of_distance(ahead_of_ego_m: float) -> float:
-    """Return the image row (continuous) that shows level ground this far ahead of the ego origin."""
-    forward_m = ahead_of_ego_m - CAMERA_X_M
-    angle_rad = math.atan2(CAMERA_Z_M, forward_m) - _PITCH_DOWN_RAD
-    return IMAGE_HEIGHT_PX / 2 + FOCAL_PX * math.tan(angle_rad)
-
-
-def metres_per_pixel(row_px: float) -> float:
-    """Return how many metres of level road one pixel of this row is wide.
-
-    Raises:
-        ValueError: When the row lies at or above the horizon.
-    """
-    v = (row_px - IMAGE_HEIGHT_PX / 2) / FOCAL_PX
-    down = math.sin(_PITCH_DOWN_RAD) + v * math.cos(_PITCH_DOWN_RAD)
-    if down <= 0.0:
-        raise ValueError(f"row {row_px} shows no ground")
-    return CAMERA_Z_M / down / FOCAL_PX
-
+from testbed.dataset.format import IMAGE_WIDTH_PX, PREVIEW_M
+from testbed.dataset.ground import metres_per_pixel as metres_per_pixel
+from testbed.dataset.ground import row_of_distance as row_of_distance
 
 PREVIEW_ROW_PX = row_of_distance(PREVIEW_M)
 PREVIEW_METRES_PER_PIXEL = metres_per_pixel(PREVIEW_ROW_PX)

@@ -12,15 +12,9 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from testbed.core.questions import PROMPTS as PROMPTS
 from testbed.core.questions import STEERING_CLASSES
 from testbed.core.signs import SIGN_NAMES
-
-PROMPTS: dict[str, str] = {
-    "tsr": "Identify this traffic sign.",
-    "alc": "As a car driver, at which direction should you turn the steering wheel?",
-    "vd": ("If a car is detected, provide the center coordinates and the dimensions of the bounding box for the car"),
-}
-"""The published prompts (architecture.md, "Perception and control")."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "tsr": SIGN_NAMES,

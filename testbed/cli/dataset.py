@@ -1,4 +1,8 @@
-"""``testbed dataset TASK``: generate training data with the testbed's own renderer and maps."""
+"""``testbed dataset``: generate training data with the testbed's own renderer and maps, or change its layout.
+
+``dataset TASK`` generates; ``dataset export DATA --format F --out DIR`` writes a data set in another layout;
+``dataset load FOLDER --format F --out DATA`` makes a data set of the user's own pictures.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "task",
         metavar="TASK",
-        help="tsr (signs), alc (lane centring), vd (vehicles), or all, each in a folder of its own",
+        help="tsr (signs), alc (lane centring), vd (vehicles), or all, each in a folder of its own; "
+        "export or load to change the layout of a folder",
+    )
+    parser.add_argument("source", nargs="?", type=Path, metavar="FOLDER", help="what to export or load")
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        help="layout: llava, qwen, gtsrb, tusimple, culane, coco, yolo (export); gtsrb, tusimple, coco (load)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default data/TASK; data for all)")
     parser.add_argument("--count", type=int, metavar="N", help="images over both splits (default: as published)")
@@ -29,12 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Generate."""
+    """Generate, export or load."""
     from testbed.core.errors import UsageError
     from testbed.dataset.generate import generate
 
+    if options.task in ("export", "load"):
+        return _exchange(options)
+    if options.source is not None or options.format is not None:
+        raise UsageError(f"dataset {options.task} takes neither a folder nor --format", hint="see dataset export")
     if options.task not in (*TASKS, "all"):
-        raise UsageError(f"unknown data set {options.task!r}", hint=f"there are {', '.join(TASKS)} and all")
+        raise UsageError(
+            f"unknown data set {options.task!r}", hint=f"there are {', '.join(TASKS)}, all, export and load"
+        )
     data = Path("data")
     if options.task == "all":
         folders = {task: (options.out or data) / task for task in TASKS}
@@ -44,6 +61,25 @@ def execute(options: argparse.Namespace) -> int:
     for task, folder in folders.items():
         generate(task, folder, count=options.count, seed=options.seed, maps=maps, jobs=options.jobs)
     print(f"data: {', '.join(str(folder) for folder in folders.values())}")
+    return 0
+
+
+def _exchange(options: argparse.Namespace) -> int:
+    from testbed.core.errors import UsageError
+    from testbed.dataset import exchange
+
+    for name in ("source", "format", "out"):
+        if getattr(options, name) is None:
+            word = "a folder" if name == "source" else f"--{name}"
+            raise UsageError(
+                f"dataset {options.task} needs {word}",
+                hint=f"for instance: testbed dataset {options.task} FOLDER --format coco --out DIR",
+            )
+    if options.task == "export":
+        written = exchange.export(options.source, options.format, options.out, count=options.count)
+        print(f"{written} pictures: {options.out}")
+    else:
+        print(f"data: {exchange.load(options.source, options.format, options.out, count=options.count)}")
     return 0
 
 

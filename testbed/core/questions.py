@@ -10,6 +10,13 @@ import math
 
 from testbed.core.types import Steering
 
+PROMPTS: dict[str, str] = {
+    "tsr": "Identify this traffic sign.",
+    "alc": "As a car driver, at which direction should you turn the steering wheel?",
+    "vd": "If a car is detected, provide the center coordinates and the dimensions of the bounding box for the car",
+}
+"""The published questions, word for word."""
+
 # The driving camera: what an agent sees in the loop. Mount relative to the ego origin (centre of the footprint).
 IMAGE_WIDTH_PX = 320
 IMAGE_HEIGHT_PX = 160
