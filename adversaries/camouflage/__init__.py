@@ -1,0 +1,227 @@
+"""Vehicle camouflage: paint that hides a vehicle from a detector, from all sides, near and far, in any weather.
+
+After Zhou et al., "RAUCA: A Novel Physical Adversarial Attack on Vehicle Detectors via Robust and Accurate Camouflage
+Generation", ICML 2024. ``subject`` says what is painted (``mesh_file`` reads a user's car), ``views`` photographs it
+and repaints the pictures with gradients, ``search`` descends, ``baselines`` makes the paints it is compared with,
+``measure`` tells how well vehicles are found. This file makes the artefacts of a scenario: the attack, random
+camouflage of the same colours, and one plain colour.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from adversaries.camouflage.measure import Cell
+    from adversaries.camouflage.search import Progress, SearchSettings
+    from adversaries.camouflage.subject import Subject
+    from testbed.scenario.schema import Scenario
+
+METHOD = (
+    "Camouflage after Zhou et al. (RAUCA), ICML 2024: Adam on -log(1 - max(conf * CIoU)) of the attacked detector "
+    "through the renderer's own light and residual, over views from all sides in all weathers"
+)
+RANDOM_METHOD = "Random camouflage: the texels of an attack in other places"
+PLAIN_METHOD = "One plain colour that reflects as much light as an attack does on average"
+RANDOM_NAME, PLAIN_NAME = "random_camouflage", "plain_camouflage"
+VERSIONED = ("v2lm-testbed", "torch", "numpy", "warp-lang")
+MEASURED_MAPS = ("highway", "rural")
+"""Maps of the evaluation grid; without parked cars, which a detector rightly finds, too."""
+
+
+def optimise(
+    scenario: Scenario,
+    *,
+    out: Path | None = None,
+    seed: int = 0,
+    steps: int = 1500,
+    views: int = 1200,
+    rate: float = 0.02,
+    cells: int = 128,
+    batch: int = 16,
+    road_share: float = 0.5,
+    maps: str = "",
+    device: str = "cpu",
+    mesh: Path | None = None,
+    paint: str = "",
+    front: str = "+z",
+    up: str = "+y",
+    length_m: float | None = None,
+    texture_px: int = 512,
+    check: bool = True,
+    say: Callable[[str], None] = print,
+) -> list[Path]:
+    """Make a camouflage against the ``dnn`` agent's vehicle detector, and what it is compared with.
+
+    Args:
+        scenario: Its first camouflage that is no control says which vehicle is painted, its map where.
+        out: Folder that receives one folder per artefact; default ``artefacts`` in the working directory.
+        seed: Seed of all chance.
+        steps: Gradient steps.
+        views: Pictures to choose from.
+        rate: Adam's; the paper has 0.01.
+        cells: Side of the grid of free texels, enlarged to the vehicle's atlas.
+        batch: Pictures a step.
+        road_share: Share of pictures as a following car sees them; the others show the vehicle turned by any angle.
+        maps: Maps to take them on, comma between them; default the scenario's.
+        device: ``cpu`` or a CUDA device.
+        mesh: A car of one's own instead, OBJ or glTF.
+        paint: Its materials that are painted, comma between them.
+        front: Axis of that file along which the car drives.
+        up: Axis of that file that points to the sky.
+        length_m: Scales that car to this length.
+        texture_px: Side of its texture.
+        check: Measure all textures at the end, for the manifest; about two minutes.
+        say: Told one line at a time how it goes.
+
+    Returns:
+        Folders of the artefacts: attack, random camouflage, plain colour.
+
+    Raises:
+        UsageError: If the scenario has no camouflage, or the mesh cannot be used.
+        WeightsError: If the detector's weights are missing or altered.
+        ArtefactError: If an artefact cannot be written.
+    """
+    import torch
+
+    from adversaries.artefact import save
+    from adversaries.camouflage.baselines import plain_colour, random_camouflage
+    from adversaries.camouflage.search import Paint, SearchSettings, search
+    from adversaries.camouflage.subject import vehicle_subject
+    from adversaries.camouflage.surrogate import load_victim
+    from adversaries.camouflage.views import Yard, photographs, training_looks
+    from adversaries.manifest import CamouflageManifest
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng([seed, 11])
+    victim = load_victim(device)
+    if mesh is None:
+        blueprint: str | None = blueprint_of(scenario)
+        subject = vehicle_subject(str(blueprint))
+        stem = str(blueprint).rpartition(".")[2].replace("-", "_")
+    else:
+        from adversaries.camouflage.mesh_file import mesh_subject
+
+        names = [name for name in paint.split(",") if name]
+        subject = mesh_subject(mesh, paint=names, front=front, up=up, length_m=length_m, texture_px=texture_px)
+        blueprint, stem = None, "".join(c if c.isalnum() else "_" for c in mesh.stem.lower())
+    places = [name for name in maps.split(",") if name] or [scenario.map]
+    settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
+    started = time.monotonic()
+    yards = [Yard(subject, name, device) for name in places]
+    pictures = photographs(yards, list(training_looks(views, rng, road_share=road_share)), seed)
+    say(f"{len(pictures)} pictures of {subject.name} on {', '.join(places)} ({time.monotonic() - started:.0f} s)")
+    colours = Paint(subject.mask, cells, rng, device)
+    curve: list[dict[str, float]] = []
+
+    def tell(progress: Progress) -> None:
+        curve.append(
+            {"step": progress.step, "loss": round(progress.loss, 4), "box_score": round(progress.box_score, 4)}
+            | {"lead_score": round(progress.lead_score, 4)}
+        )
+        say(
+            f"step {progress.step}: loss {progress.loss:.3f}, box score {progress.box_score:.3f}, score of the vehicle "
+            f"ahead {progress.lead_score:.3f} ({time.monotonic() - started:.0f} s)"
+        )
+
+    search([view.to(device) for view in pictures], victim.decode_fast, colours, settings, rng, tell)
+    seconds = time.monotonic() - started
+    attack = colours.pixels()
+    atlases = {
+        f"rauca_{stem}": attack,
+        RANDOM_NAME: random_camouflage(attack, subject.mask, seed),
+        PLAIN_NAME: plain_colour(attack, subject.mask),
+    }
+    figures = _figures(subject, atlases, seed, say) if check else {}
+    facts = _facts(settings, subject, views, road_share, seconds)
+    written = []
+    for name, atlas in atlases.items():
+        control = name in (RANDOM_NAME, PLAIN_NAME)
+        method = {RANDOM_NAME: RANDOM_METHOD, PLAIN_NAME: PLAIN_METHOD}.get(name, METHOD)
+        manifest = CamouflageManifest(
+            name=name,
+            blueprint=blueprint,
+            method=method,
+            control=control,
+            surrogate=None if control else victim.surrogate,
+            seed=seed,
+            scene={"distance_m": (5.0, 60.0), "yaw_deg": (0.0, 360.0), "camera_height_m": (1.2, 4.0)},
+            settings=facts,
+            figures=figures.get(name, {}),
+            curve=() if control else tuple(curve),
+            command=f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)}"
+            f" --steps {steps} --views {views} --rate {rate:g} --cells {cells}",
+            versions={package: importlib.metadata.version(package) for package in VERSIONED},
+        )
+        opaque = np.full((*atlas.shape[:2], 1), 255, np.uint8)
+        folder = (Path("artefacts") if out is None else out) / name
+        written.append(save(folder, manifest, np.concatenate([atlas, opaque], axis=2)).path)
+    return written
+
+
+def blueprint_of(scenario: Scenario) -> str:
+    """Return the vehicle that the scenario's first attacking camouflage is put on.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    for entry in scenario.adversaries:
+        if entry.kind == "camouflage" and not entry.control:
+            return next(actor.blueprint for actor in scenario.actors if actor.id == entry.actor)
+    raise UsageError(
+        f"scenario {scenario.name!r} has no adversary of kind camouflage that is not a control",
+        hint="add one under `adversaries`; its `actor` says which vehicle is painted",
+    )
+
+
+def _facts(
+    settings: SearchSettings, subject: Subject, views: int, road_share: float, seconds: float
+) -> dict[str, float | int | str]:
+    facts: dict[str, float | int | str] = {field: getattr(settings, field) for field in settings.__slots__}
+    return facts | {
+        "views": views,
+        "road_share": road_share,
+        "seconds": round(seconds),
+        "painted_share_of_atlas": round(float(subject.mask.mean()), 4),
+        "subject": subject.name,
+    }
+
+
+def _figures(
+    subject: Subject, atlases: Mapping[str, NDArray[np.uint8]], seed: int, say: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
+    """Return AP50 and attack success of every atlas over both grids, for the manifests, and print the tables."""
+    from adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
+    from adversaries.camouflage.surrogate import load_victim
+    from adversaries.camouflage.views import Yard, following_grid, free_grid, photographs
+    from adversaries.picture import srgb_to_linear
+
+    victim = load_victim()
+    yards = [Yard(subject, name) for name in MEASURED_MAPS]
+    textures = {ORIGINAL: subject.original} | {name: srgb_to_linear(atlas) for name, atlas in atlases.items()}
+    figures: dict[str, dict[str, float]] = {name: {} for name in atlases}
+    for grid, looks, lead in (("grid", free_grid(), False), ("following", following_grid(), True)):
+        views = photographs(yards, looks, 1000 + seed)
+        cells: Sequence[Cell] = measure(
+            views, textures, detector_answers(victim, lead=lead), threshold=victim.threshold
+        )
+        say(table(cells))
+        whole = {cell.texture: cell for cell in cells if cell.factor == "all"}
+        for name in atlases:
+            figures[name] |= {
+                f"{grid}_views": len(views),
+                f"{grid}_ap50_original": round(whole[ORIGINAL].ap50, 4),
+                f"{grid}_ap50": round(whole[name].ap50, 4),
+                f"{grid}_lost": whole[name].lost,
+                f"{grid}_held": whole[name].held,
+            }
+    return figures
