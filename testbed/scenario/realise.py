@@ -81,6 +81,7 @@ class Staging:
         decision_every_steps: Ticks between decisions.
         weather_preset: CARLA preset the weather starts from.
         weather: Overrides by CARLA parameter name.
+        sun_drift_min: Minutes the sun goes on after everything was put into the world.
         ego: Start of the ego.
         camera: Driver's view.
         actors: Other road users with their seeded places.
@@ -98,6 +99,7 @@ class Staging:
     decision_every_steps: int
     weather_preset: str
     weather: dict[str, float]
+    sun_drift_min: float
     ego: EgoStart
     camera: Camera
     actors: tuple[Actor, ...]
@@ -215,6 +217,7 @@ def realise(plan: EpisodePlan) -> Staging:
         decision_every_steps=scenario.decision_every_steps,
         weather_preset=scenario.weather.preset,
         weather=_weather(scenario.weather, seed),
+        sun_drift_min=scenario.weather.sun_drift_min,
         ego=_ego(scenario, seed),
         camera=scenario.camera,
         actors=tuple(_actor(actor, seed) for actor in scenario.actors),

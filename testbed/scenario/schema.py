@@ -58,6 +58,9 @@ class Weather(Model):
     wetness: Finite | None = Field(None, ge=0, le=100)
     fog_density: Finite | None = Field(None, ge=0, le=100)
     fog_distance_m: Finite | None = Field(None, ge=0, le=10000)
+    sun_drift_min: Finite = Field(
+        0.0, ge=-240, le=240, description="Minutes the sun has gone on since cards were hung before signs."
+    )
     vary: bool = Field(True, description="Let each seed move sun and clouds a little.")
 
     @model_validator(mode="after")
