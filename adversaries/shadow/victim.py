@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-import agents
+from agents.dnn.nets import SIGN_NETS
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from adversaries.manifest import Surrogate
 
 Crop = NDArray[np.uint8]
@@ -31,26 +29,6 @@ class Victim(Protocol):
 
     def probabilities(self, crops: Sequence[Crop]) -> NDArray[np.float64]:
         """Return the class probabilities (N, 43) of crops (h, w, 3) uint8 RGB of any sizes."""
-
-
-@dataclass(frozen=True)
-class NetVictim:
-    """The sign net of the ``dnn`` agent, or another net with the same input."""
-
-    name: str
-    net: nn.Module
-
-    def probabilities(self, crops: Sequence[Crop]) -> NDArray[np.float64]:
-        """Return the class probabilities (N, 43)."""
-        import torch
-
-        from agents.dnn.signs import sign_batch
-
-        with torch.inference_mode():
-            parts = [
-                self.net(sign_batch(crops[start : start + BATCH])).softmax(-1) for start in range(0, len(crops), BATCH)
-            ]
-            return torch.cat(parts).double().numpy()
 
 
 @dataclass(frozen=True)
@@ -72,11 +50,15 @@ class ReaderVictim:
         return np.stack(rows)
 
 
-VICTIMS: tuple[str, ...] = ("dnn", "solo", "tandem")
+READERS: dict[str, str] = {"solo": "vlm-solo-tsr", "tandem": "vlm-tandem"}
+"""V²LM victims and the weights of the model that answers for signs."""
+
+VICTIMS: tuple[str, ...] = ("dnn", *READERS, *SIGN_NETS)
+"""Names of all victims; ``dnn`` is the sign net of the ``dnn`` agent."""
 
 
 def load_victim(name: str = "dnn") -> Victim:
-    """Return a shipped victim, frozen.
+    """Return a victim, frozen.
 
     Args:
         name: One of ``VICTIMS``.
@@ -85,20 +67,16 @@ def load_victim(name: str = "dnn") -> Victim:
         UsageError: If there is no such victim.
         WeightsError: If its weights are missing or altered.
     """
-    if name == "dnn":
-        from agents.dnn import WEIGHTS
-        from agents.dnn.agent import load_net
-        from agents.dnn.blocks import fuse
-        from agents.dnn.signs import SignNet
-
-        return NetVictim(name, fuse(load_net(SignNet(), WEIGHTS["tsr"])))
-    if name in ("solo", "tandem"):
-        from agents.vlm import cards, model
+    if name in READERS:
+        from agents.vlm import model
         from agents.vlm.reader import Reader
 
-        adapter = cards.ADAPTERS["tsr" if name == "solo" else "tandem"]
-        return ReaderVictim(name, Reader(model.load(adapter, None)))
-    raise UsageError(f"no victim {name!r}", hint=f"known: {', '.join(VICTIMS)}")
+        return ReaderVictim(name, Reader(model.load(READERS[name], None)))
+    if name not in VICTIMS:
+        raise UsageError(f"no victim {name!r}", hint=f"known: {', '.join(VICTIMS)}")
+    from agents.dnn.victims import load_sign_victim
+
+    return load_sign_victim(_net(name))
 
 
 def surrogate_of(name: str) -> Surrogate:
@@ -106,6 +84,11 @@ def surrogate_of(name: str) -> Surrogate:
     from adversaries.manifest import Surrogate
     from agents import weights
 
-    card = agents.card(name)
-    model = {"dnn": "dnn-tsr", "solo": "vlm-solo-tsr", "tandem": "vlm-tandem"}[name]
-    return Surrogate(agent=card.name, model=model, weights_sha256=str(weights.card(model)["sha256"]))
+    model = READERS[name] if name in READERS else SIGN_NETS[_net(name)].weights
+    return Surrogate(
+        agent=name if name in READERS else "dnn", model=model, weights_sha256=str(weights.card(model)["sha256"])
+    )
+
+
+def _net(name: str) -> str:
+    return "yolov5_cls" if name == "dnn" else name
