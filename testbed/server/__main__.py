@@ -9,11 +9,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from testbed.core.errors import TestbedError, UsageError
+from testbed.server.process import RENDER_THREADS
 
 if TYPE_CHECKING:
     from testbed.server.rpc.loop import Loop
@@ -30,6 +31,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=2000, help="RPC port; 0 for any free pair (default: 2000)")
     parser.add_argument("--device", default="cpu", help="device of the renderer: cpu or cuda:0 (default: cpu)")
+    parser.add_argument(
+        "--render-threads",
+        type=int,
+        metavar="N",
+        help=f"threads that draw one picture on the CPU; its bits do not depend on it (default: {RENDER_THREADS} of the"
+        " environment, else 2 where there are two cores; use 1 when as many servers as cores run at once)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of episode ids and sensor noise (default: 0)")
     parser.add_argument(
         "--allow-remote",
@@ -39,6 +47,26 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("--ready-fd", "--lifeline-fd", "--parent"):
         parser.add_argument(name, type=int, default=-1, help=argparse.SUPPRESS)
     return parser
+
+
+def render_threads(option: int | None, environment: Mapping[str, str]) -> int:
+    """Return how many threads draw a picture.
+
+    Args:
+        option: What the command line says, or None.
+        environment: Environment variables.
+
+    Raises:
+        UsageError: The number is not a positive integer.
+    """
+    text = environment.get(RENDER_THREADS, "") if option is None else str(option)
+    if not text:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+        return min(2, cores)
+    if not text.isdecimal() or int(text) < 1:
+        name = RENDER_THREADS if option is None else "--render-threads"
+        raise UsageError(f"{name} is {text!r}, not a number of threads", hint="use 1 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +95,13 @@ def _serve(options: argparse.Namespace) -> int:
     from testbed.server.maps.catalogue import load_map
     from testbed.server.rpc.server import Server, attach
 
-    server = Server(load_map(options.map), port + 1, seed=options.seed, device=options.device)
+    server = Server(
+        load_map(options.map),
+        port + 1,
+        seed=options.seed,
+        device=options.device,
+        render_threads=render_threads(options.render_threads, os.environ),
+    )
     server.studio.warm_up()
     loop = Loop()
     attach(loop, server, calls, streams)

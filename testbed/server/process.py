@@ -23,6 +23,8 @@ from typing import IO, Self
 from testbed.core.errors import PortBusyError, ServerError
 
 READY_TIMEOUT_S = 120.0
+RENDER_THREADS = "TESTBED_RENDER_THREADS"
+"""Environment variable with the server's default of ``--render-threads``; sweeps set it for their workers."""
 STOP_TIMEOUT_S = 3.0
 
 

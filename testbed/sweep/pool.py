@@ -46,7 +46,7 @@ class Pool(Protocol):
 class _Worker:
     """One worker process and the line it is writing."""
 
-    def __init__(self, spec: RunnerSpec, log: Path) -> None:
+    def __init__(self, spec: RunnerSpec, log: Path, render_threads: int) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
@@ -54,7 +54,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                env=environment(os.environ),
+                env=environment(os.environ, render_threads),
                 start_new_session=True,
             )
         self.folder: Path | None = None
@@ -120,7 +120,9 @@ class ProcessPool:
         """Give a free worker a plan, starting the worker if it is not there."""
         worker = self._workers.get(slot)
         if worker is None:
-            worker = self._workers[slot] = _Worker(self._spec, self.log(slot))
+            # A worker that has cores to itself draws its pictures with two of them.
+            threads = min(2, max(1, (os.cpu_count() or 1) // self._size))
+            worker = self._workers[slot] = _Worker(self._spec, self.log(slot), threads)
             assert worker.process.stdout is not None
             os.set_blocking(worker.process.stdout.fileno(), False)
             self._selector.register(worker.process.stdout, selectors.EVENT_READ, slot)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
 from testbed.core.records import EpisodePlan, EpisodeRecord
+from testbed.server.process import RENDER_THREADS
 from testbed.sweep.outcome import to_wire
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -102,9 +103,10 @@ class Desk:
                 print(f"closing the simulator: {error}", file=sys.stderr, flush=True)
 
 
-def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a worker: one thread each, nothing fetched from a network."""
-    return {**dict.fromkeys(THREAD_LIMITS, "1"), "HF_HUB_OFFLINE": "1", **base}
+def environment(base: Mapping[str, str], render_threads: int = 1) -> dict[str, str]:
+    """Return the environment of a worker: one thread each, but for pictures, and nothing fetched from a network."""
+    limits = {**dict.fromkeys(THREAD_LIMITS, "1"), RENDER_THREADS: str(render_threads)}
+    return {**limits, "HF_HUB_OFFLINE": "1", **base}
 
 
 def die_with_parent(parent: int) -> None:

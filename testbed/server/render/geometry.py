@@ -20,6 +20,7 @@ from testbed.server.render.structs import (
     Mat44s,
     Vec3is,
     Vec3s,
+    Vec4s,
     Windows,
     configure,
 )
@@ -154,21 +155,33 @@ def at_near(inside: wp.vec3, outside: wp.vec3) -> wp.vec3:
     return wp.vec3(p[0], p[1], _NEAR)
 
 
-@wp.kernel
-def see(ids: Int32s, scales: Floats, triangles: Vec3is, vertices: Vec3s, eye: Eye, stripes: int, keys: Int64s):
-    """Draw listed triangles, each enlarged about its middle, into the visibility buffer, cut at the near plane."""
-    job, stripe = wp.tid()
-    triangle = ids[job]
-    corner = triangles[triangle]
-    a = to_camera(vertices[corner[0]], eye)
-    b = to_camera(vertices[corner[1]], eye)
-    c = to_camera(vertices[corner[2]], eye)
-    scale = scales[job]
-    if scale != 1.0:
-        middle = (a + b + c) * (1.0 / 3.0)
-        a = middle + (a - middle) * scale
-        b = middle + (b - middle) * scale
-        c = middle + (c - middle) * scale
+@wp.func
+def kept_triangles(bound: wp.vec4, count: int, grain_m: float, finest_px: float, eye: Eye) -> int:
+    """Return how many triangles of a cluster within a sphere (x, y, z, radius) to draw: 0 if it is out of view.
+
+    Where triangles are much smaller than a pixel only a random part of them is drawn, enlarged to cover the same area
+    (Cook et al., "Stochastic simplification of aggregate detail", SIGGRAPH 2007). Clusters are stored shuffled, so
+    their first triangles are such a part, the same one in every picture.
+    """
+    centre = to_camera(wp.vec3(bound[0], bound[1], bound[2]), eye)
+    # A sphere of negative radius is hidden; the others get the slack that single precision needs.
+    radius_m = bound[3] * 1.00001 + 0.0005
+    half_x = 0.5 * float(eye.width_px) / eye.focal_px
+    half_y = 0.5 * float(eye.height_px) / eye.focal_px
+    if (
+        bound[3] < 0.0
+        or centre[2] + radius_m < _NEAR
+        or wp.abs(centre[0]) - centre[2] * half_x > radius_m * wp.sqrt(1.0 + half_x * half_x)
+        or wp.abs(centre[1]) - centre[2] * half_y > radius_m * wp.sqrt(1.0 + half_y * half_y)
+    ):
+        return 0
+    size = grain_m * eye.focal_px / (wp.max(centre[2] - bound[3], _NEAR) * finest_px)
+    return int(wp.ceil(float(count) * wp.clamp(size * size, 0.02, 1.0)))
+
+
+@wp.func
+def see_triangle(a: wp.vec3, b: wp.vec3, c: wp.vec3, triangle: int, eye: Eye, stripe: int, stripes: int, keys: Int64s):
+    """Draw a triangle given in camera coordinates into the visibility buffer, cut at the near plane."""
     inside = int(a[2] >= _NEAR) + int(b[2] >= _NEAR) + int(c[2] >= _NEAR)
     width = eye.width_px
     height = eye.height_px
@@ -198,11 +211,57 @@ def see(ids: Int32s, scales: Floats, triangles: Vec3is, vertices: Vec3s, eye: Ey
 
 
 @wp.kernel
+def see(
+    bounds: Vec4s,
+    firsts: Int32s,
+    counts: Int32s,
+    grains_m: Floats,
+    finest_px: float,
+    triangles: Vec3is,
+    vertices: Vec3s,
+    eye: Eye,
+    lanes: int,
+    first_stripe: int,
+    stripes: int,
+    keys: Int64s,
+):
+    """Draw the clusters in view into the visibility buffer: every ``lanes``-th triangle, every ``stripes``-th row."""
+    cluster, lane, stripe = wp.tid()
+    count = counts[cluster]
+    kept = kept_triangles(bounds[cluster], count, grains_m[cluster], finest_px, eye)
+    if kept == 0:
+        return
+    scale = wp.sqrt(float(count) / float(kept))
+    triangle = firsts[cluster] + lane
+    end = firsts[cluster] + kept
+    while triangle < end:
+        corner = triangles[triangle]
+        a = to_camera(vertices[corner[0]], eye)
+        b = to_camera(vertices[corner[1]], eye)
+        c = to_camera(vertices[corner[2]], eye)
+        if kept < count:
+            middle = (a + b + c) * (1.0 / 3.0)
+            a = middle + (a - middle) * scale
+            b = middle + (b - middle) * scale
+            c = middle + (c - middle) * scale
+        see_triangle(a, b, c, triangle, eye, first_stripe + stripe, stripes, keys)
+        triangle += lanes
+
+
+@wp.kernel
 def cast_shadow(
-    ids: Int32s, slots: Int32s, triangles: Vec3is, vertices: Vec3s, windows: Windows, stripes: int, heights: Int32s
+    ids: Int32s,
+    slots: Int32s,
+    triangles: Vec3is,
+    vertices: Vec3s,
+    windows: Windows,
+    first_stripe: int,
+    stripes: int,
+    heights: Int32s,
 ):
     """Draw listed triangles into the shadow window of the same place in ``slots``: highest towards the sun wins."""
     job, stripe = wp.tid()
+    stripe += first_stripe
     window = windows[slots[job]]
     corner = triangles[ids[job]]
     p = vertices[corner[0]]

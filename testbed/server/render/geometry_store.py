@@ -10,7 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from testbed.server.render import geometry
-from testbed.server.render.camera import pose_matrix
+from testbed.server.render.camera import Camera, pose_matrix
 from testbed.server.render.mesh import Material, Mesh
 from testbed.server.render.scene import Scene, SceneObject
 from testbed.server.render.staging import Staging
@@ -21,6 +21,9 @@ CELL_M = 32.0
 
 CLUSTER_TRIANGLES = 192
 """A static cluster has at most this many triangles."""
+
+STATIC_GRAIN_PX, MOVING_GRAIN_PX = 0.6, 0.1
+"""Triangles smaller than this on average are thinned out; vehicles, which matter more, later than scenery."""
 
 TAG_SIGN = 8
 
@@ -46,6 +49,39 @@ class Clusters:
     grain_m: NDArray[np.float64]
 
 
+class ClusterTable:
+    """Clusters on the device, for culling.
+
+    Attributes:
+        bounds: vec4, centre in the world and radius in m; negative for a cluster that is not to be drawn.
+        first: First triangle.
+        count: Number of triangles.
+        grain_m: As in ``Clusters``.
+        finest_px: Clusters whose triangles are smaller than this on average are thinned out.
+    """
+
+    def __init__(self, clusters: Clusters, finest_px: float, device: str) -> None:
+        """Upload what does not change; ``place`` gives the bounds."""
+        self.finest_px = finest_px
+        self._clusters = clusters
+        self._bounds = Staging(wp.vec4, device)
+        self.bounds = self._bounds.array
+        self.first, self.count = Staging(wp.int32, device), Staging(wp.int32, device)
+        self.grain_m = Staging(wp.float32, device)
+        self.first.fill(clusters.first)
+        self.count.fill(clusters.count)
+        self.grain_m.fill(clusters.grain_m)
+
+    def __len__(self) -> int:
+        """Return the number of clusters."""
+        return len(self._clusters.count)
+
+    def place(self, centres: NDArray[np.float64], drawn: NDArray[np.bool_]) -> None:
+        """Tell where the clusters are, shape (n, 3), and which are to be drawn, shape (n,)."""
+        radii_m = np.where(drawn, self._clusters.radii_m, -1.0)
+        self.bounds = self._bounds.fill(np.column_stack([centres, radii_m]))
+
+
 class GeometryStore:
     """Device arrays of all triangles, static ones first.
 
@@ -59,7 +95,10 @@ class GeometryStore:
         bands: Table of painted lines.
         static: Clusters of static triangles.
         moving: Clusters of moving objects, one each, in the order of ``movers``.
+        static_table: The static clusters on the device.
+        moving_table: The moving clusters on the device.
         movers: Objects that may move.
+        handles: Their handles in the scene.
         matrices: Shape (len(movers), 4, 4), float64, object to world.
         shown: Shape (len(movers),), whether each is visible.
         first_moving: First vertex that belongs to a moving object.
@@ -80,7 +119,8 @@ class GeometryStore:
         self.static = self.fixed.clusters
         self.first_moving = len(self.fixed.arrays[0])
         first_triangle = len(self.fixed.arrays[3])
-        self.movers = [item for item in scene.objects.values() if not item.static]
+        self.handles = [handle for handle, item in scene.objects.items() if not item.static]
+        self.movers = [scene.objects[handle] for handle in self.handles]
         table = self.fixed.table.copy()
         self.signs = list(self.fixed.signs)
         soup = _Soup(self.first_moving)
@@ -108,6 +148,14 @@ class GeometryStore:
             np.array([item.casts_shadow for item in self.movers], bool),
             np.array([_grain(local, local_triangles[a : a + n]) for a, n in zip(starts, counts, strict=True)]),
         )
+
+        self.moving_table = ClusterTable(self.moving, MOVING_GRAIN_PX, device)
+        self.static_table: ClusterTable
+        if before is not None:
+            self.static_table = before.static_table
+        else:
+            self.static_table = ClusterTable(self.static, STATIC_GRAIN_PX, device)
+            self.static_table.place(self.static.centres, np.ones(len(self.static.count), bool))
 
         def upload(array: NDArray[Any], dtype: Any) -> Any:
             return wp.array(array if len(array) else np.zeros((1, *array.shape[1:]), array.dtype), dtype, device=device)
@@ -140,6 +188,15 @@ class GeometryStore:
         """Return the world centres of the moving clusters, shape (len(movers), 3)."""
         turned: NDArray[np.float64] = np.einsum("nij,nj->ni", self.matrices[:, :3, :3], self.moving.centres)
         return turned + self.matrices[:, :3, 3]
+
+    def in_view(self, camera: Camera) -> NDArray[np.bool_]:
+        """Return which moving objects may be in view, shape (len(movers),); the kernel looks closer."""
+        to_world = pose_matrix(camera.pose)
+        half = np.array([camera.width_px, camera.height_px]) * 0.5 / camera.focal_px
+        local = (self.moving_centres() - to_world[:3, 3]) @ to_world[:3, :3]
+        beside = (np.abs(local[:, 1:]) - local[:, :1] * half) / np.sqrt(1.0 + half**2)
+        reach_m = 1.001 * self.moving.radii_m + 0.01
+        return np.asarray((beside <= reach_m[:, None]).all(axis=1) & (local[:, 0] + reach_m >= geometry.NEAR_M))
 
     def move(self, needed: NDArray[np.bool_]) -> None:
         """Bring the vertices of the needed objects, shape (len(movers),) bool, to where the objects are."""

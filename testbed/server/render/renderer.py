@@ -1,6 +1,7 @@
 """Draws a scene: visibility buffer, sun shadow maps, deferred shading. The same kernels run on the CPU and on CUDA.
 
-One thread draws one picture; run one process per environment to use more cores. Equal scenes give equal bits.
+Equal scenes give equal bits, however many threads share the rows of a picture. To fill a machine run one process per
+environment; a second thread is for a core that would idle.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from testbed.server.render import geometry, shading
 from testbed.server.render.camera import Camera, pose_matrix
-from testbed.server.render.geometry_store import GeometryStore, expand
+from testbed.server.render.geometry_store import GeometryStore
 from testbed.server.render.lighting import Lighting, tone_table
+from testbed.server.render.rain import RainTables
 from testbed.server.render.scene import MAX_DECALS, Decal, Scene
 from testbed.server.render.shadows import ShadowMaps, Slot
 from testbed.server.render.staging import Staging
+from testbed.server.render.strips import Strips
 from testbed.server.render.structs import (
     WANT_GEOMETRY,
     WANT_IDS,
@@ -37,8 +40,8 @@ from testbed.server.render.texture_store import TextureStore
 DECAL_RANGE_M = 150.0
 """Decals farther away are less than a pixel high."""
 
-STATIC_GRAIN_PX, MOVING_GRAIN_PX = 0.6, 0.1
-"""Triangles smaller than this on average are thinned out; vehicles, which matter more, later than scenery."""
+GPU_LANES, GPU_STRIPES = 32, 16
+"""Threads of a GPU that share a cluster of triangles, and the rows of a triangle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,34 +103,38 @@ RGB_ONLY = frozenset({"rgb"})
 class Renderer:
     """Draws pictures of one scene; keeps what is static on the device between pictures."""
 
-    def __init__(self, scene: Scene, device: str = "cpu") -> None:
+    def __init__(self, scene: Scene, device: str = "cpu", threads: int = 1) -> None:
         """Watch a scene.
 
         Args:
             scene: May go on changing; every picture shows its state at that moment.
             device: "cpu" or a CUDA device such as "cuda:0".
+            threads: CPU threads that share the rows of a picture, without effect on its bits; a GPU needs one.
         """
         self.scene = scene
         self.device = device
-        self._stripes = 1 if device == "cpu" else 16
+        self._strips = Strips(threads if device == "cpu" else 1)
+        self._lanes, self._stripes = (1, 1) if device == "cpu" else (GPU_LANES, GPU_STRIPES)
         self._textures = TextureStore(device)
-        self._shadows = ShadowMaps(device)
+        self._shadows = ShadowMaps(device, self._strips)
+        self._rain = RainTables(device)
         self._tone = wp.array(tone_table(), wp.uint8, device=device)
         self._store: GeometryStore | None = None
         self._built: tuple[int, int] | None = None
         self._pose_version = -1
         self._light: tuple[Any, Light] | None = None
         self._targets: dict[tuple[int, int], dict[str, Any]] = {}
-        self._seen, self._scales = Staging(wp.int32, device), Staging(wp.float32, device)
         self._decal_rows = Staging(DecalRow, device)
         self._no_window = wp.zeros(1, dtype=WindowRow, device=device)
 
-    def render(self, camera: Camera, *, want: frozenset[str] = RGB_ONLY) -> Frame:
+    def render(self, camera: Camera, *, want: frozenset[str] = RGB_ONLY, hide: frozenset[int] = frozenset()) -> Frame:
         """Draw what a camera sees.
 
         Args:
             camera: Image size, lens and pose.
             want: Names of ``Frame`` fields; the fewer, the faster.
+            hide: Handles of moving objects to leave out of this picture, as the body of the car that the camera sits
+                in; they still cast their shadows.
 
         Raises:
             ValueError: If a name in ``want`` is not an output.
@@ -136,11 +143,14 @@ class Renderer:
             raise ValueError(f"unknown outputs {sorted(want - ALL_OUTPUTS)}; there are {sorted(ALL_OUTPUTS)}")
         scene, store = self.scene, self._follow()
         lighting, light = self._lighting()
-        seen, scales, moving_seen = _in_view(camera, store)
+        drawn = store.shown & store.in_view(camera)
+        if hide:
+            drawn &= np.array([handle not in hide for handle in store.handles])
+        store.moving_table.place(store.moving_centres(), drawn)
 
         slots: list[Slot] = []
         windows, count = self._no_window, 0
-        needed = moving_seen
+        needed = drawn
         if lighting.sun_rgb[0] > 0.0:
             sun = np.array(lighting.sun)
             slots, axes = self._shadows.choose(camera, sun, store, (scene.static_version,))
@@ -151,59 +161,92 @@ class Renderer:
         if slots:
             self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, scene.structure_version))
 
-        eye = _eye(camera)
         target = self._target(camera, want)
-        keys = target["keys"]
+        eye = _eye(camera)
+        self._see(eye, target["keys"])
+        self._shade(camera, eye, light, target, want, (windows, count))
+        shape = (camera.height_px, camera.width_px)
+        return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
+
+    def _see(self, eye: Eye, keys: Any) -> None:
+        """Fill the visibility buffer with the nearest triangles."""
+        store, strips = self._store, self._strips
+        assert store is not None
         keys.fill_(-1)
-        if len(seen):
-            wp.launch(
-                geometry.see,
-                (len(seen), self._stripes),
-                [
-                    self._seen.fill(seen),
-                    self._scales.fill(scales),
-                    store.triangles,
-                    store.vertices,
-                    eye,
-                    self._stripes,
-                    keys,
-                ],
-                device=self.device,
-            )
+
+        def launch(strip: int) -> None:
+            for table in (store.static_table, store.moving_table):
+                wp.launch(
+                    geometry.see,
+                    (len(table), self._lanes, self._stripes),
+                    [
+                        table.bounds,
+                        table.first.array,
+                        table.count.array,
+                        table.grain_m.array,
+                        table.finest_px,
+                        store.triangles,
+                        store.vertices,
+                        eye,
+                        self._lanes,
+                        strip,
+                        self._stripes * strips.threads,
+                        keys,
+                    ],
+                    device=self.device,
+                )
+
+        strips.each(launch)
+
+    def _shade(
+        self, camera: Camera, eye: Eye, light: Light, target: dict[str, Any], want: frozenset[str], shadows: Any
+    ) -> None:
+        """Turn the visibility buffer into the wanted outputs; ``shadows`` is the table of windows and their number."""
+        store, strips = self._store, self._strips
+        assert store is not None
         decals, decal_count = self._decals(camera)
+        self._rain.follow(light, camera.width_px, camera.height_px)
         bits = 0
         for name in want:
             bits |= _OUTPUTS[name][0]
-        wp.launch(
-            shading.shade,
-            camera.width_px * camera.height_px,
-            [
-                bits,
-                eye,
-                light,
-                keys,
-                store.triangles,
-                store.triangle_part,
-                store.vertices,
-                store.normals,
-                store.uvs,
-                store.parts,
-                store.bands,
-                self._textures.table,
-                self._textures.offsets,
-                self._textures.texels,
-                decals,
-                decal_count,
-                windows,
-                count,
-                self._shadows.heights,
-                self._tone,
-                *(target[name] for name in _SHADER_ORDER),
-            ],
-            device=self.device,
-        )
-        shape = (camera.height_px, camera.width_px)
-        return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
+
+        def launch(strip: int) -> None:
+            rows = -((strip - camera.height_px) // strips.threads)
+            wp.launch(
+                shading.shade,
+                camera.width_px * rows,
+                [
+                    strip,
+                    strips.threads,
+                    bits,
+                    eye,
+                    light,
+                    target["keys"],
+                    store.triangles,
+                    store.triangle_part,
+                    store.vertices,
+                    store.normals,
+                    store.uvs,
+                    store.parts,
+                    store.bands,
+                    self._textures.table,
+                    self._textures.offsets,
+                    self._textures.texels,
+                    decals,
+                    decal_count,
+                    *shadows,
+                    self._shadows.heights,
+                    self._tone,
+                    self._rain.first_cell,
+                    self._rain.drops,
+                    self._rain.shifts,
+                    self._rain.falling,
+                    *(target[name] for name in _SHADER_ORDER),
+                ],
+                device=self.device,
+            )
+
+        strips.each(launch)
 
     def _follow(self) -> GeometryStore:
         """Take over what changed in the scene since the last picture."""
@@ -295,38 +338,3 @@ def _decal_row(decal: Decal, texture: int) -> tuple[Any, ...]:
     dv = -to_world[:2, 0] / decal.length_m
     centre = np.array(decal.pose[:2])
     return (tuple(du), tuple(dv), 0.5 - float(du @ centre), 0.5 - float(dv @ centre), texture)
-
-
-def _in_view(camera: Camera, store: GeometryStore) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the triangles to draw, how much to enlarge each, and which moving objects are among them.
-
-    Where triangles are much smaller than a pixel only a random part of them is drawn, enlarged to cover the same area
-    (Cook et al., "Stochastic simplification of aggregate detail", SIGGRAPH 2007). Clusters are stored shuffled, so
-    their first triangles are such a part, the same one in every picture.
-    """
-    to_world = pose_matrix(camera.pose)
-    half = np.array([camera.width_px, camera.height_px]) * 0.5 / camera.focal_px
-    slope = 1.0 / np.sqrt(1.0 + half**2)
-    firsts, counts, scales = [], [], []
-    moving = np.zeros(0, bool)
-    for clusters, centres, shown, finest_px in (
-        (store.static, store.static.centres, None, STATIC_GRAIN_PX),
-        (store.moving, store.moving_centres(), store.shown, MOVING_GRAIN_PX),
-    ):
-        local = (centres - to_world[:3, 3]) @ to_world[:3, :3]
-        beside = (np.abs(local[:, 1:]) - local[:, :1] * half) * slope
-        radii_m = clusters.radii_m
-        touching = (beside <= radii_m[:, None]).all(axis=1) & (local[:, 0] + radii_m >= geometry.NEAR_M)
-        if shown is not None:
-            touching &= shown
-            moving = touching
-        count = clusters.count[touching]
-        nearest_m = np.maximum(local[touching, 0] - radii_m[touching], geometry.NEAR_M)
-        share = np.clip((clusters.grain_m[touching] * camera.focal_px / (nearest_m * finest_px)) ** 2, 0.02, 1.0)
-        kept = np.ceil(count * share).astype(np.int64)
-        firsts.append(clusters.first[touching])
-        counts.append(kept)
-        scales.append(np.sqrt(count / np.maximum(kept, 1)))
-    kept = np.concatenate(counts)
-    enlarged = np.repeat(np.concatenate(scales), kept).astype(np.float32)
-    return expand(np.concatenate(firsts), kept), enlarged, moving

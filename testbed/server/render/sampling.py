@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from testbed.server.render.quick import half_exponent, quick_log2
 from testbed.server.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, Int32s, TextureRow, Vec4s
 
 OBJECT_TAPS = 2
@@ -89,9 +90,10 @@ def sample_ground(
         spare = longer
         longer = shorter
         shorter = spare
-    # Squared lengths: half a logarithm. A third of the longer side is wide enough for two points.
-    lod = 0.5 * wp.log2(wp.max(wp.max(shorter, 0.11 * longer) * size * size, 1.0))
-    level = wp.min(int(lod + 0.5), texture.levels - 1)
+    # Squared lengths: half a logarithm, rounded, which is why the square is doubled. A third of the longer side is wide
+    # enough for two points.
+    level = half_exponent(2.0 * wp.max(wp.max(shorter, 0.11 * longer) * size * size, 1.0))
+    level = wp.min(level, texture.levels - 1)
     offset = offsets[row * _LEVELS + level]
     width = (texture.width + (1 << level) - 1) >> level
     height = (texture.height + (1 << level) - 1) >> level
@@ -135,7 +137,7 @@ def sample(
         # The slack keeps square footprints, the most common ones, away from the threshold.
         while count < taps and longer > 1.1 * shorter * float(count):
             count *= 2
-    lod = wp.log2(wp.max(shorter, 1.0))
+    lod = quick_log2(wp.max(shorter, 1.0))
     level = wp.min(int(lod), texture.levels - 1)
     # Near a whole level one level will do; continuous, and half the lookups of full trilinear filtering.
     blend = wp.clamp((lod - float(level)) * 2.0 - 0.5, 0.0, 1.0)

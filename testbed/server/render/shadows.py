@@ -19,6 +19,7 @@ from testbed.server.render import geometry
 from testbed.server.render.camera import Camera, pose_matrix
 from testbed.server.render.geometry_store import GeometryStore, expand
 from testbed.server.render.staging import Staging
+from testbed.server.render.strips import Strips
 from testbed.server.render.structs import WindowRow, table_dtype
 
 FOCUS_RANGE_M = 60.0
@@ -72,9 +73,10 @@ class ShadowMaps:
         heights: Device array with all composed maps.
     """
 
-    def __init__(self, device: str) -> None:
-        """Reserve the maps."""
+    def __init__(self, device: str, strips: Strips) -> None:
+        """Reserve the maps; ``strips`` share the drawing."""
         self.device = device
+        self._strips = strips
         self._stripes = 1 if device == "cpu" else 16
         self.slots: list[Slot] = []
         total = 0
@@ -214,20 +216,26 @@ class ShadowMaps:
             return
         ids = np.concatenate([ids for _, ids in jobs])
         places = np.concatenate([np.full(len(ids), k, np.int32) for k, ids in jobs])
-        wp.launch(
-            geometry.cast_shadow,
-            (len(ids), self._stripes),
-            [
-                self._ids.fill(ids),
-                self._places.fill(places),
-                store.triangles,
-                store.vertices,
-                windows,
-                self._stripes,
-                target,
-            ],
-            device=self.device,
-        )
+        triangles, slots = self._ids.fill(ids), self._places.fill(places)
+
+        def launch(strip: int) -> None:
+            wp.launch(
+                geometry.cast_shadow,
+                (len(ids), self._stripes),
+                [
+                    triangles,
+                    slots,
+                    store.triangles,
+                    store.vertices,
+                    windows,
+                    strip,
+                    self._stripes * self._strips.threads,
+                    target,
+                ],
+                device=self.device,
+            )
+
+        self._strips.each(launch)
 
     def _restore(self, lists: list[tuple[int, NDArray[np.int32]]], windows: Any) -> None:
         rows = [np.column_stack([np.full(len(items), k, np.int32), items]) for k, items in lists if len(items)]

@@ -1,4 +1,4 @@
-"""Air in the shader: sky, clouds, fog, rain streaks and the beam of the headlights."""
+"""Air in the shader: sky, clouds, fog and the beam of the headlights."""
 
 # Kernels are Python only in syntax: Warp compiles them, and mypy cannot follow its vectors and tid().
 # mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return,misc,operator"
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from testbed.server.render.quick import quick_exp
 from testbed.server.render.sampling import bilinear
 from testbed.server.render.structs import MAX_LEVELS, WRAP_REPEAT, Eye, Int32s, Light, Textures, Vec4s
 
@@ -36,7 +37,7 @@ def fog_share(distance: float, slope: float, light: Light) -> float:
     way = wp.max(distance - light.fog_start_m, 0.0)
     climb = wp.max(light.fog_falloff_1pm * slope * way, 0.0)
     # Mean of an exponential atmosphere along the ray, (1 - exp(-c)) / c, to first order.
-    return 1.0 - wp.exp(-light.fog_1pm * way / (1.0 + 0.5 * climb))
+    return 1.0 - quick_exp(-light.fog_1pm * way / (1.0 + 0.5 * climb))
 
 
 @wp.func
@@ -62,39 +63,6 @@ def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, 
 
 
 @wp.func
-def noise(a: int, b: int, c: int) -> float:
-    """Return a value in [0, 1) that depends only on three integers."""
-    h = (
-        wp.uint32(a) * wp.uint32(0x1E3779B1)
-        ^ wp.uint32(b) * wp.uint32(0x05EBCA77)
-        ^ wp.uint32(c) * wp.uint32(0x42B2AE3D)
-    )
-    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(0x2C1B3C6D)
-    h = (h ^ (h >> wp.uint32(12))) * wp.uint32(0x297A2D39)
-    h = h ^ (h >> wp.uint32(15))
-    return float(h >> wp.uint32(8)) * (1.0 / 16777216.0)
-
-
-@wp.func
-def rain_streak(column: int, row: int, eye: Eye, light: Light) -> float:
-    """Return the brightness of rain streaks at a pixel, two layers of drops, new in every frame."""
-    total = wp.float32(0.0)
-    for layer in range(2):
-        scale = 320.0 / float(eye.width_px) * (1.0 + 0.8 * float(layer))
-        y = float(row) * scale
-        x = float(column) * scale + light.rain_slant * y
-        cell = int(wp.floor(x))
-        shift = noise(cell, layer, light.frame) * 64.0
-        length = 26.0 - 8.0 * float(layer)
-        at = (y + shift) / length
-        drop = int(wp.floor(at))
-        inside = at - float(drop)
-        if noise(cell, drop * 2 + layer, light.frame + 77) < 0.16 * light.rain:
-            total += inside * (1.0 - inside) * 4.0 * (1.0 - 0.4 * float(layer))
-    return total
-
-
-@wp.func
 def beam(eye: Eye, p: wp.vec3, normal: wp.vec3, retro: float) -> float:
     """Return the light of headlights below and ahead of the camera; ``retro`` is what a surface sends straight back."""
     ahead = wp.normalize(wp.vec3(eye.forward[0], eye.forward[1], 0.0) + wp.vec3(1.0e-6, 0.0, 0.0))
@@ -110,7 +78,7 @@ def beam(eye: Eye, p: wp.vec3, normal: wp.vec3, retro: float) -> float:
     rise = direction[2] / forward
     # Dipped beam: soft edge one degree below the lamp, a weak spill above it.
     cut = 0.12 + 0.88 * wp.clamp((0.012 - rise) * 45.0, 0.0, 1.0)
-    cone = wp.exp(-side * side * 7.0) * cut
+    cone = quick_exp(-side * side * 7.0) * cut
     # Rough asphalt sends back more at grazing angles than Lambert says.
     facing = 0.22 + 0.78 * wp.max(-wp.dot(direction, normal), 0.0)
     return cone * facing * (1.0 + retro) / (square + 100.0)

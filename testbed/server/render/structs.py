@@ -164,6 +164,38 @@ class Light:
     lamp_gain: wp.float32
 
 
+@wp.struct
+class Hit:
+    """Where a pixel's ray meets its triangle; ``_x`` and ``_y`` are derivatives by the pixel's column and row."""
+
+    depth_m: wp.float32
+    p: wp.vec3
+    p_x: wp.vec3
+    p_y: wp.vec3
+    facing: wp.vec3  # of the triangle, towards the viewer
+    normal: wp.vec3  # between the corners' normals
+    uv: wp.vec2
+    duv: wp.vec4
+
+
+@wp.struct
+class Surface:
+    """What light falls on: the answer is ``lit * (base * (1 - alpha) + colour) + gloss``."""
+
+    base: wp.vec3
+    colour: wp.vec3  # of the texture that can be re-rendered
+    alpha: wp.float32
+    number: wp.int32  # of that texture, 0 for none
+    uv: wp.vec2
+    duv: wp.vec4
+    normal: wp.vec3
+    tag: wp.int32
+    dry: wp.float32  # share of diffuse light that water leaves
+    gloss: wp.float32
+    shininess: wp.float32
+    retro: wp.float32  # light sent straight back to headlights
+
+
 if not TYPE_CHECKING:
     Parts = wp.array(dtype=PartRow)
     Textures = wp.array(dtype=TextureRow)

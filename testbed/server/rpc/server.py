@@ -61,7 +61,9 @@ class Server:
 
     version = "0.9.16"
 
-    def __init__(self, bundle: MapBundle, stream_port: int, *, seed: int = 0, device: str = "cpu") -> None:
+    def __init__(
+        self, bundle: MapBundle, stream_port: int, *, seed: int = 0, device: str = "cpu", render_threads: int = 1
+    ) -> None:
         """Load the first map.
 
         Args:
@@ -69,12 +71,13 @@ class Server:
             stream_port: Port of the streams, for tokens.
             seed: Enters the episode ids and sensor noise.
             device: Warp device of the renderer.
+            render_threads: CPU threads that draw one picture.
         """
         self.stream_port = stream_port
         self.generated: MapBundle | None = None
         self.traffic_managers: dict[int, str] = {}
         self.world = World(bundle, seed)
-        self.studio = Studio(device)
+        self.studio = Studio(device, render_threads)
         self.suite = SensorSuite(self.world, self.studio, stream_port, seed)
         self._subscribers: dict[int, list[StreamConnection]] = {}
         self._expected: dict[int, float] = {}

@@ -30,6 +30,8 @@ class View:
         fov_deg: Horizontal field of view.
         pose: World pose of the camera.
         hidden_id: Actor whose body is left out because the camera sits inside it; 0 for none.
+        age_frames: Frames since the camera was spawned, which decide where rain streaks fall: an episode in rain looks
+            the same on a fresh server and on one that ran for hours. 0 when it does not rain.
     """
 
     width_px: int
@@ -37,6 +39,7 @@ class View:
     fov_deg: float
     pose: Pose
     hidden_id: int = 0
+    age_frames: int = 0
 
 
 def encode_rgb(frame: Frame) -> Pixels:

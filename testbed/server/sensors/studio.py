@@ -37,9 +37,10 @@ class Studio:
         scenery: What stands on the map, in order of creation.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
-        """Start empty; ``device`` is the Warp device of the renderer."""
+    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+        """Start empty; ``device`` is the Warp device of the renderer, ``threads`` draw a picture on the CPU."""
         self._device = device
+        self._threads = threads
         self._scene = Scene()
         self._renderer: Renderer | None = None
         self._handles: dict[int, int] = {}
@@ -157,21 +158,16 @@ class Studio:
         if self._weather is not world.weather:
             self._weather = world.weather
             self._scene.set_weather(Weather(**{name: getattr(world.weather, name) for name in WEATHER_FIELDS}))
-        self._scene.set_frame(world.frame)
 
     def draw(self, view: View, want: frozenset[str]) -> Frame:
         """Draw what a camera sees."""
         camera = Camera(view.width_px, view.height_px, view.fov_deg, view.pose)
-        hidden = self._handles.get(view.hidden_id) if view.hidden_id else None
-        if hidden is None:
-            return self._require_renderer().render(camera, want=want)
-        self._scene.set_visible(hidden, False)
-        try:
-            return self._require_renderer().render(camera, want=want)
-        finally:
-            self._scene.set_visible(hidden, True)
+        self._scene.set_frame(view.age_frames)
+        hidden = self._handles.get(view.hidden_id)
+        hide = frozenset() if hidden is None else frozenset({hidden})
+        return self._require_renderer().render(camera, want=want, hide=hide)
 
     def _require_renderer(self) -> Renderer:
         if self._renderer is None:
-            self._renderer = Renderer(self._scene, self._device)
+            self._renderer = Renderer(self._scene, self._device, self._threads)
         return self._renderer

@@ -91,7 +91,10 @@ class SensorSuite:
 
     def _view(self, actor: Actor) -> View:
         width_px, height_px = cameras.image_size(actor)
-        return View(width_px, height_px, actor.number("fov", 90.0), actor.pose, self._enclosing(actor))
+        age = 0
+        if actor.sensor is not None and self._world.weather.precipitation > 0.0:
+            age = self._world.frame - actor.sensor.born_frame
+        return View(width_px, height_px, actor.number("fov", 90.0), actor.pose, self._enclosing(actor), age)
 
     def _enclosing(self, actor: Actor) -> int:
         """Return the parent whose box the camera sits in: a real camera would see the windshield, not the inside."""

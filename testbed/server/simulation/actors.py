@@ -117,11 +117,13 @@ class SensorClock:
         type_id: Payload type of the stream (4.3 of the protocol).
         period_s: ``sensor_tick``; 0 means every frame.
         due_s: Simulation time of the next measurement; None until somebody subscribes.
+        born_frame: Frame in which the sensor was spawned.
     """
 
     type_id: int
     period_s: float = 0.0
     due_s: float | None = None
+    born_frame: int = 0
 
 
 @dataclass(slots=True)

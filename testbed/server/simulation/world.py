@@ -165,6 +165,7 @@ class World:
                 raise CallError(BLOCKED)
         self._take_id()
         if actor.sensor is not None:
+            actor.sensor.born_frame = self.frame
             actor.stream_id = self._next_stream
             self._next_stream += 1
             self.streams[actor.stream_id] = actor

@@ -6,9 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from testbed.core.errors import UsageError
 from testbed.server.render import Camera, Material, Scene
 from testbed.server.render.renderer import ALL_OUTPUTS, RGB_ONLY, Renderer
 from testbed.server.render.shapes import box, lattice, sheet
+from testbed.server.render.weather import Weather
 
 ORIGIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 EYE = Camera(320, 160, 75.0, (0.0, 0.0, 1.45, 0.0, 0.0, 0.0))
@@ -32,6 +34,36 @@ def test_same_scene_same_bits(street):
     for name in ALL_OUTPUTS:
         assert np.array_equal(getattr(first, name), getattr(again, name)), name
         assert np.array_equal(getattr(first, name), getattr(fresh, name)), name
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_share_a_picture_bit_for_bit(street, threads):
+    street.scene.set_weather(Weather(precipitation=70.0, wetness=80.0, cloudiness=40.0))
+    alone = Renderer(street.scene).render(street.camera, want=ALL_OUTPUTS)
+    shared = Renderer(street.scene, threads=threads).render(street.camera, want=ALL_OUTPUTS)
+    for name in ALL_OUTPUTS:
+        assert np.array_equal(getattr(alone, name), getattr(shared, name)), name
+
+
+def test_no_thread_is_refused(street):
+    with pytest.raises(UsageError, match="0 threads"):
+        Renderer(street.scene, threads=0)
+
+
+def test_left_out_of_a_picture_but_not_of_the_light(street):
+    """The car that carries the camera has no body in its picture, yet its shadow lies on the road."""
+    scene, car = street.scene, street.cars[0]
+    renderer = Renderer(scene)
+    above = Camera(200, 200, 60.0, (9.0, 2.0, 14.0, -90.0, 0.0, 0.0))
+    want = frozenset({"linear", "instance"})
+    with_car = renderer.render(above, want=want)
+    left_out = renderer.render(above, want=want, hide=frozenset({car}))
+    scene.set_visible(car, False)
+    gone = renderer.render(above, want=want)
+    body = with_car.instance == 11
+    assert body.sum() > 500 and not (left_out.instance == 11).any()
+    assert np.array_equal(left_out.linear[~body], with_car.linear[~body])
+    assert (left_out.linear.sum(-1) < 0.6 * gone.linear.sum(-1)).sum() > 400
 
 
 def test_only_what_is_wanted(street):

@@ -1,0 +1,41 @@
+"""Strips share the rows of one picture among threads. No bit depends on how many there are: each row is drawn by one.
+
+On the CPU a kernel runs on the thread that launches it, and Python's lock is released meanwhile: every thread launches
+the kernel for the rows that are its own, ``row % threads == index``. On a GPU there is one launch for everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from testbed.core.errors import UsageError
+
+
+class Strips:
+    """Threads of one renderer; they start with the first picture and idle between kernels.
+
+    Attributes:
+        threads: How many strips a picture is cut into.
+    """
+
+    def __init__(self, threads: int) -> None:
+        """Take the number of threads.
+
+        Raises:
+            UsageError: If there is not at least one.
+        """
+        if threads < 1:
+            raise UsageError(f"a picture cannot be drawn by {threads} threads", hint="use 1 or more")
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads - 1, "strip") if threads > 1 else None
+
+    def each(self, launch: Callable[[int], None]) -> None:
+        """Call ``launch(index)`` for every strip, the first one on the calling thread, and wait for all."""
+        if self._pool is None:
+            launch(0)
+            return
+        others = [self._pool.submit(launch, index) for index in range(1, self.threads)]
+        launch(0)
+        for other in others:
+            other.result()
