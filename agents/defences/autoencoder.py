@@ -29,9 +29,13 @@ class Autoencoder(Defence):
     """
 
     kind = "autoencoder"
-    latency_ms = 9.0
 
     folder: str | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """CPU time per decision, measured on one thread."""
+        return 8.0
 
     @property
     def weights(self) -> dict[str, str]:

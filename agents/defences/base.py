@@ -29,9 +29,6 @@ class Defence:
     """
 
     kind: ClassVar[str] = ""
-    latency_ms: ClassVar[float] = 0.0
-    """CPU time per decision on one thread: one 320 x 160 px view and one sign crop."""
-
     questions: tuple[str, ...] = field(default=QUESTIONS)
 
     def alter(self, image: Image, rng: np.random.Generator) -> Image:
@@ -49,6 +46,11 @@ class Defence:
     def keeps(self, question: str, confidence: float) -> bool:
         """Tell whether an answer of this confidence is let through."""
         return True
+
+    @property
+    def latency_ms(self) -> float:
+        """CPU time per decision on one thread: one 320 x 160 px view and one sign crop."""
+        return 0.0
 
     @property
     def weights(self) -> dict[str, str]:
