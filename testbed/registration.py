@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import gymnasium
 
-ENVIRONMENTS: dict[str, str] = {"testbed/DrpHighway-v1": "drp_highway"}
+ENVIRONMENTS: dict[str, str] = {
+    "testbed/DrpHighway-v1": "drp_highway",
+    "testbed/DrpLocalRoad-v1": "drp_local_road",
+    "testbed/ShadowSpeedLimit-v1": "shadow_speed_limit",
+    "testbed/ShadowStopSign-v1": "shadow_stop_sign",
+    "testbed/ShadowNoEntry-v1": "shadow_no_entry",
+    "testbed/RaucaLeadVehicle-v1": "rauca_lead_vehicle",
+    "testbed/RaucaParked-v1": "rauca_parked",
+    "testbed/CombinedTown-v1": "combined_town",
+    "testbed/TourHighway-v1": "tour_highway",
+    "testbed/TourTown-v1": "tour_town",
+    "testbed/TourRural-v1": "tour_rural",
+}
 """Environment id to the scenario it drives. The version rises whenever results would change."""
 
 

@@ -110,3 +110,13 @@ def test_unknown_condition_is_one_sentence() -> None:
 
     with pytest.raises(UsageError, match="no condition 'fog'.*known: benign, drp, dirt"):
         gymnasium.make(ENV_ID, condition="fog")
+
+
+def test_every_environment_drives_a_shipped_scenario() -> None:
+    from testbed.registration import ENVIRONMENTS
+    from testbed.scenario.loader import load_scenario
+
+    for name, scenario in ENVIRONMENTS.items():
+        assert load_scenario(scenario).content.name == scenario
+        camel = "".join(part.capitalize() for part in scenario.split("_"))
+        assert name.removeprefix("testbed/").split("-v")[0] == camel
