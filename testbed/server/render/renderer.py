@@ -40,6 +40,9 @@ from testbed.server.render.texture_store import TextureStore
 DECAL_RANGE_M = 150.0
 """Decals farther away are less than a pixel high."""
 
+CPU_RUN_PX = 64
+"""Pixels of a row that one CPU thread shades in one go, so that it prepares each triangle once."""
+
 GPU_LANES, GPU_STRIPES = 32, 16
 """Threads of a GPU that share a cluster of triangles, and the rows of a triangle."""
 
@@ -115,6 +118,7 @@ class Renderer:
         self.device = device
         self._strips = Strips(threads if device == "cpu" else 1)
         self._lanes, self._stripes = (1, 1) if device == "cpu" else (GPU_LANES, GPU_STRIPES)
+        self._run = CPU_RUN_PX if device == "cpu" else 1
         self._textures = TextureStore(device)
         self._shadows = ShadowMaps(device, self._strips)
         self._rain = RainTables(device)
@@ -214,10 +218,11 @@ class Renderer:
             rows = -((strip - camera.height_px) // strips.threads)
             wp.launch(
                 shading.shade,
-                camera.width_px * rows,
+                (rows, -(-camera.width_px // self._run)),
                 [
                     strip,
                     strips.threads,
+                    self._run,
                     bits,
                     eye,
                     light,

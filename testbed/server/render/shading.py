@@ -28,6 +28,7 @@ from testbed.server.render.structs import (
     Bands,
     Decals,
     Eye,
+    Facet,
     Floats,
     Hit,
     Int32s,
@@ -79,53 +80,66 @@ def ray_through(column: int, row: int, eye: Eye) -> wp.vec3:
 
 
 @wp.func
-def meet(triangle: int, ray: wp.vec3, eye: Eye, triangles: Vec3is, vertices: Vec3s, normals: Vec3s, uvs: Vec2s) -> Hit:
+def facet_of(triangle: int, eye: Eye, triangles: Vec3is, vertices: Vec3s, normals: Vec3s, uvs: Vec2s) -> Facet:
+    """Return what all pixels on a triangle share."""
+    facet = Facet()
+    facet.triangle = triangle
+    index = triangles[triangle]
+    facet.corner = vertices[index[0]]
+    facet.edge_b = vertices[index[1]] - facet.corner
+    facet.edge_c = vertices[index[2]] - facet.corner
+    origin = eye.position - facet.corner
+    facet.plane = wp.cross(facet.edge_c, facet.edge_b)
+    facet.for_b = wp.cross(facet.edge_c, origin)
+    facet.for_c = wp.cross(origin, facet.edge_b)
+    facet.depth = wp.dot(facet.edge_c, facet.for_c)
+    step = 1.0 / eye.focal_px
+    facet.b_step = wp.vec2(wp.dot(eye.right, facet.for_b), -wp.dot(eye.up, facet.for_b)) * step
+    facet.c_step = wp.vec2(wp.dot(eye.right, facet.for_c), -wp.dot(eye.up, facet.for_c)) * step
+    facet.plane_step = wp.vec2(wp.dot(eye.right, facet.plane), -wp.dot(eye.up, facet.plane)) * step
+    facing = wp.normalize(facet.plane)
+    if wp.dot(facing, origin) < 0.0:
+        facing = -facing
+    facet.facing = facing
+    facet.normal = normals[index[0]]
+    facet.normal_b = normals[index[1]] - facet.normal
+    facet.normal_c = normals[index[2]] - facet.normal
+    facet.uv = uvs[index[0]]
+    facet.uv_b = uvs[index[1]] - facet.uv
+    facet.uv_c = uvs[index[2]] - facet.uv
+    return facet
+
+
+@wp.func
+def meet(facet: Facet, ray: wp.vec3) -> Hit:
     """Return where a ray meets a triangle.
 
     Moeller-Trumbore, with numerators and denominator kept linear in the ray: their screen derivatives are exact.
     """
     hit = Hit()
-    corner = triangles[triangle]
-    corner_a = vertices[corner[0]]
-    edge_b = vertices[corner[1]] - corner_a
-    edge_c = vertices[corner[2]] - corner_a
-    origin = eye.position - corner_a
-    plane = wp.cross(edge_c, edge_b)
-    for_b = wp.cross(edge_c, origin)
-    for_c = wp.cross(origin, edge_b)
-    denominator = wp.dot(ray, plane)
+    denominator = wp.dot(ray, facet.plane)
     if wp.abs(denominator) < 1.0e-12:
         denominator = 1.0e-12
     inverse = 1.0 / denominator
-    wb = wp.dot(ray, for_b) * inverse
-    wc = wp.dot(ray, for_c) * inverse
-    hit.depth_m = wp.dot(edge_c, for_c) * inverse
-    step = inverse / eye.focal_px
-    wb_x = (wp.dot(eye.right, for_b) - wb * wp.dot(eye.right, plane)) * step
-    wb_y = (wb * wp.dot(eye.up, plane) - wp.dot(eye.up, for_b)) * step
-    wc_x = (wp.dot(eye.right, for_c) - wc * wp.dot(eye.right, plane)) * step
-    wc_y = (wc * wp.dot(eye.up, plane) - wp.dot(eye.up, for_c)) * step
+    b = wp.dot(ray, facet.for_b) * inverse
+    c = wp.dot(ray, facet.for_c) * inverse
+    hit.depth_m = facet.depth * inverse
+    b_step = (facet.b_step - facet.plane_step * b) * inverse
+    c_step = (facet.c_step - facet.plane_step * c) * inverse
     # A pixel whose centre just misses the triangle takes the nearest point of it.
-    wb = wp.clamp(wb, 0.0, 1.0)
-    wc = wp.clamp(wc, 0.0, 1.0 - wb)
-    wa = 1.0 - wb - wc
-    hit.p = corner_a + edge_b * wb + edge_c * wc
-    hit.p_x = edge_b * wb_x + edge_c * wc_x
-    hit.p_y = edge_b * wb_y + edge_c * wc_y
-    facing = wp.normalize(plane)
-    if denominator > 0.0:
-        facing = -facing
-    normal = wp.normalize(normals[corner[0]] * wa + normals[corner[1]] * wb + normals[corner[2]] * wc)
-    if wp.dot(normal, facing) < 0.0:
+    b = wp.clamp(b, 0.0, 1.0)
+    c = wp.clamp(c, 0.0, 1.0 - b)
+    hit.p = facet.corner + facet.edge_b * b + facet.edge_c * c
+    hit.p_x = facet.edge_b * b_step[0] + facet.edge_c * c_step[0]
+    hit.p_y = facet.edge_b * b_step[1] + facet.edge_c * c_step[1]
+    hit.facing = facet.facing
+    normal = wp.normalize(facet.normal + facet.normal_b * b + facet.normal_c * c)
+    if wp.dot(normal, facet.facing) < 0.0:
         normal = -normal
-    hit.facing = facing
     hit.normal = normal
-    uv_a = uvs[corner[0]]
-    uv_b = uvs[corner[1]] - uv_a
-    uv_c = uvs[corner[2]] - uv_a
-    hit.uv = uv_a + uv_b * wb + uv_c * wc
-    uv_x = uv_b * wb_x + uv_c * wc_x
-    uv_y = uv_b * wb_y + uv_c * wc_y
+    hit.uv = facet.uv + facet.uv_b * b + facet.uv_c * c
+    uv_x = facet.uv_b * b_step[0] + facet.uv_c * c_step[0]
+    uv_y = facet.uv_b * b_step[1] + facet.uv_c * c_step[1]
     hit.duv = wp.vec4(uv_x[0], uv_x[1], uv_y[0], uv_y[1])
     return hit
 
@@ -178,6 +192,7 @@ def haze(view: wp.vec3, light: Light) -> wp.vec3:
 def shade(
     first_row: int,
     row_step: int,
+    run: int,
     want: int,
     eye: Eye,
     light: Light,
@@ -215,99 +230,106 @@ def shade(
     out_residual: Vec3s,
     out_under: Vec4s,
 ):
-    """Shade one pixel of every ``row_step``-th row; groups of outputs are written as the bits of ``want`` say."""
-    strip_row = wp.tid() / eye.width_px
-    column = wp.tid() - strip_row * eye.width_px
+    """Shade a run of pixels in every ``row_step``-th row; groups of outputs are written as the bits of ``want`` say.
+
+    Neighbours mostly lie on the same triangle, which is then prepared once.
+    """
+    strip_row, part_of_row = wp.tid()
     row = first_row + strip_row * row_step
-    pixel = row * eye.width_px + column
-    ray = ray_through(column, row, eye)
-    ray_length = wp.length(ray)
-    view = ray / ray_length
-    key = keys[pixel]
+    facet = Facet()
+    facet.triangle = int(-1)
+    for column in range(part_of_row * run, wp.min((part_of_row + 1) * run, eye.width_px)):
+        pixel = row * eye.width_px + column
+        ray = ray_through(column, row, eye)
+        ray_length = wp.length(ray)
+        view = ray / ray_length
+        key = keys[pixel]
 
-    depth_m = float(_FAR)
-    normal = wp.vec3(0.0, 0.0, 0.0)
-    instance = wp.uint32(0)
-    surface = Surface()
-    surface.tag = int(_SKY)
-    lit = wp.vec3(0.0, 0.0, 0.0)
-    residual = wp.vec3(0.0, 0.0, 0.0)
-    under = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    linear = wp.vec3(0.0, 0.0, 0.0)
+        depth_m = float(_FAR)
+        normal = wp.vec3(0.0, 0.0, 0.0)
+        instance = wp.uint32(0)
+        surface = Surface()
+        surface.tag = int(_SKY)
+        lit = wp.vec3(0.0, 0.0, 0.0)
+        residual = wp.vec3(0.0, 0.0, 0.0)
+        under = wp.vec4(0.0, 0.0, 0.0, 0.0)
+        linear = wp.vec3(0.0, 0.0, 0.0)
 
-    if key < wp.int64(0):
-        linear = sky_pixel(view, light, textures, offsets, texels)
-        residual = linear
-    else:
-        triangle = int(key & wp.int64(0x7FFFFFFF))
-        hit = meet(triangle, ray, eye, triangles, vertices, normals, uvs)
-        part = parts[triangle_part[triangle]]
-        instance = part.instance
-        depth_m = hit.depth_m
-        cos_view = wp.max(-wp.dot(hit.normal, view), 0.02)
-
-        sun_cos = wp.max(wp.dot(hit.normal, light.sun), 0.0)
-        sun = wp.float32(0.0)
-        sky = wp.float32(1.0)
-        if sun_cos > 0.0 and light.sun_rgb[0] > 0.0:
-            sun = sunlit(heights, windows, window_count, hit.p, hit.facing, light)
-            sky = 1.0 - light.sky_shadow * (1.0 - sun)
-        lit = (
-            light.sun_rgb * (sun * sun_cos)
-            + light.ambient_rgb * (sky * (0.5 + 0.5 * hit.normal[2]))
-            + light.ground_rgb * (0.5 - 0.5 * hit.normal[2])
-        )
-        if part.kind == _ROAD:
-            surface = road_surface(hit, part, light, bands, textures, offsets, texels)
-            surface = lay_decals(surface, hit, decals, decal_count, textures, offsets, texels)
+        if key < wp.int64(0):
+            linear = sky_pixel(view, light, textures, offsets, texels)
+            residual = linear
         else:
-            surface = object_surface(hit, part, textures, offsets, texels)
-        normal = surface.normal
-        lit = lit * surface.dry
-        if light.beam_rgb[0] > 0.0:
-            lit += light.beam_rgb * beam(eye, hit.p, normal, surface.retro)
-        if part.emissive > 0.0:
-            glow = part.emissive * light.lamp_gain
-            lit += wp.vec3(glow, glow, glow)
-        if surface.gloss > 0.0:
-            # Schlick's Fresnel term for a dielectric; the coat takes from the diffuse light what it reflects.
-            grazing = 1.0 - cos_view
-            square = grazing * grazing
-            fresnel = surface.gloss * (0.04 + 0.96 * square * square * grazing)
-            residual = mirrored(surface, view, cos_view, fresnel, sun, light)
-            lit = lit * (1.0 - fresnel)
+            triangle = int(key & wp.int64(0x7FFFFFFF))
+            if triangle != facet.triangle:
+                facet = facet_of(triangle, eye, triangles, vertices, normals, uvs)
+            hit = meet(facet, ray)
+            part = parts[triangle_part[triangle]]
+            instance = part.instance
+            depth_m = hit.depth_m
+            cos_view = wp.max(-wp.dot(hit.normal, view), 0.02)
 
-        fog = fog_share(depth_m * ray_length, view[2], light)
-        lit = lit * (1.0 - fog)
-        residual = residual * (1.0 - fog) + haze(view, light) * fog
-        ground = wp.cw_mul(lit, surface.base)
-        under = wp.vec4(ground[0], ground[1], ground[2], surface.alpha)
-        residual += ground * (1.0 - surface.alpha)
-        linear = wp.cw_mul(lit, surface.colour) + residual
+            sun_cos = wp.max(wp.dot(hit.normal, light.sun), 0.0)
+            sun = wp.float32(0.0)
+            sky = wp.float32(1.0)
+            if sun_cos > 0.0 and light.sun_rgb[0] > 0.0:
+                sun = sunlit(heights, windows, window_count, hit.p, hit.facing, light)
+                sky = 1.0 - light.sky_shadow * (1.0 - sun)
+            lit = (
+                light.sun_rgb * (sun * sun_cos)
+                + light.ambient_rgb * (sky * (0.5 + 0.5 * hit.normal[2]))
+                + light.ground_rgb * (0.5 - 0.5 * hit.normal[2])
+            )
+            if part.kind == _ROAD:
+                surface = road_surface(hit, part, light, bands, textures, offsets, texels)
+                surface = lay_decals(surface, hit, decals, decal_count, textures, offsets, texels)
+            else:
+                surface = object_surface(hit, part, textures, offsets, texels)
+            normal = surface.normal
+            lit = lit * surface.dry
+            if light.beam_rgb[0] > 0.0:
+                lit += light.beam_rgb * beam(eye, hit.p, normal, surface.retro)
+            if part.emissive > 0.0:
+                glow = part.emissive * light.lamp_gain
+                lit += wp.vec3(glow, glow, glow)
+            if surface.gloss > 0.0:
+                # Schlick's Fresnel term for a dielectric; the coat takes from the diffuse light what it reflects.
+                grazing = 1.0 - cos_view
+                square = grazing * grazing
+                fresnel = surface.gloss * (0.04 + 0.96 * square * square * grazing)
+                residual = mirrored(surface, view, cos_view, fresnel, sun, light)
+                lit = lit * (1.0 - fresnel)
 
-    if light.rain > 0.0:
-        streak = light.rain_rgb * rain_streak(column, row, eye, light, first_cell, drops, shifts, falling)
-        residual += streak
-        linear += streak
+            fog = fog_share(depth_m * ray_length, view[2], light)
+            lit = lit * (1.0 - fog)
+            residual = residual * (1.0 - fog) + haze(view, light) * fog
+            ground = wp.cw_mul(lit, surface.base)
+            under = wp.vec4(ground[0], ground[1], ground[2], surface.alpha)
+            residual += ground * (1.0 - surface.alpha)
+            linear = wp.cw_mul(lit, surface.colour) + residual
 
-    if (want & _RGB) != 0:
-        at = pixel * 3
-        for k in range(3):
-            value = wp.sqrt(wp.clamp(linear[k] * _LUT_SCALE, 0.0, 1.0))
-            out_rgb[at + k] = tone[int(value * _LUT_TOP + 0.5)]
-    if (want & _LINEAR) != 0:
-        out_linear[pixel] = linear
-    if (want & _GEOMETRY) != 0:
-        out_depth[pixel] = depth_m
-        out_normal[pixel] = normal
-    if (want & _IDS) != 0:
-        out_tag[pixel] = wp.uint8(surface.tag)
-        out_instance[pixel] = instance
-        out_material[pixel] = surface.number
-    if (want & _UV) != 0:
-        out_uv[pixel] = surface.uv
-        out_duv[pixel] = surface.duv
-    if (want & _LIGHT) != 0:
-        out_shading[pixel] = lit
-        out_residual[pixel] = residual
-        out_under[pixel] = under
+        if light.rain > 0.0:
+            streak = light.rain_rgb * rain_streak(column, row, eye, light, first_cell, drops, shifts, falling)
+            residual += streak
+            linear += streak
+
+        if (want & _RGB) != 0:
+            at = pixel * 3
+            for k in range(3):
+                value = wp.sqrt(wp.clamp(linear[k] * _LUT_SCALE, 0.0, 1.0))
+                out_rgb[at + k] = tone[int(value * _LUT_TOP + 0.5)]
+        if (want & _LINEAR) != 0:
+            out_linear[pixel] = linear
+        if (want & _GEOMETRY) != 0:
+            out_depth[pixel] = depth_m
+            out_normal[pixel] = normal
+        if (want & _IDS) != 0:
+            out_tag[pixel] = wp.uint8(surface.tag)
+            out_instance[pixel] = instance
+            out_material[pixel] = surface.number
+        if (want & _UV) != 0:
+            out_uv[pixel] = surface.uv
+            out_duv[pixel] = surface.duv
+        if (want & _LIGHT) != 0:
+            out_shading[pixel] = lit
+            out_residual[pixel] = residual
+            out_under[pixel] = under

@@ -165,6 +165,31 @@ class Light:
 
 
 @wp.struct
+class Facet:
+    """What all pixels on one triangle share; a position on it is ``corner + edge_b * b + edge_c * c``."""
+
+    triangle: wp.int32
+    corner: wp.vec3
+    edge_b: wp.vec3
+    edge_c: wp.vec3
+    facing: wp.vec3  # towards the viewer
+    # Numerators of b and c, denominator of all: dot products with a ray; and their changes with column and row.
+    for_b: wp.vec3
+    for_c: wp.vec3
+    plane: wp.vec3
+    b_step: wp.vec2
+    c_step: wp.vec2
+    plane_step: wp.vec2
+    depth: wp.float32  # numerator
+    normal: wp.vec3  # normals likewise: normal + normal_b * b + normal_c * c
+    normal_b: wp.vec3
+    normal_c: wp.vec3
+    uv: wp.vec2
+    uv_b: wp.vec2
+    uv_c: wp.vec2
+
+
+@wp.struct
 class Hit:
     """Where a pixel's ray meets its triangle; ``_x`` and ``_y`` are derivatives by the pixel's column and row."""
 

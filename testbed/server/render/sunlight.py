@@ -51,7 +51,8 @@ def sunlit(heights: Int32s, windows: Windows, count: int, p: wp.vec3, facing: wp
         top = float(window.size_px) - 2.0 - margin
         if x > margin and y > margin and x < top and y < top:
             z = int((wp.dot(window.z, h) + _SHIFT + 0.25 * window.texel_m) * _UNIT)
-            if blur < 1.0:
+            # Narrower half shadows than this cannot be told from the four texels of one lookup.
+            if blur < 1.5:
                 return soft_tap(heights, window, x, y, z)
             # Taps beside the point are compared with the height of its own plane there, or it would shade itself.
             steep = wp.dot(facing, light.sun)
