@@ -237,7 +237,7 @@ def shade(
     strip_row, part_of_row = wp.tid()
     row = first_row + strip_row * row_step
     facet = Facet()
-    facet.triangle = int(-1)
+    facet.triangle = wp.int32(-1)
     for column in range(part_of_row * run, wp.min((part_of_row + 1) * run, eye.width_px)):
         pixel = row * eye.width_px + column
         ray = ray_through(column, row, eye)
