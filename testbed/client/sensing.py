@@ -17,6 +17,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.client.lines import Crossing, find_crossing, find_lines, lines_in_reach
 from testbed.client.path import LanePath
 from testbed.client.signs import SignWatch, find_signs
 from testbed.client.stage import Stage
@@ -27,6 +28,7 @@ from testbed.core.questions import LEAD_RANGE_M, MIN_VEHICLE_PX, PREVIEW_M, sign
 from testbed.core.types import (
     AttackTruth,
     Collision,
+    ConflictTruth,
     EgoState,
     Image,
     LaneState,
@@ -91,7 +93,15 @@ class Senses:
             for t in stage.travellers
             for b in (world.get_actor(t.actor_id).bounding_box,)
         }
-        self._signs = SignWatch(find_signs(list(world.get_actors()), stage.path), float(self.ego_half_m[0]))
+        actors = list(world.get_actors())
+        signs = find_signs(actors, stage.path)
+        self._signs = SignWatch(signs, float(self.ego_half_m[0]))
+        self._lines = find_lines(signs, actors, stage.path)
+        crossings = (
+            find_crossing(t, stage.path, float(self.ego_half_m[1]), float(self._extents[t.actor_id][1][1]))
+            for t in stage.travellers
+        )
+        self._crossings = [crossing for crossing in crossings if crossing is not None]
         self._limit_of_road_mps = stage.ego.get_speed_limit() / 3.6
         self._s_m = 0.0
 
@@ -160,7 +170,15 @@ class Senses:
             passed_signs=passed,
             collisions=self._collisions(),
             attack=self._attack(view, depth_m),
+            lines=lines_in_reach(self._lines, self._s_m + float(self.ego_half_m[0])),
+            conflicts=tuple(self._conflict(crossing, t_s) for crossing in self._crossings),
         )
+
+    def _conflict(self, crossing: Crossing, t_s: float) -> ConflictTruth:
+        actor_id = crossing.traveller.actor_id
+        number = self._numbers.get(actor_id, actor_id)
+        half_m = float(self._extents[actor_id][1][0])
+        return crossing.truth(number, t_s, self._s_m, float(self.ego_half_m[0]), half_m)
 
     def _lane(self, pose: tuple[float, ...]) -> LaneState:
         path, yaw = self._stage.path, math.radians(pose[4])

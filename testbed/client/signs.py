@@ -16,7 +16,7 @@ from testbed.client.transforms import to_pose
 from testbed.client.view import View, box_corners, rotation
 from testbed.core.errors import ScenarioError
 from testbed.core.questions import sign_crop_box
-from testbed.core.signs import NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
+from testbed.core.signs import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
 from testbed.core.types import Pose, SignTruth
 
 RIGHT_OF_LANE_M = 11.0
@@ -158,6 +158,8 @@ class SignWatch:
             passed.append(SignTruth(sign.sign_id, sign.class_id, sign.s_m - bumper_m, (0.0, 0.0, 0.0, 0.0)))
             if sign.class_id in SPEED_LIMIT_KMH:
                 self.limit_mps = SPEED_LIMIT_KMH[sign.class_id] / 3.6
+            elif sign.class_id in END_OF_LIMIT:
+                self.limit_mps = None
             self._passed += 1
         for sign in self._signs[self._passed :]:
             if sign.s_m - bumper_m > 80.0:

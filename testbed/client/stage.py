@@ -11,6 +11,7 @@ import carla
 import numpy as np
 
 from testbed.client.inject import Injector, Placed
+from testbed.client.lines import lights_on_path
 from testbed.client.paint import SIGN, TextureCalls
 from testbed.client.path import LanePath
 from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
@@ -23,6 +24,7 @@ from testbed.scenario.realise import Injection, Staging
 from testbed.scenario.schema import Actor, Sign
 
 SPAWN_HEIGHT_M = 0.05
+WALKER_SPAWN_M = 1.0
 ROUTE_MARGIN_M = 200.0
 
 
@@ -114,6 +116,7 @@ class StageBuilder:
         pose = (*pose[:4], pose[4] - start.heading_error_deg, pose[5])
         ego = self._spawn(start.blueprint, pose, "the ego", role_name="hero")
         stage = Stage(self._world, path, ego, None, None, actors=self.stage_actors)
+        self._set_lights(path)
         for actor in staging.actors:
             stage.travellers.append(self._traveller(actor, path))
         for sign in staging.signs:
@@ -129,6 +132,23 @@ class StageBuilder:
             # last, so that everything else is numbered as in the benign twin
             stage.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
         return stage
+
+    def _set_lights(self, path: LanePath) -> None:
+        """Bring traffic lights into the state the scenario asks for, the same at the start of every episode."""
+        world, wanted = self._world, self._staging.lights
+        lights = list(world.get_actors().filter("traffic.traffic_light"))
+        if not lights:
+            return
+        world.reset_all_traffic_lights()
+        world.freeze_all_traffic_lights(wanted != "cycle")
+        if wanted == "cycle":
+            return
+        ours = {light.id for light, _ in lights_on_path(lights, path)}
+        mine, others = carla.TrafficLightState.Red, carla.TrafficLightState.Green
+        if wanted == "green":
+            mine, others = others, mine
+        for light in lights:
+            light.set_state(mine if light.id in ours else others)
 
     def _spawn(self, name: str, pose: Pose, what: str, *, parent: Any = None, **attributes: object) -> Any:
         blueprint = find_blueprint(self._library, name)
@@ -156,8 +176,11 @@ class StageBuilder:
         traveller = Traveller(0, actor, path, s_m)
         traveller.up_m = ground_m(self._map, traveller.pose(0.0)) if traveller.walks else 0.0
         x, y, z, pitch, yaw, roll = traveller.pose(0.0)
-        spawned = self._spawn(actor.blueprint, (x, y, z + SPAWN_HEIGHT_M, pitch, yaw, roll), f"actor {actor.id!r}")
+        above_m = WALKER_SPAWN_M if traveller.walks else SPAWN_HEIGHT_M
+        spawned = self._spawn(actor.blueprint, (x, y, z + above_m, pitch, yaw, roll), f"actor {actor.id!r}")
         spawned.set_simulate_physics(False)
+        # a vehicle's origin lies on the ground, a walker's in its middle
+        traveller.up_m += float(spawned.bounding_box.extent.z - spawned.bounding_box.location.z)
         self._vehicles[actor.id] = spawned
         traveller.actor_id = spawned.id
         return traveller
