@@ -6,7 +6,8 @@ Nothing is asked here, so the same cells give the same documents; only the manif
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,12 @@ from testbed import __version__, stats
 from testbed.evaluate.paper import INCONSISTENCIES
 from testbed.evaluate.score import Answer, Loss, Score, loss, paired, score
 from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, TABLES, TASKS, V2LM, Row
+from testbed.judge.perception import ABSTAIN
+from testbed.report.gap import Gap, gap_table, gaps
+from testbed.report.gap import document as gap_document
+from testbed.report.gather import gather
+from testbed.report.tables import Table
+from testbed.selective import COSTS, RISKS, Judged, aurc, best_threshold, coverage_at, reliability
 from testbed.store.atomic import write_text
 
 if TYPE_CHECKING:
@@ -39,6 +46,24 @@ class Under:
 
 
 @dataclass(frozen=True, slots=True)
+class Selective:
+    """What a victim's confidence is worth.
+
+    Attributes:
+        aurc_benign: 100 times the area under risk over coverage without an attack.
+        aurc_attacked: The same under attack.
+        coverage: Largest coverage under attack at a risk of at most 1, 5, 10 and 20 %.
+        reliability: Cost to effective reliability over benign and attacked answers of one half of the scenes, with the
+            threshold that was best on the other half; beside it that of answering always.
+    """
+
+    aurc_benign: float | None
+    aurc_attacked: float | None
+    coverage: tuple[float, ...]
+    reliability: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One row, filled.
 
@@ -48,6 +73,7 @@ class Line:
         attacks: Under each attack.
         controls: Under each control.
         held_out: On held-out pictures of the data set; None where the benign pictures are those.
+        selective: What confidence is worth, see `testbed.selective`; None without enough answers.
         cells: Condition to the key of the cell that holds its answers.
         parts: Attack success by what the pictures show: tag, value, rate.
     """
@@ -59,6 +85,7 @@ class Line:
     held_out: Score | None
     cells: dict[str, str]
     parts: tuple[tuple[str, str, stats.Rate], ...] = ()
+    selective: Selective | None = None
 
     @property
     def attack(self) -> Under:
@@ -89,6 +116,7 @@ class Result:
         left_out: Rows that were not asked, with the reason.
         digests: Artefacts and weights to their hashes.
         gap: Table of the gap between images and road; None without a run.
+        gaps: What it is made of.
         page: Path of the page once written.
         pictures: File name to what one picture of each condition shows.
     """
@@ -96,7 +124,8 @@ class Result:
     tables: dict[str, list[Line]]
     left_out: list[tuple[Row, str]]
     digests: dict[str, str]
-    gap: Any = None
+    gap: Table | None = None
+    gaps: list[Gap] = field(default_factory=list)
     page: Path | None = None
     pictures: dict[str, Path] = field(default_factory=dict)
 
@@ -108,8 +137,19 @@ def assemble(
     tables: dict[str, list[Line]] = {}
     for one in asked:
         tables.setdefault(one.row.table, []).append(_line(one))
+    found = [] if request.gap is None else gaps(gather(request.gap))
     pictures = {path.name: path for path in sorted((request.out / "pictures").glob("*.png"))}
-    return Result(tables, list(left_out), digests, pictures=pictures)
+    return Result(tables, list(left_out), digests, gap_table(found, _images(tables)), found, pictures=pictures)
+
+
+def _images(tables: dict[str, list[Line]]) -> dict[tuple[str, str], stats.Rate]:
+    """Return (kind of adversary, agent) to the attack success rate on pictures, of agents as they come."""
+    return {
+        (ATTACKS[line.row.task], line.row.victim.agent): line.attack.loss.success
+        for lines in tables.values()
+        for line in lines
+        if set(line.row.victim.content) == {"agent"} and line.row.against != line.row.victim.agent
+    }
 
 
 def _line(one: Asked) -> Line:
@@ -125,7 +165,29 @@ def _line(one: Asked) -> Line:
         None if one.held_out is None else score(one.held_out.answers),
         cells,
         _parts(benign, next(iter(one.attacks.values())).answers),
+        _selective(benign, next(iter(one.attacks.values())).answers),
     )
+
+
+def _selective(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Selective | None:
+    def judged(answers: Iterable[Answer]) -> list[Judged]:
+        return [Judged(one.confidence, one.right, one.said != ABSTAIN) for one in answers]
+
+    # halves by scene, so that no threshold is picked on a picture it is judged on
+    halves: list[list[Judged]] = [[], []]
+    for answer in (*benign, *attacked):
+        halves[zlib.crc32(answer.group.encode()) % 2] += judged([answer])
+    tuned, kept = halves
+    if not tuned or not kept:
+        return None
+    found = []
+    for cost in COSTS:
+        chosen = reliability(kept, best_threshold(tuned, cost), cost)
+        always = reliability(kept, 0.0, cost)
+        assert chosen is not None and always is not None, "there are answers in this half"
+        found.append((cost, chosen, always))
+    shown = judged(attacked)
+    return Selective(aurc(judged(benign)), aurc(shown), tuple(coverage_at(shown, risk) for risk in RISKS), tuple(found))
 
 
 def _parts(benign: Sequence[Answer], attacked: Sequence[Answer]) -> tuple[tuple[str, str, stats.Rate], ...]:
@@ -191,7 +253,7 @@ def document(result: Result, request: Request) -> dict[str, Any]:
             {"table": row.table, "task": row.task, "victim": row.victim.label, "reason": reason}
             for row, reason in result.left_out
         ],
-        "gap": None if result.gap is None else result.gap.document(),
+        "gap": None if result.gap is None else gap_document(result.gaps),
         "notes": notes(result),
     }
 
@@ -210,9 +272,21 @@ def _row(line: Line) -> dict[str, Any]:
         "held_out": None if line.held_out is None else _score(line.held_out),
         "attacks": {under.condition: _under(under) for under in line.attacks},
         "controls": {under.condition: _under(under) for under in line.controls},
+        "selective": None if line.selective is None else _selective_document(line.selective),
         "success_by": [{"tag": tag, "value": value, **_rate(rate)} for tag, value, rate in line.parts],
         "published": [{"text": one.text, "source": one.source} for one in row.published],
         "cells": line.cells,
+    }
+
+
+def _selective_document(found: Selective) -> dict[str, Any]:
+    return {
+        "aurc_benign": found.aurc_benign,
+        "aurc_attacked": found.aurc_attacked,
+        "coverage_at_risk": {f"{risk:g}": value for risk, value in zip(RISKS, found.coverage, strict=True)},
+        "effective_reliability": {
+            f"{cost:g}": {"chosen": chosen, "always": always} for cost, chosen, always in found.reliability
+        },
     }
 
 

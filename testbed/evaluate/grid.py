@@ -9,6 +9,7 @@ from testbed import stats
 from testbed.evaluate.score import Score
 from testbed.evaluate.tables import TABLES, TASKS
 from testbed.report.tables import NONE, Cellule, Row, Table, percent
+from testbed.selective import COSTS, RISKS
 
 if TYPE_CHECKING:
     from testbed.evaluate.assemble import Line, Result
@@ -125,6 +126,36 @@ def breakdown(lines: list[Line]) -> Table | None:
                 cells.append(Cellule(f"{rate.k / rate.n * 100:.0f} %", f"{rate.k}/{rate.n}"))
         rows.append(Row(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells)))
     return Table("Attack success by what the picture shows", heads, tuple(rows))
+
+
+def selective(lines: list[Line]) -> Table | None:
+    """Return what withholding unsure answers is worth; None where there are too few answers."""
+    heads = [
+        ("AURC benign", "100 times the area under risk over coverage: 0 where confidence sorts all errors last"),
+        ("AURC attacked", "The same under attack"),
+    ]
+    heads += [
+        (f"coverage at {risk * 100:g} % risk", "Largest share of answers under attack that can be given at that risk")
+        for risk in RISKS
+    ]
+    heads += [
+        (f"Φ{cost:g}", f"+1 right, −{cost:g} wrong, 0 withheld; threshold from other scenes; answering always below")
+        for cost in COSTS
+    ]
+    rows = []
+    for line in lines:
+        found = line.selective
+        if found is None:
+            continue
+        cells = [Cellule(_plain(found.aurc_benign)), Cellule(_plain(found.aurc_attacked))]
+        cells += [Cellule(f"{value * 100:.0f} %") for value in found.coverage]
+        cells += [Cellule(f"{chosen:.2f}", f"{always:.2f}") for _, chosen, always in found.reliability]
+        rows.append(Row(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells)))
+    return Table("What withholding unsure answers is worth", tuple(heads), tuple(rows)) if rows else None
+
+
+def _plain(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1f}"
 
 
 def _natural(text: str) -> tuple[float, str]:

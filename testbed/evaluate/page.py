@@ -7,9 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.evaluate.grid import ATTACK_WORDS, breakdown, grids, lead
+from testbed.evaluate.grid import ATTACK_WORDS, breakdown, grids, lead, selective
 from testbed.evaluate.tables import TABLES, TASKS
 from testbed.report.charts import RateRow, rate_chart
+from testbed.report.gap import NOTE
 from testbed.report.page import asset, content_policy, fit
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def render(result: Result, request: Request) -> str:
                 "task": TASKS[task],
                 "chart": Markup(rate_chart(_rates(lines, task), f"Right answers of {TASKS[task].lower()}")),
                 "table": grid,
-                "breakdown": breakdown(lines),
+                "details": [table for table in (breakdown(lines), selective(lines)) if table is not None],
                 "pictures": _pictures(result, lines, task),
                 "small": task == "tsr",
             }
@@ -56,8 +57,8 @@ def render(result: Result, request: Request) -> str:
         "css": Markup(css),
         "cards": lead(result),
         "sections": sections,
-        "gap": None if result.gap is None else result.gap.table(),
-        "gap_note": "" if result.gap is None else result.gap.note,
+        "gap": result.gap,
+        "gap_note": NOTE,
         "notes": notes(result),
         "command": request.command,
         "digests": sorted(result.digests.items()),

@@ -22,6 +22,7 @@ from testbed.core.errors import ArtefactError, ScenarioError, UsageError, Weight
 from testbed.evaluate.cells import Cell, Cells
 from testbed.evaluate.pictures import BENIGN, Album, HeldOut, Picture
 from testbed.evaluate.tables import ATTACKS, TABLES, Row, rows
+from testbed.store import RunFolder
 from testbed.store.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -119,12 +120,15 @@ class Evaluation:
             WeightsError: Weights of a row are missing.
             ArtefactError: An artefact is missing or was altered.
             DatasetError: The data folder has no such data sets.
+            StoreError: The folder named for the gap is no run folder.
         """
         self.request, self._say = request, say
         self.left_out: list[tuple[Row, str]] = []
         self.cells = Cells(request.out / "cells")
         self._agents = request.out / "agents"
         self._albums: dict[tuple[Any, ...], Album] = {}
+        if request.gap is not None:
+            RunFolder.open(request.gap)  # refused before anything is asked
         wanted = rows(request.tables, adaptive=request.adaptive)
         self._held_out = {task: self._make_held_out(task) for task in dict.fromkeys(row.task for row in wanted)}
         self._identities: dict[str, dict[str, Any]] = {}

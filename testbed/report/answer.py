@@ -86,7 +86,7 @@ def _outcomes(found: list[Answer]) -> str:
     for verdict, text in words.items():
         members = list(dict.fromkeys(answer.agent for answer in found if answer.verdict == verdict))
         if members:
-            parts.append(f"{listing(members)} {text}")
+            parts.append(f"{listing(members)} {'each ' if len(members) > 1 else ''}{text}")
     return "; ".join(parts)
 
 
