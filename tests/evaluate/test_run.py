@@ -1,0 +1,141 @@
+"""The command on real models and real pictures, few of them: figures, pages, resuming, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from testbed.cli import main
+from testbed.core.errors import DatasetError, StoreError, UsageError, WeightsError
+from testbed.evaluate import Request, Sizes, evaluate, run, tables
+from testbed.evaluate.tables import Row, Victim
+
+
+@pytest.fixture(scope="module")
+def two_rows() -> list[Row]:
+    """The lane model of the dnn agent without a defence and behind JPEG."""
+    return [row for row in tables.table_v() if row.base == "clrernet" and row.defence in ("none", "JPEG, quality 50")]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, two_rows: list[Row]) -> tuple[Path, list[str]]:
+    """An evaluation of these rows on one approach."""
+    out = tmp_path_factory.mktemp("evaluate") / "tables"
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "rows", lambda names, adaptive: two_rows)
+        evaluate(Request(("V",), out, Sizes.of(20), command="testbed evaluate --tables V"), lines.append)
+    return out, lines
+
+
+def test_every_row_is_paired_and_counted(done: tuple[Path, list[str]]) -> None:
+    out, _ = done
+    rows = json.loads((out / "tables.json").read_text())["tables"]["V"]["rows"]
+    assert [row["defence"] for row in rows] == ["none", "JPEG, quality 50"]
+    for row in rows:
+        attacked = row["attacks"]["drp"]
+        cell = json.loads((out / "cells" / f"{row['cells']['drp']}.json").read_text())
+        twin = json.loads((out / "cells" / f"{row['cells']['benign']}.json").read_text())
+        right = {one[0] for one in twin["answers"] if one[2] == one[3]}
+        wrong = {one[0] for one in cell["answers"] if one[2] != one[3]}
+        assert [one[2] for one in cell["answers"]] == [one[2] for one in twin["answers"]], "the same right answers"
+        assert attacked["accuracy"]["n"] == row["benign"]["accuracy"]["n"] == 20
+        assert (attacked["success"]["k"], attacked["success"]["n"]) == (len(right & wrong), len(right))
+        assert attacked["mcnemar"]["only_benign_right"] == len(right & wrong)
+        assert twin["pictures_sha256"] != cell["pictures_sha256"]
+    # the shipped patch turns answers of the model that it was made against, random dirt far fewer
+    plain = rows[0]
+    assert plain["benign"]["accuracy"]["k"] >= 18 and plain["attacks"]["drp"]["success"]["k"] >= 5
+    assert plain["controls"]["dirt"]["success"]["k"] < plain["attacks"]["drp"]["success"]["k"]
+
+
+def test_published_figures_are_never_ours(done: tuple[Path, list[str]]) -> None:
+    text = (done[0] / "tables.json").read_text()
+    document = json.loads(text)
+    assert any("32.91" in note for note in document["notes"])
+    for row in document["tables"]["V"]["rows"]:
+        assert all(one["source"] for one in row["published"])
+        assert "97.5" not in json.dumps({key: row[key] for key in ("benign", "attacks", "controls")})
+
+
+def test_the_page_is_whole_and_fetches_nothing(done: tuple[Path, list[str]]) -> None:
+    text = (done[0] / "index.html").read_text("utf-8")
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert sources and all(one.startswith(("data:", "#")) or "/" not in one for one in sources)
+    assert "http://" not in text and "https://" not in text and "<script" not in text
+    assert text.count("<table") == text.count("</table>") and text.count("data:image/png;base64,") == 3
+    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+    summary = (done[0] / "summary.md").read_text()
+    assert "Table V" in summary and "testbed evaluate --tables V" in summary
+
+
+def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
+    done: tuple[Path, list[str]], two_rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
+    out = tmp_path / "tables"
+    shutil.copytree(done[0], out)
+    request = Request(("V",), out, Sizes.of(20), command="testbed evaluate --tables V")
+    names = ("tables.json", "summary.md", "index.html")
+    before = {name: (out / name).read_bytes() for name in names}
+    lines: list[str] = []
+    evaluate(request, lines.append)
+    assert "nothing to ask: every answer is stored" in lines
+    assert {name: (out / name).read_bytes() for name in names} == before
+    lost = json.loads(before["tables.json"])["tables"]["V"]["rows"][1]["cells"]["dirt"]
+    (out / "cells" / f"{lost}.json").unlink()
+    lines.clear()
+    evaluate(request, lines.append)
+    assert any(line.startswith("  1/1") and "dirt" in line for line in lines)
+    assert {name: (out / name).read_bytes() for name in names} == before
+
+
+def test_a_row_s_agent_file_is_an_agent(done: tuple[Path, list[str]]) -> None:
+    import agents
+
+    paths = sorted((done[0] / "agents").glob("*.yaml"))
+    assert len(paths) == 2
+    assert {agents.card(str(path)).kind for path in paths} == {"dnn"}
+
+
+def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = Request(("V",), tmp_path / "out", Sizes.of(20))
+    with pytest.raises(UsageError, match="unknown table 'IV'.*I, III, V"):
+        evaluate(Request(("IV",), tmp_path / "out"), lambda line: None)
+    with pytest.raises(StoreError, match="no run folder"):
+        evaluate(Request(("V",), tmp_path / "out", gap=tmp_path), lambda line: None)
+    with pytest.raises(DatasetError, match="holds no data set"):
+        evaluate(Request(("V",), tmp_path / "out", data=tmp_path), lambda line: None)
+    gone = Row("V", "alc", "DNN", Victim("lost", "dnn", {"folder": str(tmp_path)}), "clrernet")
+    monkeypatch.setattr(run, "rows", lambda names, adaptive: [gone])
+    with pytest.raises(WeightsError, match="missing"):
+        evaluate(request, lambda line: None)
+    kept = Request(("V",), tmp_path / "out", Sizes.of(20), available=True)
+    said: list[str] = []
+    with pytest.raises(UsageError, match="nothing to evaluate"):
+        evaluate(kept, said.append)
+
+
+def test_the_command_line_refuses_nonsense(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["evaluate", "--count", "1"]) == 2
+    assert main(["evaluate", "--quick", "--count", "50"]) == 2
+    assert main(["evaluate", "--tables", "II", "--out", str(tmp_path / "x")]) == 2
+    assert "there are I, III, V" in capsys.readouterr().err
+
+
+def test_rows_stand_in_the_publication_s_order() -> None:
+    rows = tables.rows(("III", "I"))
+    assert [row.table for row in rows] == sorted((row.table for row in rows), key=["I", "III"].index)
+    third = [row for row in rows if row.table == "III"]
+    assert [row.task for row in third] == sorted((row.task for row in third), key=["tsr", "alc", "vd"].index)
+    for task in ("tsr", "alc", "vd"):
+        blocks = [row.block for row in third if row.task == task]
+        assert blocks == sorted(blocks) and blocks.count("V²LM") == 2
+    asked = {row.victim.label: row.against for row in rows if row.table == "I"}
+    assert asked["YOLOv5-cls"] == "yolov5_cls" and asked["ViT-small jpeg"] == "vit_small"
+    pairs = {(row.victim.label, str(row.victim.content)) for row in tables.rows(("I", "III", "V"), adaptive=True)}
+    assert len({label for label, _ in pairs}) == len(pairs), "a label means one agent file"
