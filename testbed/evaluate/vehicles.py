@@ -152,7 +152,7 @@ class VehicleViews:
         views: list[tuple[Stand, float | None, float, str]] = []
         shown = 0
         for index in range(self._count):
-            stand = self._studio.stand(rng, "test", float(rng.normal(0.0, 0.15)), math.radians(rng.normal(0.0, 0.5)))
+            stand = self._stand(rng)
             weather = list(WEATHERS)[int(rng.integers(len(WEATHERS)))]
             if index % EMPTY_EVERY == EMPTY_EVERY - 1:
                 views.append((stand, None, 0.0, weather))
@@ -162,6 +162,14 @@ class VehicleViews:
             views.append((stand, gap_m, YAWS_DEG[(shown + shown // 40) % len(YAWS_DEG)], weather))
             shown += 1
         return views
+
+    def _stand(self, rng: np.random.Generator) -> Stand:
+        """Return a place whose lane leads on beyond the farthest vehicle."""
+        while True:
+            heading_rad = math.radians(float(rng.normal(0.0, 0.5)))
+            stand = self._studio.stand(rng, "test", float(rng.normal(0.0, 0.15)), heading_rad)
+            if stand.course.reach_m > DISTANCES_M[-1] + 2.0 * EGO_HALF_LENGTH_M + self._car[2]:
+                return stand
 
     def _texture(self, condition: str, index: int) -> NDArray[np.float32]:
         paint = self._paint

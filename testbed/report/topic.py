@@ -121,12 +121,7 @@ def kinds_of(view: RunView, condition: str) -> list[str]:
 
 def modes_of(episodes: Iterable[Episode]) -> list[str]:
     """Return how artefacts were brought to the camera (``world``, ``composite``, ``paste``) in some drives."""
-    found: dict[str, None] = {}
-    for episode in episodes:
-        for name, value in episode.record.scores.items():
-            if name.startswith("attack.") and name.endswith(".mode") and isinstance(value, str):
-                found.setdefault(value)
-    return list(found)
+    return list(dict.fromkeys(mode for episode in episodes for mode in episode.record.injection.values()))
 
 
 def _claimed(claims: Iterable[dict[str, Any]]) -> Topic | None:
