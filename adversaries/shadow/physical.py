@@ -164,9 +164,11 @@ def search(
         target = reading.commonest
         again = Swarm(replace(settings.swarm, starts=1), np.random.default_rng([seed, 2]))
         again.plant(polygon)
-        polygon = hunt.run(again, lambda rows: 1.0 - rows[:, target], 2)
-        reading = read(views, polygon, class_id, victim)
-        say(f"read as class {reading.commonest} in {reading.share:.0%} of the views, {hunt.queries} queries")
+        steady = hunt.run(again, lambda rows: 1.0 - rows[:, target], 2)
+        second = read(views, steady, class_id, victim)
+        say(f"read as class {second.commonest} in {second.share:.0%} of the views, {hunt.queries} queries")
+        if second.misread >= reading.misread:
+            polygon = steady
     return Found(polygon, hunt.queries, tuple(curve))
 
 

@@ -31,7 +31,7 @@ FACE_M = 0.015
 LEAST_COSINE = 0.12
 """Sun lower over the plate than this (83 degrees off its axis) grazes it: no shadow worth the name."""
 
-LEAST_TILT = 0.25
+LEAST_TILT = 0.18
 """Least cosine between the card's normal and the sun's ray; a flatter card would be many times its shadow long."""
 
 EYE_LEFT_M, EYE_BELOW_M = 3.0, 1.1
