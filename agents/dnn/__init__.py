@@ -65,6 +65,6 @@ def card(folder: Path | None = None, tsr: str = "yolov5_cls", alc: str = "clrern
         weights={f"{name}.safetensors": str(cards[task]["sha256"]) for task, name in chosen.items()},
         figures={key: float(value) for key, value in figures.items()},
         trained=f"{seconds / 60:.0f} min on one CPU thread from random weights, on pictures of this simulator alone",
-        notes="Lane lines, vehicles and signs are learnt on the map `highway`; other roads were never seen."
+        notes="Lane lines and vehicles are learnt on the maps `highway`, `town` and `rural`, signs on `highway`."
         + (f" Networks: {named}." if named else ""),
     )
