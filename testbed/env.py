@@ -137,6 +137,18 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         truncated = self._frame.frame + 1 >= self._staging.steps
         return self._observe(self._frame), reward, failed, truncated, self._info(self._frame, None)
 
+    @property
+    def truth(self) -> Truth:
+        """Ground truth of the present step, for evaluation; a policy has no business with it."""
+        if self._frame is None:
+            raise gymnasium.error.ResetNeeded("call reset() before asking for the truth")
+        return self._frame.truth
+
+    @property
+    def injection(self) -> dict[str, str]:
+        """Adversary id to how its artefact reaches the camera: ``world``, ``composite`` or ``paste``."""
+        return {} if self._session is None else self._session.injection
+
     def render(self) -> Image | None:
         """Return the driver's view with overlays, shape (2 h, 2 w, 3) uint8, in mode ``rgb_array``; None otherwise."""
         if self.render_mode is None:

@@ -240,6 +240,7 @@ def _drive(
     writer = TraceWriter(folder / TRACE_NAME)
     try:
         frame = session.begin(staging, payloads)
+        injection = session.injection
         limits = limits_for(staging, session)
         panel = JudgePanel(limits)
         for index in range(staging.steps):
@@ -260,7 +261,8 @@ def _drive(
         raise
     finally:
         session.end()
-    return _record(plan, panel.finish(), limits, manifests, digest)
+    record = _record(plan, panel.finish(), limits, manifests, digest)
+    return record.model_copy(update={"injection": injection})
 
 
 def _record(

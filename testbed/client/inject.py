@@ -16,11 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from testbed.client.composite import Layer, RoadLayer, SignLayer
 from testbed.client.known import body, dressed, sign_face
-from testbed.client.occluder import occluder_for, sun_vector
+from testbed.client.occluder import OccluderCard, occluder_for, sun_vector
 from testbed.client.paint import DECAL, OCCLUDER, TextureCalls
+from testbed.client.paste import paste_layer
 from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
+from testbed.client.shade import ShadeLayer
+from testbed.client.wrap import SkinLayer
 from testbed.core.errors import ScenarioError, ServerError
 from testbed.core.types import Decal, Payload, Pose, Shade, SignFace, Skin
 from testbed.scenario.realise import Injection
@@ -38,6 +43,7 @@ class Placed:
         mode: ``world``, ``composite`` or ``paste``.
         payload: What it is.
         place: Where it is.
+        layer: Draws it over a picture; None where it is in the world.
         undo: Takes it off what stays when the episode ends; None where nothing stays.
     """
 
@@ -45,6 +51,7 @@ class Placed:
     mode: str
     payload: Payload
     place: Place
+    layer: Layer | None = None
     undo: Callable[[], None] | None = None
 
 
@@ -55,10 +62,18 @@ class Injector:
         world: ``carla.World`` in synchronous mode.
         textures: Its texture calls.
         spawn: Spawns an actor that goes when the episode ends.
+        weather: ``carla.WeatherParameters`` when things are put into the world.
+        later: The same when the episode begins: the sun may have gone on.
+        eye_m: Where the driver's camera starts, world frame, (3,).
     """
 
-    def __init__(self, world: Any, textures: TextureCalls, spawn: Spawn) -> None:
+    def __init__(
+        self, world: Any, textures: TextureCalls, spawn: Spawn, weather: Any, later: Any, eye_m: NDArray[np.float64]
+    ) -> None:
         """Look up what the server offers."""
+        self._weather = weather
+        self._later = later
+        self._eye_m = eye_m
         self._world = world
         self._textures = textures
         self._library = world.get_blueprint_library()
@@ -89,7 +104,38 @@ class Injector:
         placed = Placed(injection.adversary, mode, payload, place)
         if mode == "world":
             placed.undo = self._show(placed)
+        elif mode == "composite":
+            placed.layer = self._layer(placed)
+        else:
+            placed.layer = paste_layer(payload, place)
         return placed
+
+    def _layer(self, placed: Placed) -> Layer:
+        """Return what draws an artefact over a picture."""
+        # the embedded server shows one thing per pixel, others smooth the edges of things
+        crisp = self._textures.embedded
+        payload, place = placed.payload, placed.place
+        if isinstance(payload, Decal) and isinstance(place, RoadPlace):
+            return RoadLayer(payload, place)
+        if isinstance(payload, Skin) and isinstance(place, VehiclePlace):
+            return SkinLayer(payload, place, self._later, crisp=crisp)
+        assert isinstance(place, SignPlace)
+        if isinstance(payload, SignFace):
+            return SignLayer(payload, place, crisp=crisp)
+        assert isinstance(payload, Shade)
+        return ShadeLayer(self._card(placed.adversary, payload, place), place, self._later)
+
+    def _card(self, adversary: str, shade: Shade, place: SignPlace) -> OccluderCard:
+        """Return the card that throws a shade on a sign under the sun as it stood when the card was hung."""
+        sun = sun_vector(self._weather.sun_altitude_angle, self._weather.sun_azimuth_angle)
+        card = occluder_for(shade, place.pose, place.width_m, sun, eye_m=self._eye_m)
+        if card is None:
+            raise ScenarioError(
+                f"adversary {adversary!r}: the sun does not light sign {place.sign_id!r}, so nothing "
+                "can throw a shadow on it",
+                hint="choose sun_altitude_deg and sun_azimuth_deg such that it does",
+            )
+        return card
 
     def _why_not(self, payload: Payload, place: Place) -> str:
         """Return why the server cannot show a payload in its world, or an empty string."""
@@ -120,15 +166,7 @@ class Injector:
             name = self._object_name(place)
             self._textures.paint(name, dressed(own, np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]))
             return (lambda: self._textures.paint(name, own)) if place.on_map else None
-        weather = self._world.get_weather()
-        sun = sun_vector(weather.sun_altitude_angle, weather.sun_azimuth_angle)
-        card = occluder_for(payload, place.pose, place.width_m, sun)
-        if card is None:
-            raise ScenarioError(
-                f"adversary {placed.adversary!r}: the sun does not light sign {place.sign_id!r}, so nothing "
-                "can throw a shadow on it",
-                hint="choose sun_altitude_deg and sun_azimuth_deg such that it does",
-            )
+        card = self._card(placed.adversary, payload, place)
         self._spawn(OCCLUDER, card.pose, f"adversary {placed.adversary!r}", **card.blueprint_attributes)
         return None
 

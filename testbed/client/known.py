@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from testbed.core.errors import ServerError
 
-ROAD_ALBEDO = 0.155
-"""Linear albedo of dry asphalt: that of the embedded maps, and the middle of what is published for worn asphalt."""
+ROAD_ALBEDO = 0.16
+"""Linear albedo of dry asphalt: the mean of the embedded maps', and within what is published for worn asphalt."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,20 @@ class Body:
 
     Attributes:
         triangles_m: Corners of every triangle, shape (t, 3, 3), float64.
+        normals: Unit normals at those corners, shape (t, 3, 3), pointing outwards.
         uv: Their places in the paint atlas, u right and v down in [0, 1], shape (t, 3, 2); NaN where there is no paint
             (glass, wheels, lamps).
         atlas: Linear albedo of its own paint, shape (rows, columns, 3), float32, row 0 at v = 0.
+        gloss: How much of what a clear coat mirrors its paint mirrors, 0-1.
+        shininess: Exponent of its highlight (Blinn and Phong).
     """
 
     triangles_m: NDArray[np.float64]
+    normals: NDArray[np.float64]
     uv: NDArray[np.float64]
     atlas: NDArray[np.float32]
+    gloss: float
+    shininess: float
 
 
 @functools.cache
@@ -41,6 +47,23 @@ def sign_face(gtsrb_class: int) -> NDArray[np.float32]:
 
     asset = sign_asset(gtsrb_class)
     return np.asarray(next(iter(asset.textures.values())), dtype=np.float32)
+
+
+@functools.cache
+def sign_outline(gtsrb_class: int, size_px: int = 256) -> NDArray[np.float32]:
+    """Return which part of its bounding square a sign's plate covers, shape (size_px, size_px), float32, 0-1."""
+    from PIL import Image, ImageDraw
+
+    from testbed.server.assets.sign_faces import OUTLINES, outline_name
+
+    over = 4
+    mask = Image.new("L", (over * size_px, over * size_px))
+    half = over * size_px / 2.0
+    ImageDraw.Draw(mask).polygon(
+        [(half + half * x, half + half * y) for x, y in OUTLINES[outline_name(gtsrb_class)]], 255
+    )
+    fine = np.asarray(mask, dtype=np.float32).reshape(size_px, over, size_px, over)
+    return np.asarray(fine.mean(axis=(1, 3)) / 255.0, dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=16)
@@ -75,7 +98,15 @@ def body(type_id: str, colour: tuple[int, int, int]) -> Body:
         for part in asset.parts
     ]
     atlas = np.asarray(asset.textures[material.texture], dtype=np.float32) * np.asarray(material.albedo, np.float32)
-    return Body(np.concatenate(corners), np.concatenate(uv), np.ascontiguousarray(atlas[..., :3]))
+    normals = [np.asarray(part.normals, dtype=np.float64)[part.triangles] for part in asset.parts]
+    return Body(
+        np.concatenate(corners),
+        np.concatenate(normals),
+        np.concatenate(uv),
+        np.ascontiguousarray(atlas[..., :3]),
+        material.specular,
+        material.shininess,
+    )
 
 
 def dressed(

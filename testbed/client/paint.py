@@ -37,12 +37,15 @@ class TextureCalls:
         self.world = world
         self._fault: str | None = None
 
+    @property
+    def embedded(self) -> bool:
+        """Whether the server is the embedded one, which shows what it is told."""
+        return len(self.world.get_blueprint_library().filter(DECAL)) > 0
+
     def fault(self) -> str:
         """Return why the calls are of no use on this server, or an empty string; tries them once."""
         if self._fault is None:
-            # the embedded server shows what it is told; only a foreign one has to prove it
-            embedded = len(self.world.get_blueprint_library().filter(DECAL)) > 0
-            self._fault = "" if embedded else _try_out(self.world)
+            self._fault = "" if self.embedded else _try_out(self.world)
         return self._fault
 
     def knows(self, name: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.client.flat import Plank
+from testbed.client.occluder import FACE_M
 from testbed.client.path import LanePath
 from testbed.client.view import View, rotation
 from testbed.core.types import Pose
@@ -79,16 +81,18 @@ class RoadPlace:
     """A rectangle on the road.
 
     Attributes:
-        pose: Middle of the rectangle, pitched as the road is; x points along the lane.
+        pose: Middle of the rectangle; x points along the lane, level.
         length_m: Extent along the road.
         width_m: Extent across the road.
         near_s_m: Where it begins along the ego's lane.
+        heights_m: World z of the road along the rectangle's middle line, evenly spaced from its near to its far end.
     """
 
     pose: Pose
     length_m: float
     width_m: float
     near_s_m: float
+    heights_m: NDArray[np.float64]
     reach_m: float = 0.0
 
     def extent_s_m(self) -> tuple[float, float]:
@@ -97,8 +101,33 @@ class RoadPlace:
 
     def seen(self, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it."""
-        half = np.array([self.length_m / 2.0, self.width_m / 2.0, ROAD_CLEARANCE_M])
-        return inside(view, depth_m, self.pose, np.zeros(3), half)
+        local = (points_m(view, depth_m) - np.array(self.pose[:3])) @ rotation(self.pose)
+        along = np.linspace(-0.5, 0.5, len(self.heights_m)) * self.length_m
+        above = local[..., 2] + self.pose[2] - np.interp(local[..., 0], along, self.heights_m)
+        within: NDArray[np.bool_] = (
+            (np.abs(local[..., 0]) <= self.length_m / 2.0)
+            & (np.abs(local[..., 1]) <= self.width_m / 2.0)
+            & (np.abs(above) <= ROAD_CLEARANCE_M)
+        )
+        return within
+
+    def planks(self) -> list[Plank]:
+        """Return it as flat pieces that follow the road up and down; v runs from its far to its near end."""
+        pieces = max(1, len(self.heights_m) - 1)
+        x, y, _, _, yaw, _ = self.pose
+        axes = rotation((0.0, 0.0, 0.0, 0.0, yaw, 0.0))
+        found = []
+        for piece in range(pieces):
+            near, far = (
+                np.array([x, y, 0.0])
+                + axes[:, 0] * self.length_m * (step / pieces - 0.5)
+                - axes[:, 1] * self.width_m / 2.0
+                for step in (piece, piece + 1)
+            )
+            near[2], far[2] = self.heights_m[piece], self.heights_m[piece + 1]
+            uv = (0.0, 1.0 - (piece + 1) / pieces, 1.0, 1.0 - piece / pieces)
+            found.append(Plank(far, axes[:, 1] * self.width_m, near - far, uv))
+        return found
 
 
 @dataclass(frozen=True)
@@ -129,6 +158,13 @@ class SignPlace:
     def extent_s_m(self) -> tuple[float, float]:
         """Return where it stands along the ego's lane."""
         return self.s_m, self.s_m
+
+    def planks(self) -> list[Plank]:
+        """Return its face; u runs to the right and v down as the driver sees it."""
+        axes = rotation(self.pose)
+        across, down = axes[:, 1] * self.width_m, -axes[:, 2] * self.height_m
+        corner = np.array(self.pose[:3]) - axes[:, 0] * FACE_M - (across + down) / 2.0
+        return [Plank(corner, across, down, (0.0, 0.0, 1.0, 1.0))]
 
     def seen(self, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show its bounding rectangle."""

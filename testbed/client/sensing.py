@@ -17,6 +17,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.client.composite import draw
 from testbed.client.lines import Crossing, find_crossing, find_lines, lines_in_reach
 from testbed.client.path import LanePath
 from testbed.client.signs import SignWatch, find_signs
@@ -118,8 +119,9 @@ class Senses:
         """
         image, view = self._picture(tick)
         depth_m = self._depth(tick)
+        image, shown = self._composite(image, view, depth_m)
         t_s = frame * self._staging.step_s
-        truth = self._truth(view, depth_m, t_s, steer)
+        truth = self._truth(view, shown, t_s, steer)
         crop, sign = None, truth.sign
         if sign is not None:
             cut = sign_crop_box(sign.box_px, view.width_px, view.height_px)
@@ -152,7 +154,23 @@ class Senses:
         pose = to_pose(picture.transform)
         return bgra[:, :, 2::-1].copy(), View(pose, picture.width, picture.height, camera.fov_deg)
 
-    def _truth(self, view: View, depth_m: NDArray[np.float32] | None, t_s: float, steer: float) -> Truth:
+    def _composite(
+        self, image: Image, view: View, depth_m: NDArray[np.float32] | None
+    ) -> tuple[Image, NDArray[np.bool_] | None]:
+        """Return the picture with what is not in the world drawn over it, and all pixels that show artefacts."""
+        if depth_m is None:
+            return image, None
+        shown = np.zeros(depth_m.shape, dtype=np.bool_)
+        for one in self._stage.placed:
+            if one.layer is None:
+                shown |= one.place.seen(view, depth_m)
+        layers = [one.layer for one in self._stage.placed if one.layer is not None]
+        if layers:
+            image, masks = draw(image, view, depth_m, layers)
+            shown |= np.logical_or.reduce(masks)
+        return image, shown
+
+    def _truth(self, view: View, shown: NDArray[np.bool_] | None, t_s: float, steer: float) -> Truth:
         snapshot = self._world.get_snapshot().find(self._stage.ego.id)
         pose = to_pose(snapshot.get_transform())
         ego = _ego_state(snapshot, pose, steer)
@@ -169,7 +187,7 @@ class Senses:
             sign=sign,
             passed_signs=passed,
             collisions=self._collisions(),
-            attack=self._attack(view, depth_m),
+            attack=self._attack(shown),
             lines=lines_in_reach(self._lines, self._s_m + float(self.ego_half_m[0])),
             conflicts=tuple(self._conflict(crossing, t_s) for crossing in self._crossings),
         )
@@ -242,13 +260,10 @@ class Senses:
             number = 0 if static else self._numbers.get(other.id, other.id)
             found.append(Collision(number, other.type_id, magnitude, relative))
 
-    def _attack(self, view: View, depth_m: NDArray[np.float32] | None) -> AttackTruth | None:
+    def _attack(self, shown: NDArray[np.bool_] | None) -> AttackTruth | None:
         placed = self._stage.placed
-        if not placed or depth_m is None:
+        if shown is None:
             return None
-        shown = np.zeros((view.height_px, view.width_px), dtype=np.bool_)
-        for one in placed:
-            shown |= one.place.seen(view, depth_m)
         extents = [one.place.extent_s_m() for one in placed]
         half_m = float(self.ego_half_m[0])
         return AttackTruth(

@@ -134,6 +134,11 @@ class Session:
         """Length of the ego."""
         return float(2.0 * self._senses.ego_half_m[0])
 
+    @property
+    def injection(self) -> dict[str, str]:
+        """Adversary id to how its artefact reaches the camera: ``world``, ``composite`` or ``paste``."""
+        return {} if self._stage is None else {placed.adversary: placed.mode for placed in self._stage.placed}
+
     def _failure(self, error: RuntimeError) -> TestbedError:
         if not self._connection.alive():
             return SimulatorCrashError(f"the simulator died: {error}")

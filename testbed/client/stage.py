@@ -12,6 +12,7 @@ import numpy as np
 
 from testbed.client.inject import Injector, Placed
 from testbed.client.lines import lights_on_path
+from testbed.client.occluder import drifted
 from testbed.client.paint import SIGN, TextureCalls
 from testbed.client.path import LanePath
 from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
@@ -26,6 +27,7 @@ from testbed.scenario.schema import Actor, Sign
 SPAWN_HEIGHT_M = 0.05
 WALKER_SPAWN_M = 1.0
 ROUTE_MARGIN_M = 200.0
+PLANK_M = 4.0
 
 
 @dataclass
@@ -76,6 +78,14 @@ def weather_parameters(preset: str, changes: Mapping[str, float]) -> Any:
     return copy
 
 
+def drift_sun(weather: Any, minutes: float) -> Any:
+    """Let the sun of a weather go on for some minutes; the weather is changed and returned."""
+    weather.sun_altitude_angle, weather.sun_azimuth_angle = drifted(
+        weather.sun_altitude_angle, weather.sun_azimuth_angle, minutes
+    )
+    return weather
+
+
 class StageBuilder:
     """Builds one stage; whatever fails on the way, everything spawned so far is in ``stage_actors`` for the clean-up.
 
@@ -108,7 +118,8 @@ class StageBuilder:
             ServerError: If the server cannot show what the scenario asks for.
         """
         staging = self._staging
-        self._world.set_weather(weather_parameters(staging.weather_preset, staging.weather))
+        weather = weather_parameters(staging.weather_preset, staging.weather)
+        self._world.set_weather(weather)
         start = staging.ego
         length = start.cruise_mps * 1.2 * staging.steps * staging.step_s + ROUTE_MARGIN_M
         path = LanePath.follow(self._map, start.road, start.lane, start.s_m, length)
@@ -122,16 +133,25 @@ class StageBuilder:
         for sign in staging.signs:
             self._signs[sign.id] = self._sign(sign, path)
         if staging.injections:
-            injector = Injector(self._world, self._textures, self._spawn)
+            later = drift_sun(weather_parameters(staging.weather_preset, staging.weather), staging.sun_drift_min)
+            injector = Injector(self._world, self._textures, self._spawn, weather, later, self._eye_m(path))
             for injection in staging.injections:
                 payload = self._payloads[injection.adversary]
                 stage.placed.append(injector.inject(injection, payload, self._place(injection, payload, path)))
+        if staging.sun_drift_min:
+            self._world.set_weather(drift_sun(weather, staging.sun_drift_min))
         stage.camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
         stage.collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
         if staging.injections:
             # last, so that everything else is numbered as in the benign twin
             stage.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
         return stage
+
+    def _eye_m(self, path: LanePath) -> Any:
+        """Return where the driver's camera is when the ego starts, world frame, (3,)."""
+        camera = self._staging.camera
+        x, y, z, _, _, _ = path.pose(camera.x_m, self._staging.ego.lateral_offset_m)
+        return np.array([x, y, z + camera.z_m])
 
     def _set_lights(self, path: LanePath) -> None:
         """Bring traffic lights into the state the scenario asks for, the same at the start of every episode."""
@@ -223,9 +243,9 @@ class StageBuilder:
             raise ScenarioError(f"adversary {injection.adversary!r}: a {type(payload).__name__} is not for the road")
         near_m, left_m = injection.at.ahead_m, injection.at.lateral_m
         centre = path.pose(near_m + payload.length_m / 2.0, left_m)
-        rise_m = path.pose(near_m + payload.length_m, left_m)[2] - path.pose(near_m, left_m)[2]
-        pitch = math.degrees(math.atan2(rise_m, payload.length_m))
-        return RoadPlace((*centre[:3], pitch, centre[4], 0.0), payload.length_m, payload.width_m, near_m)
+        pieces = max(1, math.ceil(payload.length_m / PLANK_M))
+        heights = [path.pose(near_m + payload.length_m * k / pieces)[2] for k in range(pieces + 1)]
+        return RoadPlace(centre, payload.length_m, payload.width_m, near_m, np.array(heights))
 
 
 def _vehicle_place(actor: Any, path: LanePath) -> VehiclePlace:

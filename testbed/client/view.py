@@ -83,10 +83,14 @@ class View:
     def polygon_mask(self, corners_m: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which pixels a flat world polygon (n, 3) covers, shape (height, width), occlusion left aside."""
         mask = PilImage.new("1", (self.width_px, self.height_px))
-        camera = _clip_near(self.to_camera(corners_m))
-        if len(camera) >= 3:
-            ImageDraw.Draw(mask).polygon([(float(u), float(v)) for u, v in self.pixels(camera)], fill=1)
+        outline = self.clipped(corners_m)
+        if len(outline) >= 3:
+            ImageDraw.Draw(mask).polygon([(float(u), float(v)) for u, v in outline], fill=1)
         return np.asarray(mask, dtype=np.bool_)
+
+    def clipped(self, corners_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the image corners (m, 2) of what of a flat world polygon (n, 3) lies before the near plane."""
+        return self.pixels(_clip_near(self.to_camera(corners_m)))
 
 
 def box_corners(pose: Pose, centre_m: NDArray[np.float64], half_extent_m: NDArray[np.float64]) -> NDArray[np.float64]:

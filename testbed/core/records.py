@@ -85,6 +85,7 @@ class EpisodeRecord(Document):
         events: All events of all judges in order of time.
         scores: Flat metric name to value; None where a metric does not apply.
         valid_attack: For attacked episodes whether the attack was really delivered; ``invalid_reason`` says why not.
+        injection: Adversary id to how its artefact reached the camera: ``world``, ``composite`` or ``paste``.
         trace: File name of the MCAP trace beside the record.
         video: File name of the video beside the record.
         wall_s: Wall seconds spent (a time field: never compared between runs).
@@ -101,6 +102,7 @@ class EpisodeRecord(Document):
     scores: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
     valid_attack: bool | None = None
     invalid_reason: str = ""
+    injection: dict[str, str] = Field(default_factory=dict)
     trace: str = ""
     video: str = ""
     trace_sha256: str = ""

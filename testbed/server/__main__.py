@@ -44,6 +44,11 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="allow --host other than loopback; the protocol has no authentication",
     )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="offer none of our own blueprints and let texture calls change nothing, as on some CARLA servers",
+    )
     for name in ("--ready-fd", "--lifeline-fd", "--parent"):
         parser.add_argument(name, type=int, default=-1, help=argparse.SUPPRESS)
     return parser
@@ -101,6 +106,7 @@ def _serve(options: argparse.Namespace) -> int:
         seed=options.seed,
         device=options.device,
         render_threads=render_threads(options.render_threads, os.environ),
+        plain=options.plain,
     )
     server.studio.warm_up()
     loop = Loop()

@@ -87,6 +87,7 @@ def start_server(
     device: str = "cpu",
     timeout_s: float = READY_TIMEOUT_S,
     seed: int = 0,
+    plain: bool = False,
 ) -> ServerHandle:
     """Start a server and wait until it is ready.
 
@@ -97,6 +98,7 @@ def start_server(
         device: Warp device of the renderer, "cpu" or "cuda:0".
         timeout_s: How long it may take; the first start on a machine compiles kernels.
         seed: Enters episode ids and sensor noise.
+        plain: Offer no blueprints of our own, and let texture calls change nothing.
 
     Raises:
         PortBusyError: The port is in use.
@@ -107,6 +109,8 @@ def start_server(
     log = tempfile.TemporaryFile(prefix="testbed-server-")
     command = [sys.executable, "-m", "testbed.server", "--map", map_name, "--host", host, "--port", str(port)]
     command += ["--device", device, "--seed", str(seed)]
+    if plain:
+        command.append("--plain")
     command += ["--ready-fd", str(ready_write), "--lifeline-fd", str(life_read), "--parent", str(os.getpid())]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     try:

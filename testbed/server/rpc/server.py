@@ -62,7 +62,14 @@ class Server:
     version = "0.9.16"
 
     def __init__(
-        self, bundle: MapBundle, stream_port: int, *, seed: int = 0, device: str = "cpu", render_threads: int = 1
+        self,
+        bundle: MapBundle,
+        stream_port: int,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        render_threads: int = 1,
+        plain: bool = False,
     ) -> None:
         """Load the first map.
 
@@ -72,7 +79,10 @@ class Server:
             seed: Enters the episode ids and sensor noise.
             device: Warp device of the renderer.
             render_threads: CPU threads that draw one picture.
+            plain: Offer no blueprints of our own and let texture calls change nothing, as on CARLA servers on which
+                they fail.
         """
+        self.plain = plain
         self.stream_port = stream_port
         self.generated: MapBundle | None = None
         self.traffic_managers: dict[int, str] = {}

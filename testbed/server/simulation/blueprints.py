@@ -30,6 +30,9 @@ SENSOR_TYPE: dict[str, int] = {
 }
 """Stream payload type ids of CARLA 0.9.16; lane invasion has none because the client computes it."""
 
+OWN = frozenset({"static.prop.decal", "static.prop.trafficsign", "static.prop.occluder"})
+"""Blueprints that no other CARLA server offers."""
+
 PROPS: tuple[str, ...] = (
     "static.prop.trafficcone01", "static.prop.trafficcone02", "static.prop.constructioncone",
     "static.prop.streetbarrier", "static.prop.chainbarrier", "static.prop.box01", "static.prop.bin",

@@ -89,6 +89,8 @@ def apply_float_color_texture_to_objects(server: Server, names: object, paramete
 
 def _paint(server: Server, names: object, pixels: NDArray[np.float32]) -> None:
     wanted = [text(name) for name in sequence(names, None, "object names")]
+    if server.plain:
+        return
     server.studio.paint(wanted, pixels.astype(np.float32))
 
 

@@ -1,0 +1,253 @@
+"""Draws another paint onto a vehicle in a picture: its mesh is laid over it, and every part of a pixel finds its texel.
+
+The mesh hides itself (glass, wheels, the far side); what else stands before it the depth camera tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.client.composite import Light, repainted
+from testbed.client.filtering import TRILINEAR, Rectangle, Texture
+from testbed.client.known import Body, body, dressed
+from testbed.client.place import VehiclePlace
+from testbed.client.sunlight import highlight, light_of
+from testbed.client.view import NEAR_M, View, rotation
+from testbed.core.types import Pose, Skin
+
+SAMPLES = 3
+"""Samples per pixel in each direction."""
+
+CLEARANCE_M = 0.20
+"""What stands this much before the body hides it; less is the body itself."""
+
+
+SKY_M = 900.0
+"""What a depth camera sees beyond this is the sky."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What the samples of a window of a picture see of a body, nearest first where several things lie on one ray.
+
+    Attributes:
+        window: (row0, row1, column0, column1) in pixels.
+        at: Index of every sample that sees it, row-major over (rows * SAMPLES, columns * SAMPLES).
+        depth_m: Distance along the camera's axis.
+        normal: Unit normal of the surface in the world, shape (n, 3), towards the camera.
+        sight: Unit line of sight in the world, shape (n, 3), from the camera.
+        uv: Place in the paint atlas, shape (n, 2); NaN where there is no paint.
+        half_uv: Half of what a sample covers of the atlas, shape (n, 2).
+    """
+
+    window: tuple[int, int, int, int]
+    at: NDArray[np.intp]
+    depth_m: NDArray[np.float64]
+    normal: NDArray[np.float64]
+    sight: NDArray[np.float64]
+    uv: NDArray[np.float64]
+    half_uv: NDArray[np.float64]
+
+
+def look_at_body(view: View, mesh: Body, pose: Pose) -> Samples | None:
+    """Return what a picture's samples see of a body, None when it is out of view.
+
+    Screen positions, and the inverse of depth times anything that is linear on a triangle, are linear in the picture
+    (Heckbert, "Survey of texture mapping", 1986).
+    """
+    world = mesh.triangles_m @ rotation(pose).T + np.array(pose[:3])
+    camera = view.to_camera(world.reshape(-1, 3)).reshape(-1, 3, 3)
+    ahead = (camera[..., 0] > NEAR_M).all(axis=1)
+    if not ahead.any():
+        return None
+    camera, uv, normals = camera[ahead], mesh.uv[ahead], mesh.normals[ahead] @ rotation(pose).T
+    corners = view.pixels(camera.reshape(-1, 3)).reshape(-1, 3, 2)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    row0, column0 = max(int(low[:, 1].min()), 0), max(int(low[:, 0].min()), 0)
+    row1 = min(int(np.ceil(high[:, 1].max())), view.height_px)
+    column1 = min(int(np.ceil(high[:, 0].max())), view.width_px)
+    if row0 >= row1 or column0 >= column1:
+        return None
+    fine = (corners - (column0, row0)) * SAMPLES - 0.5
+    rows, columns = (row1 - row0) * SAMPLES, (column1 - column0) * SAMPLES
+    triangle, x, y = _candidates(fine, rows, columns)
+    weights, gradients = _barycentric(fine, triangle, x, y)
+    inside = (weights >= 0.0).all(axis=1)
+    triangle, x, y, weights, gradients = triangle[inside], x[inside], y[inside], weights[inside], gradients[inside]
+    if not len(triangle):
+        return None
+    inverse = 1.0 / camera[triangle, :, 0]
+    nearness = (weights * inverse).sum(axis=1)
+    at = y * columns + x
+    order = np.lexsort((nearness, at))
+    last = np.append(at[order][1:] != at[order][:-1], True)
+    won = order[last]
+    triangle, weights, gradients, inverse = triangle[won], weights[won], gradients[won], inverse[won]
+    depth = 1.0 / nearness[won]
+    over = uv[triangle] * inverse[..., None]
+    place = (weights[..., None] * over).sum(axis=1) * depth[:, None]
+    # d(uv) = (d(uv / z) - uv d(1 / z)) z, along both axes of the picture
+    slope = (
+        np.einsum("nkd,nkc->ndc", gradients, over)
+        - place[:, None, :] * np.einsum("nkd,nk->nd", gradients, inverse)[..., None]
+    )
+    half = 0.5 * np.abs(slope).sum(axis=1) * depth[:, None]
+    normal = (weights[..., None] * inverse[..., None] * normals[triangle]).sum(axis=1)
+    column, row = (x[won] + 0.5) / SAMPLES + column0, (y[won] + 0.5) / SAMPLES + row0
+    across, up = (column - view.width_px / 2.0) / view.focal_px, (view.height_px / 2.0 - row) / view.focal_px
+    sight = np.stack([np.ones_like(across), across, up], axis=1) @ rotation(view.pose).T
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    normal *= np.where((normal * sight).sum(axis=1, keepdims=True) > 0.0, -1.0, 1.0)
+    sight /= np.linalg.norm(sight, axis=1, keepdims=True)
+    return Samples((row0, row1, column0, column1), at[won], depth, normal, sight, place, half)
+
+
+def _candidates(
+    corners: NDArray[np.float64], rows: int, columns: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return (triangle, x, y) of every sample in the bounding box of every triangle."""
+    low = np.maximum(np.ceil(corners.min(axis=1)), 0).astype(np.intp)
+    high = np.minimum(np.floor(corners.max(axis=1)), (columns - 1, rows - 1)).astype(np.intp)
+    size = np.maximum(high - low + 1, 0)
+    count = size[:, 0] * size[:, 1]
+    triangle = np.repeat(np.arange(len(corners)), count)
+    number = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    wide = np.maximum(size[triangle, 0], 1)
+    return triangle, low[triangle, 0] + number % wide, low[triangle, 1] + number // wide
+
+
+def _barycentric(
+    corners: NDArray[np.float64], triangle: NDArray[np.intp], x: NDArray[np.intp], y: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weights (n, 3) of the corners at samples, and their gradients (n, 3, 2) per sample step."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    area = np.where(np.abs(area) < 1e-12, np.inf, area)
+    per_x = np.stack([b[:, 1] - c[:, 1], c[:, 1] - a[:, 1], a[:, 1] - b[:, 1]], axis=1) / area[:, None]
+    per_y = np.stack([c[:, 0] - b[:, 0], a[:, 0] - c[:, 0], b[:, 0] - a[:, 0]], axis=1) / area[:, None]
+    first = corners[triangle, 0]
+    dx, dy = (x - first[:, 0])[:, None], (y - first[:, 1])[:, None]
+    weights = np.array([1.0, 0.0, 0.0]) + per_x[triangle] * dx + per_y[triangle] * dy
+    # a triangle without area covers nothing
+    weights = np.where(np.isfinite(area)[triangle, None], weights, -1.0)
+    return weights, np.stack([per_x[triangle], per_y[triangle]], axis=2)
+
+
+class SkinLayer:
+    """Paint on a vehicle's body."""
+
+    def __init__(self, skin: Skin, place: VehiclePlace, weather: Any, *, crisp: bool = False) -> None:
+        """Prepare old and new paint for a weather (``carla.WeatherParameters``); ``crisp`` pictures have hard edges.
+
+        Raises:
+            ServerError: If the vehicle's mesh is not known.
+        """
+        self._place = place
+        self._crisp = crisp
+        self._light = light_of(weather)
+        self._mesh = body(place.type_id, place.colour)
+        self._old = Texture(self._mesh.atlas)
+        self._new = Texture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
+
+    def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Draw it: ``I + L (new - old)``, with L from each pixel's own paint."""
+        shown = np.zeros(depth_m.shape, dtype=np.bool_)
+        seen = look_at_body(view, self._mesh, self._place.pose())
+        if seen is None:
+            return shown
+        row0, row1, column0, column1 = seen.window
+        rows, columns = row1 - row0, column1 - column0
+        window = (slice(row0, row1), slice(column0, column1))
+        before = depth_m[window].repeat(SAMPLES, axis=0).repeat(SAMPLES, axis=1).ravel()[seen.at]
+        kept = np.isfinite(seen.uv[:, 0]) & (seen.depth_m <= before + CLEARANCE_M)
+        rectangle = self._footprints(seen.uv[kept], seen.half_uv[kept])
+        values = np.zeros((rows * SAMPLES * columns * SAMPLES, 10))
+        at = seen.at[kept]
+        values[at, :3], values[at, 3:6] = self._old.mean(rectangle), self._new.mean(rectangle)
+        values[at, 6] = 1.0
+        normal, sight = seen.normal[kept], seen.sight[kept]
+        sun = highlight(self._light, normal, sight, self._mesh.shininess)
+        values[at, 7:] = mirrored(normal, sight, self._mesh.gloss, sun, *surroundings(light, depth_m))
+        grid = values.reshape(rows, SAMPLES, columns, SAMPLES, 10)
+        means = grid.mean(axis=(1, 3))
+        if self._crisp:
+            # what the middle of a pixel shows, the pixel shows
+            middle = grid[:, SAMPLES // 2, :, SAMPLES // 2, 6:7]
+            means = means / np.maximum(means[..., 6:7], 1e-6) * middle
+        old, new, share = means[..., :3], means[..., 3:6], means[..., 6]
+        if (share > 0.0).any():
+            shine = means[..., 7:] / np.maximum(share, 1e-6)[..., None]
+            on_body = body_light(np.maximum(light[window] - shine, 0.0), old, share)
+            light[window] = repainted(light[window], on_body, old, new, share, self._crisp)
+        shown[window] = share >= 0.5
+        return shown
+
+    def _footprints(self, uv: NDArray[np.float64], half: NDArray[np.float64]) -> Rectangle:
+        """Return what a pixel around each sample covers of the atlas."""
+        half = half * (SAMPLES * TRILINEAR)
+        if self._crisp:
+            # the embedded renderer looks twice, so that no footprint is more than twice as long as wide
+            half = np.maximum(half, half.max(axis=1, keepdims=True) / 2.0)
+        low, high = np.clip(uv - half, 0.0, 1.0), np.clip(uv + half, 0.0, 1.0)
+        return low[:, 0], low[:, 1], high[:, 0], high[:, 1]
+
+
+def mirrored(
+    normal: NDArray[np.float64],
+    sight: NDArray[np.float64],
+    gloss: float,
+    sun: NDArray[np.float64],
+    sky: NDArray[np.float64],
+    ground: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the light that paint mirrors, shape (n, 3): Schlick's approximation for a clear coat (1994).
+
+    Args:
+        normal: Unit normals towards the camera, shape (n, 3).
+        sight: Unit lines of sight from the camera, shape (n, 3).
+        gloss: How much of what a clear coat mirrors the paint mirrors.
+        sun: Highlight of the sun, shape (n, 3).
+        sky: Light that comes from above, shape (3,).
+        ground: Light that comes from below, shape (3,).
+    """
+    facing = np.clip(-(normal * sight).sum(axis=1), 0.02, 1.0)
+    share = gloss * (0.04 + 0.96 * (1.0 - facing) ** 5)
+    upwards = sight[:, 2] + 2.0 * facing * normal[:, 2] > 0.0
+    return np.asarray(share[:, None] * (sun + np.where(upwards[:, None], sky, ground)))
+
+
+def surroundings(light: Light, depth_m: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean light of the sky and of the ground in a picture, shape (3,) each; all of it where one is missing.
+
+    Args:
+        light: Picture.
+        depth_m: What the depth camera saw.
+    """
+    sky, low = depth_m > SKY_M, np.arange(len(depth_m)) >= 0.6 * len(depth_m)
+    ground = ~sky & low[:, None]
+    overall = light.mean(axis=(0, 1))
+    above, below = (light[part].mean(axis=0) if part.any() else overall for part in (sky, ground))
+    return np.asarray(above), np.asarray(below)
+
+
+def body_light(light: Light, old: Light, share: NDArray[np.float64]) -> Light:
+    """Return the light on a painted body, shape (rows, columns, 3): each pixel's light over its paint's albedo.
+
+    Pixels at the border, which show other things, too, take the light of the nearest one that does not.
+
+    Args:
+        light: Window of a picture, without what the paint mirrors.
+        old: Albedo of the vehicle's own paint in it, weighted with ``share``.
+        share: How much of every pixel shows paint.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    whole = share > 0.95 if (share > 0.95).any() else share >= float(share.max())
+    albedo = old / np.maximum(share, 1e-6)[..., None]
+    ratio = light / np.maximum(albedo, 0.01)
+    nearest = distance_transform_edt(~whole, return_distances=False, return_indices=True)
+    return np.asarray(ratio[nearest[0], nearest[1]])
