@@ -57,6 +57,7 @@ LIGHTS: dict[tuple[str, str], Weather] = {
 DISTANCES_M = (6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0)
 YAWS_DEG = tuple(float(yaw) for yaw in range(0, 360, 30))
 HEIGHTS_M = (CAMERA_Z_M, 2.4)
+BROADSIDE_SHARE = 1.0 / 3.0
 FOLLOWING_M = tuple(float(gap) for gap in range(8, 53, 4))
 
 
@@ -264,28 +265,31 @@ def as_bytes(pictures: Tensor) -> NDArray[np.uint8]:
 
 
 def training_looks(count: int, rng: np.random.Generator, *, road_share: float) -> Iterator[Look]:
-    """Yield looks drawn at random: distances from 5 to 60 m, any yaw in free views, the weathers of the data sets."""
+    """Yield looks drawn at random: distances from 5 to 60 m, the weathers of the data sets.
+
+    Args:
+        count: How many.
+        rng: Source of chance.
+        road_share: Share that a driver's camera sees in its own lane: two thirds from behind, one third broadside. The
+            others show the vehicle at any angle, some from a higher camera.
+    """
     from testbed.dataset.weather import sample_weather
 
     for _ in range(count):
         road = bool(rng.random() < road_share)
+        broadside = bool(rng.random() < BROADSIDE_SHARE)
         # Even in the logarithm: the vehicle's size in the picture matters, not the metres.
         distance_m = float(np.exp(rng.uniform(math.log(5.0), math.log(60.0))))
         height_m, pitch_deg = CAMERA_Z_M, CAMERA_PITCH_DEG + float(rng.normal(0.0, 0.3))
         if not road and rng.random() < 0.4:
             height_m = float(rng.uniform(1.2, 4.0))
             pitch_deg = looking_down_deg(height_m, distance_m)
-        yield Look(
-            distance_m,
-            float(rng.normal(0.0, 2.0)) if road else float(rng.uniform(0.0, 360.0)),
-            height_m,
-            pitch_deg,
-            float(np.clip(rng.normal(0.0, 0.2), -0.6, 0.6)),
-            "drawn",
-            "drawn",
-            sample_weather(rng),
-            road,
-        )
+        yaw_deg = float(rng.uniform(0.0, 360.0))
+        if road:
+            side = 90.0 if yaw_deg < 180.0 else -90.0
+            yaw_deg = side + float(rng.normal(0.0, 6.0)) if broadside else float(rng.normal(0.0, 2.0))
+        aside_m = float(np.clip(rng.normal(0.0, 0.4), -1.4, 1.4))
+        yield Look(distance_m, yaw_deg, height_m, pitch_deg, aside_m, "drawn", "drawn", sample_weather(rng), road)
 
 
 def looking_down_deg(height_m: float, distance_m: float) -> float:
@@ -318,11 +322,20 @@ def free_grid(
     ]
 
 
-def following_grid(distances_m: Sequence[float] = FOLLOWING_M, repeats: int = 3) -> list[Look]:
-    """Return what a following car sees: every distance and light, ``repeats`` places on the road each."""
+def following_grid(
+    distances_m: Sequence[float] = FOLLOWING_M, yaws_deg: Sequence[float] = (0.0,), repeats: int = 3
+) -> list[Look]:
+    """Return what a driver sees in its own lane: every distance, yaw and light, ``repeats`` places on the road each.
+
+    Args:
+        distances_m: Distances.
+        yaws_deg: 0 for a car that drives ahead, 90 and 270 for one that stands across the lane.
+        repeats: Places.
+    """
     return [
-        Look(distance_m, 0.0, CAMERA_Z_M, CAMERA_PITCH_DEG, 0.0, weather, time, _turned(sky, 3 * number + k), True)
+        Look(distance_m, yaw_deg, CAMERA_Z_M, CAMERA_PITCH_DEG, 0.0, weather, time, _turned(sky, 3 * number + k), True)
         for distance_m in distances_m
+        for yaw_deg in yaws_deg
         for number, ((weather, time), sky) in enumerate(LIGHTS.items())
         for k in range(repeats)
     ]
