@@ -173,6 +173,7 @@ def _marked(show: Any) -> dict[str, Any]:
         "end_s": show.end_s,
         "others": show.others,
         "attacked": show.attacked,
+        "limited": show.limited,
     }
 
 

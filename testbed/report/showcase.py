@@ -21,8 +21,8 @@ from testbed.core.types import Decision, Step
 from testbed.judge import JudgeLimits, box_iou, expert_steering
 from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart, value_chart
 from testbed.report.gather import BENIGN, Episode, RunView, Track, world_of
-from testbed.report.measures import badness
-from testbed.report.topic import Chart, topic_of
+from testbed.report.measures import badness, least_gaps_m
+from testbed.report.topic import Chart, Topic, topic_of
 from testbed.store import TraceReader, write_video
 
 VIDEO_FPS = 10.0
@@ -67,6 +67,7 @@ class Showcase:
     end_s: float
     others: bool
     attacked: bool
+    limited: bool
 
 
 def kind_of(view: RunView, condition: str) -> str:
@@ -125,7 +126,7 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
         else f"its only drive under {chosen.plan.condition}"
     )
     band_s = patch_s if "offset" in kinds else shown_s
-    clips = tuple(_clip(view, episode, band_s, videos) for episode in drives)
+    clips = tuple(_clip(view, episode, band_s, videos, topic) for episode in drives)
     end_s = max((float(e.track.t_s[-1]) for e in same if e.track is not None), default=0.0)
     # the still picture a reader sees first: just before the artefact, where the videos begin to differ
     start_s = 0.0
@@ -144,6 +145,7 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
         round(end_s, 2),
         len(same) > len(clips),
         shown_s is not None,
+        "speed" in kinds and track is not None and not bool(np.isnan(track.limit_mps).all()),
     )
 
 
@@ -178,21 +180,30 @@ def _chart(view: RunView, kind: Chart, agent: str, same: Sequence[Episode], chos
     )
 
 
-def outcome_words(episode: Episode) -> str:
-    """Return what came of a drive in a few words."""
+def outcome_words(episode: Episode, topic: Topic | None = None) -> str:
+    """Return what came of a drive in a few words, with the number that its topic is about."""
     kinds = list(dict.fromkeys(e.kind.replace("_", " ") for e in episode.record.events))
-    offset = episode.number("lane.max_offset_m")
+    offset, track = episode.number("lane.max_offset_m"), episode.track
     side = f"at most {offset:.2f} m off the lane centre" if offset is not None else ""
+    if topic is not None and topic.chart == "gap":
+        gaps = least_gaps_m([episode])
+        side = f"smallest gap {gaps[0]:.1f} m" if gaps else "no vehicle ahead"
+    elif topic is not None and topic.chart == "speed" and track is not None:
+        over = 3.6 * badness(episode, topic)
+        side = f"at most {over:+.0f} km/h against the limit" if topic.kind == "speed_limit" else ""
+        if not side and track.line_s is not None:
+            side = f"{over:.0f} km/h at the line"
     return f"{', '.join(kinds) if kinds else 'nothing went wrong'}; {side}".rstrip("; ")
 
 
-def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool) -> Clip:
+def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool, topic: Topic) -> Clip:
     key = episode.plan.key
     path = view.folder.file_of(key, episode.record.trace)
     assert path is not None, "an episode with a track has a trace"
     steps = TraceReader(path).steps()
     source, size = _video(view, episode, path) if videos else ("", (320, 160))
     kind = kind_of(view, episode.plan.condition)
+    said = outcome_words(episode, topic)
     name = {"benign": "benign", "control": f"control: {episode.plan.condition}"}.get(kind, episode.plan.condition)
     strips = strip_chart(
         _strips(steps),
@@ -200,9 +211,7 @@ def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, 
         f"What {episode.plan.agent} answered, {name}",
         patch_s if kind != "benign" else None,
     )
-    return Clip(
-        episode.plan.condition, kind, name, source, _telemetry(steps, size), strips, outcome_words(episode), size
-    )
+    return Clip(episode.plan.condition, kind, name, source, _telemetry(steps, size), strips, said, size)
 
 
 def _video(view: RunView, episode: Episode, trace: Path) -> tuple[str, tuple[int, int]]:
