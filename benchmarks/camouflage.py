@@ -1,0 +1,70 @@
+"""Vehicle camouflage: how well the attacked detector still finds the car, and who drives into it.
+
+On images: AP50 over a part of the view grid (three distances, eight sides, every light), original, plain and random
+paint beside the attack, and in how many views a car that was found no longer is. On the road: every condition of the
+scenarios with the same seeds as in ``testbed run``; a line says in how many episodes the ego hit a vehicle.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import adversaries
+from adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
+from adversaries.camouflage.subject import vehicle_subject
+from adversaries.camouflage.surrogate import load_victim
+from adversaries.camouflage.views import Yard, free_grid, photographs
+from testbed.core.records import EpisodePlan
+from testbed.core.types import Skin
+from testbed.episode import EpisodeRunner
+from testbed.scenario.loader import load_scenario
+from testbed.stats import wilson
+
+ATTACK, CONTROLS = "rauca_model3", ("plain_camouflage", "random_camouflage")
+SCENARIOS = ("rauca_broadside", "rauca_parked", "rauca_lead_vehicle")
+
+
+def look() -> None:
+    """Measure on images and print."""
+    manifest = adversaries.load(ATTACK).manifest
+    facts = manifest.settings
+    print(f"{ATTACK}: made in {facts['seconds']} s, {facts['steps']} steps of {facts['batch']} pictures")
+    subject, victim = vehicle_subject("vehicle.tesla.model3"), load_victim()
+    textures = {ORIGINAL: subject.original}
+    for name in (*CONTROLS, ATTACK):
+        skin = adversaries.load(name).payload()
+        assert isinstance(skin, Skin)
+        textures[name] = skin.rgb
+    looks = free_grid((8.0, 15.0, 30.0), tuple(float(yaw) for yaw in range(0, 360, 45)), (1.45,))
+    views = photographs([Yard(subject, "highway"), Yard(subject, "rural")], looks, 1)
+    print(table(measure(views, textures, detector_answers(victim), threshold=victim.threshold)))
+
+
+def drive(agents: Sequence[str], seeds: int) -> None:
+    """Drive and print."""
+    print(f"{'scenario':20} {'agent':8} {'condition':11} {'hit a vehicle':>14} {'interval':>13} {'m/s':>6}")
+    with EpisodeRunner() as runner, tempfile.TemporaryDirectory() as folder:
+        for name in SCENARIOS:
+            scenario = load_scenario(name).content
+            chosen = range(scenario.seeds.first, scenario.seeds.first + seeds)
+            for agent in agents:
+                for condition in ("benign", *scenario.injections()):
+                    speeds = []
+                    for seed in chosen:
+                        plan = EpisodePlan(
+                            scenario=name, scene=scenario.dump(), agent=agent, condition=condition, seed=seed
+                        )
+                        scores = runner.run(plan, Path(folder)).scores
+                        if scores["collision_vehicle.count"]:
+                            speeds.append(float(scores["collision.worst_mps"] or 0.0))
+                    interval = wilson(len(speeds), seeds)
+                    fast = f"{np.mean(speeds):6.1f}" if speeds else "     -"
+                    print(
+                        f"{name:20} {agent:8} {condition:11} {len(speeds):>10}/{seeds:<3} "
+                        f"[{interval.low:.2f}, {interval.high:.2f}] {fast}",
+                        flush=True,
+                    )
