@@ -41,11 +41,13 @@ class Sizes:
         tsr: Sign crops.
         alc: Views of the road.
         vd: Views of a vehicle.
+        starts: How often the search for a shadow may start anew, five in its publication.
     """
 
     tsr: int = 5 * SIGN_CLASSES
     alc: int = 400
     vd: int = 320
+    starts: int = 5
 
     @classmethod
     def of(cls, count: int) -> Sizes:
@@ -53,7 +55,7 @@ class Sizes:
         return cls(count, count, count)
 
 
-QUICK = Sizes(SIGN_CLASSES, 60, 60)
+QUICK = Sizes(SIGN_CLASSES, 60, 60, starts=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Evaluation:
                 row.against_defences,
                 folder=request.out / "shadows",
                 seed=request.seed,
+                starts=request.sizes.starts,
                 say=self._say,
             )
         scenario = load_scenario(SCENARIOS[kind])

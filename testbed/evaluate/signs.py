@@ -58,6 +58,7 @@ class ShadowedSigns:
         defences: Its input defences, as in an agent file.
         folder: Where shadows are kept.
         seed: Seed of the search.
+        starts: How often the search may start anew for one sign.
         say: Told about progress.
     """
 
@@ -73,6 +74,7 @@ class ShadowedSigns:
         *,
         folder: Path,
         seed: int = 0,
+        starts: int = 5,
         say: Callable[[str], None] = print,
     ) -> None:
         """Search nothing yet; check that the model exists.
@@ -81,7 +83,7 @@ class ShadowedSigns:
             WeightsError: The weights of the model are missing.
         """
         self._held_out, self._net, self._defences = held_out, net, [dict(one) for one in defences]
-        self._folder, self._seed, self._say = folder, seed, say
+        self._folder, self._seed, self._starts, self._say = folder, seed, starts, say
         self._weights = _weights(net)
 
     @property
@@ -102,7 +104,7 @@ class ShadowedSigns:
             "net": self._net,
             "weights": self._weights,
             "defences": self._defences,
-            "swarm": asdict(SwarmSettings()),
+            "swarm": asdict(SwarmSettings(starts=self._starts)),
             "light_left": LIGHT_LEFT,
             "min_lightness": MIN_LIGHTNESS,
             "seed": self._seed,
@@ -135,7 +137,7 @@ class ShadowedSigns:
             return [(verdict, polygon) for verdict, polygon in stored]
         except (OSError, ValueError, KeyError, TypeError):
             pass
-        from adversaries.shadow import attack_crops
+        from adversaries.shadow import SwarmSettings, attack_crops
         from agents import defences
 
         benign = self._held_out.pictures(BENIGN)
@@ -153,6 +155,7 @@ class ShadowedSigns:
             [picture.crop for picture in benign if picture.crop is not None],
             [int(picture.truth) for picture in benign],
             asked,
+            settings=SwarmSettings(starts=self._starts),
             seed=self._seed,
             on_done=on_done,
         )

@@ -102,6 +102,25 @@ def test_a_row_s_agent_file_is_an_agent(done: tuple[Path, list[str]]) -> None:
     assert {agents.card(str(path)).kind for path in paths} == {"dnn"}
 
 
+@pytest.mark.slow
+def test_shadows_are_searched_once_and_shown_to_every_victim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [row for row in tables.table_iii() if row.task == "tsr" and row.against == "yolov5_cls"]
+    monkeypatch.setattr(run, "rows", lambda names, adaptive: chosen)
+    result = evaluate(Request(("III",), tmp_path, Sizes(43, 20, 20, starts=1)), lambda line: None)
+    first, *v2lms = result.tables["III"]
+    assert [line.name for line in v2lms] == ["solo V²LMs", "tandem V²LM"]
+    (path,) = (tmp_path / "shadows").glob("*.json")
+    verdicts = [verdict for verdict, _ in json.loads(path.read_text())["shadows"]]
+    assert len(verdicts) == 43 and set(verdicts) <= {"success", "failure", "dark", "misread"}
+    # the model that was asked loses exactly the signs that the search says it loses
+    assert first.attack.loss.success.k == verdicts.count("success") >= 5
+    assert first.attack.loss.success.n == verdicts.count("success") + verdicts.count("failure")
+    bright = len(verdicts) - verdicts.count("dark")
+    assert {line.attack.score.accuracy.n for line in result.tables["III"]} == {bright}
+    for line in v2lms:
+        assert line.attack.loss.success.k <= first.attack.loss.success.k, "shadows are made for another model"
+
+
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = Request(("V",), tmp_path / "out", Sizes.of(20))
     with pytest.raises(UsageError, match="unknown table 'IV'.*I, III, V"):
