@@ -1,0 +1,82 @@
+"""The third-party package of docs/extending.md, written to disk, registered by entry points, held to the contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"^```(?:python|toml)\n# ([\w./]+)\n(.*?)^```$", DOCUMENT, flags=re.DOTALL | re.MULTILINE))
+SCENARIO = re.search(r"^```yaml\n(.*?)^```$", DOCUMENT, flags=re.DOTALL | re.MULTILINE)[1]  # type: ignore[index]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as an installer would leave it: the package, and a dist-info with its entry points."""
+    folder = tmp_path_factory.mktemp("site")
+    for name, text in BLOCKS.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "thirdparty" / "__init__.py").touch()
+    project = tomllib.loads(BLOCKS["pyproject.toml"])["project"]
+    info = folder / f"{project['name']}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    )
+    (info / "entry_points.txt").write_text(points)
+    (folder / "bars.json").write_text(json.dumps({"count": 6, "added": 0.5}), encoding="utf-8")
+    (folder / "stripes.yaml").write_text(SCENARIO, encoding="utf-8")
+    return folder
+
+
+def call(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the package's folder with the package on its path."""
+    environment = {**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=package, env=environment, capture_output=True, text=True, timeout=900
+    )
+
+
+def test_both_are_complete_in_less_than_sixty_lines() -> None:
+    for name in ("thirdparty/edge.py", "thirdparty/stripes.py"):
+        assert 20 < len([line for line in BLOCKS[name].splitlines() if line.strip()]) < 60, name
+
+
+def test_the_command_line_knows_them(package: Path) -> None:
+    checked = call(package, "-m", "testbed", "validate", "stripes.yaml")
+    assert checked.returncode == 0 and "6 episodes" in checked.stdout, checked.stderr
+    made = call(package, "-m", "testbed", "attack", "stripes", "drp_highway", "--count", "9", "--out", "made")
+    assert made.returncode == 0, made.stderr
+    assert json.loads((package / "made" / "stripes_drp_highway.json").read_text())["count"] == 9
+    (package / "bars2.json").write_text("{}")
+    (package / "bad.yaml").write_text(SCENARIO.replace("bars.json", "bars2.json"))
+    bad = call(package, "-m", "testbed", "validate", "bad.yaml")
+    assert bad.returncode == 2 and "bars2.json: no stripes can be read" in bad.stderr
+
+
+@pytest.mark.slow
+def test_they_pass_the_contract_suite(package: Path) -> None:
+    done = call(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_thirdparty.py")
+    assert done.returncode == 0 and "10 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_they_drive(package: Path) -> None:
+    done = call(package, "-m", "testbed", "run", "stripes.yaml", "--seeds", "1", "--jobs", "1", "--out", "report")
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = [
+        json.loads(path.read_text()) for path in (package / "report").rglob("*.json") if '"plan"' in path.read_text()
+    ]
+    modes = {record["plan"]["condition"]: record["injection"] for record in records if "injection" in record}
+    assert modes == {"benign": {}, "bars": {"bars": "world"}}
