@@ -183,8 +183,9 @@ def brake_cause(history: History, *, end: int | None = None) -> Cause:
 def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> Cause:
     """Return why the ego drives faster than the sign commands.
 
-    The kinds are those of :func:`_reading`; ``late``: the right class took effect only after the grace time, and
-    ``misread``, too, when a later sign was taken for a higher limit.
+    The kinds are those of :func:`_reading`; ``late``: the right class took effect only after the grace time;
+    ``misread``, too, when it prevailed over another class only when slowing down in time took more than
+    ``limits.late_brake_mps2``, or when a later sign was taken for a higher limit.
 
     Args:
         history: Steps and answers so far.
@@ -193,39 +194,74 @@ def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> C
     """
     if sign is None:
         return _later_misread(history, -1.0) or Cause(CONTROL)
-    cause, right = _reading(history, sign.sign_id, sign.class_id)
+    reading = _reading(history, sign.sign_id, sign.class_id)
+    right = reading.right
     if right is None:
-        return cause
+        return reading.cause
     if right.decision.applied_t_s > passed_t_s + history.limits.speed_grace_s:
-        return Cause(LATE_SIGN, right.decision.frame, {**cause.detail, "latency_ms": round(latency_ms(right), 1)})
-    return _later_misread(history, passed_t_s) or cause
+        return reading.too_late()
+    limit_kmh = SPEED_LIMIT_KMH.get(sign.class_id)
+    if reading.before is not None and limit_kmh is not None:
+        step = next(
+            (step for step in history.steps if step.t_s >= right.decision.applied_t_s - 1e-9), history.steps[-1]
+        )
+        seen = step.truth.sign
+        left_m = seen.distance_m if seen is not None and seen.sign_id == sign.sign_id else 0.0
+        allowed_mps = limit_kmh / 3.6 + history.limits.speed_tolerance(limit_kmh / 3.6)
+        if (step.truth.ego.speed_mps**2 - allowed_mps**2) / (2.0 * max(left_m, 0.1)) > history.limits.late_brake_mps2:
+            return reading.before
+    return _later_misread(history, passed_t_s) or reading.cause
 
 
 def line_cause(history: History, line: LineTruth) -> Cause:
     """Return why the ego did not stop or give way at a sign's line.
 
     The kinds are those of :func:`_reading`; ``late``: when the right class took effect, stopping at the line took more
-    than ``limits.late_brake_mps2``. Nobody is asked about lights, so a red light has no perception error before it.
+    than ``limits.late_brake_mps2`` (``misread`` when it had to prevail over another class until then). Nobody is asked
+    about lights, so a red light has no perception error before it.
     """
     class_id = CLASS_OF_LINE.get(line.kind)
     if class_id is None:
         return Cause()
-    cause, right = _reading(history, line.sign_id, class_id)
-    if right is None:
-        return cause
+    reading = _reading(history, line.sign_id, class_id)
+    if reading.right is None:
+        return reading.cause
     for step in history.steps:
-        if step.t_s < right.decision.applied_t_s - 1e-9:
+        if step.t_s < reading.right.decision.applied_t_s - 1e-9:
             continue
         left_m = next((each.distance_m for each in step.truth.lines if each.sign_id == line.sign_id), math.inf)
         needed_mps2 = step.truth.ego.speed_mps**2 / (2.0 * max(left_m, 0.1))
         if needed_mps2 <= history.limits.late_brake_mps2:
-            return cause
+            return reading.cause
         break
-    return Cause(LATE_SIGN, right.decision.frame, {**cause.detail, "latency_ms": round(latency_ms(right), 1)})
+    return reading.too_late()
 
 
-def _reading(history: History, sign_id: str, class_id: int) -> tuple[Cause, Answer | None]:
-    """Return how a sign was read and, where it was read rightly, the first right answer.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a sign was read.
+
+    Attributes:
+        cause: What the answers were in the end.
+        right: The answer from which on the right class had most votes; None where it never had.
+        before: The misreading that prevailed until then, if any.
+    """
+
+    cause: Cause
+    right: Answer | None = None
+    before: Cause | None = None
+
+    def too_late(self) -> Cause:
+        """Return the cause when the right class prevailed too late."""
+        assert self.right is not None
+        if self.before is not None:
+            return self.before
+        detail: Detail = {**self.cause.detail, "latency_ms": round(latency_ms(self.right), 1)}
+        return Cause(LATE_SIGN, self.right.decision.frame, detail)
+
+
+def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
+    """Return how a sign was read.
 
     ``missed``: never answered; ``abstained``: asked but never answered with a class; ``misread``: the votes name
     another class; ``control``: read rightly, so that what follows is no error of perception. Votes weigh by confidence
@@ -235,22 +271,33 @@ def _reading(history: History, sign_id: str, class_id: int) -> tuple[Cause, Answ
     asked = [a for a in history.answers if a.truth.sign is not None and a.truth.sign.sign_id == sign_id]
     asked = [a for a in asked if a.decision.perception.sign is not None]
     if not asked:
-        return Cause(MISSED, None, {**detail, "perceived_class": None}), None
+        return _Reading(Cause(MISSED, None, {**detail, "perceived_class": None}))
     votes: dict[int, float] = {}
+    winners: list[tuple[Answer, int]] = []
     for answer in asked:
         said, sign = answer.decision.perception.sign, answer.truth.sign
         if said is not None and said.class_id is not None and sign is not None:
             x0, y0, x1, y1 = sign.box_px
             weight = float(said.confidence) * max((x1 - x0) * (y1 - y0), 1.0)
             votes[said.class_id] = votes.get(said.class_id, 0.0) + weight
-    if not votes:
-        return Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None}), None
-    perceived = max(votes, key=lambda class_id: votes[class_id])
-    detail |= {"perceived": SIGN_NAMES[perceived], "perceived_class": perceived, "answers": len(asked)}
-    first = _first_with_class(asked, perceived)
+            winners.append((answer, max(votes, key=lambda each: votes[each])))
+    if not winners:
+        return _Reading(Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None}))
+    detail["answers"] = len(asked)
+
+    def cause(kind: str, perceived: int) -> Cause:
+        first = _first_with_class(asked, perceived)
+        told: Detail = {**detail, "perceived": SIGN_NAMES[perceived], "perceived_class": perceived}
+        return Cause(kind, first.decision.frame, told)
+
+    perceived = winners[-1][1]
     if perceived != class_id:
-        return Cause(MISREAD, first.decision.frame, detail), None
-    return Cause(CONTROL, first.decision.frame, detail), first
+        return _Reading(cause(MISREAD, perceived))
+    wrong = [index for index, (_, winner) in enumerate(winners) if winner != class_id]
+    if not wrong:
+        return _Reading(cause(CONTROL, class_id), winners[0][0])
+    last = wrong[-1]
+    return _Reading(cause(CONTROL, class_id), winners[last + 1][0], cause(MISREAD, winners[last][1]))
 
 
 def _first_with_class(answers: Iterable[Answer], class_id: int) -> Answer:

@@ -156,6 +156,29 @@ def test_speed_limit_causes(synthetic: ModuleType) -> None:
     assert speeding(s, s.perception(sign=2), latency_ms=3000.0).events[0].cause == "late"
 
 
+def test_a_limit_that_is_read_rightly_only_at_the_sign_was_misread(synthetic: ModuleType) -> None:
+    s = synthetic
+
+    def drive(right_from: int) -> str:
+        """25 m/s past a 50 km/h sign in step 40; from a step on crops say 50, before that 80 km/h."""
+        steps, current = [], None
+        for i in range(90):
+            left_m = (40 - i) * 1.25
+            edge = 12.0 if i < right_from else 60.0
+            sign = SignTruth("s1", 2, left_m, (0.0, 0.0, edge, edge)) if 0.0 < left_m else None
+            if sign is not None and i % 2 == 0:
+                current = s.decision(i, s.perception(sign=5 if i < right_from else 2), 0.0)
+            passed = (SignTruth("s1", 2, left_m, BOX),) if i == 40 else ()
+            limit = 30.0 if i < 40 else 50 / 3.6
+            steps.append(s.step(i, decision=current, sign=sign, passed_signs=passed, speed_limit_mps=limit))
+        (event,) = s.judge(steps).events
+        return str(event.cause)
+
+    # from 25 to 15.9 m/s: 12.5 m before the sign it takes 14.9 m/s², 47.5 m before it 3.9 m/s²
+    assert drive(30) == "misread"
+    assert drive(2) == "control"
+
+
 def test_speed_within_tolerance_is_no_violation(synthetic: ModuleType) -> None:
     s = synthetic
     assert kinds(s.judge([s.step(i, speed_limit_mps=23.5) for i in range(60)])) == []
