@@ -16,6 +16,7 @@ from testbed.core.errors import UsageError
 __all__ = ["names", "train"]
 
 _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
+    "denoiser": ("agents.train.denoiser", "train", ()),
     "dnn-lane": ("agents.train.lanes", "train", ()),
     "dnn-tsr": ("agents.train.signs", "train", ()),
     "dnn-tsr-adversarial": ("agents.train.victims", "train", ("dnn-tsr-adversarial",)),
@@ -27,6 +28,7 @@ _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "row-anchor": ("agents.train.rows", "train", ()),
     "vit-small": ("agents.train.victims", "train", ("vit-small",)),
     "vit-small-adversarial": ("agents.train.victims", "train", ("vit-small-adversarial",)),
+    "vlm": ("agents.train.vlm", "train_all", ()),
     "vlm-base": ("agents.train.vlm", "train_base", ()),
     "vlm-solo-alc": ("agents.train.vlm", "train_adapter", ("alc",)),
     "vlm-solo-tsr": ("agents.train.vlm", "train_adapter", ("tsr",)),

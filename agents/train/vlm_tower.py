@@ -5,9 +5,8 @@ costs through a language model's answer loss, and whatever the mean token tells 
 once. The heads are thrown away afterwards; the tower is frozen from then on.
 
 Three stages: `warm_up` on procedural road pictures (`agents.train.warmup`); `learn_signs`, for which there are no
-procedural pictures, while those rehearse the other tasks; then all data sets together. All run on one thread and stop
-after a number of steps or minutes, whichever comes first; the learning rate follows a half cosine over whichever of
-the two is further along.
+procedural pictures, while those rehearse the other tasks; then all data sets together. All run on one thread for a
+fixed number of steps; the learning rate rises shortly, then follows half a cosine.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.ops import generalized_box_iou_loss
 
+from agents.train.common import mirrorable
 from agents.train.warmup import RoadPictures
 from agents.vlm import tower
 from agents.vlm.images import IMAGE_SIZE, WINDOWS, fit
@@ -43,6 +43,8 @@ SHARES = {"alc": 22, "vd": 16, "tsr": 26}
 """Pictures of each task in one step."""
 
 _ALC_SCALE = {"preview_offset_m": 0.3, "lateral_offset_m": 0.3, "heading_error_rad": 0.015, "curvature_1pm": 0.001}
+_MOST = 8.0
+"""Geometry beyond this many scales is sharp bends, which must not outweigh everything else."""
 _EGO_LINES = slice(1, 3)
 _ROWS = len(layout.LANE_ROWS_PX)
 _YAW_JITTER_RAD = 0.008
@@ -78,7 +80,8 @@ def alc_loss(output: Tensor, columns: Columns) -> Tensor:
     """Cross-entropy of the class, Huber losses of the lane's geometry and of the ego lines' columns."""
     loss = functional.cross_entropy(output[:, :3], columns["steering"].long())
     for index, (name, scale) in enumerate(_ALC_SCALE.items()):
-        loss = loss + functional.smooth_l1_loss(output[:, 3 + index], columns[name] / scale, beta=0.3)
+        wanted = (columns[name] / scale).clamp(-_MOST, _MOST)
+        loss = loss + functional.smooth_l1_loss(output[:, 3 + index], wanted, beta=0.3)
     wanted = (columns["lane_x_px"][:, _EGO_LINES].flatten(1) - layout.IMAGE_WIDTH_PX / 2) / 64.0
     known = wanted.abs() < 4  # also false where unknown
     lines = functional.smooth_l1_loss(output[:, 3 + len(_ALC_SCALE) :][known], wanted[known], beta=0.05)
@@ -190,6 +193,7 @@ class Pictures:
         self._rng = np.random.default_rng(seed)
         self._random = torch.Generator().manual_seed(seed)
         self.columns = {key: np.asarray(split.labels[key]) for key in self.KEPT[split.task]}
+        self._mirrorable = mirrorable(split)
         self._weights: NDArray[np.float64] | None = None
         if split.task == "tsr":
             counts = np.bincount(self.columns["class_id"], minlength=43)
@@ -210,7 +214,7 @@ class Pictures:
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
         if self.task == "tsr":
             return pixels, columns
-        half = torch.rand(count, generator=self._random) < 0.5
+        half = (torch.rand(count, generator=self._random) < 0.5) & torch.from_numpy(self._mirrorable[chosen])
         pixels, columns = mirror(self.task, pixels, columns, half)
         if self.task == "alc":
             turned = torch.rand(count, generator=self._random) < 0.5
@@ -260,16 +264,6 @@ class WarmupPictures:
         return mirror(self.task, self._pixels[chosen].float() / 255, picked, half)
 
 
-def clock(steps: int, minutes: float) -> Iterator[float]:
-    """Yield the fraction done, 0 up to below 1, until the steps or the minutes are used up."""
-    start = time.monotonic()
-    for step in range(steps):
-        done = max(step / steps, (time.monotonic() - start) / 60 / minutes)
-        if done >= 1:
-            return
-        yield done
-
-
 def rate(done: float, peak: float, warm: float = 0.03) -> float:
     """Return the learning rate at a fraction of the training: linear rise, then half a cosine to zero."""
     if done < warm:
@@ -282,13 +276,12 @@ def optimise(
     sources: dict[str, Any],
     *,
     steps: int,
-    minutes: float,
     peak: float,
     seed: int,
     shares: Mapping[str, int] = SHARES,
     check: Callable[[], object] | None = None,
-) -> int:
-    """Train in place on mixed batches of all sources; return the number of steps done."""
+) -> None:
+    """Train in place on mixed batches of all sources."""
     torch.manual_seed(seed)
     random = torch.Generator().manual_seed(seed)
     losses = {"alc": alc_loss, "vd": vd_loss}
@@ -298,8 +291,9 @@ def optimise(
         [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98)
     )
     model.train()
-    step, shown, start = 0, {task: 0.0 for task in sources}, time.monotonic()
-    for done in clock(steps, minutes):
+    shown, start = {task: 0.0 for task in sources}, time.monotonic()
+    for step in range(1, steps + 1):
+        done = (step - 1) / steps
         for group in optimiser.param_groups:
             group["lr"] = rate(done, peak)
         drawn = {task: source.draw(shares[task]) for task, source in sources.items()}
@@ -318,13 +312,11 @@ def optimise(
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimiser.step()
-        step += 1
         if step % 50 == 0:
             speed = step * first / (time.monotonic() - start)
             log.info("step %d %.0f%% %.0f/s %s", step, 100 * done, speed, {k: round(v, 3) for k, v in shown.items()})
         if check is not None and step % 500 == 0:
             log.info("held out: %s", check())
-    return step
 
 
 @torch.inference_mode()
@@ -369,34 +361,35 @@ def held_out(split: Split, limit: int | None = None) -> tuple[NDArray[np.uint8],
     return pixels, {key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in Pictures.KEPT[split.task]}
 
 
+def store(model: TowerWithHeads, path: Path) -> None:
+    """Write the weights of a finished stage, heads included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path)
+
+
 def restore(model: TowerWithHeads, path: Path) -> None:
-    """Load weights that `warm_up` wrote."""
+    """Load weights that `store` wrote."""
     model.load_state_dict(load_file(path))
 
 
-def warm_up(out: Path, *, steps: int = 6000, minutes: float = 60.0, seed: int = 1) -> dict[str, float]:
+def warm_up(out: Path, *, steps: int, seed: int = 1) -> dict[str, float]:
     """Train a new tower on procedural pictures and store it, with its heads, as ``warmup.safetensors`` in `out`."""
     torch.manual_seed(seed)
     model = TowerWithHeads()
     sources = {task: WarmupPictures(task, seed) for task in ("alc", "vd")}
-    done = optimise(model, sources, steps=steps, minutes=minutes, peak=2e-3, seed=seed, shares=WARM_SHARES)
-    figures: dict[str, float] = {"steps": done}
+    optimise(model, sources, steps=steps, peak=2e-3, seed=seed, shares=WARM_SHARES)
+    figures: dict[str, float] = {"steps": steps}
     fresh = RoadPictures(seed + 1000, IMAGE_SIZE)
     for task, (pixels, columns) in (("alc", fresh.lanes(512)), ("vd", fresh.vehicles(512))):
         figures |= evaluate(model, pixels.permute(0, 2, 3, 1).numpy(), columns, task)
-    out.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, out / "warmup.safetensors")
+    store(model, out / "warmup.safetensors")
     log.info("warm-up: %s", figures)
     return figures
 
 
-def learn_signs(
-    model: TowerWithHeads, split: Split, out: Path, *, steps: int = 2500, minutes: float = 20.0, seed: int = 1
-) -> int:
-    """Train on sign crops, mostly, and store the weights as ``signs.safetensors`` in `out`; return the steps done."""
+def learn_signs(model: TowerWithHeads, split: Split, out: Path, *, steps: int, seed: int = 1) -> None:
+    """Train on sign crops, mostly, and store the weights as ``signs.safetensors`` in `out`."""
     sources: dict[str, Any] = {task: WarmupPictures(task, seed + 1) for task in ("alc", "vd")}
     sources["tsr"] = Pictures(split, seed)
-    done = optimise(model, sources, steps=steps, minutes=minutes, peak=1.5e-3, seed=seed, shares=SIGN_SHARES)
-    out.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, out / "signs.safetensors")
-    return done
+    optimise(model, sources, steps=steps, peak=1.5e-3, seed=seed, shares=SIGN_SHARES)
+    store(model, out / "signs.safetensors")

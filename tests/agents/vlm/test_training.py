@@ -5,14 +5,19 @@ import logging
 import pytest
 import torch
 
-from agents.train import train, vlm, vlm_tower
+from agents import weights
+from agents.train import train, vlm, vlm_answers, vlm_figures, vlm_tower
+from agents.train.vlm_tokens import TASKS, Features
 from agents.train.warmup import RoadPictures
 from agents.vlm import cards, model
 from agents.vlm.reader import Reader
+from testbed.core.errors import UsageError
 from testbed.core.questions import FOCAL_PX, STEERING_CLASSES, steering_class
 from testbed.core.types import Steering
 
 from . import toy
+
+SHORT = vlm.Plan(warm_up=0, signs=0, tower=(1, 1), base=2, tandem=2, solo=2)
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +65,42 @@ def test_turning_left_moves_the_road_to_the_right() -> None:
     assert labels["lane_x_px"][0].isnan().all() and not labels["lane_x_px"][1].isnan().any()
 
 
-def test_the_schedule_ends_at_its_steps_and_its_minutes() -> None:
-    assert len(list(vlm_tower.clock(5, 1.0))) == 5
+def test_the_learning_rate_rises_shortly_and_falls_to_nothing() -> None:
     assert vlm_tower.rate(0.0, 1.0) < vlm_tower.rate(0.03, 1.0) == pytest.approx(1.0)
     assert vlm_tower.rate(0.999, 1.0) < 1e-3
 
 
 def test_every_stage_trains_and_hands_over_to_the_next(data, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO)
-    train("vlm-tower", data, out=tmp_path, warmup_steps=0, sign_steps=0, steps=2)
-    for name in ("vlm-base", "vlm-solo-vd", "vlm-tandem"):
+    train("vlm-tower", data, out=tmp_path, plan=SHORT)
+    train("vlm-base", data, out=tmp_path, plan=SHORT)
+    for name in ("vlm-solo-vd", "vlm-tandem"):
         train(name, data, out=tmp_path, steps=2, rounds=1)
     ready = model.load(cards.ADAPTERS["tandem"], tmp_path)
-    figures = vlm.evaluate(ready, data, "tandem", vlm.TASKS, limit=5)
+    found = vlm_figures.evaluate(ready, data, "tandem", TASKS, limit=5)
+    figures = found["figures"]
     assert figures["alc_accuracy"]["n"] == figures["tsr_accuracy"]["n"] == figures["vd_presence"]["n"] == 5
-    alone = vlm.evaluate(ready, data, "solo", ("vd",), limit=5)
-    assert set(alone) == {"vd_presence", "vd_macro_f1", "vd_mean_iou"}
+    assert found["per_map"]["highway"]["alc_accuracy"] == figures["alc_accuracy"]
+    alone = vlm_figures.evaluate(ready, data, "solo", ("vd",), limit=5)
+    assert set(alone["figures"]) == {"vd_presence", "vd_macro_f1", "vd_mean_iou"}
     assert Reader(ready).model.blueprint.image_size == (96, 256)
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_earlier_weights_and_repeats(data, tmp_path) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    for folder, origin in ((first, None), (second, first), (third, first)):
+        for name in ("vlm-tower", "vlm-base"):
+            train(name, data, out=folder, plan=SHORT, start_from=origin)
+    base = [weights.card(cards.BASE, folder) for folder in (first, second, third)]
+    assert "start" not in base[0] and base[1]["start"] == {cards.BASE: base[0]["sha256"]}
+    assert base[1]["sha256"] == base[2]["sha256"] != base[0]["sha256"]
+    assert base[1]["command"] == "python -m testbed train vlm --from DIR"
+
+
+def test_options_a_trainer_does_not_take_are_refused(data, tmp_path) -> None:
+    with pytest.raises(UsageError, match="takes no option 'start_from'"):
+        train("dnn-lane", data, out=tmp_path, start_from=tmp_path)
 
 
 def test_the_answer_loss_falls_on_a_handful_of_pictures() -> None:
@@ -86,9 +110,9 @@ def test_the_answer_loss_falls_on_a_handful_of_pictures() -> None:
     choice = torch.arange(8) % 2
     box = torch.where(choice[:, None] == 1, torch.full((8, 4), 0.3), float("nan"))
     tokens = torch.randn(8, small.blueprint.image_tokens, 320, generator=random).half()
-    rows = vlm.Features(tokens, choice, box)
+    rows = Features(tokens, choice, box)
     small.network.model.vision_tower.requires_grad_(False)
-    vlm.whiten_projector(small, {"vd": rows})
-    vlm.fit_answers(small, {"vd": rows}, {("vd",): 16}, steps=40, minutes=1, peak=5e-3, seed=0)
-    figures = vlm.quick_figures(small, Reader(small), {"vd": rows}, ("vd",))
+    vlm_answers.whiten_projector(small, {"vd": rows})
+    vlm_answers.fit_answers(small, {"vd": rows}, {("vd",): 16}, steps=40, peak=5e-3, seed=0)
+    figures = vlm_answers.quick_figures(small, Reader(small), {"vd": rows}, ("vd",))
     assert figures["vd"] == 1.0 and figures["iou"] > 0.7
