@@ -32,28 +32,10 @@ from testbed.stats import wilson
 
 
 def road_patch(options: argparse.Namespace) -> None:
-    """Drive with patches, random dirt and nothing on the road."""
-    scenario = load_scenario(options.scenario).content
-    first = scenario.seeds.first
-    print("agent      condition    left the lane in time     time to it   largest offset")
-    with EpisodeRunner() as runner, tempfile.TemporaryDirectory() as folder:
-        for agent in options.agents.split(","):
-            for condition in ("benign", *scenario.injections()):
-                scores = []
-                for seed in range(first, first + options.seeds):
-                    plan = EpisodePlan(
-                        scenario=scenario.name, scene=scenario.dump(), agent=agent, condition=condition, seed=seed
-                    )
-                    scores.append(runner.run(plan, Path(folder)).scores)
-                hits = [score for score in scores if score["window.success"]]
-                interval = wilson(len(hits), len(scores))
-                times = [float(score["window.time_to_threshold_s"] or 0.0) for score in hits]
-                offsets = [float(score["window.max_offset_m"] or 0.0) for score in scores]
-                print(
-                    f"{agent:10} {condition:10} {len(hits):3}/{len(scores)}  [{interval.low:.2f}, {interval.high:.2f}]"
-                    f"   {f'{np.mean(times):6.2f} s' if times else '       -'}   {np.mean(offsets):8.2f} m",
-                    flush=True,
-                )
+    """Drive with patches, their weaker relatives, random dirt and nothing on the road."""
+    from benchmarks.road_patches import drive_all
+
+    drive_all(options.agents.split(","), options.seeds)
 
 
 def shadow(options: argparse.Namespace) -> None:

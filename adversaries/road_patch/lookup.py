@@ -44,11 +44,9 @@ def lookup_matrix(twin: Rerenderer, pyramid: sparse.csr_matrix) -> sparse.csr_ma
         twin: Made for the picture.
         pyramid: ``pyramid_matrix`` of the texture's size.
     """
-    starts = np.append(twin._starts.numpy(), len(twin._indices))
-    reads = sparse.csr_matrix(
-        (twin._weights.numpy(), twin._indices.numpy(), starts), (len(starts) - 1, pyramid.shape[0])
-    )
-    return reads @ pyramid
+    texels, weights, starts = (part.numpy() for part in twin.reads)
+    ends = np.append(starts, len(texels))
+    return sparse.csr_matrix((weights, texels, ends), (len(starts), pyramid.shape[0])) @ pyramid
 
 
 class _Product(torch.autograd.Function):

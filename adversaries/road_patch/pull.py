@@ -108,11 +108,11 @@ def pull(
     """
     chosen = settings or PullSettings()
     rng = np.random.default_rng([seed, 0xD1])
-    cells = Cells(shape, _first_stains(shape, rng))
+    cells = Cells(shape, first_stains(shape, rng))
     asking = torch.zeros_like(cells.z, requires_grad=False)
     adam = torch.optim.Adam([cells.z], lr=chosen.rate)
     seeds = _seeds(seed)
-    rounds: list[list[_Picture]] = []
+    rounds: list[list[Picture]] = []
     curve: list[CurvePoint] = []
     best: tuple[float, Tensor] | None = None
     epochs, loss = 0, float("nan")
@@ -136,7 +136,7 @@ def pull(
         for _ in range(chosen.epochs_per_round):
             for group in adam.param_groups:
                 group["lr"] = chosen.rate * chosen.rate_decay ** (epochs / 100.0)
-            losses.append(_step(cells, adam, model, pool, side, chosen, rng))
+            losses.append(step(cells, adam, model, pool, side, chosen, rng))
             assert cells.z.grad is not None
             asking = 0.98 * asking - cells.z.grad
             epochs += 1
@@ -148,16 +148,16 @@ def pull(
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class Picture:
     """A view to take gradients from, and what the model makes of it without a patch."""
 
     view: View
     clean_m: float
 
 
-def _pictures(model: PreviewOffset, drives: list[Drive], painted: Tensor) -> list[_Picture]:
+def _pictures(model: PreviewOffset, drives: list[Drive], painted: Tensor) -> list[Picture]:
     clean = watch_with(model, torch.zeros_like(painted))
-    return [_Picture(moment.view, clean(moment.view)) for item in drives for moment in item.moments]
+    return [Picture(moment.view, clean(moment.view)) for item in drives for moment in item.moments]
 
 
 def first_seed(seed: int) -> int:
@@ -172,7 +172,7 @@ def _seeds(seed: int) -> Iterator[int]:
         following += 1
 
 
-def _first_stains(shape: PatchShape, rng: np.random.Generator) -> Tensor:
+def first_stains(shape: PatchShape, rng: np.random.Generator) -> Tensor:
     """Return faint dirt to start from, so that the result keeps looking like dirt where the model does not care."""
     field = noise((shape.rows, shape.columns), (16.0, 3.0), rng)
     return torch.from_numpy((0.25 + 0.15 * field).astype(np.float32))
@@ -198,15 +198,16 @@ def _forced(world: World, seed: int, watch: Callable[[View], float], side: int, 
     return drive(world, seed, watch, forced=((begin, side), (begin + held, 0), (begin + held + 0.3, side)))
 
 
-def _step(
+def step(
     cells: Cells,
     adam: torch.optim.Optimizer,
     model: PreviewOffset,
-    pool: list[_Picture],
+    pool: list[Picture],
     side: int,
     settings: PullSettings,
     rng: np.random.Generator,
 ) -> float:
+    """Take one gradient step on a random batch of pictures and return its loss."""
     chosen = rng.choice(len(pool), size=min(settings.batch, len(pool)), replace=False)
     stains = cells.stains()
     texels = cells.paint(stains)

@@ -16,6 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adversaries.manifest import Budget
+from testbed.core.errors import UsageError
+
+CELL_M = 0.12
+"""Side of a cell, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,19 @@ class PatchShape:
     grain_seed: int = 1
     lines_m: tuple[float, ...] = (-1.8, 1.8)
     line_width_m: float = 0.36
+
+    @classmethod
+    def for_lane(cls, lane_width_m: float, *, length_m: float = 36.0, width_m: float = 5.4) -> PatchShape:
+        """Return a patch of cells of 12 cm that leaves the lines of a lane of some width alone.
+
+        Raises:
+            UsageError: If there are fewer than 10 x 10 cells.
+        """
+        rows, columns = round(length_m / CELL_M), round(width_m / CELL_M)
+        if min(rows, columns) < 10:
+            raise UsageError(f"a patch of {length_m:g} m x {width_m:g} m is too small", hint="1.2 m and more each way")
+        half_m = lane_width_m / 2.0
+        return cls(rows * CELL_M, columns * CELL_M, rows, columns, lines_m=(-half_m, half_m))
 
     @property
     def texels(self) -> tuple[int, int]:

@@ -196,6 +196,12 @@ EGO_HALF_WIDTH_M = 1.064
 """Of the ego's box, ``vehicle.lincoln.mkz_2020``."""
 
 
+def lane_width_m(scenario: Scenario) -> float:
+    """Return the width of the lane that a scenario's ego starts in."""
+    start = scenario.ego.spawn
+    return _lane_path(load_map(scenario.map).network, start.road, start.lane, start.s_m).width_m(0.0)
+
+
 def _lane_path(network: RoadNetwork, road: int, lane: int, s_m: float) -> LanePath:
     """Return the lane's centre from a station on, followed through successors, as the client's map would."""
     centre = network.lane_centre(road, lane, s_m)

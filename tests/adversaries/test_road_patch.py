@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from adversaries.road_patch import names_of, place_of, sides_of
+from adversaries.road_patch import names_of, optimise, place_of, sides_of
+from adversaries.road_patch.baselines import best_line, drawn_line, single_frame
 from adversaries.road_patch.cells import Cells
 from adversaries.road_patch.drive import LAG_S, Motion, Situation, drive, steering_sign
 from adversaries.road_patch.pull import PullSettings, first_seed, pull
@@ -77,6 +78,40 @@ def test_the_same_seed_finds_the_same_patch():
     assert first_seed(0) >= 1_000_000
 
 
+def test_a_drawn_line_runs_where_it_should_within_the_budget():
+    shape = PatchShape.for_lane(3.25)
+    line = drawn_line(shape, near_m=0.0, far_m=1.2)
+    assert line.shape == shape.texels and line.max() == pytest.approx(shape.max_added_albedo)
+    assert (line > 0).mean() < 0.1
+    columns = (np.arange(shape.texels[1]) + 0.5) * shape.width_m / shape.texels[1]
+    left_m = shape.width_m / 2 - (line * columns).sum(1) / line.sum(1)
+    assert left_m[-1] == pytest.approx(0.0, abs=0.01) and left_m[0] == pytest.approx(1.2, abs=0.01)
+    assert line.sum(1) / shape.max_added_albedo * shape.width_m / shape.texels[1] == pytest.approx(0.3, abs=1e-3)
+
+
+def test_the_best_line_lies_on_the_side_that_the_model_likes():
+    line = best_line(ToyWorld(), toy_model, 1, SHAPE, seed=0, drives=1)
+    assert line.far_m > line.near_m and line.near_m + line.far_m > 0 and line.deviation_m > 0.05
+
+
+def test_a_single_frame_is_enough_to_please_the_toy_and_repeats():
+    settings = PullSettings(rounds=3, epochs_per_round=20)
+    first, second = (single_frame(ToyWorld(), toy_model, -1, SHAPE, seed=2, settings=settings) for _ in range(2))
+    assert torch.equal(first.texels, second.texels) and first.epochs == 60
+    assert first.texels[:, 5:].sum() > 2 * first.texels[:, :4].sum()
+    assert (first.texels > 0).float().mean() <= SHAPE.perturbable_share
+
+
+def test_a_patch_leaves_the_lines_of_its_own_lane_alone():
+    shape = PatchShape.for_lane(3.0, length_m=12.0, width_m=4.2)
+    assert (shape.rows, shape.columns) == (100, 35) and shape.lines_m == (-1.5, 1.5)
+    bare = grain(shape).sum(0) == 0
+    at_m = (np.arange(shape.texels[1]) + 0.5) * shape.width_m / shape.texels[1] - shape.width_m / 2
+    assert bare[np.abs(np.abs(at_m) - 1.5) < 0.15].all() and not bare[np.abs(at_m) < 1.2].any()
+    with pytest.raises(UsageError, match="too small"):
+        PatchShape.for_lane(3.0, length_m=0.5)
+
+
 def test_random_dirt_has_the_values_of_the_attack_in_other_places():
     attack = dirt(PatchShape(), 9)
     control = dirt(PatchShape(), 5, attack)
@@ -123,6 +158,7 @@ def test_a_curve_needs_its_own_acceleration():
 
 def test_names_sides_and_places():
     assert names_of("drp_highway", "left") == ("drp_highway_left", "dirt_highway_a")
+    assert names_of("drp_local_road", "right") == ("drp_local_right", "dirt_local_b")
     assert sides_of("both") == ("left", "right")
     with pytest.raises(UsageError, match="up"):
         sides_of("up")
@@ -131,3 +167,5 @@ def test_names_sides_and_places():
     )
     with pytest.raises(UsageError, match="no adversary"):
         place_of(empty)
+    with pytest.raises(UsageError, match="method 'magic'"):
+        optimise(empty, method="magic")

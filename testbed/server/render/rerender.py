@@ -8,7 +8,7 @@ worked out once and a picture costs one weighted gather. There are no gradients 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -27,11 +27,26 @@ NEEDED = frozenset({"linear", "material", "instance", "uv", "duv", "shading", "r
 """Outputs a frame must have."""
 
 
+class Reads(NamedTuple):
+    """Which texels the pixels of a mask read: pixel i those from ``starts[i]`` up to the next start.
+
+    Attributes:
+        texels: Numbers of texels, int64, counted through all levels of ``pyramid`` in turn.
+        weights: What each of them counts, float32.
+        starts: First read of every pixel of the mask, int64.
+    """
+
+    texels: torch.Tensor
+    weights: torch.Tensor
+    starts: torch.Tensor
+
+
 class Rerenderer:
     """Puts textures of one size on one object or decal of one frame.
 
     Attributes:
         mask: Shape (H, W), bool: pixels that show the texture.
+        reads: Which texels those pixels read.
     """
 
     def __init__(
@@ -71,7 +86,8 @@ class Rerenderer:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
         self.mask = tensor(mask)
-        self._indices, self._weights, self._starts = tensor(indices), tensor(weights), tensor(starts)
+        self.reads = Reads(tensor(indices), tensor(weights), tensor(starts))
+        self._indices, self._weights, self._starts = self.reads
         self._linear = tensor(arrays["linear"])
         self._shading, self._residual = tensor(arrays["shading"][mask]), tensor(arrays["residual"][mask])
         self._under = tensor(arrays["under"][mask])

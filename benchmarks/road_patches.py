@@ -1,0 +1,148 @@
+"""Dirty road patches in closed loop: two roads, both sides, every seed, in episodes as ``testbed run`` has them.
+
+Each case is driven without a patch, with the attack, with its dirt, and with its weaker relatives. An attack succeeds
+when the ego is farther than (lane - vehicle) / 2 from its lane's centre within 2.5 s after reaching the patch, in an
+episode whose benign twin stayed within. The paper's own thresholds (0.735 m on a highway, 0.285 m on a local road) are
+shown beside it, and the largest offset in that time is the end-to-end lateral deviation (E2E-LD) of Sato and Chen,
+CVPR 2022.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import adversaries
+from adversaries.manifest import RoadPatchManifest
+from adversaries.road_patch import SIDES, Side, names_of, place_of
+from testbed.core.records import EpisodePlan
+from testbed.episode import EpisodeRunner
+from testbed.scenario.loader import load_scenario
+from testbed.scenario.schema import Scenario
+from testbed.stats import wilson
+
+ROADS: dict[str, float] = {"drp_highway": 0.735, "drp_local_road": 0.285}
+"""Scenarios and the paper's success thresholds for their kind of road, in m."""
+
+Scores = Mapping[str, float | int | bool | str | None]
+
+
+def drive_all(agents: Sequence[str], seeds: int, *, baselines: bool = True) -> None:
+    """Drive and print.
+
+    Args:
+        agents: Who drives.
+        seeds: Seeds per case.
+        baselines: Whether patches of a single frame and drawn lines are driven too.
+    """
+    print("dirty road patch (Sato et al. 2021; published: > 97.5 % of 80 cases, 0.903 s)")
+    for name in ROADS:
+        for side in SIDES:
+            _tell_patch(load_scenario(name).content, side)
+    print(f"\n{'agent':8} {'road':15} {'condition':22} {'left the lane':>13} {'interval':>13} ", end="")
+    print(f"{'paper':>7} {'time to it':>11} {'E2E-LD':>8}")
+    with EpisodeRunner() as runner, tempfile.TemporaryDirectory() as folder:
+        for agent in agents:
+            cases: list[Case] = []
+            for name in ROADS:
+                cases += _drive_road(runner, Path(folder), name, agent, seeds, baselines)
+            _line(agent, "both roads", "attack, both sides", [case for case in cases if case.attack])
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One episode, judged.
+
+    Attributes:
+        attack: Whether the optimised patch lay there.
+        success: Whether the ego left its lane in time; None when its benign twin did too.
+        paper: The same with the paper's threshold.
+        time_s: From reaching the patch to leaving the lane, if it did.
+        offset_m: Largest offset.
+    """
+
+    attack: bool
+    success: bool | None
+    paper: bool | None
+    time_s: float | None
+    offset_m: float
+
+
+def _tell_patch(scenario: Scenario, side: Side) -> None:
+    manifest = adversaries.load(names_of(scenario.name, side)[0]).manifest
+    assert isinstance(manifest, RoadPatchManifest) and manifest.budget is not None
+    facts = manifest.settings
+    print(
+        f"  {manifest.name:20} made in {facts['seconds']} s, {facts['epochs']} steps; {manifest.length_m:g} m x "
+        f"{manifest.width_m:g} m, at most {manifest.budget.max_added_albedo:g} of albedo added to at most "
+        f"{manifest.budget.perturbable_share:.0%} of the texels"
+    )
+
+
+def _drive_road(runner: EpisodeRunner, folder: Path, name: str, agent: str, seeds: int, baselines: bool) -> list[Case]:
+    """Drive all conditions of a road, print one line each, and return the cases."""
+    scenario = load_scenario(name).content
+    place_of(scenario)
+    first = scenario.seeds.first
+    numbers = range(first, first + seeds)
+    benign = {seed: _scores(runner, folder, scenario, agent, seed, None) for seed in numbers}
+    clean = {seed: not scores["window.success"] for seed, scores in benign.items()}
+    _line(agent, name, "no patch", [_case(benign[seed], True, False, ROADS[name]) for seed in numbers])
+    driven: list[Case] = []
+    for side in SIDES:
+        attack, dirt = names_of(name, side)
+        artefacts = {attack: True, dirt: False}
+        if baselines:
+            artefacts |= {attack.replace("drp_", stem, 1): False for stem in ("frame_", "line_")}
+        for artefact, attacks in artefacts.items():
+            cases = [
+                _case(_scores(runner, folder, scenario, agent, seed, artefact), clean[seed], attacks, ROADS[name])
+                for seed in numbers
+            ]
+            _line(agent, name, artefact, cases)
+            driven += cases
+    return driven
+
+
+def _scores(
+    runner: EpisodeRunner, folder: Path, scenario: Scenario, agent: str, seed: int, artefact: str | None
+) -> Scores:
+    """Drive an episode of the scenario's first road patch with another artefact in its place, or without."""
+    condition = "benign"
+    if artefact is not None:
+        entry = next(one for one in scenario.adversaries if one.kind == "road_patch" and not one.control)
+        condition = entry.id
+        entries = [
+            one.model_copy(update={"artefact": artefact}) if one is entry else one for one in scenario.adversaries
+        ]
+        scenario = scenario.model_copy(update={"adversaries": entries})
+    plan = EpisodePlan(scenario=scenario.name, scene=scenario.dump(), agent=agent, condition=condition, seed=seed)
+    return runner.run(plan, folder).scores
+
+
+def _case(scores: Scores, clean: bool, attack: bool, paper_m: float) -> Case:
+    offset_m, time_s = float(scores["window.max_offset_m"] or 0.0), scores["window.time_to_threshold_s"]
+    return Case(
+        attack,
+        bool(scores["window.success"]) if clean else None,
+        offset_m > paper_m if clean else None,
+        None if time_s is None else float(time_s),
+        offset_m,
+    )
+
+
+def _line(agent: str, road: str, condition: str, cases: Sequence[Case]) -> None:
+    counted = [case for case in cases if case.success is not None]
+    hits = [case for case in counted if case.success]
+    interval = wilson(len(hits), len(counted))
+    times = [case.time_s for case in hits if case.time_s is not None]
+    print(
+        f"{agent:8} {road:15} {condition:22} {f'{len(hits)}/{len(counted)}':>13} "
+        f"{f'{interval.low:.2f}-{interval.high:.2f}':>13} {f'{sum(bool(c.paper) for c in counted)}/{len(counted)}':>7} "
+        f"{f'{np.mean(times):.2f} s' if times else '-':>11} {np.mean([case.offset_m for case in cases]):6.2f} m",
+        flush=True,
+    )
