@@ -42,16 +42,13 @@ EMPTY_EVERY = 4
 PLAIN_RGB = (0.35, 0.37, 0.30)
 """Linear colour of the plain repaint that every table shows beside an attack."""
 PLAIN = "plain_colour"
-RANDOM = "random_camouflage"
-BLOCK_TEXELS = 24
 
 
 class VehicleViews:
     """Views of a vehicle ahead under several paints.
 
     Args:
-        scenario: Scenario with a camouflage; its camouflages and controls are conditions, besides the two controls of
-            this module: a plain repaint and random blocks of colour.
+        scenario: Scenario with a camouflage; its camouflages and controls are conditions, besides a plain repaint.
         count: Number of views per condition.
         seed: Seed of the views.
     """
@@ -89,7 +86,7 @@ class VehicleViews:
     @property
     def controls(self) -> tuple[str, ...]:
         """Conditions that only repaint."""
-        return (*(name for name, entry in self._entries.items() if entry.control), PLAIN, RANDOM)
+        return (*(name for name, entry in self._entries.items() if entry.control), PLAIN)
 
     @property
     def artefacts(self) -> dict[str, str]:
@@ -107,7 +104,7 @@ class VehicleViews:
             "paint": condition if entry is None else [[name, self.artefacts[name]] for name in entry.artefacts],
             "count": self._count,
             "seed": self._seed,
-            "grid": [DISTANCES_M, YAWS_DEG, WEATHERS, EMPTY_EVERY, PLAIN_RGB, BLOCK_TEXELS],
+            "grid": [DISTANCES_M, YAWS_DEG, WEATHERS, EMPTY_EVERY, PLAIN_RGB],
             "map": MAP,
             "renderer_sha256": renderer_hash(),
         }
@@ -143,7 +140,7 @@ class VehicleViews:
 
     @cached_property
     def _paint(self) -> NDArray[np.float32]:
-        return self._studio.scene.object_texture(self._car[1]).copy()
+        return np.array(self._studio.scene.object_texture(self._car[1])[..., :3])
 
     @cached_property
     def _views(self) -> list[tuple[Stand, float | None, float, str]]:
@@ -177,12 +174,6 @@ class VehicleViews:
             return paint
         if condition == PLAIN:
             return np.broadcast_to(np.array(PLAIN_RGB, np.float32), paint.shape).copy()
-        if condition == RANDOM:
-            rng = np.random.default_rng([self._seed, 29])
-            cells = -(-np.array(paint.shape[:2]) // BLOCK_TEXELS)
-            blocks = rng.random((*cells, 3)).astype(np.float32)
-            wide = blocks.repeat(BLOCK_TEXELS, 0).repeat(BLOCK_TEXELS, 1)
-            return np.ascontiguousarray(wide[: paint.shape[0], : paint.shape[1]])
         entry: Adversary = self._entries[condition]
         skin = self._artefacts[entry.artefacts[index % len(entry.artefacts)]].payload()
         return skinned(paint, skin)
