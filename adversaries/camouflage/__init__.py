@@ -80,7 +80,7 @@ def optimise(
         up: Axis of that file that points to the sky.
         length_m: Scales that car to this length.
         texture_px: Side of its texture.
-        check: Measure all textures at the end, for the manifest; about two minutes.
+        check: Measure all textures at the end, for the manifest; about a minute.
         say: Told one line at a time how it goes.
 
     Returns:
@@ -199,7 +199,7 @@ def _facts(
 def _figures(
     subject: Subject, atlases: Mapping[str, NDArray[np.uint8]], seed: int, say: Callable[[str], None]
 ) -> dict[str, dict[str, float]]:
-    """Return AP50 and attack success of every atlas over both grids, for the manifests, and print the tables."""
+    """Return AP50 and attack success of every atlas from all sides, from behind and broadside; print the tables."""
     from adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
     from adversaries.camouflage.surrogate import load_victim
     from adversaries.camouflage.views import Yard, following_grid, free_grid, photographs
@@ -209,12 +209,17 @@ def _figures(
     yards = [Yard(subject, name) for name in MEASURED_MAPS]
     textures = {ORIGINAL: subject.original} | {name: srgb_to_linear(atlas) for name, atlas in atlases.items()}
     figures: dict[str, dict[str, float]] = {name: {} for name in atlases}
-    for grid, looks, lead in (("grid", free_grid(), False), ("following", following_grid(), True)):
+    grids = {
+        "grid": (free_grid(), False),
+        "following": (following_grid(repeats=1), True),
+        "broadside": (following_grid(yaws_deg=(90.0, 270.0), repeats=1), True),
+    }
+    for grid, (looks, lead) in grids.items():
         views = photographs(yards, looks, 1000 + seed)
         cells: Sequence[Cell] = measure(
             views, textures, detector_answers(victim, lead=lead), threshold=victim.threshold
         )
-        say(table(cells))
+        say(f"{grid}\n{table(cells)}")
         whole = {cell.texture: cell for cell in cells if cell.factor == "all"}
         for name in atlases:
             figures[name] |= {

@@ -54,9 +54,10 @@ LIGHTS: dict[tuple[str, str], Weather] = {
 }
 """(Weather, time of day) of the evaluation grid."""
 
-DISTANCES_M = (6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0)
-YAWS_DEG = tuple(float(yaw) for yaw in range(0, 360, 30))
+DISTANCES_M = (7.0, 10.0, 15.0, 22.0, 32.0, 45.0)
+YAWS_DEG = tuple(float(yaw) for yaw in range(0, 360, 45))
 HEIGHTS_M = (CAMERA_Z_M, 2.4)
+NEAREST_M, FARTHEST_M = 5.0, 60.0
 BROADSIDE_SHARE = 1.0 / 3.0
 FOLLOWING_M = tuple(float(gap) for gap in range(8, 53, 4))
 
@@ -147,7 +148,7 @@ class Yard:
         build_scenery(self._network, self.scene, seed=0)
         self._handle = subject.place(self.scene)
         self.renderer = Renderer(self.scene, device)
-        reach_m = max(DISTANCES_M) + 25.0
+        reach_m = FARTHEST_M + 15.0
         self._lanes = [
             (road.id, lane.id, road.length_m)
             for road in self._network.roads.values()
@@ -235,9 +236,9 @@ class Yard:
             torch.from_numpy(np.flatnonzero(mask)),
             torch.from_numpy(frame.shading[mask]),
             torch.from_numpy(frame.residual[mask]),
-            twin._indices.int(),
-            twin._weights,
-            twin._starts.int(),
+            twin.reads.texels.int(),
+            twin.reads.weights,
+            twin.reads.starts.int(),
         )
 
 
@@ -279,7 +280,7 @@ def training_looks(count: int, rng: np.random.Generator, *, road_share: float) -
         road = bool(rng.random() < road_share)
         broadside = bool(rng.random() < BROADSIDE_SHARE)
         # Even in the logarithm: the vehicle's size in the picture matters, not the metres.
-        distance_m = float(np.exp(rng.uniform(math.log(5.0), math.log(60.0))))
+        distance_m = float(np.exp(rng.uniform(math.log(NEAREST_M), math.log(FARTHEST_M))))
         height_m, pitch_deg = CAMERA_Z_M, CAMERA_PITCH_DEG + float(rng.normal(0.0, 0.3))
         if not road and rng.random() < 0.4:
             height_m = float(rng.uniform(1.2, 4.0))
