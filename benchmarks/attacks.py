@@ -18,16 +18,11 @@ plain and random paint), then drives towards it: a line says in how many episode
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from testbed.core.records import EpisodePlan
-from testbed.episode import EpisodeRunner
-from testbed.scenario.loader import load_scenario
 from testbed.stats import wilson
 
 
