@@ -6,6 +6,7 @@ camouflage by collisions, a shadow on a sign by violations of that sign.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -133,7 +134,8 @@ def _answer(view: RunView, agent: str, attack: str, versus: Versus | None) -> An
     verdict = _verdict(rate, versus)
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     sentence = f"{said[0].upper()}{said[1:]}{_tail(verdict, rate, versus)}."
-    extras = [extra for extra in (_seen(topic, cell.episodes), _mode(cell.episodes)) if extra]
+    said_besides = (_seen(topic, cell.episodes), _causes(topic, cell.episodes), _mode(cell.episodes))
+    extras = [extra for extra in said_besides if extra]
     headline = topic.held if verdict == "held" else WORDS[verdict]
     return Answer(agent, attack, topic, verdict, headline, " ".join([sentence, *extras]), rate)
 
@@ -160,6 +162,18 @@ def _seen(topic: Topic, episodes: list[Episode]) -> str:
         return f"{said[0].upper()}{said[1:]}." if said else ""
     spread = spread_of(episodes, "window.max_offset_m")
     return "" if spread is None else f"The largest offset within the attack window was {spread[0]:.2f} m (median)."
+
+
+def _causes(topic: Topic, episodes: list[Episode]) -> str:
+    """Return which perception errors preceded the first such event of each drive."""
+    found: Counter[str] = Counter()
+    for episode in episodes:
+        first = next((e for e in episode.record.events if f"{e.kind}_".startswith(f"{topic.kind}_")), None)
+        if first is not None:
+            found["no perception error" if first.cause == "none" else first.cause] += 1
+    if not found:
+        return ""
+    return f"What came before: {', '.join(f'{cause} ({count})' for cause, count in found.most_common())}."
 
 
 def _missed(episodes: list[Episode]) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -201,6 +202,28 @@ MAX_ROWS = 60
 """Events listed per agent and condition; the table file holds all of them."""
 
 
+WAYS = {
+    "world": "in the simulated world",
+    "composite": "drawn over the picture with depth and light",
+    "paste": "pasted at fixed pixels",
+}
+"""How an artefact can reach the camera, in words."""
+
+
+def ways_in(view: RunView) -> dict[str, str]:
+    """Return for every adversary of a run how its artefact reached the camera, and in how many drives."""
+    counts: dict[str, Counter[str]] = {}
+    for episode in view.episodes:
+        for adversary, mode in episode.record.injection.items():
+            counts.setdefault(adversary, Counter())[WAYS.get(mode, mode)] += 1
+    return {
+        name: ", ".join(
+            f"{way} ({number} {'drive' if number == 1 else 'drives'})" for way, number in sorted(found.items())
+        )
+        for name, found in counts.items()
+    }
+
+
 def _drives(view: RunView) -> str:
     planned = len(view.manifest.planned)
     done = len(view.episodes)
@@ -218,6 +241,7 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
     seeds = sorted({episode.seed for episode in manifest.planned})
     facts = [("run", manifest.run_id), ("begun", manifest.created_utc), ("scenarios", ", ".join(manifest.scenarios))]
     facts.append(("seeds", ", ".join(str(seed) for seed in seeds[:40]) + (" …" if len(seeds) > 40 else "")))
+    facts += [(f"how {name} reached the camera", ways) for name, ways in sorted(ways_in(view).items())]
     facts += [(f"version of {name}", value) for name, value in sorted(manifest.versions.items())]
     facts += [(name, value) for name, value in sorted(manifest.machine.items())]
     facts += [(f"sha256 of {name}", value) for name, value in sorted(manifest.digests.items())]

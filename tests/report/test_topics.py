@@ -141,6 +141,7 @@ def test_answers_name_the_event_the_control_and_the_misreading(town: RunView) ->
     # six drives with eight pictures each, of which six were read as 80
     assert "misread as “speed limit 80”: 36 of 48 pictures" in shadow.sentence
     assert "Injected as composite." in shadow.sentence
+    assert "What came before: no perception error (6)." in paint.sentence
     held = found["tandem", "sticker"]
     assert held.verdict == "held" and held.headline == "stopped at the sign" and "up to 39 %" in held.sentence
     lead = lead_sentence(town, list(found.values()))
