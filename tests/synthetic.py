@@ -299,6 +299,7 @@ def record_of(one: EpisodePlan, folder: Path, *, images: bool = True, duration_s
         scores=verdict.scores,
         valid_attack=valid,
         invalid_reason=reason,
+        injection={} if one.condition == "benign" else {one.condition: "world" if one.seed % 2 else "composite"},
         trace="trace.mcap",
         trace_sha256=writer.close(),
         wall_s=2.5,
