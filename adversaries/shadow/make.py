@@ -39,6 +39,7 @@ def optimise(
     vertices: int = 3,
     rng: Literal["textbook", "reference"] = "textbook",
     controls: int = 3,
+    face: bool = False,
     settings: PhysicalSettings | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Path]:
@@ -52,6 +53,7 @@ def optimise(
         vertices: Corners of the polygon.
         rng: Random factors of the swarm, as in textbooks or as in the published code.
         controls: How many random shadows to make beside it.
+        face: Also write the shadow as a printed sign face (kind ``sign_face``), darkened as the sun's absence would.
         settings: How long and how hard to search; overrides ``vertices`` and ``rng``.
         say: Told what happens.
 
@@ -68,8 +70,9 @@ def optimise(
     import torch
 
     from adversaries import artefact
-    from adversaries.manifest import ShadowManifest
+    from adversaries.manifest import ShadowManifest, SignFaceManifest
     from adversaries.shadow.approach import SignApproach
+    from adversaries.shadow.face import painted
     from adversaries.shadow.physical import (
         CHECK_SEEDS,
         PHYSICAL,
@@ -144,6 +147,18 @@ def optimise(
             }
         )
         written.append(artefact.save(folder / title, manifest).path)
+    if face:
+        print_of = SignFaceManifest.model_validate(
+            {
+                "name": f"{name}_face",
+                "method": f"{METHOD}; printed on the sign's face instead of cast",
+                "surrogate": surrogate_of(victim),
+                "gtsrb_class": class_id,
+                **{key: common[key] for key in ("seed", "scene", "command", "versions")},
+            }
+        )
+        pixels = painted(found.polygon, common["light_left"], FACE_BLUR_PX)
+        written.append(artefact.save(folder / print_of.name, print_of, pixels).path)
     return written
 
 
