@@ -84,9 +84,14 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of {', '.join(ATTACKS)}; default all")
-    parser.add_argument("--scenario", default="drp_highway", help="what road_patch drives")
     parser.add_argument("--agents", default="dnn", help="who drives, separated by commas")
     parser.add_argument("--seeds", type=int, default=10, help="episodes per condition")
+    parser.add_argument(
+        "--baselines",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether road_patch drives over single-frame patches and drawn lines too",
+    )
     parser.add_argument("--crops", type=int, default=430, help="crops that shadow attacks")
     parser.add_argument("--victims", default="dnn", help="whose crops, separated by commas")
     parser.add_argument("--rng", default="textbook", help="textbook, reference or both, separated by a comma")
