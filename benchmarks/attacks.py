@@ -1,9 +1,8 @@
 """How often attacks succeed, and at what cost: ``python -m benchmarks.attacks [ATTACK ...]``, all of them by default.
 
-``road_patch`` drives: every condition of a scenario with the same seeds as in ``testbed run``; a line says in how many
-episodes the ego was beyond (lane - vehicle) / 2 within the reaction window, with a 95 % interval, the mean time from
-reaching the artefact to that moment, and the mean of the largest offset. The published attack (Sato et al., USENIX
-Security 2021) succeeds in more than 97.5 % of 80 cases, after 0.903 s on average.
+``road_patch`` drives: two roads, both sides, ten seeds, with and without the patch, its dirt and its weaker relatives;
+a line says in how many episodes the ego left its lane in time, see ``benchmarks.road_patches``. The published attack
+(Sato et al., USENIX Security 2021) succeeds in more than 97.5 % of 80 cases, after 0.903 s on average.
 
 ``shadow`` attacks fresh crops from held-out blocks of road; a line says how many of the bright, rightly read ones it
 makes a victim misread within its budget (k = 0.43, a triangle, at most 5 x 10 x 101 queries), with a 95 % interval, the
@@ -30,7 +29,7 @@ def road_patch(options: argparse.Namespace) -> None:
     """Drive with patches, their weaker relatives, random dirt and nothing on the road."""
     from benchmarks.road_patches import drive_all
 
-    drive_all(options.agents.split(","), options.seeds)
+    drive_all(options.agents.split(","), options.seeds, baselines=options.baselines)
 
 
 def shadow(options: argparse.Namespace) -> None:
