@@ -94,6 +94,16 @@ def _artefacts() -> list[dict[str, Any]]:
     rows = []
     for name in adversaries.names():
         manifest = adversaries.load(name).manifest
-        size = f"{manifest.length_m:g} x {manifest.width_m:g} m"
-        rows.append({"name": name, "kind": manifest.kind, "control": "yes" if manifest.control else "no", "size": size})
+        control = "yes" if manifest.control else "no"
+        rows.append({"name": name, "kind": manifest.kind, "control": control, "made for": _made_for(manifest)})
     return rows
+
+
+def _made_for(manifest: Any) -> str:
+    from testbed.core.signs import SIGN_NAMES
+
+    if manifest.kind == "road_patch":
+        return f"{manifest.length_m:g} x {manifest.width_m:g} m of road"
+    if manifest.kind == "camouflage":
+        return manifest.blueprint or "any vehicle"
+    return "any sign" if manifest.gtsrb_class is None else SIGN_NAMES[manifest.gtsrb_class]

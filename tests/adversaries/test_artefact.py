@@ -5,10 +5,12 @@ import pytest
 from PIL import Image
 
 import adversaries
-from adversaries.manifest import Budget, RoadPatchManifest
-from adversaries.picture import encode_albedo
-from testbed.core.errors import ArtefactError
+from adversaries.manifest import MANIFESTS, Budget, RoadPatchManifest
+from adversaries.picture import encode_albedo, encode_srgb
+from testbed.core.errors import ArtefactError, UsageError
+from testbed.core.types import Decal, Shade, SignFace, Skin
 
+PICTURED = ("road_patch", "camouflage", "sign_face")
 BUDGET = Budget(max_added_albedo=0.3, perturbable_share=0.5)
 
 
@@ -106,7 +108,8 @@ def test_a_picture_of_ones_own_needs_four_entries(tmp_path):
 def test_every_shipped_artefact_is_whole_sealed_and_named_after_its_folder():
     for name in adversaries.names():
         artefact = adversaries.load(name)
-        assert artefact.manifest.name == name and artefact.manifest.texture_sha256
+        seal = "polygon_sha256" if artefact.manifest.kind == "shadow" else "texture_sha256"
+        assert artefact.manifest.name == name and getattr(artefact.manifest, seal)
         assert artefact.manifest.command.startswith("python -m testbed attack")
         assert artefact.manifest.control or artefact.manifest.surrogate
 
@@ -125,3 +128,69 @@ def test_shipped_dirt_has_exactly_the_texels_of_its_attack():
         first, second = (adversaries.load(name) for name in (attack, control))
         assert first.manifest.budget == second.manifest.budget
         assert np.array_equal(np.sort(first.pixels, None), np.sort(second.pixels, None))
+
+
+def test_a_picture_is_an_artefact_of_the_kind_that_is_asked_for(tmp_path):
+    pixels = np.full((30, 10, 4), 255, np.uint8)
+    pixels[:15, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "My Picture.png")
+    decal = adversaries.load("My Picture.png", base=tmp_path).payload()
+    assert isinstance(decal, Decal) and (decal.width_m, decal.length_m) == (5.4, pytest.approx(16.2))
+    assert not decal.rgba[:15].any() and (decal.rgba[15:] == 1.0).all()
+    sized = adversaries.load("My Picture.png", base=tmp_path, length_m=6.0).payload()
+    assert (sized.width_m, sized.length_m) == (pytest.approx(2.0), 6.0)
+    skin = adversaries.load("My Picture.png", base=tmp_path, kind="camouflage").payload()
+    assert (
+        isinstance(skin, Skin) and skin.mask is not None and skin.mask[:15].max() == 0.0 and skin.mask[15:].min() == 1.0
+    )
+    face = adversaries.load("My Picture.png", base=tmp_path, kind="sign_face").payload()
+    assert isinstance(face, SignFace) and face.rgba.shape == (30, 10, 4)
+    with pytest.raises(ArtefactError, match="a picture cannot be a shadow"):
+        adversaries.load("My Picture.png", base=tmp_path, kind="shadow")
+    digests = {adversaries.load("My Picture.png", base=tmp_path, kind=kind).digest for kind in PICTURED}
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("kind", PICTURED[1:])
+def test_paint_and_faces_come_back_as_they_were_saved(tmp_path, kind):
+    rng = np.random.default_rng(1)
+    linear = rng.random((16, 16, 3), dtype=np.float32)
+    mask = (rng.random((16, 16)) > 0.5).astype(np.float32)
+    made = MANIFESTS[kind].model_validate(
+        {"name": "mine", "budget": {"painted_share": 0.9}, "measured": {"painted_share": float(mask.mean())}}
+    )
+    payload = adversaries.save(tmp_path / "mine", made, encode_srgb(linear, mask)).payload()
+    if kind == "camouflage":
+        assert np.abs(payload.rgb - linear).max() < 0.01 and np.array_equal(payload.mask, mask)
+    else:
+        assert np.abs(payload.rgba[..., :3] - linear).max() < 0.01 and np.array_equal(payload.rgba[..., 3], mask)
+    assert adversaries.load(tmp_path / "mine").manifest.texture_sha256
+
+
+def test_a_shadow_is_sealed_without_a_picture(tmp_path):
+    shadow = adversaries.ShadowManifest(name="corner", polygon=((0, 0), (1, 0), (0, 1)), light_left=0.5)
+    saved = adversaries.save(tmp_path / "corner", shadow)
+    payload = adversaries.load(tmp_path / "corner").payload()
+    assert isinstance(payload, Shade) and payload.polygon.shape == (3, 2) and payload.light_left == 0.5
+    assert saved.pixels is None and not (tmp_path / "corner" / "texture.png").exists()
+    path = tmp_path / "corner" / "manifest.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(document | {"light_left": 0.2}), encoding="utf-8")
+    with pytest.raises(ArtefactError, match="polygon was altered"):
+        adversaries.load(tmp_path / "corner")
+    path.write_text(json.dumps(document | {"kind": "curse"}), encoding="utf-8")
+    with pytest.raises(ArtefactError, match="kind: 'curse' is unknown, known are road_patch"):
+        adversaries.load(tmp_path / "corner")
+
+
+def test_the_scenario_cannot_resize_what_states_its_size(folder):
+    with pytest.raises(ArtefactError, match="states its own size"):
+        adversaries.load(folder, width_m=3.0)
+
+
+def test_kinds_are_known_by_name():
+    assert {"road_patch", "camouflage", "shadow", "sign_face"} <= set(adversaries.kinds())
+    with pytest.raises(UsageError, match="did you mean 'shadow'"):
+        adversaries.kind("shadwo")
+    with pytest.raises(UsageError, match="makes no artefacts"):
+        adversaries.optimise("sign_face", None)
