@@ -29,7 +29,7 @@ def road_patch(options: argparse.Namespace) -> None:
     """Drive with patches, their weaker relatives, random dirt and nothing on the road."""
     from benchmarks.road_patches import drive_all
 
-    drive_all(options.agents.split(","), options.seeds, baselines=options.baselines)
+    drive_all(options.agents.split(","), options.seeds, roads=options.roads.split(","), baselines=options.baselines)
 
 
 def shadow(options: argparse.Namespace) -> None:
@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of {', '.join(ATTACKS)}; default all")
     parser.add_argument("--agents", default="dnn", help="who drives, separated by commas")
     parser.add_argument("--seeds", type=int, default=10, help="episodes per condition")
+    parser.add_argument("--roads", default="drp_highway,drp_local_road", help="scenarios that road_patch drives")
     parser.add_argument(
         "--baselines",
         action=argparse.BooleanOptionalAction,

@@ -31,16 +31,19 @@ ROADS: dict[str, float] = {"drp_highway": 0.735, "drp_local_road": 0.285}
 Scores = Mapping[str, float | int | bool | str | None]
 
 
-def drive_all(agents: Sequence[str], seeds: int, *, baselines: bool = True) -> None:
+def drive_all(
+    agents: Sequence[str], seeds: int, *, roads: Sequence[str] = tuple(ROADS), baselines: bool = True
+) -> None:
     """Drive and print.
 
     Args:
         agents: Who drives.
         seeds: Seeds per case.
+        roads: Scenarios, of ``ROADS``.
         baselines: Whether patches of a single frame and drawn lines are driven too.
     """
     print("dirty road patch (Sato et al. 2021; published: > 97.5 % of 80 cases, 0.903 s)")
-    for name in ROADS:
+    for name in roads:
         for side in SIDES:
             _tell_patch(load_scenario(name).content, side)
     print(f"\n{'agent':8} {'road':15} {'condition':22} {'left the lane':>13} {'interval':>13} ", end="")
@@ -48,9 +51,9 @@ def drive_all(agents: Sequence[str], seeds: int, *, baselines: bool = True) -> N
     with EpisodeRunner() as runner, tempfile.TemporaryDirectory() as folder:
         for agent in agents:
             cases: list[Case] = []
-            for name in ROADS:
+            for name in roads:
                 cases += _drive_road(runner, Path(folder), name, agent, seeds, baselines)
-            _line(agent, "both roads", "attack, both sides", [case for case in cases if case.attack])
+            _line(agent, "all roads", "attack, both sides", [case for case in cases if case.attack])
 
 
 @dataclass(frozen=True, slots=True)
