@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -92,6 +93,31 @@ def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
     evaluate(request, lines.append)
     assert any(line.startswith("  1/1") and "dirt" in line for line in lines)
     assert {name: (out / name).read_bytes() for name in names} == before
+
+
+def test_the_road_is_set_beside_the_pictures(
+    done: tuple[Path, list[str]],
+    two_rows: list[Row],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    synthetic: ModuleType,
+) -> None:
+    monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
+    out = tmp_path / "tables"
+    shutil.copytree(done[0], out)
+    synthetic.write_run(tmp_path / "drives", agents=("dnn",), seeds=range(101, 104), duration_s=4.0, images=False)
+    result = evaluate(Request(("V",), out, Sizes.of(20), gap=tmp_path / "drives"), lambda line: None)
+    assert result.gap is not None and {row.condition for row in result.gap.rows} == {
+        "drp_highway: patch",
+        "drp_highway: dirt",
+    }
+    # the plain dnn agent's success on pictures stands beside its drives
+    patch = next(row for row in result.gap.rows if row.condition.endswith("patch"))
+    rate = next(line for line in result.tables["V"] if line.row.defence == "none").attack.loss.success
+    assert patch.cells[1].note.startswith(f"{rate.k}/{rate.n}, ")
+    (entry, _) = json.loads((out / "tables.json").read_text())["gap"]
+    assert entry["attack"] == "patch" and (entry["attacked"]["k"], entry["benign"]["k"]) == (3, 0)
+    assert 'id="gap"' in (out / "index.html").read_text("utf-8")
 
 
 def test_a_row_s_agent_file_is_an_agent(done: tuple[Path, list[str]]) -> None:
