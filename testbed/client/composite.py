@@ -24,6 +24,10 @@ from testbed.client.view import View
 from testbed.core.types import Decal, Image, SignFace
 
 PLATE_CLEARANCE_M = 0.15
+
+ROAD_FINE = 2
+"""Cells per pixel on the road: what a pixel covers of it is a rectangle along the lane, two by two will do."""
+
 PAINT_BRIGHTER = 1.7
 """Light from which, compared with the road around, a pixel is lane paint and tells nothing about asphalt's light."""
 
@@ -77,7 +81,8 @@ def uncovered(
     row0, row1, column0, column1 = cells.window
     normal = np.cross(plank.along_u_m, plank.along_v_m)
     away_m = abs(float((plank.origin_m - np.array(view.pose[:3])) @ normal)) / float(np.linalg.norm(normal))
-    before = cells_of(depth_m[row0:row1, column0:column1].astype(np.float64))
+    fine = cells.depth_m.shape[0] // (row1 - row0)
+    before = cells_of(depth_m[row0:row1, column0:column1].astype(np.float64), fine)
     free: NDArray[np.bool_] = cells.valid & (away_m * (1.0 - before / cells.depth_m) <= clearance_m)
     return free
 
@@ -89,7 +94,9 @@ def covering(
     depth_m: NDArray[np.float32],
     clearance_m: float,
     *,
+    fine: int = FINE,
     blur: float = 1.0,
+    middle: bool = False,
 ) -> Light:
     """Return the mean of a texture over what every pixel sees of a surface, shape (height, width, channels).
 
@@ -99,19 +106,24 @@ def covering(
         texture: Its texture; what lies outside counts as 0.
         depth_m: What the depth camera saw.
         clearance_m: What stands higher above the surface hides it.
+        fine: Cells per pixel in each direction.
         blur: Width of the lookups, in cells.
+        middle: Whether a pixel shows what is at its middle instead of the mean over its area.
     """
     found = np.zeros((view.height_px, view.width_px, texture.channels))
     for plank in planks:
-        cells = look_at(view, plank)
+        cells = look_at(view, plank, fine)
         if cells is None:
             continue
         free = uncovered(view, plank, cells, depth_m, clearance_m)
         row0, row1, column0, column1 = cells.window
         # a blurred lookup sees the whole surface, a sharp one only the plank
         within = plank.uv if blur == 1.0 else WHOLE
-        seen = texture.mean(widened(cells.rectangle, blur), within) * free[..., None]
-        found[row0:row1, column0:column1] += pixels_of(seen)
+        u0, v0, u1, v1 = widened(cells.rectangle, blur)
+        hit = free & (u1 > within[0]) & (v1 > within[1]) & (u0 < within[2]) & (v0 < within[3])
+        seen = np.zeros((*free.shape, texture.channels))
+        seen[hit] = texture.mean((u0[hit], v0[hit], u1[hit], v1[hit]), within)
+        found[row0:row1, column0:column1] += pixels_of(seen, fine, middle=middle)
     return found
 
 
@@ -149,7 +161,7 @@ class RoadLayer:
 
     def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - a) + L rgb``, with L the light on the asphalt around."""
-        over = covering(view, self._planks, self._texture, depth_m, ROAD_CLEARANCE_M)
+        over = covering(view, self._planks, self._texture, depth_m, ROAD_CLEARANCE_M, fine=ROAD_FINE)
         shown: NDArray[np.bool_] = over[..., 4] > 0.0
         if shown.any():
             rows, columns = np.nonzero(shown.any(axis=1))[0], np.nonzero(shown.any(axis=0))[0]

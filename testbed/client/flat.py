@@ -47,7 +47,7 @@ class Cells:
 
     Attributes:
         window: (row0, row1, column0, column1) in pixels.
-        rectangle: u0, v0, u1, v1 of every cell, each of shape (rows * FINE, columns * FINE); not yet cut to the plank.
+        rectangle: u0, v0, u1, v1 of every cell, shape (rows * fine, columns * fine) each; not yet cut to the plank.
         depth_m: Distance along the camera's axis at the middle of every cell.
         valid: Cells whose rays meet the plank's plane before the camera, not grazing.
     """
@@ -69,14 +69,14 @@ def window_of(view: View, corners_m: NDArray[np.float64]) -> tuple[int, int, int
     return (row0, row1, column0, column1) if row0 < row1 and column0 < column1 else None
 
 
-def look_at(view: View, plank: Plank) -> Cells | None:
-    """Return the cells of a picture that look at a plank, None when it is out of view."""
+def look_at(view: View, plank: Plank, fine: int = FINE) -> Cells | None:
+    """Return the cells of a picture, ``fine`` x ``fine`` a pixel, that look at a plank, None when it is out of view."""
     window = window_of(view, plank.corners_m())
     if window is None:
         return None
     row0, row1, column0, column1 = window
-    rows = np.arange(row0 * FINE, row1 * FINE + 1) / FINE
-    columns = np.arange(column0 * FINE, column1 * FINE + 1) / FINE
+    rows = np.arange(row0 * fine, row1 * fine + 1) / fine
+    columns = np.arange(column0 * fine, column1 * fine + 1) / fine
     across = (columns - view.width_px / 2.0) / view.focal_px
     up = (view.height_px / 2.0 - rows) / view.focal_px
     axes = rotation(view.pose)
@@ -100,16 +100,19 @@ def look_at(view: View, plank: Plank) -> Cells | None:
     )
 
 
-def pixels_of(cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the means over the cells of every pixel, shape (rows, columns, channels)."""
-    rows, columns = cells.shape[0] // FINE, cells.shape[1] // FINE
-    grouped = cells.reshape(rows, FINE, columns, FINE, *cells.shape[2:])
+def pixels_of(cells: NDArray[np.float64], fine: int = FINE, *, middle: bool = False) -> NDArray[np.float64]:
+    """Return the means over the cells of every pixel, or over those around its middle, (rows, columns, channels)."""
+    rows, columns = cells.shape[0] // fine, cells.shape[1] // fine
+    grouped = cells.reshape(rows, fine, columns, fine, *cells.shape[2:])
+    if middle:
+        around = slice(fine // 2 - 1, fine // 2 + 1)
+        grouped = grouped[:, around, :, around]
     return np.asarray(grouped.mean(axis=(1, 3)))
 
 
-def cells_of(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def cells_of(pixels: NDArray[np.float64], fine: int = FINE) -> NDArray[np.float64]:
     """Return the value of its pixel for every cell."""
-    return pixels.repeat(FINE, axis=0).repeat(FINE, axis=1)
+    return pixels.repeat(fine, axis=0).repeat(fine, axis=1)
 
 
 def _corners(grid: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -123,7 +123,7 @@ class Injector:
         if isinstance(payload, SignFace):
             return SignLayer(payload, place, crisp=crisp)
         assert isinstance(payload, Shade)
-        return ShadeLayer(self._card(placed.adversary, payload, place), place, self._later)
+        return ShadeLayer(self._card(placed.adversary, payload, place), place, self._later, crisp=crisp)
 
     def _card(self, adversary: str, shade: Shade, place: SignPlace) -> OccluderCard:
         """Return the card that throws a shade on a sign under the sun as it stood when the card was hung."""

@@ -21,16 +21,19 @@ from testbed.client.sunlight import light_of, without_sun
 from testbed.client.view import View, rotation
 
 MASK_PX = 256
+BIAS_M = 0.012
+"""Renderers look shadows up this far before a surface, so that it does not shade itself."""
 
 
 class ShadeLayer:
     """A shadow on a sign."""
 
-    def __init__(self, card: OccluderCard, place: SignPlace, weather: Any) -> None:
-        """Work out once where the shadow falls and what it leaves."""
+    def __init__(self, card: OccluderCard, place: SignPlace, weather: Any, *, crisp: bool = False) -> None:
+        """Work out once where the shadow falls and what it leaves; ``crisp`` pictures have hard edges."""
         from PIL import Image, ImageDraw
         from scipy.ndimage import gaussian_filter
 
+        self._crisp = crisp
         light = light_of(weather)
         toward = np.array(light.sun)
         self._left = without_sun(light, -rotation(place.pose)[:, 0])
@@ -38,7 +41,8 @@ class ShadeLayer:
         plank = self._planks[0]
         corners = card.world_m()
         normal = np.cross(plank.along_u_m, plank.along_v_m)
-        along = ((plank.origin_m - corners) @ normal) / max(float(toward @ normal), 1e-6)
+        looked_up = plank.origin_m + normal / float(np.linalg.norm(normal)) * BIAS_M
+        along = ((looked_up - corners) @ normal) / max(float(toward @ normal), 1e-6)
         local = corners + along[:, None] * toward - plank.origin_m
         uv = np.stack([local @ axis / float(axis @ axis) for axis in (plank.along_u_m, plank.along_v_m)], axis=1)
         picture = Image.new("L", (MASK_PX, MASK_PX))
@@ -51,7 +55,7 @@ class ShadeLayer:
 
     def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - s (1 - left))``, with s the share of a pixel in shadow."""
-        over = covering(view, self._planks, self._mask, depth_m, PLATE_CLEARANCE_M)
+        over = covering(view, self._planks, self._mask, depth_m, PLATE_CLEARANCE_M, middle=self._crisp)
         dark: NDArray[np.bool_] = over[..., 0] > 0.0
         light[dark] *= 1.0 - over[..., :1][dark] * (1.0 - self._left)
         return np.asarray(over[..., 0] >= 0.5)
