@@ -37,11 +37,13 @@ class Under:
     Attributes:
         condition: Name in the scenario, or ``shadow``.
         score: Figures of all its pictures.
+        twin: Figures of the benign answers to the same scenes.
         loss: Against the benign answers to the same pictures.
     """
 
     condition: str
     score: Score
+    twin: Score
     loss: Loss
 
 
@@ -160,13 +162,18 @@ def _line(one: Asked) -> Line:
     return Line(
         one.row,
         score(benign),
-        tuple(Under(name, score(cell.answers), loss(benign, cell.answers)) for name, cell in one.attacks.items()),
-        tuple(Under(name, score(cell.answers), loss(benign, cell.answers)) for name, cell in one.controls.items()),
+        tuple(_under(name, benign, cell.answers) for name, cell in one.attacks.items()),
+        tuple(_under(name, benign, cell.answers) for name, cell in one.controls.items()),
         None if one.held_out is None else score(one.held_out.answers),
         cells,
         _parts(benign, next(iter(one.attacks.values())).answers),
         _selective(benign, next(iter(one.attacks.values())).answers),
     )
+
+
+def _under(name: str, benign: Sequence[Answer], answers: Sequence[Answer]) -> Under:
+    twins = [before for before, _ in paired(benign, answers)]
+    return Under(name, score(answers), score(twins), loss(benign, answers))
 
 
 def _selective(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Selective | None:
@@ -270,8 +277,8 @@ def _row(line: Line) -> dict[str, Any]:
         "shadows_found_by_asking": row.against or None,
         "benign": _score(line.benign),
         "held_out": None if line.held_out is None else _score(line.held_out),
-        "attacks": {under.condition: _under(under) for under in line.attacks},
-        "controls": {under.condition: _under(under) for under in line.controls},
+        "attacks": {under.condition: _under_document(under) for under in line.attacks},
+        "controls": {under.condition: _under_document(under) for under in line.controls},
         "selective": None if line.selective is None else _selective_document(line.selective),
         "success_by": [{"tag": tag, "value": value, **_rate(rate)} for tag, value, rate in line.parts],
         "published": [{"text": one.text, "source": one.source} for one in row.published],
@@ -313,11 +320,12 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _under(under: Under) -> dict[str, Any]:
+def _under_document(under: Under) -> dict[str, Any]:
     lost = under.loss
     span = lost.drop_interval
     return {
         **_score(under.score),
+        "benign_same_scenes": _score(under.twin),
         "success": _rate(lost.success),
         "drop_points": round(lost.drop_points, 4),
         "drop_interval": None if span is None else [round(span.low, 4), round(span.high, 4)],

@@ -45,7 +45,7 @@ def _grid(name: str, task: str, lines: list[Line]) -> Table:
         heads.append((f"control: {control}", "Success of what only looks like the attack"))
     if task == "vd":
         heads += [
-            ("AP50", "Average precision at IoU 0.5, benign → under attack"),
+            ("AP50", "Average precision at IoU 0.5 over the attacked scenes, benign → under attack"),
             ("mean IoU", "Mean overlap with the true box, benign → under attack; a missed one counts 0"),
         ]
     heads.append(
@@ -72,8 +72,8 @@ def _row(line: Line, task: str, with_data: bool) -> Row:
     ]
     cells += [rate_cell(control.loss.success) for control in line.controls]
     if task == "vd":
-        cells.append(Cellule(f"{_number(line.benign.ap50)} → {_number(under.score.ap50)}"))
-        cells.append(Cellule(f"{_number(line.benign.mean_iou)} → {_number(under.score.mean_iou)}"))
+        cells.append(Cellule(f"{_number(under.twin.ap50)} → {_number(under.score.ap50)}"))
+        cells.append(Cellule(f"{_number(under.twin.mean_iou)} → {_number(under.score.mean_iou)}"))
     published = line.row.published
     cells.append(Cellule("; ".join(f"{one.text} {one.mark}" for one in published)))
     return Row(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells))

@@ -1,8 +1,8 @@
 """Views of one vehicle ahead, painted as it comes and painted by an attack: a grid of distance, yaw, weather and light.
 
 The vehicle stands in the ego's lane on stretches of road that no training picture shows. The same poses, light and
-stretch of road are photographed with every paint, so all answers are paired. Some views have no vehicle at all, so that
-saying "vehicle" always is no good answer.
+stretch of road are photographed with every paint, so all answers are paired. Some benign views have no vehicle at all,
+so that saying "vehicle" always is no good answer; there is nothing to be attacked in them.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ class VehicleViews:
         return {
             "album": "vehicle views",
             "blueprint": self.blueprint,
+            "shown": "all" if condition == BENIGN else "with a vehicle",
             "paint": condition if entry is None else [[name, self.artefacts[name]] for name in entry.artefacts],
             "count": self._count,
             "seed": self._seed,
@@ -110,15 +111,15 @@ class VehicleViews:
         }
 
     def pictures(self, condition: str) -> list[Picture]:
-        """Return the pictures of a condition.
+        """Return the pictures of a condition; under an attack or control only those that show the vehicle.
 
         Raises:
             UsageError: There is no such condition.
         """
         if condition not in (BENIGN, *self.attacks, *self.controls):
             raise UsageError(f"scenario {self._name!r} has no condition {condition!r}")
-        made = [self._views[index] for index in range(self._count)]
-        return [self._picture(index, condition, *view) for index, view in enumerate(made)]
+        views = [(index, view) for index, view in enumerate(self._views) if condition == BENIGN or view[1] is not None]
+        return [self._picture(index, condition, *view) for index, view in views]
 
     @cached_property
     def _studio(self) -> Studio:
