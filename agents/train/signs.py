@@ -15,14 +15,11 @@ from agents import weights
 from agents.dnn.signs import SIGN_INPUT_PX, SignNet, sign_batch
 from agents.imaging import resize, to_batch
 from agents.train.common import (
-    Averaged,
-    Report,
-    batches,
-    descend,
+    Training,
     fraction,
     open_splits,
     relight,
-    schedule,
+    run,
     seed_everything,
     training_card,
 )
@@ -93,28 +90,20 @@ def train(
     split, held_out = open_splits(data, "tsr")
     label = torch.from_numpy(split.labels["class_id"].astype(np.int64))
     model = SignNet().to(memory_format=torch.channels_last).train()
-    averaged = Averaged(model)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
-    steps = epochs * (len(split) // batch)
-    report, step = Report(epochs), 0
-    for epoch in range(epochs):
-        total = 0.0
-        for index in batches(len(split), batch, rng):
-            crops = to_batch([jitter(split.image(int(i)), rng) for i in index])
-            images = relight(crops, rng).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = model(images)
-            value = F.cross_entropy(logits.float(), label[torch.from_numpy(index)], label_smoothing=0.05)
-            descend(model, optimiser, value, rate * schedule(step, steps))
-            averaged.update(model)
-            step += 1
-            total += float(value.detach())
-        count = len(split) // batch
-        seen = {}
-        if epoch % 5 == 4 or epoch == epochs - 1:
-            found = figures(averaged.model, held_out)
-            seen = {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
-        report.epoch(epoch, count * batch, {"loss": total / count}, seen)
-    settings = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "optimiser": "AdamW, EMA 0.998, bf16"}
-    card = training_card(data, "tsr", report, settings, model) | {"figures": figures(averaged.model, held_out)}
-    return weights.save(name, averaged.model.state_dict(), card, out)
+    training = Training(epochs, batch, rate, seed, decay=0.05, check_every=5)
+
+    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
+        crops = to_batch([jitter(split.image(int(i)), rng) for i in index])
+        images = relight(crops, rng).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(images)
+        value = F.cross_entropy(logits.float(), label[torch.from_numpy(index)], label_smoothing=0.05)
+        return value, {"loss": value}
+
+    def check(averaged: SignNet) -> dict[str, float]:
+        found = figures(averaged, held_out)
+        return {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
+
+    averaged, report = run(training, model, len(split), rng, lesson, check)
+    card = training_card(data, "tsr", report, training.settings(), model) | {"figures": figures(averaged, held_out)}
+    return weights.save(name, averaged.state_dict(), card, out)
