@@ -58,19 +58,14 @@ class Autoencoder(Defence):
             net.load_state_dict(tensors)
         except RuntimeError as error:
             raise WeightsError(f"weights {WEIGHTS!r} do not fit: {str(error).splitlines()[0]}") from error
-        return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        return net.eval().to(memory_format=torch.channels_last)
 
     def alter(self, image: Image, rng: np.random.Generator) -> Image:
-        """Encode and decode; the picture is continued beyond its edges up to a multiple of the network's stride."""
+        """Encode and decode."""
         import torch
-        import torch.nn.functional as F
 
-        from agents.defences.denoiser import STRIDE
-
-        height, width = image.shape[:2]
         with torch.inference_mode():
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
-            padded = F.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-            seen = self._net(padded.contiguous(memory_format=torch.channels_last))[0, :, :height, :width]
+            seen = self._net(pixels.contiguous(memory_format=torch.channels_last))[0]
             drawn: Image = (seen.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
         return drawn

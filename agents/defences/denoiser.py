@@ -1,48 +1,51 @@
-"""The network of the denoising autoencoder: a picture is squeezed through a coarse code and drawn again.
+"""The denoising autoencoder: every patch of a picture is squeezed through a short code and drawn again.
 
-Source: Vincent et al., ICML 2008; as a defence in front of a classifier: Meng and Chen, "MagNet", CCS 2017. A small
-convolutional net without shortcuts, of stride 4, so that one pixel's perturbation has no way around the code. It is
-trained on views and sign crops with noise added (``python -m testbed train denoiser --data DATA``), never on attacks.
+A linear autoencoder, whose best weights are known in closed form: for white noise the optimal code is the patch's
+projection on the leading eigenvectors of the covariance of clean patches, and the optimal decoder shrinks each
+coefficient as a Wiener filter does. Source: Baldi and Hornik, "Neural Networks and Principal Component Analysis", 1989;
+Vincent et al., ICML 2008; Wiener shrinkage: Muresan and Parks, "Adaptive Principal Components and Image Denoising",
+ICIP 2003. Patches overlap, so that a pixel is the mean of what 16 codes say of it, and none passes around the code.
 """
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-STRIDE = 4
-"""Sides of the input are multiples of this."""
+PATCH_PX = 8
+STRIDE = 2
+CODE = 48
+"""Numbers per patch of 8 x 8 x 3 = 192 values."""
 
 
 class Denoiser(nn.Module):
-    """The autoencoder.
+    """The autoencoder as two convolutions.
 
     Args:
-        width: Channels at half resolution.
-        code: Channels of the code, at a quarter of the resolution.
+        code: Channels of the code.
     """
 
-    def __init__(self, width: int = 24, code: int = 48) -> None:
-        """Build the network."""
+    encoder: Tensor
+    decoder: Tensor
+    mean: Tensor
+
+    def __init__(self, code: int = CODE) -> None:
+        """Start with weights of zero; `agents.train.denoiser` computes them."""
         super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, width, 5, 2, 2),
-            nn.ReLU(True),
-            nn.Conv2d(width, code, 3, 2, 1),
-            nn.ReLU(True),
-            nn.Conv2d(code, code, 3, 1, 1),
-        )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(code, code, 3, 1, 1),
-            nn.ReLU(True),
-            nn.Conv2d(code, 4 * width, 3, 1, 1),
-            nn.PixelShuffle(2),
-            nn.ReLU(True),
-            nn.Conv2d(width, width, 3, 1, 1),
-            nn.ReLU(True),
-            nn.Conv2d(width, 12, 3, 1, 1),
-            nn.PixelShuffle(2),
-        )
+        self.register_buffer("encoder", torch.zeros(code, 3, PATCH_PX, PATCH_PX))
+        self.register_buffer("decoder", torch.zeros(code, 3, PATCH_PX, PATCH_PX))
+        self.register_buffer("mean", torch.zeros(3, PATCH_PX, PATCH_PX))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (N, 3, H, W) in 0…1, sides multiples of 4, to the same shape; values may leave 0…1 a little."""
-        return self.decoder(self.encoder(images - 0.5)) + 0.5  # type: ignore[no-any-return]
+        """Map (N, 3, H, W) in 0…1 to the same shape; edge pixels continue a picture beyond its edges."""
+        height, width = images.shape[-2:]
+        edge = PATCH_PX - STRIDE
+        padded = F.pad(images, (edge, edge + width % STRIDE, edge, edge + height % STRIDE), "replicate")
+        offset = (self.encoder * self.mean).sum((1, 2, 3))
+        code = F.conv2d(padded, self.encoder, -offset, STRIDE)
+        drawn = F.conv_transpose2d(code, self.decoder, None, STRIDE)
+        ones = torch.ones_like(code[:1, :1])
+        drawn = drawn + F.conv_transpose2d(ones, self.mean[None], None, STRIDE)
+        counts = F.conv_transpose2d(ones, torch.ones_like(self.mean[None]), None, STRIDE)
+        return (drawn / counts)[..., edge : edge + height, edge : edge + width]

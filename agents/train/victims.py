@@ -95,9 +95,9 @@ RECIPES: dict[str, Recipe] = {
     "vit-small": Recipe(VitSmall, 9, 7e-4, note="6 instead of 12 blocks; 64 px crops, so 16 patches of 16 px."),
     "dnn-tsr-label-smoothing": Recipe(SignNet, 3, 5e-4, start="dnn-tsr", smoothing=0.3),
     "dnn-tsr-dropout": Recipe(partial(SignNet, dropout=0.5), 3, 5e-4, start="dnn-tsr", note="Dropout 0.5, not 0.1."),
-    "dnn-tsr-adversarial": Recipe(SignNet, 6, 1e-3, start="dnn-tsr", epsilon=8.0 / 255.0),
-    "dnn-tsr-distilled": Recipe(partial(hot, 20.0), 8, 2e-3, teacher="dnn-tsr", temperature=20.0),
-    "vit-small-adversarial": Recipe(VitSmall, 2, 2e-4, start="vit-small", epsilon=8.0 / 255.0, attack_steps=3),
+    "dnn-tsr-adversarial": Recipe(SignNet, 1, 1e-3, start="dnn-tsr", epsilon=8.0 / 255.0, attack_steps=2),
+    "dnn-tsr-distilled": Recipe(partial(hot, 20.0), 6, 2e-3, teacher="dnn-tsr", temperature=20.0),
+    "vit-small-adversarial": Recipe(VitSmall, 1, 2e-4, start="vit-small", epsilon=8.0 / 255.0, attack_steps=2),
 }
 """Name of the weights to its recipe."""
 
