@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from testbed import stats
 from testbed.evaluate.score import Score
-from testbed.evaluate.tables import TABLES, TASKS
+from testbed.evaluate.tables import TABLES, TASKS, V2LM
 from testbed.report.tables import NONE, Cellule, Row, Table, percent
 from testbed.selective import COSTS, RISKS
 
@@ -169,8 +169,8 @@ def _natural(text: str) -> tuple[float, str]:
 def lead(result: Result) -> list[tuple[str, str, list[str]]]:
     """Return (task, category, a sentence per victim) of Table III: the answer at one look.
 
-    The category is ``lost`` where every V²LM loses at least half as much as the least of the DNNs, ``held`` where none
-    does, else ``unclear``: it colours a card and decides nothing.
+    The category colours a card and decides nothing: ``lost`` where every V²LM loses a quarter of its right answers and
+    more, ``held`` where none loses a tenth, else ``unclear``.
     """
     cards = []
     for task, words in TASKS.items():
@@ -178,14 +178,10 @@ def lead(result: Result) -> list[tuple[str, str, list[str]]]:
         if not lines:
             continue
         parts = [f"{line.name} {_short(line)}" for line in lines if line.row.against != line.row.victim.agent]
-        lost = {
-            block: [line.attack.loss.success.value or 0.0 for line in lines if line.row.block == block]
-            for block in ("DNN", "V²LM")
-        }
+        shares = [line.attack.loss.success.value or 0.0 for line in lines if line.row.block == V2LM]
         kind = "unclear"
-        if lost["DNN"] and lost["V²LM"]:
-            half = min(lost["DNN"]) / 2
-            kind = "lost" if min(lost["V²LM"]) >= half else "held" if max(lost["V²LM"]) < half else "unclear"
+        if shares:
+            kind = "lost" if min(shares) >= 0.25 else "held" if max(shares) < 0.1 else "unclear"
         cards.append((f"{words} under the {ATTACK_WORDS[task]}", kind, parts))
     return cards
 
