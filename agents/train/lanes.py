@@ -214,4 +214,5 @@ def train(
 
     averaged, report = run(training, model, len(split), rng, lesson, check)
     card = training_card(data, "alc", report, training.settings(), model) | {"figures": figures(averaged, held_out)}
+    card["command"] = f"python -m testbed train {name} --data DATA"
     return weights.save(name, averaged.state_dict(), card, out)

@@ -224,4 +224,5 @@ def train(
     threshold = threshold_of(score, torch.from_numpy(split.labels["present"].astype(bool)))
     card = training_card(data, "vd", report, training.settings(), model)
     card |= {"threshold": threshold, "figures": figures(averaged, held_out, threshold)}
+    card["command"] = f"python -m testbed train {name} --data DATA"
     return weights.save(name, averaged.state_dict(), card, out)
