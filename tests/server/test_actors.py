@@ -174,6 +174,10 @@ def test_own_sign_board_and_occluder(drive: Any) -> None:
         drive.spawn("static.prop.trafficsign", drive.place(30.0, 8.0), gtsrb_class=99)
     occluder = drive.spawn("static.prop.occluder", drive.place(40.0), height_m=2.0)
     assert occluder.bounding_box.extent.z == pytest.approx(1.0)
+    card = drive.spawn("static.prop.occluder", drive.place(45.0), polygon="0,0;1,0.5;0,2")
+    assert card.bounding_box.extent.z == pytest.approx(1.0) and card.bounding_box.location.y == pytest.approx(0.5)
+    with pytest.raises(RuntimeError, match="polygon '0,0;1,1'"):
+        drive.spawn("static.prop.occluder", drive.place(47.0), polygon="0,0;1,1")
 
 
 def test_walker_walks(drive: Any) -> None:
