@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 import agents
-from testbed.core.types import Agent, EgoState, Image, LaneState, Observation, Perception, Truth
+from testbed.core.errors import AgentError
+from testbed.core.types import Agent, EgoState, Image, LaneState, Observation, Perception, SignTruth, Truth
 from testbed.episode import check_answers
 
 HEIGHT_PX, WIDTH_PX = 160, 320
@@ -45,11 +46,23 @@ class AgentContract:
         json.dumps(dataclasses.asdict(card))
 
     def test_it_answers_whatever_it_sees(self) -> None:
-        """Pictures of any content and size, with and without a sign, get answers that the loop accepts."""
+        """Pictures of any content, with and without a sign of any size, get answers that the loop accepts."""
         self.agent.reset(1)
         for number, (picture, crop) in enumerate(pictures()):
             observation = self.observation(number, picture, crop)
             check(self.agent.perceive(observation), observation, self.name)
+
+    def test_another_picture_size_is_answered_or_refused_in_words(self) -> None:
+        """A scenario may choose another camera; an agent that cannot use it says so."""
+        self.agent.reset(1)
+        large = np.full((2 * HEIGHT_PX, 2 * WIDTH_PX, 3), 90, np.uint8)
+        observation = self.observation(0, large, None)
+        try:
+            answers = self.agent.perceive(observation)
+        except AgentError as error:
+            assert str(error)
+        else:
+            check(answers, observation, self.name)
 
     def test_the_same_seed_gives_the_same_answers(self) -> None:
         """After a reset nothing of the last episode is left."""
@@ -78,7 +91,7 @@ class AgentContract:
             sign_crop=crop,
             sign_id=None if crop is None else "sign",
             sign_distance_m=None if crop is None else 25.0 - number,
-            truth=truth() if self.agent.card.needs_truth else None,
+            truth=truth(crop is not None) if self.agent.card.needs_truth else None,
         )
 
 
@@ -101,7 +114,7 @@ def check(perception: Perception, observation: Observation, name: str) -> None:
 
 
 def pictures() -> list[tuple[Image, Image | None]]:
-    """Return views and sign crops: black, white, noise, a ramp, a view of another size; crops from tiny to large."""
+    """Return views and sign crops: black, white, noise, a ramp, a dark view; crops from tiny to large."""
     rng = np.random.default_rng(3)
     ramp = np.linspace(0, 255, WIDTH_PX).astype(np.uint8)
     views = [
@@ -109,16 +122,18 @@ def pictures() -> list[tuple[Image, Image | None]]:
         np.full((HEIGHT_PX, WIDTH_PX, 3), 255, np.uint8),
         rng.integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), dtype=np.uint8),
         np.broadcast_to(ramp[None, :, None], (HEIGHT_PX, WIDTH_PX, 3)).copy(),
-        rng.integers(0, 256, (2 * HEIGHT_PX, 2 * WIDTH_PX, 3), dtype=np.uint8),
+        rng.integers(0, 60, (HEIGHT_PX, WIDTH_PX, 3), dtype=np.uint8),
     ]
     crops = [None, *(rng.integers(0, 256, (size, size + 1, 3), dtype=np.uint8) for size in (8, 24, 61, 120))]
     return list(zip(views, crops, strict=True))
 
 
-def truth() -> Truth:
-    """Return the truth of an empty straight road."""
+def truth(with_sign: bool) -> Truth:
+    """Return the truth of an empty straight road, with a sign beside it or without."""
+    sign = SignTruth("sign", 7, 25.0, (200.0, 60.0, 216.0, 76.0)) if with_sign else None
     return Truth(
         ego=EgoState(0.0, 0.0, 0.0, 0.0, 20.0),
         lane=LaneState(0.1, 0.0, 3.6, 0.0, 10.0, -0.1),
         speed_limit_mps=None,
+        sign=sign,
     )
