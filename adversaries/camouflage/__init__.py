@@ -50,6 +50,7 @@ def optimise(
     batch: int = 16,
     road_share: float = 0.5,
     maps: str = "",
+    start: str = "",
     device: str = "cpu",
     mesh: Path | None = None,
     paint: str = "",
@@ -73,6 +74,7 @@ def optimise(
         batch: Pictures a step.
         road_share: Share of pictures as a following car sees them; the others show the vehicle turned by any angle.
         maps: Maps to take them on, comma between them; default the scenario's.
+        start: Camouflage to go on from, by name or path, for instance after the detector was trained anew.
         device: ``cpu`` or a CUDA device.
         mesh: A car of one's own instead, OBJ or glTF.
         paint: Its materials that are painted, comma between them.
@@ -93,7 +95,7 @@ def optimise(
     """
     import torch
 
-    from adversaries.artefact import save
+    from adversaries.artefact import load, save
     from adversaries.camouflage.baselines import plain_colour, random_camouflage
     from adversaries.camouflage.search import Paint, SearchSettings, search
     from adversaries.camouflage.subject import vehicle_subject
@@ -120,7 +122,8 @@ def optimise(
     yards = [Yard(subject, name, device) for name in places]
     pictures = photographs(yards, list(training_looks(views, rng, road_share=road_share)), seed)
     say(f"{len(pictures)} pictures of {subject.name} on {', '.join(places)} ({time.monotonic() - started:.0f} s)")
-    colours = Paint(subject.mask, cells, rng, device)
+    given = load(start, kind="camouflage").pixels if start else None
+    colours = Paint(subject.mask, cells, rng, device, None if given is None else given[..., :3])
     curve: list[dict[str, float]] = []
 
     def tell(progress: Progress) -> None:
@@ -143,6 +146,10 @@ def optimise(
     }
     figures = _figures(subject, atlases, seed, say) if check else {}
     facts = _facts(settings, subject, views, road_share, seconds)
+    command = (
+        f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)} --steps {steps} "
+        f"--views {views} --rate {rate:g} --cells {cells} --batch {batch} --road-share {road_share:g}"
+    ) + (f" --start {start}" if start else "")
     written = []
     for name, atlas in atlases.items():
         control = name in (RANDOM_NAME, PLAIN_NAME)
@@ -158,8 +165,7 @@ def optimise(
             settings=facts,
             figures=figures.get(name, {}),
             curve=() if control else tuple(curve),
-            command=f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)}"
-            f" --steps {steps} --views {views} --rate {rate:g} --cells {cells}",
+            command=command,
             versions={package: importlib.metadata.version(package) for package in VERSIONED},
         )
         opaque = np.full((*atlas.shape[:2], 1), 255, np.uint8)

@@ -26,6 +26,8 @@ from adversaries.camouflage.views import View, repaint
 CANDIDATES = 24
 """Boxes of a picture for which CIoU is worked out: the best by confidence times plain overlap."""
 
+START_RANGE = 0.98
+
 Decode = Callable[[Tensor], Tensor]
 """Pictures (N, 3, H, W) to rows (N, cells, 6): box, objectness, lead attribute; differentiable."""
 
@@ -73,11 +75,24 @@ class Paint:
         device: Where to compute.
     """
 
-    def __init__(self, mask: NDArray[np.bool_], cells: int, rng: np.random.Generator, device: str = "cpu") -> None:
-        """Start from nearly grey noise."""
+    def __init__(
+        self,
+        mask: NDArray[np.bool_],
+        cells: int,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        start: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Start from nearly grey noise, or from an atlas (h, w, 3), sRGB."""
         self.size_px = mask.shape
-        start = rng.normal(0.0, 0.3, (3, cells, cells)).astype(np.float32)
-        self.z = torch.from_numpy(start).to(device).requires_grad_()
+        noise = rng.normal(0.0, 0.3, (3, cells, cells)).astype(np.float32)
+        z = torch.from_numpy(noise)
+        if start is not None:
+            srgb = torch.from_numpy(start.copy()).permute(2, 0, 1).float() / 255.0
+            coarse = F.adaptive_avg_pool2d(srgb, (cells, cells))
+            # Short of black and white, where tanh has no slope left.
+            z = torch.atanh((2.0 * coarse - 1.0).clamp(-START_RANGE, START_RANGE))
+        self.z = z.to(device).requires_grad_()
         covered = F.adaptive_avg_pool2d(torch.from_numpy(mask)[None].float(), (cells, cells))[0].to(device) > 0.0
         rows, columns = nearest(mask)
         self._rows, self._columns = torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)

@@ -116,6 +116,13 @@ def test_the_search_hides_a_car(subject: Subject, victim: Victim, views: list[Vi
     assert {cell.value for cell in cells if cell.factor == "yaw"} == {"90 deg", "70 deg"}
 
 
+def test_a_search_can_go_on_from_a_texture() -> None:
+    mask = np.ones((64, 64), bool)
+    atlas = np.random.default_rng(2).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    again = Paint(mask, 64, np.random.default_rng(0), start=atlas).pixels()
+    assert np.abs(again.astype(int) - atlas).max() <= 3  # black and white come a little closer to grey
+
+
 def test_average_precision_of_known_answers(views: list[View]) -> None:
     one, two = views[0], views[1]
     exact = [[Answer(one.box_px, 0.9)], [Answer(two.box_px, 0.8)]]
