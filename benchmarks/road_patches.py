@@ -18,7 +18,7 @@ import numpy as np
 
 import adversaries
 from adversaries.manifest import RoadPatchManifest
-from adversaries.road_patch import SIDES, Side, names_of, place_of
+from adversaries.road_patch import BASELINES, SIDES, Side, names_of, place_of
 from testbed.core.records import EpisodePlan
 from testbed.episode import EpisodeRunner
 from testbed.scenario.loader import load_scenario
@@ -100,7 +100,10 @@ def _drive_road(runner: EpisodeRunner, folder: Path, name: str, agent: str, seed
         attack, dirt = names_of(name, side)
         artefacts = {attack: True, dirt: False}
         if baselines:
-            artefacts |= {attack.replace("drp_", stem, 1): False for stem in ("frame_", "line_")}
+            wanted = [attack.replace("drp_", stem, 1) for stem in BASELINES.values()]
+            artefacts |= {artefact: False for artefact in wanted if artefact in adversaries.names()}
+            for artefact in sorted(set(wanted) - set(artefacts)):
+                print(f"{agent:8} {name:15} {artefact:22} not shipped; `attack road_patch {name} --method …` makes it")
         for artefact, attacks in artefacts.items():
             cases = [
                 _case(_scores(runner, folder, scenario, agent, seed, artefact), clean[seed], attacks, ROADS[name])
