@@ -132,8 +132,8 @@ class RoadWorld:
 
     def ego_pose(self, s_m: float, left_m: float, heading_rad: float) -> Pose:
         """Return the world pose of the ego from its place in the lane."""
-        x, y, z, pitch, yaw, roll = self.path.pose(s_m, left_m)
-        return x, y, z, pitch, yaw - math.degrees(heading_rad), roll
+        x, y, z, _, yaw, roll = self.path.pose(s_m, left_m)
+        return x, y, z, self.path.pitch_deg(s_m), yaw - math.degrees(heading_rad), roll
 
     def camera(self, ego: Pose) -> Camera:
         """Return the driver's view of an ego at a pose."""

@@ -58,6 +58,22 @@ def test_a_patch_looks_as_the_engine_draws_it(world, place):
     assert np.abs(mine - drawn).max() < 1.5  # of 255: the engine rounds through a table
 
 
+def test_the_car_leans_with_the_slope_as_the_servers_does():
+    from adversaries.road_patch import place_of
+    from adversaries.road_patch.world import RoadWorld
+    from testbed.scenario.loader import load_scenario
+    from testbed.server.maps import load_map
+
+    scenario = load_scenario("drp_local_road").content
+    hills = RoadWorld(scenario, place_of(scenario), PatchShape(), latency_s=0.05)
+    hills.situation(11)
+    start = hills.staging.ego
+    for s_m in (5.0, 45.0, 90.0):
+        road = load_map(scenario.map).network.lane_centre(start.road, start.lane, start.s_m + s_m)
+        assert road[3] < -0.5
+        assert hills.ego_pose(s_m, 0.0, 0.0)[3] == pytest.approx(road[3], abs=0.1)
+
+
 def test_gradients_through_the_picture_agree_with_differences(world):
     shape = PatchShape()
     world.situation(12)
