@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--count", type=count, metavar="N", help="pictures per task and condition")
     parser.add_argument("--adaptive", action="store_true", help="also search shadows by asking the V²LMs (slow)")
     parser.add_argument(
-        "--available", action="store_true", help="leave rows out whose weights or artefacts are missing, and say so"
+        "--strict", action="store_true", help="missing weights or artefacts are an error, not a row left out and named"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
 
@@ -50,7 +50,7 @@ def execute(options: argparse.Namespace) -> int:
         seed=options.seed,
         gap=options.gap,
         adaptive=options.adaptive,
-        available=options.available,
+        strict=options.strict,
         command=options.command,
     )
     result = evaluate(request, lambda line: print(line, flush=True))

@@ -190,4 +190,4 @@ def _short(line: Line) -> str:
     rate = line.attack.loss.success
     if not rate.n:
         return "had no right answer to lose"
-    return f"loses {rate.k} of {rate.n} right answers ({rate.interval.low * 100:.0f}–{rate.interval.high * 100:.0f} %)"
+    return f"lost {rate.k} of {rate.n} right answers ({rate.interval.low * 100:.0f}–{rate.interval.high * 100:.0f} %)"

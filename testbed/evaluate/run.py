@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import testbed
 from testbed.core.errors import ArtefactError, ScenarioError, UsageError, WeightsError
 from testbed.evaluate.cells import Cell, Cells
 from testbed.evaluate.pictures import BENIGN, Album, HeldOut, Picture
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 SCENARIOS: dict[str, str] = {"road_patch": "drp_highway", "camouflage": "rauca_lead_vehicle"}
 """Kind of adversary to the shipped scenario whose artefacts are shown."""
 SIGN_CLASSES = 43
+PACKAGES = Path(testbed.__file__).parent.parent
+"""Folder that the packages lie in; it is no part of what is told about a missing file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class Request:
         seed: Seed of all pictures and searches.
         gap: Run or sweep folder whose road outcomes are set beside the images; None without.
         adaptive: Whether shadows are also searched by asking the V²LMs.
-        available: Whether rows whose weights or artefacts are missing are left out and named, instead of an error.
+        strict: Whether missing weights or artefacts of a row are an error; else the row is left out, and every document
+            names it with the reason.
         command: Command that repeats it.
     """
 
@@ -81,7 +85,7 @@ class Request:
     seed: int = 0
     gap: Path | None = None
     adaptive: bool = False
-    available: bool = False
+    strict: bool = False
     command: str = ""
 
 
@@ -141,9 +145,9 @@ class Evaluation:
                 self._identities[row.victim.label] = row.victim.identity(self._agents)
                 todos = self._todos(row)
             except (WeightsError, ArtefactError, UsageError, ScenarioError) as error:
-                if not request.available:
+                if request.strict:
                     raise
-                self.left_out.append((row, str(error)))
+                self.left_out.append((row, str(error).replace(f"{PACKAGES}/", "")))
             else:
                 self.rows.append(row)
                 self.plan.append(todos)

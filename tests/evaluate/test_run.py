@@ -148,7 +148,6 @@ def test_shadows_are_searched_once_and_shown_to_every_victim(tmp_path: Path, mon
 
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = Request(("V",), tmp_path / "out", Sizes.of(20))
     with pytest.raises(UsageError, match="unknown table 'IV'.*I, III, V"):
         evaluate(Request(("IV",), tmp_path / "out"), lambda line: None)
     with pytest.raises(StoreError, match="no run folder"):
@@ -158,11 +157,9 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     gone = Row("V", "alc", "DNN", Victim("lost", "dnn", {"folder": str(tmp_path)}), "clrernet")
     monkeypatch.setattr(run, "rows", lambda names, adaptive: [gone])
     with pytest.raises(WeightsError, match="missing"):
-        evaluate(request, lambda line: None)
-    kept = Request(("V",), tmp_path / "out", Sizes.of(20), available=True)
-    said: list[str] = []
+        evaluate(Request(("V",), tmp_path / "out", Sizes.of(20), strict=True), lambda line: None)
     with pytest.raises(UsageError, match="nothing to evaluate"):
-        evaluate(kept, said.append)
+        evaluate(Request(("V",), tmp_path / "out", Sizes.of(20)), lambda line: None)
 
 
 def test_the_command_line_refuses_nonsense(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
