@@ -304,6 +304,6 @@ def test_the_report_room_needs_no_simulator(tmp_path: Path, synthetic: ModuleTyp
 
 def test_the_page_says_how_artefacts_reached_the_camera(run: Path) -> None:
     page = (run / "index.html").read_text("utf-8")
-    facts = re.search(r"how drp reached the camera</th><td[^>]*>([^<]*)", page)
+    facts = re.search(r"how patch reached the camera</th><td[^>]*>([^<]*)", page)
     assert facts is not None
     assert facts[1] == "drawn over the picture with depth and light (2 drives), in the simulated world (4 drives)"

@@ -177,7 +177,9 @@ def test_opening_and_creating_in_wrong_places(run: RunFolder, tmp_path: Path) ->
 def test_records_of_released_versions_still_load(synthetic: ModuleType) -> None:
     record = load_record(SHIPPED_RECORD.read_bytes(), "record-v1.json")
     assert record.plan.agent == "dnn" and record.events[0].kind == "lane_departure"
-    assert dump_record(record) == SHIPPED_RECORD.read_bytes()
+    then, now = json.loads(SHIPPED_RECORD.read_bytes()), json.loads(dump_record(record))
+    # later versions may add fields with a default; what was said then is said still
+    assert {name: now[name] for name in then} == then
 
 
 @pytest.mark.parametrize(
