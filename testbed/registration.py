@@ -13,7 +13,6 @@ ENVIRONMENTS: dict[str, str] = {
     "testbed/RaucaLeadVehicle-v1": "rauca_lead_vehicle",
     "testbed/RaucaParked-v1": "rauca_parked",
     "testbed/RaucaBroadside-v1": "rauca_broadside",
-    "testbed/RaucaBroadside-v1": "rauca_broadside",
     "testbed/CombinedTown-v1": "combined_town",
     "testbed/TourHighway-v1": "tour_highway",
     "testbed/TourTown-v1": "tour_town",
