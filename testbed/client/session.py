@@ -70,6 +70,9 @@ class Session:
             settings.synchronous_mode = True
             settings.fixed_delta_seconds = staging.step_s
             world.apply_settings(settings)
+        if not len(world.get_snapshot()):
+            # a client that has just come to a waiting server knows of nothing that stands there before the first tick
+            self._tick()
         self._builder = StageBuilder(world, staging, payloads, self._connection.texture_calls(world))
         stage = self._stage = self._builder.build()
         for _ in range(SETTLING_TICKS - 1):

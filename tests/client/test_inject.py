@@ -15,6 +15,7 @@ from testbed.client.sensing import Senses
 from testbed.core.errors import ServerError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
+from testbed.env import ScenarioEnv
 from testbed.scenario.realise import realise
 from testbed.scenario.schema import Scenario
 from testbed.server.process import start_server
@@ -187,3 +188,45 @@ def test_a_server_without_our_blueprints_shows_everything_composite(plain: Conne
         with pytest.raises(ServerError, match=f"{part}.*inject: world.*{reason}"):
             Seen(session, scenario("world", on_map=True, only=part), pictures)
     session.end()
+
+
+def test_a_scenario_file_runs_on_a_server_without_our_blueprints(plain: Connection, pictures: Path, tmp_path: Path):
+    from testbed.episode import EpisodeRunner
+    from testbed.scenario.expand import expand
+    from testbed.scenario.loader import load_scenario
+    from testbed.sweep.catalogue import Installed
+
+    (pictures / "mine.yaml").write_text(
+        """
+name: mine
+question: Do pictures of my own reach the camera?
+ego: {spawn: {road: 1, lane: -2, s_m: 120}, speed_mps: 20}
+duration_s: 0.5
+weather: {vary: false}
+actors: [{id: lead, ahead_m: 15, speed_mps: 20}]
+signs: [{id: limit, gtsrb_class: 7, ahead_m: 30, on_map: true}]
+adversaries:
+  - {id: mine, kind: road_patch, artefact: patch.png, at: {ahead_m: 10}}
+  - {id: paint, kind: camouflage, artefact: uv.png, actor: lead}
+  - {id: sticker, kind: sign_face, artefact: face.png, sign: limit}
+conditions: [{id: all, inject: [mine, paint, sticker]}]
+agents: [constant]
+seeds: {count: 1}
+""",
+        encoding="utf-8",
+    )
+    address = f"{plain.host}:{plain.port}"
+    benign, attacked = expand(load_scenario(pictures / "mine.yaml"), catalogue=Installed())
+    with EpisodeRunner(carla=address) as runner:
+        record = runner.run(attacked, tmp_path)
+    assert record.status == "done" and record.valid_attack
+    assert record.injection == {"mine": "composite", "paint": "composite", "sticker": "composite"}
+    assert record.scores["attack.visible_px_max"] > 500
+    env = ScenarioEnv(pictures / "mine.yaml", condition="all", carla=address)
+    try:
+        seen, _ = env.reset(seed=101)
+        assert env.injection == record.injection and env.truth.attack.visible_px > 500
+        clean, _ = env.reset(seed=101, options={"condition": "benign"})
+        assert env.injection == {} and (seen["camera"] != clean["camera"]).any(axis=2).sum() > 500
+    finally:
+        env.close()
