@@ -205,7 +205,8 @@ def _tail(verdict: Verdict, rate: stats.Rate, versus: Versus | None) -> str:
         return f"; with no failure in {rate.n}, a true rate of up to {bound:.0f} % is still possible"
     if versus is None:
         return "; there is no benign twin to compare with"
-    chance = f"exact McNemar p = {versus.adjusted:.2g} over {versus.test.pairs} pairs, Holm-adjusted"
+    pairs = "pair" if versus.test.pairs == 1 else "pairs"
+    chance = f"exact McNemar p = {versus.adjusted:.2g} over {versus.test.pairs} {pairs}, Holm-adjusted"
     if verdict == "lost":
         return f"; {chance}"
     if verdict == "leaning":
