@@ -121,7 +121,9 @@ def gap_table(found: list[Gap], images: ImageSuccess | None = None) -> Table | N
         cells = [Cellule(gap.topic.kind.replace("_", " "))]
         if images is not None:
             rates = [images[kind, gap.agent] for kind in gap.kinds if (kind, gap.agent) in images]
-            cells.append(_share(rates[0]) if len(gap.kinds) == 1 and rates else Cellule(NONE))
+            # what was measured on pictures is the attack, never its control, and one kind at a time
+            known = len(gap.kinds) == 1 and rates and not gap.control
+            cells.append(_share(rates[0]) if known else Cellule(NONE))
         worse, better = gap.test.only_second, gap.test.only_first
         low, high = gap.change.low * 100, gap.change.high * 100
         bad = worse > better and gap.test.p_value < 0.05

@@ -190,6 +190,8 @@ def test_the_gap_sets_answers_beside_events(town: RunView) -> None:
 
     with_images = gap_table([gap], {("camouflage", "dnn"): stats.rate(9, 10)})
     assert with_images is not None and with_images.rows[0].cells[1].text == "90 %"
+    control = gap_table([found["dnn", "grey"]], {("camouflage", "dnn"): stats.rate(9, 10)})
+    assert control is not None and control.rows[0].cells[1].text == "–"
     assert gap_table([]) is None
     (entry,) = document([gap])
     assert entry["event"] == "collision" and entry["change"][0] == 1.0 and json.dumps(entry)
