@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
 from testbed.judge.validity import why_over_budget
 from testbed.scenario.expand import expand
 from testbed.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from testbed.env import ScenarioEnv
 
 VEHICLE = "vehicle.tesla.model3"
 LEAST_PX = 20
@@ -74,19 +77,27 @@ class AdversaryContract:
     def test_it_reaches_the_camera(self) -> None:
         """In an episode on the embedded server the artefact shows, and the truth tells how much of it."""
         from testbed.env import ScenarioEnv
+        from testbed.server.process import start_server
 
-        for mode in self.modes:
-            env = ScenarioEnv(self.scenario(mode))
-            try:
-                attacked, _ = env.reset(seed=1, options={"condition": "mine"})
-                assert env.injection == {"mine": mode}
-                attack = env.truth.attack
-                assert attack is not None and attack.visible_px >= LEAST_PX, f"{mode}: it does not show"
-                benign, _ = env.reset(seed=1, options={"condition": "benign"})
-                change = (attacked["camera"] != benign["camera"]).any(axis=2).sum()
-                assert change >= LEAST_PX, f"{mode}: the picture stays the same"
-            finally:
-                env.close()
+        server = start_server("highway")
+        try:
+            for mode in self.modes:
+                self._shows(ScenarioEnv(self.scenario(mode), carla=f"{server.host}:{server.port}"), mode)
+        finally:
+            server.close()
+
+    @staticmethod
+    def _shows(env: ScenarioEnv, mode: str) -> None:
+        try:
+            attacked, _ = env.reset(seed=1, options={"condition": "mine"})
+            assert env.injection == {"mine": mode}
+            attack = env.truth.attack
+            assert attack is not None and attack.visible_px >= LEAST_PX, f"{mode}: it does not show"
+            benign, _ = env.reset(seed=1, options={"condition": "benign"})
+            change = (attacked["camera"] != benign["camera"]).any(axis=2).sum()
+            assert change >= LEAST_PX, f"{mode}: the picture stays the same"
+        finally:
+            env.close()
 
     def scenario(self, mode: str) -> Scenario:
         """Return a scenario in which the ego comes to the artefact."""
