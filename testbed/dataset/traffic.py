@@ -127,7 +127,9 @@ class Traffic:
             left_m: Of the lane's centre, positive left.
             turn_deg: Against the lane, clockwise.
         """
-        centre_m = gap_m + EGO_HALF_LENGTH_M + member.half_length_m
+        turn_rad = math.radians(turn_deg)
+        along_m = abs(math.cos(turn_rad)) * member.half_length_m + abs(math.sin(turn_rad)) * member.half_width_m
+        centre_m = gap_m + EGO_HALF_LENGTH_M + along_m
         if centre_m > stand.course.reach_m - 1.0:
             return None
         return Placed(member, gap_m, True, stand.course.pose(centre_m, left_m, turn_deg))

@@ -32,6 +32,9 @@ LABELLED_FRACTION = 0.25
 FILL, FILL_NARROW = 0.7, 0.35
 """Share of the rectangle around its bounding box that a vehicle, a two-wheeler in full view covers, roughly."""
 NARROW_M = 0.55
+CLOSE_SHARE = 0.15
+"""Leads drawn from close range only: there a box grows fast, and one that is too small is driven into."""
+FAR_M = (64.0, 110.0)
 FAR_SHARE = 0.1
 """Views with a vehicle in the ego's lane that is too far away to count."""
 
@@ -85,7 +88,8 @@ def _arrange(rng: np.random.Generator, traffic: Traffic, stand: Stand, with_lead
     lead, *others = traffic.draw(rng, 1 + int(rng.integers(0, 6)))
     placed: list[Placed] = []
     if with_lead or rng.random() < FAR_SHARE:
-        gap_m = float(rng.uniform(3.0, 57.0)) if with_lead else float(rng.uniform(64.0, 110.0))
+        nearest_m, farthest_m = ((1.0, 12.0) if rng.random() < CLOSE_SHARE else (3.0, 57.0)) if with_lead else FAR_M
+        gap_m = float(rng.uniform(nearest_m, farthest_m))
         if with_lead:
             gap_m = min(gap_m, stand.course.reach_m - 2.0 * lead.half_length_m - 5.0)
         turn_deg = float(rng.normal(0.0, 1.5)) if rng.random() < 0.85 else float(rng.uniform(0.0, 360.0))
