@@ -24,7 +24,7 @@ from testbed.dataset.format import Split, load_split
 log = logging.getLogger(__name__)
 
 TASKS = ("tsr", "alc", "vd")
-ROUNDS: Mapping[str, int] = {"tsr": 1, "alc": 3, "vd": 2}
+ROUNDS: Mapping[str, int] = {"tsr": 1, "alc": 2, "vd": 2}
 """Augmented versions of each training picture whose tokens are kept; fewer where there are more pictures."""
 
 
