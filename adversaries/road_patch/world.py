@@ -1,7 +1,6 @@
-"""A scenario as the optimiser drives through it: the renderer's own scene, without server, physics or clock.
+"""A scenario as the optimiser drives through it: a staged scene with a patch, traffic, and pictures open for any patch.
 
-Everything that the camera sees is staged from the same functions as an episode (``testbed.scenario.realise``, the map's
-scenery, the assets), so a picture made here equals the one that an episode's camera takes from the same pose.
+The road users of the ego's lane stand where they are at a moment of the episode; all else is ``adversaries.staged``.
 """
 
 from __future__ import annotations
@@ -11,25 +10,18 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
 from adversaries.road_patch.drive import Situation
 from adversaries.road_patch.lookup import lookup_matrix, product, pyramid_matrix
 from adversaries.road_patch.shape import PatchShape
-from testbed.client.path import SPACING_M, LanePath
-from testbed.core.errors import MapError
-from testbed.core.records import EpisodePlan
-from testbed.core.types import Pose
-from testbed.scenario.realise import Staging, realise
+from adversaries.staged import StagedScene, lane_path
 from testbed.scenario.schema import Actor, PatchPlace, Scenario
-from testbed.server.maps import RoadNetwork, load_map
-from testbed.server.render.camera import Camera, pose_matrix
-from testbed.server.render.renderer import Renderer
+from testbed.server.assets.vehicles import vehicle_asset
+from testbed.server.maps import load_map
 from testbed.server.render.rerender import NEEDED, Rerenderer, to_srgb
-from testbed.server.render.scene import Scene
-from testbed.server.render.weather import Weather
+from testbed.server.simulation.vehicles import VEHICLE_BY_ID
 
 ROUTE_M = 260.0
 
@@ -59,7 +51,7 @@ class RoadView:
         return to_srgb(linear)
 
 
-class RoadWorld:
+class RoadWorld(StagedScene):
     """Stages a scenario for drives.
 
     Args:
@@ -67,50 +59,24 @@ class RoadWorld:
         place: Where the patch lies.
         shape: Size of the patch.
         latency_s: From a picture to the moment its answer is acted on.
-        condition: Recorded in the plan that is staged; chance does not depend on it.
     """
 
     NAME = "patch"
 
     def __init__(self, scenario: Scenario, place: PatchPlace, shape: PatchShape, *, latency_s: float) -> None:
         """Build scenery and renderer once."""
-        from testbed.server.maps.scenery import build_scenery
-
-        self._scenario = scenario
+        super().__init__(scenario, ROUTE_M)
         self._place = place
         self._shape = shape
         self._latency_s = latency_s
         self._pyramid = pyramid_matrix(*shape.texels)
-        bundle = load_map(scenario.map)
-        self._network: RoadNetwork = bundle.network
-        self.scene = Scene()
-        build_scenery(self._network, self.scene, seed=0)
-        self.renderer = Renderer(self.scene)
         blank = np.zeros((*shape.texels, 4), dtype=np.float32)
         self._decal = self.scene.add_decal(self.NAME, (0.0,) * 6, shape.length_m, shape.width_m, blank)
         self._actors: dict[str, int] = {}
-        self._staging: Staging | None = None
-        self._path: LanePath | None = None
-
-    @property
-    def staging(self) -> Staging:
-        """The situation staged last."""
-        assert self._staging is not None
-        return self._staging
-
-    @property
-    def path(self) -> LanePath:
-        """The ego's lane from its start on."""
-        assert self._path is not None
-        return self._path
 
     def situation(self, seed: int) -> Situation:
         """Stage the scenario with a seed and return what is special about it."""
-        plan = EpisodePlan(scenario=self._scenario.name, scene=self._scenario.dump(), agent="dnn", seed=seed)
-        staging = self._staging = realise(plan)
-        start = staging.ego
-        path = self._path = _lane_path(self._network, start.road, start.lane, start.s_m)
-        self.scene.set_weather(_weather(staging))
+        start, path = self.stage(seed).ego, self.path
         near_m = self._place.ahead_m
         self.scene.set_pose(self._decal, path.pose(near_m + self._shape.length_m / 2.0, self._place.lateral_m))
         self._put_actors()
@@ -130,22 +96,10 @@ class RoadWorld:
         """Return the lane's curvature at a distance from the start, positive left."""
         return self.path.curvature_1pm(s_m)
 
-    def ego_pose(self, s_m: float, left_m: float, heading_rad: float) -> Pose:
-        """Return the world pose of the ego from its place in the lane."""
-        x, y, z, _, yaw, roll = self.path.pose(s_m, left_m)
-        return x, y, z, self.path.pitch_deg(s_m), yaw - math.degrees(heading_rad), roll
-
-    def camera(self, ego: Pose) -> Camera:
-        """Return the driver's view of an ego at a pose."""
-        chosen = self.staging.camera
-        mount = pose_matrix(ego) @ np.array([chosen.x_m, 0.0, chosen.z_m, 1.0])
-        pose: Pose = (float(mount[0]), float(mount[1]), float(mount[2]), ego[3] + chosen.pitch_deg, ego[4], ego[5])
-        return Camera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
-
     def view(self, s_m: float, left_m: float, heading_rad: float, t_s: float) -> RoadView:
         """Return what the camera sees from a pose in the lane at a time of the situation staged last."""
         self.move_traffic(t_s)
-        frame = self.renderer.render(self.camera(self.ego_pose(s_m, left_m, heading_rad)), want=NEEDED)
+        frame = self.renderer.render(self.camera(s_m, left_m, heading_rad), want=NEEDED)
         assert frame.linear is not None and frame.residual is not None and frame.shading is not None
         twin = Rerenderer(frame, self.scene.texture_number(self.NAME), self._shape.texels, wrap="zero")
         shows = twin.mask.numpy()
@@ -171,11 +125,7 @@ class RoadWorld:
         return [(one, one.ahead_m) for one in self.staging.actors if one.ahead_m is not None and one.lane in lanes]
 
     def _put_actors(self) -> None:
-        """Add the road users of the ego's lane and the signs on the first call; later calls move them."""
-        from testbed.server.assets.signs import sign_asset
-        from testbed.server.assets.vehicles import vehicle_asset
-        from testbed.server.simulation.vehicles import VEHICLE_BY_ID
-
+        """Add the road users of the ego's lane on the first call; ``move_traffic`` moves them."""
         for actor, ahead_m in self._in_lane():
             model = VEHICLE_BY_ID.get(actor.blueprint)
             if model is not None and actor.id not in self._actors:
@@ -183,13 +133,6 @@ class RoadWorld:
                 self._actors[actor.id] = asset.place(
                     self.scene, f"actor:{actor.id}", self.path.pose(ahead_m), tag=model.tag
                 )
-        for sign in self.staging.signs:
-            pose = self.path.pose(sign.ahead_m, sign.lateral_m)
-            if sign.id in self._actors:
-                self.scene.set_pose(self._actors[sign.id], pose)
-            else:
-                asset = sign_asset(sign.gtsrb_class, size_m=sign.size_m)
-                self._actors[sign.id] = asset.place(self.scene, f"sign:{sign.id}", pose, tag=8)
 
 
 EGO_HALF_WIDTH_M = 1.064
@@ -199,30 +142,4 @@ EGO_HALF_WIDTH_M = 1.064
 def lane_width_m(scenario: Scenario) -> float:
     """Return the width of the lane that a scenario's ego starts in."""
     start = scenario.ego.spawn
-    return _lane_path(load_map(scenario.map).network, start.road, start.lane, start.s_m).width_m(0.0)
-
-
-def _lane_path(network: RoadNetwork, road: int, lane: int, s_m: float) -> LanePath:
-    """Return the lane's centre from a station on, followed through successors, as the client's map would."""
-    centre = network.lane_centre(road, lane, s_m)
-    start = network.locate(centre[0], centre[1])
-    if start is None:
-        raise MapError(f"map {network.name!r} has no lane at road {road}, lane {lane}, s = {s_m:g} m")
-    start = dataclasses.replace(start, road_id=road, lane_id=lane, s_m=s_m)
-    poses = []
-    for step in range(int(ROUTE_M / SPACING_M)):
-        pose = network.ahead(start, step * SPACING_M)
-        if pose is None:
-            break
-        poses.append(pose)
-    points: NDArray[np.float64] = np.array([pose[:3] for pose in poses])
-    return LanePath(points, np.array([pose[4] for pose in poses]), np.full(len(poses), start.width_m))
-
-
-def _weather(staging: Staging) -> Weather:
-    """Return the staging's weather as the renderer takes it."""
-    from testbed.client.stage import weather_parameters
-
-    chosen = weather_parameters(staging.weather_preset, staging.weather)
-    names = [field.name for field in dataclasses.fields(Weather)]
-    return Weather(**{name: float(getattr(chosen, name)) for name in names})
+    return lane_path(load_map(scenario.map).network, start.road, start.lane, start.s_m, ROUTE_M).width_m(0.0)

@@ -1,14 +1,13 @@
 """A scenario's sign as the driver's camera sees it on the way to it, open for any shadow.
 
-The scene is staged from the functions that stage an episode, without its server. Every view is drawn twice, with the
-plate in the sun and with the plate in the shadow of a large card: what lies between the two is sunlight, so that a
-polygon's shadow is a blend of both pictures and needs no third one. Views can be shaken as the paper's physical attack
+In the scene of ``adversaries.staged`` every view is drawn twice, with the plate in the sun and with the plate in the
+shadow of a large card: what lies between the two is sunlight, so that a polygon's shadow is a blend of both pictures
+and needs no third one. Views can be shaken as the paper's physical attack
 does (``shaken``): expectation over transformations, Athalye et al., ICML 2018.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -17,25 +16,18 @@ from numpy.typing import NDArray
 
 from adversaries.shadow import polygon as shapes
 from adversaries.shadow.lab import from_lab, to_lab
+from adversaries.staged import StagedScene
 from testbed.client.occluder import FACE_M, occluder_for, sun_vector
-from testbed.client.path import SPACING_M, LanePath
-from testbed.client.stage import weather_parameters
 from testbed.client.view import View, rotation
 from testbed.core.errors import MapError, UsageError
 from testbed.core.questions import sign_crop_box
-from testbed.core.records import EpisodePlan
 from testbed.core.types import Image, Pose, Shade
-from testbed.scenario.realise import Staging, realise
+from testbed.scenario.realise import Staging
 from testbed.scenario.schema import Scenario, Sign
 from testbed.server.assets.card import card_asset
-from testbed.server.assets.signs import PLATE_BOTTOM_M, gtsrb_class_of, sign_asset
-from testbed.server.maps import RoadNetwork, load_map
-from testbed.server.maps.scenery import build_scenery
-from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.assets.signs import PLATE_BOTTOM_M, gtsrb_class_of
+from testbed.server.render.camera import Camera
 from testbed.server.render.lighting import Lighting
-from testbed.server.render.renderer import Renderer
-from testbed.server.render.scene import Scene
-from testbed.server.render.weather import Weather
 
 FloatArray = NDArray[np.float32]
 
@@ -126,53 +118,34 @@ class SignView:
         return list(np.rint(mixed.mean(axis=1)).astype(np.uint8))
 
 
-class SignApproach:
+class SignApproach(StagedScene):
     """Stages a scenario again and again and photographs one of its signs.
 
     Args:
         scenario: What to stage, without its adversaries and other road users.
         sign_id: Id of the sign in the scenario.
+
+    Attributes:
+        sign: The sign as the scenario has it.
+        plate: Its face in the situation staged last.
     """
+
+    plate: Plate
 
     def __init__(self, scenario: Scenario, sign_id: str) -> None:
         """Build scenery and renderer once."""
-        self._scenario = scenario
         found = [sign for sign in scenario.signs if sign.id == sign_id]
         if not found:
             raise UsageError(f"scenario {scenario.name!r} has no sign {sign_id!r}")
+        super().__init__(scenario, ROUTE_M)
         self.sign: Sign = found[0]
-        bundle = load_map(scenario.map)
-        self._network: RoadNetwork = bundle.network
-        self.scene = Scene()
-        build_scenery(self._network, self.scene, seed=0)
-        self.renderer = Renderer(self.scene)
-        self._placed: dict[str, int] = {}
         self._card: int | None = None
 
     def stage(self, seed: int, condition: str = "benign") -> Staging:
         """Stage the scenario with a seed: weather, lane and signs."""
-        plan = EpisodePlan(
-            scenario=self._scenario.name, scene=self._scenario.dump(), agent="dnn", seed=seed, condition=condition
-        )
-        self.staging = realise(plan)
-        start = self.staging.ego
-        self.path = lane_path(self._network, start.road, start.lane, start.s_m)
-        chosen = weather_parameters(self.staging.weather_preset, self.staging.weather)
-        self.weather = Weather(
-            **{field.name: float(getattr(chosen, field.name)) for field in dataclasses.fields(Weather)}
-        )
-        self.scene.set_weather(self.weather)
-        for sign in self.staging.signs:
-            if sign.on_map:
-                continue
-            pose = self.path.pose(sign.ahead_m, sign.lateral_m)
-            if sign.id in self._placed:
-                self.scene.set_pose(self._placed[sign.id], pose)
-            else:
-                asset = sign_asset(sign.gtsrb_class, size_m=sign.size_m)
-                self._placed[sign.id] = asset.place(self.scene, f"sign:{sign.id}", pose, tag=8)
+        staging = super().stage(seed, condition)
         self.plate = self._plate()
-        return self.staging
+        return staging
 
     @property
     def sun(self) -> NDArray[np.float64]:
@@ -194,15 +167,6 @@ class SignApproach:
         self._card = card_asset(card.corners_m).place(self.scene, "card", card.pose, tag=20)
         return True
 
-    def camera(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> Camera:
-        """Return the driver's camera of an ego at a place in its lane."""
-        x, y, z, pitch, yaw, roll = self.path.pose(s_m, left_m)
-        ego: Pose = (x, y, z, pitch, yaw - math.degrees(heading_rad), roll)
-        chosen = self.staging.camera
-        mount = pose_matrix(ego) @ np.array([chosen.x_m, 0.0, chosen.z_m, 1.0])
-        pose: Pose = (float(mount[0]), float(mount[1]), float(mount[2]), ego[3] + chosen.pitch_deg, ego[4], ego[5])
-        return Camera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
-
     def crop_box(self, camera: Camera) -> tuple[int, int, int, int] | None:
         """Return the crop that an agent would get of the sign, or None where it would get none."""
         view = View(camera.pose, camera.width_px, camera.height_px, camera.fov_deg)
@@ -219,7 +183,7 @@ class SignApproach:
         steps = np.arange(1.0, min(FARTHEST_M, ahead_m), 0.25)
         seen = [step for step in steps if self.crop_box(self.camera(ahead_m - step, left_m)) is not None]
         if not seen:
-            raise UsageError(f"sign {self.sign.id!r} of {self._scenario.name!r} is never large enough to be read")
+            raise UsageError(f"sign {self.sign.id!r} of {self.scenario.name!r} is never large enough to be read")
         return float(seen[0]), float(seen[-1])
 
     def picture(self, camera: Camera) -> Image:
@@ -240,7 +204,7 @@ class SignApproach:
         lit = self.picture(camera)[y0:y1, x0:x1].astype(np.float32)
         if not self.hang(EVERYTHING):
             raise UsageError(
-                f"the sun does not light sign {self.sign.id!r} of {self._scenario.name!r}",
+                f"the sun does not light sign {self.sign.id!r} of {self.scenario.name!r}",
                 hint="choose weather.sun_azimuth_deg so that the sun stands behind the driver",
             )
         shaded = self.picture(camera)[y0:y1, x0:x1].astype(np.float32)
@@ -286,38 +250,17 @@ class SignApproach:
             return Plate(sign.gtsrb_class, (x, y, middle, 0.0, yaw, 0.0), sign.size_m)
         near = [
             (math.hypot(one.pose[0] - x, one.pose[1] - y), one)
-            for one in self._network.signals()
+            for one in self.network.signals()
             if not one.dynamic and gtsrb_class_of(one.type, one.value, one.subtype) == sign.gtsrb_class
         ]
         distance_m, one = min(near, key=lambda item: item[0], default=(math.inf, None))
         if one is None or distance_m > MAP_SIGN_WITHIN_M:
-            raise MapError(f"map {self._network.name!r} has no sign of class {sign.gtsrb_class} near {sign.id!r}")
-        ground = self._network.road(one.road_id).elevation.at(one.s_m)
+            raise MapError(f"map {self.network.name!r} has no sign of class {sign.gtsrb_class} near {sign.id!r}")
+        ground = self.network.road(one.road_id).elevation.at(one.s_m)
         size = one.height_m if 0.2 <= one.height_m <= 3.0 else 0.75
         bottom = one.pose[2] - ground if 0.5 < one.pose[2] - ground < 8.0 else PLATE_BOTTOM_M
         pose = (one.pose[0], one.pose[1], ground + bottom + 0.5 * size, 0.0, one.pose[4], 0.0)
         return Plate(sign.gtsrb_class, pose, size)
-
-
-def lane_path(network: RoadNetwork, road: int, lane: int, s_m: float) -> LanePath:
-    """Return the lane's centre from a station on, followed through successors.
-
-    Raises:
-        MapError: If there is no such lane.
-    """
-    centre = network.lane_centre(road, lane, s_m)
-    start = network.locate(centre[0], centre[1])
-    if start is None:
-        raise MapError(f"map {network.name!r} has no lane at road {road}, lane {lane}, s = {s_m:g} m")
-    start = dataclasses.replace(start, road_id=road, lane_id=lane, s_m=s_m)
-    poses = []
-    for step in range(int(ROUTE_M / SPACING_M)):
-        pose = network.ahead(start, step * SPACING_M)
-        if pose is None:
-            break
-        poses.append(pose)
-    points: NDArray[np.float64] = np.array([pose[:3] for pose in poses])
-    return LanePath(points, np.array([pose[4] for pose in poses]), np.full(len(poses), start.width_m))
 
 
 PAPER_PX = 224.0

@@ -158,7 +158,7 @@ class Approaches:
         world = self._world
         world.move_traffic(s_m / world.staging.ego.speed_mps)
         ego = world.ego_pose(s_m, left_m, heading_rad)
-        frame = world.renderer.render(world.camera(ego))
+        frame = world.renderer.render(world.camera(s_m, left_m, heading_rad))
         assert frame.rgb is not None
         ahead = world.path.pose(s_m + PREVIEW_M)
         yaw_rad = math.radians(ego[4])

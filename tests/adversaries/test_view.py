@@ -51,7 +51,7 @@ def test_a_patch_looks_as_the_engine_draws_it(world, place):
     rgba = np.zeros((*shape.texels, 4), np.float32)
     rgba[..., :3] = texels[..., None]
     world.scene.set_object_texture(world.NAME, rgba)
-    drawn = world.renderer.render(world.camera(world.ego_pose(*place))).rgb
+    drawn = world.renderer.render(world.camera(*place)).rgb
     world.scene.set_object_texture(world.NAME, np.zeros_like(rgba))
     mine = view.image(torch.from_numpy(texels)).permute(1, 2, 0).numpy() * 255.0
     assert len(view.rows) > 50
