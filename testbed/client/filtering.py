@@ -28,7 +28,7 @@ class Texture:
     def __init__(self, pixels: NDArray[np.float32]) -> None:
         """Sum it up."""
         rows, columns, channels = pixels.shape
-        self._size = (rows, columns)
+        self.rows, self.columns = rows, columns
         self.channels = channels
         self._sums = np.zeros((rows + 1, columns + 1, channels))
         self._sums[1:, 1:] = np.cumsum(np.cumsum(pixels, axis=0, dtype=np.float64), axis=1)
@@ -40,7 +40,7 @@ class Texture:
             rectangle: (u0, v0, u1, v1), arrays of one shape.
             within: The part of the texture that counts, (u0, v0, u1, v1).
         """
-        rows, columns = self._size
+        rows, columns = self.rows, self.columns
         u0, v0, u1, v1 = rectangle
         u1, v1 = np.maximum(u1, u0 + 1e-6), np.maximum(v1, v0 + 1e-6)
         left, right = (np.clip(u, within[0], within[2]) * columns for u in (u0, u1))
@@ -50,7 +50,7 @@ class Texture:
 
     def _at(self, row: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the integral up to a place between texels."""
-        rows, columns = self._size
+        rows, columns = self.rows, self.columns
         row, column = np.clip(row, 0.0, rows), np.clip(column, 0.0, columns)
         top = np.minimum(row.astype(np.intp), rows - 1)
         left = np.minimum(column.astype(np.intp), columns - 1)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.composite import Light, repainted
-from testbed.client.filtering import TRILINEAR, Rectangle, Texture
+from testbed.client.filtering import TRILINEAR, Texture
+from testbed.client.flat import cells_of, pixels_of
 from testbed.client.known import Body, body, dressed
 from testbed.client.place import VehiclePlace
 from testbed.client.sunlight import highlight, light_of
@@ -21,6 +22,10 @@ from testbed.core.types import Pose, Skin
 
 SAMPLES = 3
 """Samples per pixel in each direction."""
+
+BILINEAR = 3.0**0.5
+"""Width, in texels, of a box that blurs as much as a bilinear lookup among texels that are means themselves: a tent and
+a box of one texel have a variance of 1/6 + 1/12, a box of this width 3/12."""
 
 CLEARANCE_M = 0.20
 """What stands this much before the body hides it; less is the body itself."""
@@ -36,12 +41,12 @@ class Samples:
 
     Attributes:
         window: (row0, row1, column0, column1) in pixels.
-        at: Index of every sample that sees it, row-major over (rows * SAMPLES, columns * SAMPLES).
+        at: Index of every sample that sees it, row-major over the window's samples.
         depth_m: Distance along the camera's axis.
         normal: Unit normal of the surface in the world, shape (n, 3), towards the camera.
         sight: Unit line of sight in the world, shape (n, 3), from the camera.
         uv: Place in the paint atlas, shape (n, 2); NaN where there is no paint.
-        half_uv: Half of what a sample covers of the atlas, shape (n, 2).
+        slope_uv: Change of that place from one sample to the next, to the right and downwards, shape (n, 2, 2).
     """
 
     window: tuple[int, int, int, int]
@@ -50,11 +55,16 @@ class Samples:
     normal: NDArray[np.float64]
     sight: NDArray[np.float64]
     uv: NDArray[np.float64]
-    half_uv: NDArray[np.float64]
+    slope_uv: NDArray[np.float64]
+
+    @property
+    def half_uv(self) -> NDArray[np.float64]:
+        """Half of what a sample covers of the atlas, shape (n, 2)."""
+        return np.asarray(0.5 * np.abs(self.slope_uv).sum(axis=1))
 
 
-def look_at_body(view: View, mesh: Body, pose: Pose) -> Samples | None:
-    """Return what a picture's samples see of a body, None when it is out of view.
+def look_at_body(view: View, mesh: Body, pose: Pose, samples: int = SAMPLES) -> Samples | None:
+    """Return what a picture's samples, so many a pixel in each direction, see of a body; None when it is out of view.
 
     Screen positions, and the inverse of depth times anything that is linear on a triangle, are linear in the picture
     (Heckbert, "Survey of texture mapping", 1986).
@@ -72,8 +82,8 @@ def look_at_body(view: View, mesh: Body, pose: Pose) -> Samples | None:
     column1 = min(int(np.ceil(high[:, 0].max())), view.width_px)
     if row0 >= row1 or column0 >= column1:
         return None
-    fine = (corners - (column0, row0)) * SAMPLES - 0.5
-    rows, columns = (row1 - row0) * SAMPLES, (column1 - column0) * SAMPLES
+    fine = (corners - (column0, row0)) * samples - 0.5
+    rows, columns = (row1 - row0) * samples, (column1 - column0) * samples
     triangle, x, y = _candidates(fine, rows, columns)
     weights, gradients = _barycentric(fine, triangle, x, y)
     inside = (weights >= 0.0).all(axis=1)
@@ -94,16 +104,15 @@ def look_at_body(view: View, mesh: Body, pose: Pose) -> Samples | None:
     slope = (
         np.einsum("nkd,nkc->ndc", gradients, over)
         - place[:, None, :] * np.einsum("nkd,nk->nd", gradients, inverse)[..., None]
-    )
-    half = 0.5 * np.abs(slope).sum(axis=1) * depth[:, None]
+    ) * depth[:, None, None]
     normal = (weights[..., None] * inverse[..., None] * normals[triangle]).sum(axis=1)
-    column, row = (x[won] + 0.5) / SAMPLES + column0, (y[won] + 0.5) / SAMPLES + row0
+    column, row = (x[won] + 0.5) / samples + column0, (y[won] + 0.5) / samples + row0
     across, up = (column - view.width_px / 2.0) / view.focal_px, (view.height_px / 2.0 - row) / view.focal_px
     sight = np.stack([np.ones_like(across), across, up], axis=1) @ rotation(view.pose).T
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     normal *= np.where((normal * sight).sum(axis=1, keepdims=True) > 0.0, -1.0, 1.0)
     sight /= np.linalg.norm(sight, axis=1, keepdims=True)
-    return Samples((row0, row1, column0, column1), at[won], depth, normal, sight, place, half)
+    return Samples((row0, row1, column0, column1), at[won], depth, normal, sight, place, slope)
 
 
 def _candidates(
@@ -156,28 +165,25 @@ class SkinLayer:
     def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I + L (new - old)``, with L from each pixel's own paint."""
         shown = np.zeros(depth_m.shape, dtype=np.bool_)
-        seen = look_at_body(view, self._mesh, self._place.pose())
+        # a picture with hard edges shows in each pixel what its middle meets, a soft one the mean over its area
+        fine = 1 if self._crisp else SAMPLES
+        seen = look_at_body(view, self._mesh, self._place.pose(), fine)
         if seen is None:
             return shown
         row0, row1, column0, column1 = seen.window
         rows, columns = row1 - row0, column1 - column0
         window = (slice(row0, row1), slice(column0, column1))
-        before = depth_m[window].repeat(SAMPLES, axis=0).repeat(SAMPLES, axis=1).ravel()[seen.at]
+        before = cells_of(depth_m[window].astype(np.float64), fine).ravel()[seen.at]
         kept = np.isfinite(seen.uv[:, 0]) & (seen.depth_m <= before + CLEARANCE_M)
-        rectangle = self._footprints(seen.uv[kept], seen.half_uv[kept])
-        values = np.zeros((rows * SAMPLES * columns * SAMPLES, 10))
-        at = seen.at[kept]
-        values[at, :3], values[at, 3:6] = self._old.mean(rectangle), self._new.mean(rectangle)
+        values = np.zeros((rows * fine * columns * fine, 10))
+        at, uv, slope = seen.at[kept], seen.uv[kept], seen.slope_uv[kept] * fine
+        lookup = twice if self._crisp else over_area
+        values[at, :3], values[at, 3:6] = lookup(self._old, uv, slope), lookup(self._new, uv, slope)
         values[at, 6] = 1.0
         normal, sight = seen.normal[kept], seen.sight[kept]
         sun = highlight(self._light, normal, sight, self._mesh.shininess)
         values[at, 7:] = mirrored(normal, sight, self._mesh.gloss, sun, *surroundings(light, depth_m))
-        grid = values.reshape(rows, SAMPLES, columns, SAMPLES, 10)
-        means = grid.mean(axis=(1, 3))
-        if self._crisp:
-            # what the middle of a pixel shows, the pixel shows
-            middle = grid[:, SAMPLES // 2, :, SAMPLES // 2, 6:7]
-            means = means / np.maximum(means[..., 6:7], 1e-6) * middle
+        means = pixels_of(values.reshape(rows * fine, columns * fine, 10), fine)
         old, new, share = means[..., :3], means[..., 3:6], means[..., 6]
         if (share > 0.0).any():
             shine = means[..., 7:] / np.maximum(share, 1e-6)[..., None]
@@ -186,14 +192,42 @@ class SkinLayer:
         shown[window] = share >= 0.5
         return shown
 
-    def _footprints(self, uv: NDArray[np.float64], half: NDArray[np.float64]) -> Rectangle:
-        """Return what a pixel around each sample covers of the atlas."""
-        half = half * (SAMPLES * TRILINEAR)
-        if self._crisp:
-            # the embedded renderer looks twice, so that no footprint is more than twice as long as wide
-            half = np.maximum(half, half.max(axis=1, keepdims=True) / 2.0)
-        low, high = np.clip(uv - half, 0.0, 1.0), np.clip(uv + half, 0.0, 1.0)
-        return low[:, 0], low[:, 1], high[:, 0], high[:, 1]
+
+def over_area(texture: Texture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of a texture over what pixels cover of it, shape (n, channels).
+
+    Args:
+        texture: The texture.
+        uv: Where the middles of the pixels are on it, shape (n, 2).
+        slope: Change of uv per pixel to the right and downwards, shape (n, 2, 2).
+    """
+    half = 0.5 * TRILINEAR * np.abs(slope).sum(axis=1)
+    return _around(texture, uv, half)
+
+
+def twice(texture: Texture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the embedded renderer reads of a texture, shape (n, channels); arguments as of :func:`over_area`.
+
+    It looks at two places along the longer side of a footprint, each time over a square as wide as the shorter side,
+    though no less than half of the longer (``testbed/server/render/sampling.py``).
+    """
+    size = np.array([texture.columns, texture.rows], dtype=np.float64)
+    length = np.linalg.norm(slope * size, axis=2)
+    longer = length.max(axis=1)
+    shorter = np.maximum(length.min(axis=1), 0.5 * longer)
+    step = slope[np.arange(len(slope)), length.argmax(axis=1)]
+    step = np.where(((longer > 1.0) & (longer > 1.1 * shorter))[:, None], 0.25 * step, 0.0)
+    detail = np.log2(np.maximum(shorter, 1.0))
+    level = np.floor(detail)
+    coarser = np.clip(2.0 * (detail - level) - 0.5, 0.0, 1.0)
+    texel = 2.0**level * np.sqrt(1.0 + 3.0 * coarser)
+    half = 0.5 * BILINEAR * texel[:, None] / size
+    return 0.5 * (_around(texture, uv - step, half) + _around(texture, uv + step, half))
+
+
+def _around(texture: Texture, uv: NDArray[np.float64], half: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = np.clip(uv - half, 0.0, 1.0), np.clip(uv + half, 0.0, 1.0)
+    return texture.mean((low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
 
 
 def mirrored(

@@ -31,6 +31,8 @@ SKY = {
     },
 }
 PARTS = ("patch", "skin", "face", "shade")
+SIZES = {"full": (640, 320), "driver": (320, 160)}
+"""Pictures in which both modes are compared; agents see the smaller ones."""
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def scenario(mode: str, sky: str = "clear", only: str | None = None, on_map: bool = False) -> Scenario:
+def scenario(
+    mode: str, sky: str = "clear", only: str | None = None, on_map: bool = False, size: str = "full"
+) -> Scenario:
     """Return a scenario with one adversary of each kind; each is one line, its artefact a picture beside the file."""
+    width_px, height_px = SIZES[size]
     entries = [
         {"id": "patch", "kind": "road_patch", "artefact": "patch.png", "at": {"ahead_m": 8}, "width_m": 3.0},
         {"id": "skin", "kind": "camouflage", "artefact": "uv.png", "actor": "lead"},
@@ -74,7 +79,7 @@ def scenario(mode: str, sky: str = "clear", only: str | None = None, on_map: boo
             "name": "modes",
             "question": "Do all modes show the same?",
             "ego": {"spawn": {"road": 1, "lane": -2, "s_m": 120 if on_map else 60}, "speed_mps": 20, "vary": False},
-            "camera": {"width_px": 640, "height_px": 320},
+            "camera": {"width_px": width_px, "height_px": height_px},
             "weather": SKY[sky],
             "duration_s": 1,
             "actors": [{"id": "lead", "ahead_m": 15, "speed_mps": 20, "vary": False}],
@@ -115,11 +120,12 @@ def embedded():
         yield connection
 
 
+@pytest.mark.parametrize("size", list(SIZES))
 @pytest.mark.parametrize("sky", list(SKY))
-def test_composite_agrees_with_the_world(embedded: Connection, pictures: Path, sky: str):
+def test_composite_agrees_with_the_world(embedded: Connection, pictures: Path, sky: str, size: str):
     session = Session(embedded)
-    benign = Seen(session, scenario("world", sky), pictures, "benign")
-    world, drawn = (Seen(session, scenario(mode, sky), pictures) for mode in ("world", "composite"))
+    benign = Seen(session, scenario("world", sky, size=size), pictures, "benign")
+    world, drawn = (Seen(session, scenario(mode, sky, size=size), pictures) for mode in ("world", "composite"))
     session.end()
     assert benign.truth.attack is None and not benign.modes
     assert set(world.modes.values()) == {"world"} and set(drawn.modes.values()) == {"composite"}
@@ -130,10 +136,10 @@ def test_composite_agrees_with_the_world(embedded: Connection, pictures: Path, s
         if part == "shade" and sky == "overcast":
             assert changed.sum() < 10, "without sun there is no shadow"
             continue
-        assert changed.sum() >= 100, part
+        assert changed.sum() >= (300 if size == "full" else 80), part
         apart = np.abs(world.image - drawn.image)[changed].mean()
         effect = np.abs(world.image - benign.image)[changed].mean()
-        print(f"{sky} {part}: {apart:.2f} apart, {effect:.1f} effect, {changed.sum()} pixels")
+        print(f"{size} {sky} {part}: {apart:.2f} apart, {effect:.1f} effect, {changed.sum()} pixels")
         assert apart < 5.0 < 10.0 < effect, part
     assert abs(world.truth.attack.visible_px - drawn.truth.attack.visible_px) < 0.6 * world.truth.attack.visible_px
 
