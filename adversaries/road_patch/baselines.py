@@ -17,18 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from adversaries.road_patch.cells import Cells
 from adversaries.road_patch.drive import World, drive
-from adversaries.road_patch.pull import (
-    Picture,
-    PreviewOffset,
-    Pulled,
-    PullSettings,
-    first_seed,
-    first_stains,
-    step,
-    watch_with,
-)
+from adversaries.road_patch.pull import Descent, Picture, PreviewOffset, Pulled, PullSettings, first_seed, watch_with
 from adversaries.road_patch.shape import PatchShape
 
 LINE_WIDTH_M = 0.30
@@ -122,24 +112,12 @@ def single_frame(
     """
     chosen = settings or PullSettings()
     rng = np.random.default_rng([seed, 0xF1])
-    cells = Cells(shape, first_stains(shape, rng))
+    descent = Descent(model, side, shape, chosen, rng)
     pool = _frame(world, model, shape, seed, rng)
-    asking = torch.zeros_like(cells.z, requires_grad=False)
-    adam = torch.optim.Adam([cells.z], lr=chosen.rate)
-    epochs = 0
-    for turn in range(chosen.rounds):
-        losses = []
-        for _ in range(chosen.epochs_per_round):
-            for group in adam.param_groups:
-                group["lr"] = chosen.rate * chosen.rate_decay ** (epochs / 100.0)
-            losses.append(step(cells, adam, model, pool, side, chosen, rng))
-            assert cells.z.grad is not None
-            asking = 0.98 * asking - cells.z.grad
-            epochs += 1
-        if turn < chosen.choosing_share * chosen.rounds:
-            cells.choose(asking)
-        say(f"epoch {epochs}, loss {np.mean(losses):.3f}")
-    return Pulled(cells.painted(), (), epochs)
+    for _ in range(chosen.rounds):
+        loss = descent.round(pool)
+        say(f"epoch {descent.epochs}, loss {loss:.3f}")
+    return Pulled(descent.cells.painted(), (), descent.epochs)
 
 
 def _frame(world: World, model: PreviewOffset, shape: PatchShape, seed: int, rng: np.random.Generator) -> list[Picture]:

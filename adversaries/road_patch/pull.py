@@ -108,19 +108,17 @@ def pull(
     """
     chosen = settings or PullSettings()
     rng = np.random.default_rng([seed, 0xD1])
-    cells = Cells(shape, first_stains(shape, rng))
-    asking = torch.zeros_like(cells.z, requires_grad=False)
-    adam = torch.optim.Adam([cells.z], lr=chosen.rate)
+    descent = Descent(model, side, shape, chosen, rng)
     seeds = _seeds(seed)
     rounds: list[list[Picture]] = []
     curve: list[CurvePoint] = []
     best: tuple[float, Tensor] | None = None
-    epochs, loss = 0, float("nan")
+    loss = float("nan")
     for turn in range(chosen.rounds + 1):
-        painted = cells.painted()
+        painted = descent.cells.painted()
         watch = watch_with(model, painted)
         drives = [drive(world, next(seeds), watch) for _ in range(chosen.drives_per_round)]
-        point = _judge(drives, side, epochs, loss)
+        point = _judge(drives, side, descent.epochs, loss)
         curve.append(point)
         if on_round is not None:
             on_round(point)
@@ -131,20 +129,9 @@ def pull(
             break
         drives += [_forced(world, next(seeds), watch, side, rng) for _ in range(chosen.forced_per_round)]
         rounds = [*rounds, _pictures(model, drives, painted)][-chosen.keep_rounds :]
-        pool = [picture for pictures in rounds for picture in pictures]
-        losses = []
-        for _ in range(chosen.epochs_per_round):
-            for group in adam.param_groups:
-                group["lr"] = chosen.rate * chosen.rate_decay ** (epochs / 100.0)
-            losses.append(step(cells, adam, model, pool, side, chosen, rng))
-            assert cells.z.grad is not None
-            asking = 0.98 * asking - cells.z.grad
-            epochs += 1
-        if turn < chosen.choosing_share * chosen.rounds:
-            cells.choose(asking)
-        loss = float(np.mean(losses))
+        loss = descent.round([picture for pictures in rounds for picture in pictures])
     assert best is not None
-    return Pulled(best[1], tuple(curve), epochs)
+    return Pulled(best[1], tuple(curve), descent.epochs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +140,67 @@ class Picture:
 
     view: View
     clean_m: float
+
+
+class Descent:
+    """Gradient steps on stains, with all that lasts from one round of them to the next.
+
+    Args:
+        model: The attacked model.
+        side: +1 pulls left, -1 right.
+        shape: Size and budget.
+        settings: Step sizes, and how many steps make a round.
+        rng: Source of the first stains, and of the pictures and exposures of each step.
+
+    Attributes:
+        cells: The stains as they are.
+        epochs: Gradient steps taken.
+    """
+
+    def __init__(
+        self, model: PreviewOffset, side: int, shape: PatchShape, settings: PullSettings, rng: np.random.Generator
+    ) -> None:
+        """Begin with faint dirt."""
+        self.cells = Cells(shape, first_stains(shape, rng))
+        self.epochs = 0
+        self._model, self._side, self._settings, self._rng = model, side, settings, rng
+        self._asking = torch.zeros_like(self.cells.z, requires_grad=False)
+        self._adam = torch.optim.Adam([self.cells.z], lr=settings.rate)
+        self._rounds = 0
+
+    def round(self, pool: list[Picture]) -> float:
+        """Take a round of steps on batches of some pictures, choose the cells anew, and return the mean loss."""
+        settings = self._settings
+        losses = []
+        for _ in range(settings.epochs_per_round):
+            for group in self._adam.param_groups:
+                group["lr"] = settings.rate * settings.rate_decay ** (self.epochs / 100.0)
+            gradient, loss = self._gradient(pool)
+            self.cells.z.grad = gradient
+            self._adam.step()
+            self.cells.confine()
+            self._asking = 0.98 * self._asking - gradient
+            losses.append(loss)
+            self.epochs += 1
+        if self._rounds < settings.choosing_share * settings.rounds:
+            self.cells.choose(self._asking)
+        self._rounds += 1
+        return float(np.mean(losses))
+
+    def _gradient(self, pool: list[Picture]) -> tuple[Tensor, float]:
+        """Return gradient, shape (rows, columns), and value of the loss on a random batch of pictures."""
+        settings, rng = self._settings, self._rng
+        chosen = rng.choice(len(pool), size=min(settings.batch, len(pool)), replace=False)
+        stains = self.cells.stains()
+        texels = self.cells.paint(stains)
+        pictures = torch.stack([pool[int(index)].view.image(texels) for index in chosen])
+        clean = torch.tensor([pool[int(index)].clean_m for index in chosen])
+        gains = 1.0 + settings.exposure * rng.uniform(-1.0, 1.0, (len(chosen), 1, 1, 1))
+        pictures = (pictures * torch.from_numpy(gains.astype(np.float32))).clamp(0.0, 1.0)
+        short = (settings.goal_m - self._side * (self._model(pictures) - clean)).clamp(min=0.0)
+        loss = short.mean() + settings.stain_weight * stains.square().mean()
+        (gradient,) = torch.autograd.grad(loss, [self.cells.z])
+        return gradient, float(loss.detach())
 
 
 def _pictures(model: PreviewOffset, drives: list[Drive], painted: Tensor) -> list[Picture]:
@@ -196,32 +244,6 @@ def _forced(world: World, seed: int, watch: Callable[[View], float], side: int, 
     held = float(rng.uniform(0.3, 0.9))
     # after the pull the heading is let go, as a model does that is won over only in part
     return drive(world, seed, watch, forced=((begin, side), (begin + held, 0), (begin + held + 0.3, side)))
-
-
-def step(
-    cells: Cells,
-    adam: torch.optim.Optimizer,
-    model: PreviewOffset,
-    pool: list[Picture],
-    side: int,
-    settings: PullSettings,
-    rng: np.random.Generator,
-) -> float:
-    """Take one gradient step on a random batch of pictures and return its loss."""
-    chosen = rng.choice(len(pool), size=min(settings.batch, len(pool)), replace=False)
-    stains = cells.stains()
-    texels = cells.paint(stains)
-    pictures = torch.stack([pool[int(index)].view.image(texels) for index in chosen])
-    clean = torch.tensor([pool[int(index)].clean_m for index in chosen])
-    gains = 1.0 + settings.exposure * rng.uniform(-1.0, 1.0, (len(chosen), 1, 1, 1))
-    pictures = (pictures * torch.from_numpy(gains.astype(np.float32))).clamp(0.0, 1.0)
-    short = (settings.goal_m - side * (model(pictures) - clean)).clamp(min=0.0)
-    loss = short.mean() + settings.stain_weight * stains.square().mean()
-    (gradient,) = torch.autograd.grad(loss, [cells.z])
-    cells.z.grad = gradient
-    adam.step()
-    cells.confine()
-    return float(loss.detach())
 
 
 def _judge(drives: list[Drive], side: int, epochs: int, loss: float) -> CurvePoint:
