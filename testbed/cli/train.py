@@ -29,8 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Train."""
+    import logging
+
     from agents.train import train
 
+    # An hour of silence would look like a hang.
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("agents.train").setLevel(logging.INFO)
     chosen = {key: getattr(options, key) for key in ("seed", "start_from") if getattr(options, key) is not None}
     print(f"weights: {train(options.name, options.data, out=options.out, **chosen)}")
     return 0
