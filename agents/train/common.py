@@ -239,10 +239,11 @@ def per_map(split: Split, figure: Callable[[NDArray[np.bool_]], Any]) -> dict[st
 
 
 def training_card(
-    data: Path, task: str, report: Report, settings: Mapping[str, Any], model: nn.Module
+    name: str, data: Path, task: str, report: Report, settings: Mapping[str, Any], model: nn.Module
 ) -> dict[str, Any]:
-    """Return the part of a weight card that is common to all networks."""
+    """Return the part of a weight card that is common to all networks; `name` is that of the weights."""
     return {
+        "command": f"python -m testbed train {name} --data DATA",
         "data": {"task": task, "dataset_sha256": sha256_of(folder_of(data, task) / "dataset.json")},
         "hyper_parameters": dict(settings),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -84,7 +84,7 @@ def train(data: Path, out: Path | None = None, *, code: int = CODE, seed: int = 
     net = solve(np.concatenate([patches(train_split, PICTURES, rng) for train_split, _ in splits.values()]), code)
     report.images = 2 * PICTURES
     settings = {"code": code, "patch_px": PATCH_PX, "sigma_levels": round(255.0 * SIGMA), "seed": seed}
-    card = training_card(data, "alc", report, settings | {"optimiser": "closed form"}, net)
+    card = training_card(name, data, "alc", report, settings | {"optimiser": "closed form"}, net)
     card["parameters"] = sum(buffer.numel() for buffer in net.buffers())
     card["figures"] = {task: psnr(net, held_out) for task, (_, held_out) in splits.items()}
     return weights.save(name, net.state_dict(), card, out)

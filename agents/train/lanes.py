@@ -12,8 +12,9 @@ local slope, so that lines that run across the image are not punished for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from torch import Tensor
 from agents import weights
 from agents.dnn.lanes import ROLES, LaneNet, Lanes
 from agents.dnn.nets import LanePredictor
+from agents.dnn.rows import RowAnchorNet
 from agents.imaging import to_batch
 from agents.train.common import (
     Training,
@@ -168,6 +170,48 @@ def figures(model: LanePredictor, split: Split) -> dict[str, Any]:
     }
 
 
+NetT = TypeVar("NetT", LaneNet, RowAnchorNet)
+
+
+def fit(
+    name: str,
+    data: Path,
+    training: Training,
+    build: Callable[[], NetT],
+    lesson: Callable[[NetT, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]],
+) -> tuple[NetT, Split, dict[str, Any]]:
+    """Train a lane net on relit, stained and in part mirrored images.
+
+    Args:
+        name: Name of the weights.
+        data: Folder of an ``alc`` data set, or its parent.
+        training: Length and step sizes.
+        build: Makes the network with random weights.
+        lesson: Maps the network, images (N, 3, H, W) and their `targets` to the scalar loss and its parts.
+
+    Returns:
+        The averaged network in evaluation mode, the held-out split, and the card without figures.
+    """
+    torch.set_num_threads(1)
+    rng = seed_everything(training.seed)
+    split, held_out = open_splits(data, "alc")
+    allowed = mirrorable(split)
+    model = build().to(memory_format=torch.channels_last).train()
+
+    def augmented(index: NDArray[np.int64]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
+        chosen = torch.from_numpy(allowed[index] & (rng.random(len(index)) < 0.5))
+        images, *truth = mirror(chosen, images, *targets(split, index))
+        return lesson(model, images.contiguous(memory_format=torch.channels_last), *truth)
+
+    def check(averaged: NetT) -> dict[str, float]:
+        found = figures(averaged, held_out)
+        return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
+
+    averaged, report = run(training, model, len(split), rng, augmented, check)
+    return averaged, held_out, training_card(name, data, "alc", report, training.settings(), model)
+
+
 def train(
     data: Path,
     out: Path | None = None,
@@ -192,27 +236,13 @@ def train(
     Returns:
         Path of the weights.
     """
-    torch.set_num_threads(1)
-    rng = seed_everything(seed)
-    split, held_out = open_splits(data, "alc")
-    allowed = mirrorable(split)
-    model = LaneNet().to(memory_format=torch.channels_last).train()
-    training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
 
-    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
-        images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
-        chosen = torch.from_numpy(allowed[index] & (rng.random(len(index)) < 0.5))
-        images, *truth = mirror(chosen, images, *targets(split, index))
+    def lesson(model: LaneNet, images: Tensor, *truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast("cpu", torch.bfloat16):
-            stages = model(images.contiguous(memory_format=torch.channels_last))
+            stages = model(images)
         parts = loss(model, stages, *truth)
         return parts["role"] + 2.0 * parts["shape"] + 4.0 * parts["offset"], parts
 
-    def check(averaged: LaneNet) -> dict[str, float]:
-        found = figures(averaged, held_out)
-        return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
-
-    averaged, report = run(training, model, len(split), rng, lesson, check)
-    card = training_card(data, "alc", report, training.settings(), model) | {"figures": figures(averaged, held_out)}
-    card["command"] = f"python -m testbed train {name} --data DATA"
-    return weights.save(name, averaged.state_dict(), card, out)
+    training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
+    averaged, held_out, card = fit(name, data, training, LaneNet, lesson)
+    return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)

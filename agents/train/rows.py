@@ -9,26 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from agents import weights
 from agents.dnn.rows import CELL_PX, CELLS, FIRST_PX, LAST_PX, ROW_STEP, RowAnchorNet
-from agents.imaging import to_batch
-from agents.train.common import (
-    Training,
-    blotches,
-    mirrorable,
-    open_splits,
-    relight,
-    run,
-    seed_everything,
-    training_card,
-)
-from agents.train.lanes import figures, mirror, targets
+from agents.train.common import Training
+from agents.train.lanes import figures, fit
 from agents.train.victims import halved
 
 POSITION_SPREAD_PX = 8.0
@@ -84,29 +72,19 @@ def train(
     Returns:
         Path of the weights.
     """
-    torch.set_num_threads(1)
-    rng = seed_everything(seed)
-    split, held_out = open_splits(data, "alc")
-    model = RowAnchorNet().to(memory_format=torch.channels_last).train()
-    allowed = mirrorable(split)
 
-    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
-        images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
-        chosen = torch.from_numpy(allowed[index] & (rng.random(len(index)) < 0.5))
-        images, x_px, valid, offset_m = mirror(chosen, images, *targets(split, index))
+    def lesson(
+        model: RowAnchorNet, images: Tensor, x_px: Tensor, valid: Tensor, offset_m: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         x_px, valid = x_px[:, :, ::ROW_STEP], valid[:, :, ::ROW_STEP]
         valid = valid & (x_px >= FIRST_PX) & (x_px < LAST_PX)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(images.contiguous(memory_format=torch.channels_last)).float()
+            logits = model(images).float()
         return loss(model, logits, x_px, valid, offset_m)
 
-    def check(averaged: RowAnchorNet) -> dict[str, float]:
-        found = figures(averaged, held_out)
-        return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
-
     training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
-    averaged, report = run(training, model, len(split), rng, lesson, check)
+    averaged, held_out, card = fit(name, data, training, RowAnchorNet, lesson)
+    # What is shipped is what is measured: the figures are those of the rounded weights.
     tensors = halved(averaged)
     averaged.load_state_dict(tensors)
-    card = training_card(data, "alc", report, training.settings(), model)
     return weights.save(name, tensors, card | {"figures": figures(averaged, held_out)}, out)

@@ -222,7 +222,6 @@ def train(
     # The operating point comes from the training split: the held-out one must not choose its own threshold.
     score, _ = predict(averaged, split)
     threshold = threshold_of(score, torch.from_numpy(split.labels["present"].astype(bool)))
-    card = training_card(data, "vd", report, training.settings(), model)
+    card = training_card(name, data, "vd", report, training.settings(), model)
     card |= {"threshold": threshold, "figures": figures(averaged, held_out, threshold)}
-    card["command"] = f"python -m testbed train {name} --data DATA"
     return weights.save(name, averaged.state_dict(), card, out)

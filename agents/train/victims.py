@@ -201,7 +201,7 @@ def train(
     # What is shipped is what is measured: the figures are those of the rounded weights.
     tensors = halved(averaged.model)
     averaged.model.load_state_dict(tensors)
-    card = training_card(data, "tsr", report, settings(recipe, seed), network)
+    card = training_card(name, data, "tsr", report, settings(recipe, seed), network)
     card |= {"figures": figures(averaged.model, held_out), "note": recipe.note}
     return weights.save(name, tensors, card, out)
 

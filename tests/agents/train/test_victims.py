@@ -132,6 +132,7 @@ def test_row_anchor_training_writes(data: Path, tmp_path: Path) -> None:
     tensors, told = weights.load("row-anchor", tmp_path)
     rows.RowAnchorNet().load_state_dict(tensors)
     assert path.stat().st_size < 25_000_000 and told["figures"]["alc_accuracy"]["n"] == 24
+    assert told["command"] == "python -m testbed train row-anchor --data DATA"
 
 
 def test_the_denoiser_is_the_best_linear_one() -> None:
