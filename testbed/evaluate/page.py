@@ -11,7 +11,7 @@ from testbed.evaluate.grid import ATTACK_WORDS, breakdown, grids, lead, selectiv
 from testbed.evaluate.tables import TABLES, TASKS
 from testbed.report.charts import RateRow, rate_chart
 from testbed.report.gap import NOTE
-from testbed.report.page import asset, content_policy, fit
+from testbed.report.page import asset, content_policy, environment
 
 if TYPE_CHECKING:
     from testbed.evaluate.assemble import Line, Result
@@ -28,13 +28,11 @@ STYLE = """
 
 def render(result: Result, request: Request) -> str:
     """Return the whole page."""
-    import jinja2
     from markupsafe import Markup
 
     from testbed.evaluate.assemble import notes
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=fit)
-    template = environment.from_string(resources.files("testbed.evaluate").joinpath("page.html").read_text("utf-8"))
+    template = environment().from_string(resources.files("testbed.evaluate").joinpath("page.html").read_text("utf-8"))
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
     sections: list[dict[str, Any]] = []
     for name, task, lines, grid in grids(result):

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from importlib import resources
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbed.report.answer import Answer, answers, lead_sentence, listing
 from testbed.report.charts import RateRow, rate_chart
@@ -23,10 +23,26 @@ from testbed.report.tables import Cellule, Row, Table, all_tables
 from testbed.report.topic import Topic, primary, topic_of
 from testbed.report.words import clean, unbroken
 
+if TYPE_CHECKING:
+    import jinja2
+
 
 def asset(name: str) -> str:
     """Return the text of a file that lies beside this module."""
     return resources.files("testbed.report").joinpath(name).read_text("utf-8")
+
+
+def environment() -> jinja2.Environment:
+    """Return the environment of every page: all text is escaped and made fit, templates lie beside this module."""
+    import jinja2
+
+    return jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=fit,
+        loader=jinja2.FunctionLoader(asset),
+    )
 
 
 def content_policy(css: str, js: str) -> str:
@@ -49,11 +65,9 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         claims: Judged claims.
         videos: Whether to embed videos and pictures.
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=fit)
-    template = environment.from_string(asset("page.html"))
+    template = environment().from_string(asset("page.html"))
     # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
     js = asset("page.js").replace("</", "<\\/")
