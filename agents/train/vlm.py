@@ -66,7 +66,7 @@ class Plan:
 
 
 FROM_RANDOM = Plan()
-CONTINUED = Plan(warm_up=0, signs=0, tower=(4200,), base=700, tandem=500, solo=300)
+CONTINUED = Plan(warm_up=0, signs=0, tower=(4200, 2000), base=700, tandem=500, solo=300)
 
 
 def plan_for(start_from: Path | None) -> Plan:
