@@ -13,7 +13,7 @@ import importlib.metadata
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
     from adversaries.camouflage.measure import Cell
-    from adversaries.camouflage.search import Progress, SearchSettings
+    from adversaries.camouflage.search import Paint, Progress, SearchSettings
     from adversaries.camouflage.subject import Subject
+    from adversaries.camouflage.surrogate import Victim
+    from adversaries.camouflage.views import View
     from testbed.scenario.schema import Scenario
 
 METHOD = (
@@ -95,27 +97,16 @@ def optimise(
     """
     import torch
 
-    from adversaries.artefact import load, save
+    from adversaries.artefact import load
     from adversaries.camouflage.baselines import plain_colour, random_camouflage
-    from adversaries.camouflage.search import Paint, SearchSettings, search
-    from adversaries.camouflage.subject import vehicle_subject
+    from adversaries.camouflage.search import Paint, SearchSettings
     from adversaries.camouflage.surrogate import load_victim
     from adversaries.camouflage.views import Yard, photographs, training_looks
-    from adversaries.manifest import CamouflageManifest
 
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, 11])
     victim = load_victim(device)
-    if mesh is None:
-        blueprint: str | None = blueprint_of(scenario)
-        subject = vehicle_subject(str(blueprint))
-        stem = str(blueprint).rpartition(".")[2].replace("-", "_")
-    else:
-        from adversaries.camouflage.mesh_file import mesh_subject
-
-        names = [name for name in paint.split(",") if name]
-        subject = mesh_subject(mesh, paint=names, front=front, up=up, length_m=length_m, texture_px=texture_px)
-        blueprint, stem = None, "".join(c if c.isalnum() else "_" for c in mesh.stem.lower())
+    subject, blueprint, stem = _subject(scenario, mesh, paint, front, up, length_m, texture_px)
     places = [name for name in maps.split(",") if name] or [scenario.map]
     settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
     started = time.monotonic()
@@ -124,6 +115,69 @@ def optimise(
     say(f"{len(pictures)} pictures of {subject.name} on {', '.join(places)} ({time.monotonic() - started:.0f} s)")
     given = load(start, kind="camouflage").pixels if start else None
     colours = Paint(subject.mask, cells, rng, device, None if given is None else given[..., :3])
+    seen = [view.to(device) for view in pictures]
+    curve = _descend(seen, victim, colours, settings, rng, say, started)
+    seconds = time.monotonic() - started
+    attack = colours.pixels()
+    atlases = {
+        f"rauca_{stem}": attack,
+        RANDOM_NAME: random_camouflage(attack, subject.mask, seed),
+        PLAIN_NAME: plain_colour(attack, subject.mask),
+    }
+    figures = _figures(subject, atlases, seed, say) if check else {}
+    command = (
+        f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)} --steps {steps} "
+        f"--views {views} --rate {rate:g} --cells {cells} --batch {batch} --road-share {road_share:g}"
+    ) + (f" --start {start}" if start else "")
+    told = {
+        "blueprint": blueprint,
+        "seed": seed,
+        "scene": {"distance_m": (5.0, 60.0), "yaw_deg": (0.0, 360.0), "camera_height_m": (1.2, 4.0)},
+        "settings": _facts(settings, subject, views, road_share, seconds),
+        "command": command,
+        "versions": {package: importlib.metadata.version(package) for package in VERSIONED},
+    }
+    folder = Path("artefacts") if out is None else out
+    return [
+        _write(folder / name, atlas, told | _method(name, victim, curve) | {"figures": figures.get(name, {})})
+        for name, atlas in atlases.items()
+    ]
+
+
+def _subject(
+    scenario: Scenario,
+    mesh: Path | None,
+    paint: str,
+    front: str,
+    up: str,
+    length_m: float | None,
+    texture_px: int,
+) -> tuple[Subject, str | None, str]:
+    """Return what is painted, its blueprint (None for a car of one's own), and what its artefact is named after."""
+    if mesh is None:
+        from adversaries.camouflage.subject import vehicle_subject
+
+        blueprint = blueprint_of(scenario)
+        return vehicle_subject(blueprint), blueprint, blueprint.rpartition(".")[2].replace("-", "_")
+    from adversaries.camouflage.mesh_file import mesh_subject
+
+    names = [name for name in paint.split(",") if name]
+    subject = mesh_subject(mesh, paint=names, front=front, up=up, length_m=length_m, texture_px=texture_px)
+    return subject, None, "".join(c if c.isalnum() else "_" for c in mesh.stem.lower())
+
+
+def _descend(
+    views: Sequence[View],
+    victim: Victim,
+    colours: Paint,
+    settings: SearchSettings,
+    rng: np.random.Generator,
+    say: Callable[[str], None],
+    started: float,
+) -> tuple[dict[str, float], ...]:
+    """Search the colours, saying how it goes, and return the curve."""
+    from adversaries.camouflage.search import search
+
     curve: list[dict[str, float]] = []
 
     def tell(progress: Progress) -> None:
@@ -136,42 +190,24 @@ def optimise(
             f"ahead {progress.lead_score:.3f} ({time.monotonic() - started:.0f} s)"
         )
 
-    search([view.to(device) for view in pictures], victim.decode_fast, colours, settings, rng, tell)
-    seconds = time.monotonic() - started
-    attack = colours.pixels()
-    atlases = {
-        f"rauca_{stem}": attack,
-        RANDOM_NAME: random_camouflage(attack, subject.mask, seed),
-        PLAIN_NAME: plain_colour(attack, subject.mask),
-    }
-    figures = _figures(subject, atlases, seed, say) if check else {}
-    facts = _facts(settings, subject, views, road_share, seconds)
-    command = (
-        f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)} --steps {steps} "
-        f"--views {views} --rate {rate:g} --cells {cells} --batch {batch} --road-share {road_share:g}"
-    ) + (f" --start {start}" if start else "")
-    written = []
-    for name, atlas in atlases.items():
-        control = name in (RANDOM_NAME, PLAIN_NAME)
-        method = {RANDOM_NAME: RANDOM_METHOD, PLAIN_NAME: PLAIN_METHOD}.get(name, METHOD)
-        manifest = CamouflageManifest(
-            name=name,
-            blueprint=blueprint,
-            method=method,
-            control=control,
-            surrogate=None if control else victim.surrogate,
-            seed=seed,
-            scene={"distance_m": (5.0, 60.0), "yaw_deg": (0.0, 360.0), "camera_height_m": (1.2, 4.0)},
-            settings=facts,
-            figures=figures.get(name, {}),
-            curve=() if control else tuple(curve),
-            command=command,
-            versions={package: importlib.metadata.version(package) for package in VERSIONED},
-        )
-        opaque = np.full((*atlas.shape[:2], 1), 255, np.uint8)
-        folder = (Path("artefacts") if out is None else out) / name
-        written.append(save(folder, manifest, np.concatenate([atlas, opaque], axis=2)).path)
-    return written
+    search(views, victim.decode_fast, colours, settings, rng, tell)
+    return tuple(curve)
+
+
+def _method(name: str, victim: Victim, curve: tuple[dict[str, float], ...]) -> dict[str, Any]:
+    """Return what a manifest says of how an artefact was made: only an attack has asked a model."""
+    if name in (RANDOM_NAME, PLAIN_NAME):
+        return {"method": {RANDOM_NAME: RANDOM_METHOD, PLAIN_NAME: PLAIN_METHOD}[name], "control": True}
+    return {"method": METHOD, "surrogate": victim.surrogate, "curve": curve}
+
+
+def _write(folder: Path, atlas: NDArray[np.uint8], told: Mapping[str, Any]) -> Path:
+    """Write an atlas (side, side, 3) as the artefact that its folder is named after."""
+    from adversaries.artefact import save
+    from adversaries.manifest import CamouflageManifest
+
+    opaque = np.full((*atlas.shape[:2], 1), 255, np.uint8)
+    return save(folder, CamouflageManifest(name=folder.name, **told), np.concatenate([atlas, opaque], axis=2)).path
 
 
 def blueprint_of(scenario: Scenario) -> str:

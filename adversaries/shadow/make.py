@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adversaries.shadow import polygon as shapes
 from adversaries.shadow.swarm import SwarmSettings
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from adversaries.shadow.approach import SignView
-    from adversaries.shadow.physical import PhysicalSettings, Reading
+    from adversaries.shadow.approach import SignApproach, SignView
+    from adversaries.shadow.physical import Found, PhysicalSettings, Reading
+    from adversaries.shadow.victim import Victim
     from testbed.scenario.schema import Adversary, Scenario
 
 FACE_BLUR_PX = 5.0
@@ -65,24 +68,10 @@ def optimise(
         WeightsError: If the victim's weights are missing or altered.
         ArtefactError: If an artefact cannot be written.
     """
-    from dataclasses import replace
-
     import torch
 
-    from adversaries import artefact
-    from adversaries.manifest import ShadowManifest, SignFaceManifest
     from adversaries.shadow.approach import SignApproach
-    from adversaries.shadow.face import painted
-    from adversaries.shadow.physical import (
-        CHECK_SEEDS,
-        PHYSICAL,
-        SEARCH_SEEDS,
-        PhysicalSettings,
-        collect,
-        random_twin,
-        read,
-        search,
-    )
+    from adversaries.shadow.physical import PHYSICAL, PhysicalSettings
     from adversaries.shadow.victim import load_victim, surrogate_of
 
     torch.set_num_threads(1)
@@ -93,73 +82,143 @@ def optimise(
     approach = SignApproach(scenario, entry.sign)
     class_id = approach.sign.gtsrb_class
     started = time.monotonic()
-    views = collect(approach, SEARCH_SEEDS + 1000 * seed, chosen, shake=True)
-    say(f"{entry.id}: {len(views)} views of sign {approach.sign.id!r}, {time.monotonic() - started:.0f} s")
-    found = search(views, class_id, asked, chosen, seed=seed, say=lambda line: say(f"{entry.id}: {line}"))
-    fresh = collect(approach, CHECK_SEEDS + 1000 * seed, chosen, shake=False)
-    seconds = time.monotonic() - started
-
-    folder = Path("artefacts") if out is None else out
-    name = entry.artefacts[0]
+    found, fresh = _hunt(approach, asked, chosen, seed, lambda line: say(f"{entry.id}: {line}"))
+    facts = facts_of(chosen) | {"queries": found.queries, "seconds": round(time.monotonic() - started)}
+    attack = _Drawn(
+        entry.artefacts[0],
+        found.polygon,
+        {"method": METHOD, "surrogate": surrogate_of(victim), "curve": found.curve, "settings": facts},
+    )
+    drawn = [attack, *_twins(attack, controls, class_id, seed, chosen.swarm)]
     command = f"python -m testbed attack shadow {scenario.name} --victim {victim} --seed {seed}"
-    common: dict[str, Any] = {
-        "kind": "shadow",
-        "light_left": round(float(np.median([view.light_left for view in fresh])), 4),
-        "blur_px": FACE_BLUR_PX,
-        "gtsrb_class": class_id,
-        "seed": seed,
-        "scene": ranges_of(fresh),
-        "command": command,
-        "versions": {package: importlib.metadata.version(package) for package in VERSIONED},
-    }
-    polygons: list[tuple[str, Any, dict[str, Any]]] = [
-        (
-            name,
-            found.polygon,
-            {
-                "method": METHOD,
-                "surrogate": surrogate_of(victim),
-                "curve": found.curve,
-                "settings": facts_of(chosen) | {"queries": found.queries, "seconds": round(seconds)},
-            },
-        )
-    ]
-    for number in range(controls):
-        twin = random_twin(found.polygon, class_id, np.random.default_rng([seed, 3, number]), chosen.swarm)
-        twin_name = f"random_{name}_{'abcdefghijklmnopqrstuvwxyz'[number]}"
-        polygons.append((twin_name, twin, {"method": CONTROL_METHOD, "control": True}))
-    benign = read(fresh, None, class_id, asked)
+    shown = _Shown(fresh, class_id, asked, Path("artefacts") if out is None else out, command, seed)
+    benign = shown.read(None)
     say(f"{entry.id}: in full sun misread in {benign.misread} of {benign.views} fresh views")
-    written = []
-    for title, polygon, more in polygons:
-        reading = read(fresh, polygon, class_id, asked)
-        say(f"{title}: misread in {reading.misread} of {reading.views} fresh views, as {reading.commonest}")
-        area = round(shapes.area_on_plate(polygon, class_id), 4)
+    written = [shown.write(one, benign, say) for one in drawn]
+    if face:
+        written.append(shown.write_face(attack))
+    return written
+
+
+def _hunt(
+    approach: SignApproach, victim: Victim, settings: PhysicalSettings, seed: int, say: Callable[[str], None]
+) -> tuple[Found, list[SignView]]:
+    """Search a sign's shadow; return it and views of situations that the search has not seen."""
+    from adversaries.shadow.physical import CHECK_SEEDS, SEARCH_SEEDS, collect, search
+
+    started = time.monotonic()
+    views = collect(approach, SEARCH_SEEDS + 1000 * seed, settings, shake=True)
+    say(f"{len(views)} views of sign {approach.sign.id!r}, {time.monotonic() - started:.0f} s")
+    found = search(views, approach.sign.gtsrb_class, victim, settings, seed=seed, say=say)
+    return found, collect(approach, CHECK_SEEDS + 1000 * seed, settings, shake=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A shadow that becomes an artefact.
+
+    Attributes:
+        name: Of the artefact.
+        polygon: (n, 2) in plate units.
+        more: What its manifest says beyond what all have.
+    """
+
+    name: str
+    polygon: NDArray[np.float32]
+    more: dict[str, Any]
+
+
+def _twins(attack: _Drawn, count: int, class_id: int, seed: int, settings: SwarmSettings) -> list[_Drawn]:
+    """Return random shadows of an attack's size."""
+    from adversaries.shadow.physical import random_twin
+
+    twins = []
+    for number in range(count):
+        polygon = random_twin(attack.polygon, class_id, np.random.default_rng([seed, 3, number]), settings)
+        name = f"random_{attack.name}_{'abcdefghijklmnopqrstuvwxyz'[number]}"
+        twins.append(_Drawn(name, polygon, {"method": CONTROL_METHOD, "control": True}))
+    return twins
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Shadows shown to the victim in fresh views, and written with what came of it.
+
+    Attributes:
+        views: Fresh views.
+        class_id: True class.
+        victim: Asked.
+        folder: Receives the artefacts' folders.
+        command: Makes them again.
+        seed: Seed of all chance.
+    """
+
+    views: list[SignView]
+    class_id: int
+    victim: Victim
+    folder: Path
+    command: str
+    seed: int
+
+    def read(self, polygon: NDArray[np.float32] | None) -> Reading:
+        """Return how the victim reads the sign with a shadow, or in full sun."""
+        from adversaries.shadow.physical import read
+
+        return read(self.views, polygon, self.class_id, self.victim)
+
+    def write(self, drawn: _Drawn, benign: Reading, say: Callable[[str], None]) -> Path:
+        """Write a shadow's artefact and return its folder."""
+        from adversaries import artefact
+        from adversaries.manifest import ShadowManifest
+
+        polygon = drawn.polygon
+        reading = self.read(polygon)
+        say(f"{drawn.name}: misread in {reading.misread} of {reading.views} fresh views, as {reading.commonest}")
+        area = round(shapes.area_on_plate(polygon, self.class_id), 4)
         manifest = ShadowManifest.model_validate(
             {
-                "name": title,
+                "kind": "shadow",
+                "name": drawn.name,
                 "polygon": [[round(float(x), 5), round(float(y), 5)] for x, y in polygon],
+                "light_left": self._light_left(),
+                "blur_px": FACE_BLUR_PX,
                 "measured": {"vertices": len(polygon), "shaded_share": area},
                 "budget": {"vertices": len(polygon), "shaded_share": 1.0},
                 "figures": figures_of(reading, benign),
-                **common,
-                **more,
+                **self._facts(),
+                **drawn.more,
             }
         )
-        written.append(artefact.save(folder / title, manifest).path)
-    if face:
-        print_of = SignFaceManifest.model_validate(
+        return artefact.save(self.folder / drawn.name, manifest).path
+
+    def write_face(self, attack: _Drawn) -> Path:
+        """Write an attack as a printed sign face and return its folder."""
+        from adversaries import artefact
+        from adversaries.manifest import SignFaceManifest
+        from adversaries.shadow.face import painted
+
+        manifest = SignFaceManifest.model_validate(
             {
-                "name": f"{name}_face",
+                "name": f"{attack.name}_face",
                 "method": f"{METHOD}; printed on the sign's face instead of cast",
-                "surrogate": surrogate_of(victim),
-                "gtsrb_class": class_id,
-                **{key: common[key] for key in ("seed", "scene", "command", "versions")},
+                "surrogate": attack.more["surrogate"],
+                **self._facts(),
             }
         )
-        pixels = painted(found.polygon, common["light_left"], FACE_BLUR_PX)
-        written.append(artefact.save(folder / print_of.name, print_of, pixels).path)
-    return written
+        pixels = painted(attack.polygon, self._light_left(), FACE_BLUR_PX)
+        return artefact.save(self.folder / manifest.name, manifest, pixels).path
+
+    def _light_left(self) -> float:
+        return round(float(np.median([view.light_left for view in self.views])), 4)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "gtsrb_class": self.class_id,
+            "seed": self.seed,
+            "scene": ranges_of(self.views),
+            "command": self.command,
+            "versions": {package: importlib.metadata.version(package) for package in VERSIONED},
+        }
 
 
 def entry_of(scenario: Scenario) -> Adversary:
