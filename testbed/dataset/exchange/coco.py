@@ -24,7 +24,9 @@ from testbed.core.errors import DatasetError
 from testbed.core.questions import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, MIN_VEHICLE_PX
 from testbed.dataset.exchange.files import (
     Fit,
+    Loaded,
     Picture,
+    evenly,
     need_folder,
     read_json,
     read_picture,
@@ -110,7 +112,7 @@ def _boxes(split: Split, row: int) -> NDArray[np.float32]:
     return found
 
 
-def load(source: Path, count: int | None = None) -> tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]:
+def load(source: Path, count: int | None = None) -> Loaded:
     """Read a folder in COCO's layout.
 
     Args:
@@ -131,15 +133,8 @@ def load(source: Path, count: int | None = None) -> tuple[str, dict[str, tuple[l
             raise DatasetError(f"{place} holds no instances_{theirs}*.json", hint=HINT)
         tables[ours] = found[0]
     contents = {name: _content(table) for name, table in tables.items()}
-    whole = sum(len(content["images"]) for content in contents.values())
-    made: dict[str, tuple[list[Picture], dict[str, Any]]] = {}
-    for name, content in contents.items():
-        images = content["images"]
-        if count is not None and count < whole:
-            wanted = max(1, round(count * len(images) / whole))
-            images = [images[int(i)] for i in np.linspace(0, len(images) - 1, wanted)]
-        made[name] = _read(source, tables[name], content, images)
-    return "vd", made
+    picked = evenly({name: content["images"] for name, content in contents.items()}, count)
+    return "vd", {name: _read(source, tables[name], contents[name], images) for name, images in picked.items()}
 
 
 def _content(table: Path) -> dict[str, Any]:

@@ -6,9 +6,9 @@ A layout that is not as expected is answered by one sentence: which file, what w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from testbed.core.questions import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.dataset.format import SPLITS, WEATHER_FIELDS, Split, load_card, load_split
 
 Picture = NDArray[np.uint8]
+Loaded = tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]
+"""Task, and per split pictures and label columns."""
+
+ItemT = TypeVar("ItemT")
 
 
 def splits(folder: Path, task: str, count: int | None) -> Iterator[tuple[Split, range]]:
@@ -35,6 +39,23 @@ def splits(folder: Path, task: str, count: int | None) -> Iterator[tuple[Split, 
     for split in found:
         rows = len(split) if count is None else min(len(split), max(1, round(count * len(split) / whole)))
         yield split, range(rows)
+
+
+def evenly(found: Mapping[str, list[ItemT]], count: int | None) -> dict[str, list[ItemT]]:
+    """Pick entries of a foreign data set evenly.
+
+    Args:
+        found: Split to its entries.
+        count: Number of entries over all splits, shared out like the whole; None, or more than there are, for all.
+    """
+    whole = sum(len(entries) for entries in found.values())
+    if count is None or count >= whole:
+        return dict(found)
+    picked: dict[str, list[ItemT]] = {}
+    for name, entries in found.items():
+        wanted = max(1, round(count * len(entries) / whole))
+        picked[name] = [entries[int(i)] for i in np.linspace(0, len(entries) - 1, wanted)]
+    return picked
 
 
 def save_picture(path: Path, picture: Picture, quality: int = 95) -> None:

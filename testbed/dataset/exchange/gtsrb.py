@@ -25,7 +25,9 @@ from testbed.core.errors import DatasetError
 from testbed.core.questions import SIGN_CROP_MARGIN
 from testbed.core.signs import SIGN_NAMES
 from testbed.dataset.exchange.files import (
+    Loaded,
     Picture,
+    evenly,
     need_folder,
     read_picture,
     save_picture,
@@ -76,7 +78,7 @@ def _line(name: str, picture: Picture, class_id: int) -> str:
     return f"{name};{width};{height};{x_min};{y_min};{x_max};{y_max};{class_id}"
 
 
-def load(source: Path, count: int | None = None) -> tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]:
+def load(source: Path, count: int | None = None) -> Loaded:
     """Read a folder in this layout.
 
     Args:
@@ -103,14 +105,8 @@ def load(source: Path, count: int | None = None) -> tuple[str, dict[str, tuple[l
     places = [folder / "GT-final_test.csv" for folder in (pictures, pictures.parent, source)]
     table = next((place for place in places if place.is_file()), places[0])
     test = [(table, pictures / entry[0], entry) for entry in _table(table)]
-    whole = len(train) + len(test)
-    found: dict[str, tuple[list[Picture], dict[str, Any]]] = {}
-    for name, entries in (("train", train), ("test", test)):
-        if count is not None and count < whole:
-            wanted = max(1, round(count * len(entries) / whole))
-            entries = [entries[int(i)] for i in np.linspace(0, len(entries) - 1, wanted)]
-        found[name] = _read(entries, grouped=name == "train")
-    return "tsr", found
+    picked = evenly({"train": train, "test": test}, count)
+    return "tsr", {name: _read(entries, grouped=name == "train") for name, entries in picked.items()}
 
 
 def _table(path: Path) -> list[list[str]]:

@@ -38,7 +38,9 @@ from testbed.core.questions import (
 )
 from testbed.dataset.exchange.files import (
     Fit,
+    Loaded,
     Picture,
+    evenly,
     need_folder,
     read_picture,
     save_picture,
@@ -121,7 +123,7 @@ def _plain(lines: NDArray[np.float32]) -> list[list[float | None]]:
     return [[round(float(x), 3) if np.isfinite(x) else None for x in line] for line in lines]
 
 
-def load(source: Path, count: int | None = None) -> tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]:
+def load(source: Path, count: int | None = None) -> Loaded:
     """Read a folder in TuSimple's layout.
 
     Args:
@@ -142,14 +144,7 @@ def load(source: Path, count: int | None = None) -> tuple[str, dict[str, tuple[l
     if not test_table.is_file():
         raise DatasetError(f"{test_table} is missing: the test labels expected", hint=HINT)
     entries = {"train": [entry for table in tables for entry in _entries(table)], "test": _entries(test_table)}
-    whole = sum(len(found) for found in entries.values())
-    made: dict[str, tuple[list[Picture], dict[str, Any]]] = {}
-    for name, found in entries.items():
-        if count is not None and count < whole:
-            wanted = max(1, round(count * len(found) / whole))
-            found = [found[int(i)] for i in np.linspace(0, len(found) - 1, wanted)]
-        made[name] = _read(found)
-    return "alc", made
+    return "alc", {name: _read(found) for name, found in evenly(entries, count).items()}
 
 
 def _entries(table: Path) -> list[tuple[Path, int, dict[str, Any]]]:
