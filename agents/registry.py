@@ -13,7 +13,6 @@ The files of the folder ``agents/configured`` are agents by name: ``dnn_jpeg`` i
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import inspect
@@ -24,7 +23,7 @@ from typing import Any, cast
 
 import yaml
 
-from testbed.core.errors import AgentError, UsageError
+from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.types import Agent, AgentCard
 
 ENTRY_POINTS = "testbed.agents"
@@ -86,10 +85,9 @@ def _module(name: str) -> ModuleType:
     packages = _packages()
     if name not in packages:
         known = sorted({*packages, *configured()})
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
-            f"unknown agent {name!r}", hint=f"{meant}known: {', '.join(sorted(packages))}, and those of `testbed list`"
+            f"unknown agent {name!r}",
+            hint=f"{suggest(name, known)}known: {', '.join(sorted(packages))}, and those of `testbed list`",
         )
     return importlib.import_module(packages[name])
 

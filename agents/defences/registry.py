@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from agents.defences.base import QUESTIONS, Cropping, Defence
-from testbed.core.errors import AgentError, UsageError
+from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.types import Image
 
 ENTRY_POINTS = "testbed.defences"
@@ -55,9 +54,7 @@ def build(settings: Mapping[str, object]) -> Defence:
     kind = str(settings["kind"])
     places = _places()
     if kind not in places:
-        near = difflib.get_close_matches(kind, places, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"unknown defence {kind!r}", hint=f"{meant}known: {', '.join(sorted(places))}")
+        raise UsageError(f"unknown defence {kind!r}", hint=f"{suggest(kind, places)}known: {', '.join(sorted(places))}")
     module, _, name = places[kind].partition(":")
     made = getattr(importlib.import_module(module), name)
     if not (isinstance(made, type) and issubclass(made, Defence) and dataclasses.is_dataclass(made)):

@@ -6,13 +6,12 @@ Every sign net maps crops (N, 3, S, S) in 0…1 to 43 logits and states S as ``i
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from testbed.core.errors import UsageError
+from testbed.core.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,7 +71,5 @@ def choose(nets: Mapping[str, Net], name: str, task: str) -> Net:
         UsageError: When there is no such network.
     """
     if name not in nets:
-        near = difflib.get_close_matches(str(name), nets, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"no network {name!r} for {task}", hint=f"{meant}known: {', '.join(nets)}")
+        raise UsageError(f"no network {name!r} for {task}", hint=f"{suggest(str(name), nets)}known: {', '.join(nets)}")
     return nets[name]

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from pathlib import Path
 from typing import Any, cast
 
-from testbed.core.errors import UsageError
+from testbed.core.errors import UsageError, suggest
 
 __all__ = ["names", "train"]
 
@@ -58,9 +57,7 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
         DatasetError: When the data set is missing or malformed.
     """
     if name not in _TRAINERS:
-        near = difflib.get_close_matches(name, _TRAINERS, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"unknown weights {name!r}", hint=f"{meant}known: {', '.join(names())}")
+        raise UsageError(f"unknown weights {name!r}", hint=f"{suggest(name, _TRAINERS)}known: {', '.join(names())}")
     module, function, leading = _TRAINERS[name]
     trainer = getattr(importlib.import_module(module), function)
     for option in options:

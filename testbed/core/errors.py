@@ -23,7 +23,15 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return ``did you mean 'x'? `` for the known word that resembles ``word`` most, or an empty string."""
+    near = difflib.get_close_matches(word[:80], known, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 class TestbedError(Exception):

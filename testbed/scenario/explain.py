@@ -6,7 +6,6 @@ was misread is worse than one that was refused.
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 import typing
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from testbed.core.errors import ScenarioError
+from testbed.core.errors import suggest as suggest
 from testbed.scenario.yaml_reader import Path_, YamlDocument, quote
 
 M = TypeVar("M", bound=BaseModel)
@@ -226,12 +226,6 @@ def _unit(path: Path_, preposition: str = "") -> str:
 
 def _advice(word: str, known: list[str]) -> str:
     return f"{suggest(word, known)}known are {', '.join(known)}" if known else "no key is known here"
-
-
-def suggest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """Return ``did you mean 'x'? `` for the known word that resembles ``word`` most, or an empty string."""
-    near = difflib.get_close_matches(word[:80], known, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _culprit(document: YamlDocument, path: Path_, message: str) -> Path_:

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from testbed.core.errors import ScenarioError
-from testbed.scenario.explain import require, suggest
+from testbed.core.errors import ScenarioError, suggest
+from testbed.scenario.explain import require
 from testbed.scenario.schema import Scenario
 from testbed.scenario.yaml_reader import Path_, YamlDocument, read_yaml
 

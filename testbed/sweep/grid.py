@@ -12,10 +12,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from testbed.core.errors import ScenarioError
+from testbed.core.errors import ScenarioError, suggest
 from testbed.core.records import EpisodePlan
 from testbed.scenario.expand import BENIGN, Catalogue, expand
-from testbed.scenario.explain import require, suggest
+from testbed.scenario.explain import require
 from testbed.scenario.loader import Loaded, find, load_scenario
 from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
 from testbed.scenario.yaml_reader import read_yaml
