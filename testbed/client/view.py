@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as PilImage
 from PIL import ImageDraw
 
+from testbed.core.frames import rotation_matrix
 from testbed.core.types import Box, Pose
 
 NEAR_M = 0.2
@@ -21,17 +22,9 @@ NEAR_M = 0.2
 def rotation(pose: Pose) -> NDArray[np.float64]:
     """Return the matrix whose columns are the pose's forward, right and up axes in the world frame, shape (3, 3).
 
-    CARLA's convention: yaw about z clockwise seen from above, pitch upwards, roll about the forward axis.
+    The convention is that of ``testbed.core.frames``.
     """
-    pitch, yaw, roll = (math.radians(angle) for angle in pose[3:])
-    cp, sp, cy, sy, cr, sr = (f(a) for a in (pitch, yaw, roll) for f in (math.cos, math.sin))
-    return np.array(
-        [
-            [cp * cy, cy * sp * sr - sy * cr, -cy * sp * cr - sy * sr],
-            [cp * sy, sy * sp * sr + cy * cr, -sy * sp * cr + cy * sr],
-            [sp, -cp * sr, cp * cr],
-        ]
-    )
+    return np.array(rotation_matrix(*pose[3:]))
 
 
 @dataclass(frozen=True)

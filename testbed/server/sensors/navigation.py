@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import msgpack
 import numpy as np
 
+from testbed.core.frames import Vector, rotation_matrix
 from testbed.server.sensors.headers import Instant, Message, header
 from testbed.server.simulation.actors import Actor
 from testbed.server.simulation.chassis import GRAVITY_MPS2
-from testbed.server.simulation.transforms import Vector, apply_inverse, rotation_matrix
+from testbed.server.simulation.transforms import apply_inverse
 
 GNSS, IMU = 4, 5
 EARTH_RADIUS_M = 6378137.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from testbed.core.frames import Vector
 from testbed.core.types import Pose
 from testbed.server.simulation.boxes import BoundingBox
 from testbed.server.simulation.chassis import Chassis, PhysicsControl, VehicleModel
 from testbed.server.simulation.dynamics import Motion, Pedals
-from testbed.server.simulation.transforms import ORIGIN, ZERO, Vector
+from testbed.server.simulation.transforms import ORIGIN, ZERO
 
 
 class Kind(StrEnum):

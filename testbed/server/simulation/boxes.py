@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from testbed.core.frames import Vector
 from testbed.core.types import Pose
-from testbed.server.simulation.transforms import ZERO, Vector
+from testbed.server.simulation.transforms import ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from testbed.core.frames import Vector
 from testbed.server.simulation.actors import Actor, Kind
 from testbed.server.simulation.boxes import Contact, Footprint, footprint, overlap
-from testbed.server.simulation.transforms import Vector
 
 RESTITUTION = 0.1
 SLIDING_FRICTION = 0.3

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+from testbed.core.frames import Vector
 from testbed.server.simulation.actors import Actor, Vehicle, Walker
 from testbed.server.simulation.chassis import GRAVITY_MPS2
 from testbed.server.simulation.dynamics import Motion, advance
 from testbed.server.simulation.ground import Ground
-from testbed.server.simulation.transforms import ZERO, Vector, wrap_deg
+from testbed.server.simulation.transforms import ZERO, wrap_deg
 
 MAX_SPEED_MPS = 300.0
 MAX_YAW_RATE_RAD_S = 30.0

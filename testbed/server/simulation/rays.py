@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from testbed.core.frames import Vector
 from testbed.server.simulation.actors import Actor, Kind
 from testbed.server.simulation.boxes import Footprint, footprint
-from testbed.server.simulation.transforms import Vector
 from testbed.server.simulation.world import World
 
 TAG_ROAD, TAG_TERRAIN = 1, 10

@@ -7,28 +7,11 @@ from __future__ import annotations
 
 import math
 
+from testbed.core.frames import Matrix, Vector, rotation_matrix
 from testbed.core.types import Pose
-
-Vector = tuple[float, float, float]
-Matrix = tuple[Vector, Vector, Vector]
 
 ORIGIN: Pose = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 ZERO: Vector = (0.0, 0.0, 0.0)
-
-
-def rotation_matrix(pitch_deg: float, yaw_deg: float, roll_deg: float) -> Matrix:
-    """Return the matrix whose columns are the body's forward, right and up axes in the parent frame.
-
-    Source: ``carla::geom::Transform::GetMatrix`` (LibCarla).
-    """
-    cp, sp = math.cos(math.radians(pitch_deg)), math.sin(math.radians(pitch_deg))
-    cy, sy = math.cos(math.radians(yaw_deg)), math.sin(math.radians(yaw_deg))
-    cr, sr = math.cos(math.radians(roll_deg)), math.sin(math.radians(roll_deg))
-    return (
-        (cp * cy, cy * sp * sr - sy * cr, -cy * sp * cr - sy * sr),
-        (cp * sy, sy * sp * sr + cy * cr, -sy * sp * cr + cy * sr),
-        (sp, -cp * sr, cp * cr),
-    )
 
 
 def apply(matrix: Matrix, vector: Vector) -> Vector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from testbed.core.frames import Vector
 from testbed.core.types import Pose
 from testbed.server.rpc import encode
 from testbed.server.rpc.arguments import description, integer, lenient, number, sequence, text, vector
@@ -13,7 +14,7 @@ from testbed.server.simulation import lights
 from testbed.server.simulation.actors import Actor, TrafficLight, Walker
 from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.mover import halt, place, push, set_velocity
-from testbed.server.simulation.transforms import ORIGIN, Vector
+from testbed.server.simulation.transforms import ORIGIN
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Server

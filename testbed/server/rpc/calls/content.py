@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.frames import Vector
 from testbed.server.rpc import encode
 from testbed.server.rpc.arguments import integer, number, sequence, text, vector
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation.boxes import BoundingBox
 from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.rays import Hit, cast
-from testbed.server.simulation.transforms import Vector
 
 if TYPE_CHECKING:
     from testbed.server.maps.stage import SceneryObject
