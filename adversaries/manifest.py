@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from testbed.scenario.schema import CarMesh
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -149,6 +151,7 @@ class CamouflageManifest(Pictured):
     Attributes:
         kind: ``camouflage``.
         blueprint: Vehicle whose atlas it was made for; None fits any.
+        mesh: Body of one's own whose atlas it was made for; its path belongs to the manifest's folder.
         budget: What it may be at most, by the names of ``measured``, for instance ``{"painted_share": 1.0}``.
         curve: Checks during optimisation.
     """
@@ -157,6 +160,7 @@ class CamouflageManifest(Pictured):
 
     kind: Literal["camouflage"] = "camouflage"
     blueprint: str | None = None
+    mesh: CarMesh | None = None
     budget: dict[str, Fact] | None = None
     curve: tuple[dict[str, float], ...] = ()
 

@@ -13,17 +13,19 @@ import importlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from adversaries import artefact as store
+from adversaries.manifest import CamouflageManifest
+from testbed.core.body import Body
 from testbed.core.errors import ArtefactError, UsageError
 from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
 from testbed.scenario.realise import Injection
-from testbed.scenario.schema import TARGETS, Scenario
+from testbed.scenario.schema import TARGETS, CarMesh, Scenario
 
 ENTRY_POINTS = "testbed.adversaries"
 
@@ -71,8 +73,8 @@ class Kind:
     optimise: Callable[..., list[Path]] | None = None
 
 
-def payload_digest(payload: Payload) -> str:
-    """Return the sha256 (hex) of everything in a payload but its name."""
+def payload_digest(payload: Payload | Body) -> str:
+    """Return the sha256 (hex) of everything in a payload, or a body in it, but its name."""
     sha = hashlib.sha256(type(payload).__name__.encode("ascii"))
     for item in fields(payload):
         value = getattr(payload, item.name)
@@ -80,6 +82,8 @@ def payload_digest(payload: Payload) -> str:
             sha.update(
                 f"{item.name}:{value.dtype}:{value.shape}".encode("ascii") + np.ascontiguousarray(value).tobytes()
             )
+        elif isinstance(value, Body):
+            sha.update(f"{item.name}:{payload_digest(value)}".encode("ascii"))
         elif item.name != "name":
             sha.update(f"{item.name}:{value!r}".encode())
     return sha.hexdigest()
@@ -195,6 +199,28 @@ def _built_in(name: str) -> Kind:
                 f"artefact {artefact!r} is a {found.manifest.kind}, but it is asked for as a {name}",
                 hint=f"write kind: {found.manifest.kind}",
             )
-        return Loaded(found.payload(), found.manifest.model_dump(mode="json"), found.digest)
+        loaded = Loaded(found.payload(), found.manifest.model_dump(mode="json"), found.digest)
+        asked = injection.mesh if injection else None
+        if asked is not None:
+            return _on_mesh(loaded, asked, base)
+        made_for = found.manifest.mesh if isinstance(found.manifest, CamouflageManifest) else None
+        return loaded if made_for is None else _on_mesh(loaded, made_for, found.path)
 
     return Kind(cast(Target, TARGETS[name]), load)
+
+
+def _on_mesh(loaded: Loaded, mesh: CarMesh, base: Path | None) -> Loaded:
+    """Return paint with the body in a file of the user's that it is laid over.
+
+    Raises:
+        ArtefactError: If the file cannot be read or is no car.
+    """
+    from adversaries.camouflage.body import mesh_body
+
+    assert isinstance(loaded.payload, Skin), "the schema lets only paint on vehicles name a mesh"
+    try:
+        body = mesh_body(mesh, base)
+    except UsageError as error:
+        raise ArtefactError(error.args[0], hint=error.hint) from error
+    digest = hashlib.sha256(f"{loaded.digest} {payload_digest(body)}".encode("ascii")).hexdigest()
+    return Loaded(replace(loaded.payload, body=body), loaded.manifest, digest)

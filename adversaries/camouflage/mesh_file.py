@@ -8,16 +8,18 @@ is refused with the option that puts it right, never guessed at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adversaries.camouflage.subject import Subject, visible_texels
 from testbed.core.errors import UsageError
-from testbed.server.assets.asset import Asset
-from testbed.server.render.mesh import Material, Mesh
+
+if TYPE_CHECKING:
+    from adversaries.camouflage.subject import Subject
+    from testbed.server.render.mesh import Mesh
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +28,8 @@ LENGTHS_M = (2.0, 20.0)
 """A car shorter or longer than this is taken for one in other units."""
 CAR_TAG = 14
 PLAIN_RGB = (0.80, 0.80, 0.80)
+GLOSS, SHININESS = 0.55, 60.0
+"""How paint mirrors: as the simulator's own vehicles do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +61,47 @@ class Piece:
         return float(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum())
 
 
-def mesh_subject(
+@dataclass(frozen=True, eq=False)
+class Car:
+    """A car from a file, in CARLA's frame: metres, x forward, y right, z up.
+
+    Attributes:
+        name: Name of the file.
+        paint: What is painted, one piece; its normals are known.
+        others: The other materials, likewise.
+        half_extent_m: Half length, half width, half height.
+    """
+
+    name: str
+    paint: Piece
+    others: tuple[Piece, ...]
+    half_extent_m: tuple[float, float, float]
+
+    def original(self, side_px: int) -> NDArray[np.float32]:
+        """Return the paint that it comes with, linear: its picture, (side_px, side_px, 3), else its colour, (1, 1, 3).
+
+        Args:
+            side_px: Side of the texture.
+        """
+        from PIL import Image
+
+        from testbed.server.assets.textures import from_image
+
+        if self.paint.picture is None:
+            return np.array(self.paint.colour, np.float32).reshape(1, 1, 3)
+        picture = Image.fromarray(self.paint.picture).resize((side_px, side_px), Image.Resampling.BOX)
+        return from_image(picture)
+
+
+def read_car(
     path: Path,
     *,
     paint: Sequence[str] = (),
     front: str = "+z",
     up: str = "+y",
     length_m: float | None = None,
-    texture_px: int = 512,
-) -> Subject:
+    recentred: bool = True,
+) -> Car:
     """Read a car from a file.
 
     Args:
@@ -74,7 +110,7 @@ def mesh_subject(
         front: Axis of the file along which the car drives.
         up: Axis of the file that points to the sky.
         length_m: Scales the car to this length; None takes the file's units for metres.
-        texture_px: Side of the texture that is made.
+        recentred: Whether the origin is moved to the ground in the car's middle, or stays as in the file.
 
     Raises:
         UsageError: If the file cannot be read, has no texture coordinates where it is painted, or is not a car in
@@ -90,26 +126,63 @@ def mesh_subject(
         raise UsageError(
             f"{path}: driving along {front} with {up} up, the car would be {size[0]:.2f} long, {size[1]:.2f} wide and "
             f"{size[2]:.2f} high",
-            hint="say how it lies: --front +x --up +z, for instance",
+            hint="say how it lies, for instance front +x and up +z (--front +x --up +z on the command line)",
         )
     scale = 1.0 if length_m is None else length_m / size[0]
     if not LENGTHS_M[0] <= size[0] * scale <= LENGTHS_M[1]:
-        raise UsageError(f"{path}: the car is {size[0] * scale:g} m long", hint="give its length: --length-m 4.7")
-    origin = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), low[2]])
+        raise UsageError(
+            f"{path}: the car is {size[0] * scale:g} m long", hint="give its length: length_m 4.7 (--length-m 4.7)"
+        )
+    middle = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), low[2]])
+    origin = middle if recentred else np.zeros(3)
+    half = 0.5 * scale * size
+    return Car(
+        path.name,
+        _stood(_merged(painted), turn, origin, scale),
+        tuple(_stood(piece, turn, origin, scale) for piece in pieces if piece not in painted),
+        (float(half[0]), float(half[1]), float(half[2])),
+    )
 
-    body = _merged(painted)
-    others = [piece for piece in pieces if piece not in painted]
-    original = _original(painted, texture_px)
-    materials = {"mesh_paint": Material(texture="mesh_paint", specular=0.55, shininess=60.0)}
-    meshes = [_mesh(body, "mesh_paint", turn, origin, scale)]
-    for number, piece in enumerate(others):
+
+def mesh_subject(
+    path: Path,
+    *,
+    paint: Sequence[str] = (),
+    front: str = "+z",
+    up: str = "+y",
+    length_m: float | None = None,
+    texture_px: int = 512,
+) -> Subject:
+    """Read a car from a file, to be photographed and painted.
+
+    Args:
+        path: As of :func:`read_car`, like the options that follow.
+        paint: Materials that are painted.
+        front: Axis along which the car drives.
+        up: Axis that points to the sky.
+        length_m: Length of the car.
+        texture_px: Side of the texture that is made.
+
+    Raises:
+        UsageError: As :func:`read_car`.
+    """
+    from adversaries.camouflage.subject import Subject, visible_texels
+    from testbed.server.assets.asset import Asset
+    from testbed.server.render.mesh import Material
+
+    car = read_car(path, paint=paint, front=front, up=up, length_m=length_m)
+    original = car.original(texture_px)
+    if original.shape[0] != texture_px:
+        original = np.broadcast_to(original, (texture_px, texture_px, 3)).copy()
+    materials = {"mesh_paint": Material(texture="mesh_paint", specular=GLOSS, shininess=SHININESS)}
+    meshes = [_mesh(car.paint, "mesh_paint")]
+    for number, piece in enumerate(car.others):
         name = f"mesh_{number}"
         materials[name] = Material(albedo=piece.colour, specular=0.3)
-        meshes.append(_mesh(piece, name, turn, origin, scale))
+        meshes.append(_mesh(piece, name))
     asset = Asset(tuple(meshes), materials, {"mesh_paint": original})
-    half = (0.5 * size[0] * scale, 0.5 * size[1] * scale, 0.5 * size[2] * scale)
     mask = visible_texels(asset, original.shape[:2])
-    return Subject(path.name, asset, CAR_TAG, (float(half[0]), float(half[1]), float(half[2])), mask, original)
+    return Subject(car.name, asset, CAR_TAG, car.half_extent_m, mask, original)
 
 
 def read_pieces(path: Path) -> list[Piece]:
@@ -183,29 +256,26 @@ def _merged(pieces: Sequence[Piece]) -> Piece:
         else np.concatenate([part for part in normals if part is not None]),
         np.concatenate([piece.uv for piece in pieces if piece.uv is not None]),
         np.concatenate([piece.triangles + at for piece, at in zip(pieces, first, strict=False)]),
+        pieces[0].colour,
+        next((piece.picture for piece in pieces if piece.picture is not None), None),
     )
 
 
-def _original(painted: Sequence[Piece], side_px: int) -> NDArray[np.float32]:
-    """Return the paint the car comes with, (side, side, 3) linear: its picture, else its colour."""
-    from PIL import Image
-
-    from testbed.server.assets.textures import from_image
-
-    for piece in painted:
-        if piece.picture is not None:
-            picture = Image.fromarray(piece.picture).resize((side_px, side_px), Image.Resampling.BOX)
-            return from_image(picture)
-    return np.broadcast_to(np.asarray(painted[0].colour, np.float32), (side_px, side_px, 3)).copy()
-
-
-def _mesh(piece: Piece, material: str, turn: Floats, origin: Floats, scale: float) -> Mesh:
+def _stood(piece: Piece, turn: Floats, origin: Floats, scale: float) -> Piece:
+    """Return a piece in CARLA's frame, with normals."""
     vertices = (piece.vertices @ turn.T - origin) * scale
     normals = _smooth(vertices, piece.triangles) if piece.normals is None else piece.normals @ turn.T
-    uv = np.zeros((len(vertices), 2)) if piece.uv is None else piece.uv
+    return replace(piece, vertices=vertices, normals=normals)
+
+
+def _mesh(piece: Piece, material: str) -> Mesh:
+    from testbed.server.render.mesh import Mesh
+
+    assert piece.normals is not None
+    uv = np.zeros((len(piece.vertices), 2)) if piece.uv is None else piece.uv
     return Mesh(
-        vertices.astype(np.float32),
-        normals.astype(np.float32),
+        piece.vertices.astype(np.float32),
+        piece.normals.astype(np.float32),
         uv.astype(np.float32),
         piece.triangles.astype(np.int32),
         material,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.composite import Layer, RoadLayer, SignLayer
-from testbed.client.known import body, dressed, sign_face
+from testbed.client.known import dressed, sign_face, worn_by
 from testbed.client.occluder import OccluderCard, occluder_for, sun_vector
 from testbed.client.paint import DECAL, OCCLUDER, TextureCalls
 from testbed.client.paste import paste_layer
@@ -142,6 +142,8 @@ class Injector:
         needed = {Decal: DECAL, Shade: OCCLUDER}.get(type(payload))
         if needed is not None:
             return "" if len(self._library.filter(needed)) else f"it does not offer the blueprint {needed}"
+        if isinstance(payload, Skin) and payload.body is not None and self._textures.embedded:
+            return f"it draws its own vehicles, not {payload.body.name}"
         fault = self._textures.fault()
         if fault:
             return fault
@@ -156,7 +158,7 @@ class Injector:
             return None
         if isinstance(payload, Skin):
             assert isinstance(place, VehiclePlace)
-            own = np.zeros((1, 1, 3), np.float32) if payload.mask is None else body(place.type_id, place.colour).atlas
+            own = np.zeros((1, 1, 3), np.float32) if payload.mask is None else worn_by(payload, place).atlas
             self._textures.paint(self._object_name(place), dressed(own, payload.rgb, payload.mask))
             return None
         assert isinstance(place, SignPlace)
@@ -201,6 +203,10 @@ class Injector:
         return found[0] if found else ""
 
 
+SIZE_RATIO = 1.3
+"""How far sides of a mesh of one's own and of the vehicle that it is laid over may be apart."""
+
+
 def _check_fit(injection: Injection, payload: Payload, place: Place) -> None:
     """Raise ScenarioError where a payload cannot be put on a place."""
     wanted: tuple[type, ...] = (
@@ -214,3 +220,12 @@ def _check_fit(injection: Injection, payload: Payload, place: Place) -> None:
             f"actor {injection.actor!r} is a {place.type_id}",
             hint=f"give the actor blueprint: {payload.blueprint}",
         )
+    if isinstance(payload, Skin) and isinstance(place, VehiclePlace) and payload.body is not None:
+        mesh, there = payload.body.size_m, tuple(2.0 * float(half) for half in place.half_m)
+        if any(not 1.0 / SIZE_RATIO <= a / b <= SIZE_RATIO for a, b in zip(mesh, there, strict=True)):
+            sizes = [" x ".join(f"{side:.1f}" for side in size) for size in (mesh, there)]
+            raise ScenarioError(
+                f"adversary {injection.adversary!r}: mesh {payload.body.name} measures {sizes[0]} m, "
+                f"actor {injection.actor!r} ({place.type_id}) {sizes[1]} m: it is another vehicle",
+                hint="give the actor a blueprint of the mesh's size, or correct length_m, front and up of the mesh",
+            )

@@ -7,37 +7,18 @@ type ought to look like.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.client.place import VehiclePlace
+from testbed.core.body import Body
 from testbed.core.errors import ServerError
+from testbed.core.types import Skin
 
 ROAD_ALBEDO = 0.16
 """Linear albedo of dry asphalt: the mean of the embedded maps', and within what is published for worn asphalt."""
-
-
-@dataclass(frozen=True)
-class Body:
-    """A vehicle's surface in its own frame (CARLA axes, origin on the ground).
-
-    Attributes:
-        triangles_m: Corners of every triangle, shape (t, 3, 3), float64.
-        normals: Unit normals at those corners, shape (t, 3, 3), pointing outwards.
-        uv: Their places in the paint atlas, u right and v down in [0, 1], shape (t, 3, 2); NaN where there is no paint
-            (glass, wheels, lamps).
-        atlas: Linear albedo of its own paint, shape (rows, columns, 3), float32, row 0 at v = 0.
-        gloss: How much of what a clear coat mirrors its paint mirrors, 0-1.
-        shininess: Exponent of its highlight (Blinn and Phong).
-    """
-
-    triangles_m: NDArray[np.float64]
-    normals: NDArray[np.float64]
-    uv: NDArray[np.float64]
-    atlas: NDArray[np.float32]
-    gloss: float
-    shininess: float
 
 
 @functools.cache
@@ -107,6 +88,26 @@ def body(type_id: str, colour: tuple[int, int, int]) -> Body:
         material.specular,
         material.shininess,
     )
+
+
+def worn_by(skin: Skin, place: VehiclePlace) -> Body:
+    """Return the body that a vehicle's paint is on, in the vehicle's frame.
+
+    Where a mesh of one's own brings no picture its paint has the colour that the server says, if it says one.
+
+    Raises:
+        ServerError: If the paint comes without a mesh and none of that blueprint is known.
+    """
+    from testbed.server.assets.textures import linear_rgb
+
+    if skin.body is None:
+        return body(place.type_id, place.colour or (0, 0, 0))
+    own, seat, atlas = skin.body, np.zeros(3), skin.body.atlas
+    if own.floating:
+        seat = place.centre_m - (0.0, 0.0, float(place.half_m[2]))
+    if own.plain and place.colour is not None:
+        atlas = np.full_like(atlas, linear_rgb(place.colour))
+    return replace(own, triangles_m=own.triangles_m + seat, atlas=atlas)
 
 
 def dressed(

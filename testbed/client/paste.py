@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from testbed.client.composite import Layer, Light, covering
 from testbed.client.filtering import Texture
-from testbed.client.known import body, dressed, sign_outline
+from testbed.client.known import dressed, sign_outline, worn_by
 from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
 from testbed.client.tone import displayed, linear
 from testbed.client.view import View
@@ -67,7 +67,7 @@ class _RoadPaste:
 
 class _VehiclePaste:
     def __init__(self, skin: Skin, place: VehiclePlace) -> None:
-        self._mesh = body(place.type_id, place.colour)
+        self._mesh = worn_by(skin, place)
         self._paint = Texture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
         self._pose: Pose = (VEHICLE_AHEAD_M + float(place.half_m[0]), 0.0, 0.0, 0.0, 0.0, 0.0)
 

@@ -179,7 +179,7 @@ class VehiclePlace:
     Attributes:
         actor_id: Id in the world.
         type_id: Blueprint.
-        colour: Its own paint, sRGB bytes.
+        colour: Its own paint, sRGB bytes; None where the server does not say.
         pose: Tells where its origin is now.
         centre_m: Middle of its bounding box in its own frame.
         half_m: Half extents of its bounding box.
@@ -188,7 +188,7 @@ class VehiclePlace:
 
     actor_id: int
     type_id: str
-    colour: tuple[int, int, int]
+    colour: tuple[int, int, int] | None
     pose: Callable[[], Pose]
     centre_m: NDArray[np.float64]
     half_m: NDArray[np.float64]

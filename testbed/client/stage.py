@@ -249,12 +249,12 @@ class StageBuilder:
 
 
 def _vehicle_place(actor: Any, path: LanePath) -> VehiclePlace:
-    box, colour = actor.bounding_box, actor.attributes.get("color", "")
-    numbers = [int(part) for part in colour.split(",")] if colour else [0, 0, 0]
+    box, said = actor.bounding_box, actor.attributes.get("color", "")
+    numbers = [int(part) for part in said.split(",")] if said else []
     return VehiclePlace(
         actor.id,
         actor.type_id,
-        (numbers[0], numbers[1], numbers[2]),
+        (numbers[0], numbers[1], numbers[2]) if numbers else None,
         lambda: to_pose(actor.get_transform()),
         np.array([box.location.x, box.location.y, box.location.z]),
         np.array([box.extent.x, box.extent.y, box.extent.z]),

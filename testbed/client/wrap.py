@@ -1,6 +1,8 @@
 """Draws another paint onto a vehicle in a picture: its mesh is laid over it, and every part of a pixel finds its texel.
 
-The mesh hides itself (glass, wheels, the far side); what else stands before it the depth camera tells.
+The mesh hides itself (glass, wheels, the far side); what else stands before it the depth camera tells. Where a mesh of
+one's own juts out of the body that the server shows, its paint is laid over what is behind, in the light of the nearest
+pixel that shows paint.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from numpy.typing import NDArray
 from testbed.client.composite import Light, repainted
 from testbed.client.filtering import TRILINEAR, Texture
 from testbed.client.flat import cells_of, pixels_of
-from testbed.client.known import Body, body, dressed
+from testbed.client.known import dressed, worn_by
 from testbed.client.place import VehiclePlace
 from testbed.client.sunlight import highlight, light_of
 from testbed.client.view import NEAR_M, View, rotation
+from testbed.core.body import Body
 from testbed.core.types import Pose, Skin
 
 SAMPLES = 3
@@ -105,6 +108,8 @@ def look_at_body(view: View, mesh: Body, pose: Pose, samples: int = SAMPLES) -> 
         np.einsum("nkd,nkc->ndc", gradients, over)
         - place[:, None, :] * np.einsum("nkd,nk->nd", gradients, inverse)[..., None]
     ) * depth[:, None, None]
+    # beyond its border an atlas begins again; rounding is no border
+    place = np.where((place < -1e-6) | (place > 1.0 + 1e-6), place - np.floor(place), place)
     normal = (weights[..., None] * inverse[..., None] * normals[triangle]).sum(axis=1)
     column, row = (x[won] + 0.5) / samples + column0, (y[won] + 0.5) / samples + row0
     across, up = (column - view.width_px / 2.0) / view.focal_px, (view.height_px / 2.0 - row) / view.focal_px
@@ -158,7 +163,8 @@ class SkinLayer:
         self._place = place
         self._crisp = crisp
         self._light = light_of(weather)
-        self._mesh = body(place.type_id, place.colour)
+        self._own = skin.body is not None
+        self._mesh = worn_by(skin, place)
         self._old = Texture(self._mesh.atlas)
         self._new = Texture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
 
@@ -175,20 +181,26 @@ class SkinLayer:
         window = (slice(row0, row1), slice(column0, column1))
         before = cells_of(depth_m[window].astype(np.float64), fine).ravel()[seen.at]
         kept = np.isfinite(seen.uv[:, 0]) & (seen.depth_m <= before + CLEARANCE_M)
-        values = np.zeros((rows * fine * columns * fine, 10))
+        values = np.zeros((rows * fine * columns * fine, 11))
         at, uv, slope = seen.at[kept], seen.uv[kept], seen.slope_uv[kept] * fine
         lookup = twice if self._crisp else over_area
         values[at, :3], values[at, 3:6] = lookup(self._old, uv, slope), lookup(self._new, uv, slope)
         values[at, 6] = 1.0
+        # elsewhere the picture shows what is behind: a mesh of one's own need not be the body that the server shows
+        values[at, 10] = before[kept] <= seen.depth_m[kept] + CLEARANCE_M
         normal, sight = seen.normal[kept], seen.sight[kept]
         sun = highlight(self._light, normal, sight, self._mesh.shininess)
-        values[at, 7:] = mirrored(normal, sight, self._mesh.gloss, sun, *surroundings(light, depth_m))
-        means = pixels_of(values.reshape(rows * fine, columns * fine, 10), fine)
-        old, new, share = means[..., :3], means[..., 3:6], means[..., 6]
+        values[at, 7:10] = mirrored(normal, sight, self._mesh.gloss, sun, *surroundings(light, depth_m))
+        means = pixels_of(values.reshape(rows * fine, columns * fine, 11), fine)
+        old, new, share, told = means[..., :3], means[..., 3:6], means[..., 6], means[..., 10]
         if (share > 0.0).any():
-            shine = means[..., 7:] / np.maximum(share, 1e-6)[..., None]
-            on_body = body_light(np.maximum(light[window] - shine, 0.0), old, share)
-            light[window] = repainted(light[window], on_body, old, new, share, self._crisp)
+            shine = means[..., 7:10] / np.maximum(share, 1e-6)[..., None]
+            on_body = body_light(np.maximum(light[window] - shine, 0.0), old, share, told if self._own else share)
+            under = light[window]
+            if self._own:
+                bare = under * (1.0 - share)[..., None] + on_body * old + means[..., 7:10]
+                under = np.where((told < 0.5 * share)[..., None], bare, under)
+            light[window] = repainted(under, on_body, old, new, share, self._crisp)
         shown[window] = share >= 0.5
         return shown
 
@@ -268,7 +280,7 @@ def surroundings(light: Light, depth_m: NDArray[np.float32]) -> tuple[NDArray[np
     return np.asarray(above), np.asarray(below)
 
 
-def body_light(light: Light, old: Light, share: NDArray[np.float64]) -> Light:
+def body_light(light: Light, old: Light, share: NDArray[np.float64], told: NDArray[np.float64]) -> Light:
     """Return the light on a painted body, shape (rows, columns, 3): each pixel's light over its paint's albedo.
 
     Pixels at the border, which show other things, too, take the light of the nearest one that does not.
@@ -277,10 +289,11 @@ def body_light(light: Light, old: Light, share: NDArray[np.float64]) -> Light:
         light: Window of a picture, without what the paint mirrors.
         old: Albedo of the vehicle's own paint in it, weighted with ``share``.
         share: How much of every pixel shows paint.
+        told: How much of every pixel shows paint by the picture, too.
     """
     from scipy.ndimage import distance_transform_edt
 
-    whole = share > 0.95 if (share > 0.95).any() else share >= float(share.max())
+    whole = told > 0.95 if (told > 0.95).any() else share >= float(share.max())
     albedo = old / np.maximum(share, 1e-6)[..., None]
     ratio = light / np.maximum(albedo, 0.01)
     nearest = distance_transform_edt(~whole, return_distances=False, return_indices=True)

@@ -15,6 +15,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.body import Body
+
 Box = tuple[float, float, float, float]
 """Image box ``(x_min_px, y_min_px, x_max_px, y_max_px)``."""
 
@@ -335,12 +337,14 @@ class Skin:
         mask: 1 where the attacker paints, 0 where the vehicle keeps its own paint, shape (rows, columns), float32;
             None paints everything.
         blueprint: Vehicle whose atlas it was made for; None fits any.
+        body: A body of one's own whose atlas it is; None takes that of the blueprint.
     """
 
     name: str
     rgb: NDArray[np.float32]
     mask: NDArray[np.float32] | None = None
     blueprint: str | None = None
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedE
 from testbed.core.records import EpisodePlan
 from testbed.scenario.explain import suggest
 from testbed.scenario.loader import Loaded
-from testbed.scenario.schema import Scenario, Weather
+from testbed.scenario.schema import CarMesh, Scenario, Weather
 from testbed.scenario.yaml_reader import Path_
 
 BENIGN = "benign"
@@ -54,6 +54,13 @@ class Catalogue(Protocol):
 
         Raises:
             ArtefactError: There is no such artefact, it was altered or is of another kind; says which there are.
+        """
+
+    def mesh_digest(self, mesh: CarMesh, base: Path | None) -> str:
+        """Return the hash of a vehicle's body in a file of one's own; relative paths belong to the folder ``base``.
+
+        Raises:
+            UsageError: The file cannot be read, or is not a car as the entry describes it; says what to do.
         """
 
     def maps(self) -> Sequence[str]:
@@ -146,6 +153,12 @@ def _scene(content: Scenario, base: Path | None, weather: Weather) -> dict[str, 
         names = entry["artefact"]
         found = [_absolute(name, base) for name in ([names] if isinstance(names, str) else names)]
         entry["artefact"] = found[0] if isinstance(names, str) else found
+        if entry["mesh"] is None:
+            del entry["mesh"]  # what is not asked for leaves a plan's key as it was
+        elif isinstance(entry["mesh"], str):
+            entry["mesh"] = _absolute(entry["mesh"], base)
+        else:
+            entry["mesh"]["file"] = _absolute(entry["mesh"]["file"], base)
     if kept["map"].endswith(".xodr"):
         kept["map"] = _absolute(kept["map"], base)
     return kept
@@ -219,6 +232,14 @@ def _artefact_digests(
                     continue
                 inside = place if isinstance(adversary.artefact, str) else (*place, number)
                 raise _error(scenario, error.args[0], inside, hint=error.hint) from error
+        mesh = adversary.car_mesh
+        if mesh is not None:
+            try:
+                digests[f"mesh:{mesh.file}"] = catalogue.mesh_digest(mesh, base)
+            except UsageError as error:
+                if adversary.id in needed:
+                    raise _error(scenario, error.args[0], ("adversaries", index, "mesh"), hint=error.hint) from error
+                digests[f"mesh:{mesh.file}"] = ABSENT
     return digests
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed.core.records import EpisodePlan
-from testbed.scenario.schema import Actor, Camera, Limits, PatchPlace, Scenario, Sign, Weather
+from testbed.scenario.schema import Actor, Camera, CarMesh, Limits, PatchPlace, Scenario, Sign, Weather
 
 EGO_S_SPREAD_M = 4.0
 EGO_LATERAL_SPREAD_M = 0.10
@@ -56,6 +56,7 @@ class Injection:
         sign: Id of the sign that bears it.
         length_m: Extent along the road that the scenario asks for; None leaves it to the artefact.
         width_m: Extent across the road, likewise.
+        mesh: Body of that vehicle in a file of one's own; None leaves it to the artefact.
     """
 
     adversary: str
@@ -68,6 +69,7 @@ class Injection:
     sign: str | None = None
     length_m: float | None = None
     width_m: float | None = None
+    mesh: CarMesh | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def injected(scenario: Scenario, condition: str, seed: int) -> tuple[Injection, 
             sign=entry.sign,
             length_m=entry.length_m,
             width_m=entry.width_m,
+            mesh=entry.car_mesh,
         )
         for entry in entries
     )

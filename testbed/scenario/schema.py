@@ -157,6 +157,27 @@ TARGETS: dict[str, str] = {"road_patch": "at", "camouflage": "actor", "shadow": 
 
 _SURFACES = {"at": "a place on the road", "actor": "a vehicle of this scenario", "sign": "a sign of this scenario"}
 
+Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
+
+MESHES = (".obj", ".gltf", ".glb")
+"""Endings of files that are taken for meshes."""
+
+
+class CarMesh(Model):
+    """A vehicle's body in a file of one's own, and how it lies there; the keys are the options of `testbed attack`."""
+
+    file: str = Field(pattern=r"(?i)\.(obj|gltf|glb)$", description="OBJ or glTF; relative to the scenario file.")
+    paint: list[str] = Field([], description="Materials that are painted; needed where the file has several.")
+    front: Axis = Field("+z", description="Axis of the file along which the car drives.")
+    up: Axis = Field("+y", description="Axis of the file that points to the sky.")
+    length_m: Finite | None = Field(None, gt=0, le=30, description="Scales the car to this length; default metres.")
+    origin: Literal["middle", "file"] = Field(
+        "middle",
+        description="What stands where the vehicle does: the mesh's middle on its bounding box, or, for meshes taken "
+        "from the server's own vehicle, the file's origin on the vehicle's.",
+    )
+
+
 InjectionMode = Literal["auto", "world", "composite", "paste"]
 
 
@@ -170,6 +191,11 @@ class Adversary(Model):
     )
     at: PatchPlace | None = Field(None, description="Where on the road (road_patch).")
     actor: Identifier | None = Field(None, description="Which vehicle of this scenario (camouflage).")
+    mesh: str | CarMesh | None = Field(
+        None,
+        description="OBJ or glTF file of that vehicle's body, whose UV map the artefact is for; default what the "
+        "artefact was made for.",
+    )
     sign: Identifier | None = Field(None, description="Which sign of this scenario (shadow, sign_face).")
     length_m: Finite | None = Field(None, gt=0, le=200, description="Extent along the road of a picture on the road.")
     width_m: Finite | None = Field(None, gt=0, le=50, description="Extent across the road; default 5.4 m.")
@@ -191,12 +217,21 @@ class Adversary(Model):
             raise ValueError(f"an adversary takes exactly one of `at`, `actor` and `sign`, not {len(given)}")
         if given != ["at"] and (self.length_m is not None or self.width_m is not None):
             raise ValueError("length_m and width_m are for pictures on the road; this one takes the size of its target")
+        if self.mesh is not None and given != ["actor"]:
+            raise ValueError("mesh is for what is painted on a vehicle; this one is put on something else")
+        if isinstance(self.mesh, str) and not self.mesh.lower().endswith(MESHES):
+            raise ValueError(f"mesh {self.mesh!r} must be a file that ends in {', '.join(MESHES)}")
         return self
 
     @property
     def artefacts(self) -> tuple[str, ...]:
         """All artefact names, one or several."""
         return (self.artefact,) if isinstance(self.artefact, str) else tuple(self.artefact)
+
+    @property
+    def car_mesh(self) -> CarMesh | None:
+        """The mesh with how it lies in its file; None where the entry names none."""
+        return CarMesh(file=self.mesh) if isinstance(self.mesh, str) else self.mesh
 
 
 class Condition(Model):

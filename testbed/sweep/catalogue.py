@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testbed.scenario.schema import CarMesh
 
 
 class Installed:
@@ -49,6 +53,17 @@ class Installed:
         import adversaries
 
         return adversaries.read(kind, artefact, base).digest
+
+    def mesh_digest(self, mesh: CarMesh, base: Path | None) -> str:
+        """Return the digest of a vehicle's body in a file of one's own.
+
+        Raises:
+            UsageError: The file cannot be read, or is not a car as the entry describes it.
+        """
+        from adversaries.camouflage.body import mesh_body
+        from adversaries.registry import payload_digest
+
+        return payload_digest(mesh_body(mesh, base))
 
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""

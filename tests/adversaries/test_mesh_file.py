@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import adversaries
 from adversaries.camouflage.mesh_file import mesh_subject, read_pieces
-from testbed.core.errors import UsageError
+from testbed.core.errors import ArtefactError, UsageError
+from testbed.core.types import Skin
+from testbed.scenario.schema import CarMesh
 
 # A box car: 4.4 m along z, 1.8 m along x, 1.4 m along y (up); every side has its own square of the texture.
 _SIDES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
@@ -167,3 +170,18 @@ def test_a_damaged_gltf_is_refused(tmp_path: Path) -> None:
         read_pieces(_write(tmp_path / "car.fbx", ""))
     with pytest.raises(UsageError, match="cannot be read"):
         read_pieces(tmp_path / "none.obj")
+
+
+def test_an_artefact_brings_the_mesh_that_it_was_made_for(tmp_path: Path) -> None:
+    _write(tmp_path / "car.obj", _obj())
+    lies = CarMesh(file="../car.obj")
+    manifest = adversaries.CamouflageManifest(name="mine", mesh=lies)
+    adversaries.save(tmp_path / "mine", manifest, np.full((8, 8, 4), 255, np.uint8))
+    made = adversaries.read("camouflage", "mine", tmp_path)
+    assert isinstance(made.payload, Skin) and made.payload.body is not None
+    assert made.payload.body.size_m == pytest.approx((4.4, 1.8, 1.4)) and made.payload.body.plain
+    _write(tmp_path / "car.obj", _obj().replace("vt 0.0", "vt 0.1"))
+    assert adversaries.read("camouflage", "mine", tmp_path).digest != made.digest
+    (tmp_path / "car.obj").unlink()
+    with pytest.raises(ArtefactError, match=r"mesh '../car.obj' cannot be read.*relative paths belong"):
+        adversaries.read("camouflage", "mine", tmp_path)
