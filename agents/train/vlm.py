@@ -84,6 +84,8 @@ class Provenance:
         settings: Hyper-parameters.
         tasks: Data sets used.
         start_from: Folder of the weights it starts from, None for random ones.
+        started_s: When, on the monotonic clock.
+        stages_s: Time of stages that were stored as they finished, perhaps in an earlier run; None without such stages.
     """
 
     data: Path
@@ -92,6 +94,7 @@ class Provenance:
     tasks: Sequence[str] = TASKS
     start_from: Path | None = None
     started_s: float = field(default_factory=time.monotonic)
+    stages_s: float | None = None
 
     def card(self) -> dict[str, Any]:
         """Return the part of a card that is common to all."""
@@ -100,7 +103,7 @@ class Provenance:
             "hyper_parameters": self.settings,
             "trained": {
                 "steps": self.steps,
-                "seconds": round(time.monotonic() - self.started_s, 1),
+                "seconds": round(time.monotonic() - self.started_s if self.stages_s is None else self.stages_s, 1),
                 "hardware": f"CPU {platform.machine()}, {torch.get_num_threads()} thread(s)",
                 "torch": torch.__version__,
                 "transformers": importlib.metadata.version("transformers"),
@@ -144,14 +147,15 @@ def train_tower(
         own = {key.removeprefix(_TOWER_PREFIX): value for key, value in tensors.items() if _TOWER_PREFIX in key}
         model.tower.load_state_dict({key: value.to(model.tower.state_dict()[key].dtype) for key, value in own.items()})
     warmed, signed = folder / "warmup.safetensors", folder / "signs.safetensors"
+    seconds = 0.0
     if plan.warm_up:
         if not warmed.is_file():
             vlm_tower.warm_up(folder, steps=plan.warm_up, seed=seed)
-        vlm_tower.restore(model, warmed)
+        seconds += vlm_tower.restore(model, warmed)
     if plan.signs:
         if not signed.is_file():
             vlm_tower.learn_signs(model, splits["tsr"], folder, steps=plan.signs, seed=seed)
-        vlm_tower.restore(model, signed)
+        seconds += vlm_tower.restore(model, signed)
 
     def check(limit: int | None = 640) -> dict[str, float]:
         return {
@@ -163,12 +167,14 @@ def train_tower(
     for cycle, steps in enumerate(plan.tower):
         finished = folder / f"tower-{cycle}.safetensors"
         if not finished.is_file():
+            started_s = time.monotonic()
             sources = {task: vlm_tower.Pictures(split, seed + cycle) for task, split in splits.items()}
             vlm_tower.optimise(model, sources, steps=steps, peak=rate, seed=seed + cycle, check=check)
-            vlm_tower.store(model, finished)
-        vlm_tower.restore(model, finished)
+            vlm_tower.store(model, finished, started_s)
+        seconds += vlm_tower.restore(model, finished)
     figures = check(None)
     log.info("tower: %s", figures)
+    provenance.stages_s = seconds
     return weights.save(TOWER, model.state_dict(), provenance.card() | {"figures": figures}, folder)
 
 

@@ -24,7 +24,8 @@ import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
 from PIL import Image as PilImage
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.ops import generalized_box_iou_loss
 
@@ -367,19 +368,23 @@ def held_out(split: Split, limit: int | None = None) -> tuple[NDArray[np.uint8],
     return pixels, {key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in Pictures.KEPT[split.task]}
 
 
-def store(model: TowerWithHeads, path: Path) -> None:
-    """Write the weights of a finished stage, heads included."""
+def store(model: TowerWithHeads, path: Path, started_s: float) -> None:
+    """Write the weights of a finished stage, heads included, and how long it took since a reading of the clock."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path)
+    tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
+    save_file(tensors, path, {"seconds": f"{time.monotonic() - started_s:.1f}"})
 
 
-def restore(model: TowerWithHeads, path: Path) -> None:
-    """Load weights that `store` wrote."""
-    model.load_state_dict(load_file(path))
+def restore(model: TowerWithHeads, path: Path) -> float:
+    """Load weights that `store` wrote and return how many seconds their stage took."""
+    with safe_open(path, framework="pt") as stored:
+        model.load_state_dict({key: stored.get_tensor(key) for key in stored.keys()})  # noqa: SIM118
+        return float((stored.metadata() or {}).get("seconds", 0.0))
 
 
 def warm_up(out: Path, *, steps: int, seed: int = 1) -> dict[str, float]:
     """Train a new tower on procedural pictures and store it, with its heads, as ``warmup.safetensors`` in `out`."""
+    started_s = time.monotonic()
     torch.manual_seed(seed)
     model = TowerWithHeads()
     sources = {task: WarmupPictures(task, seed) for task in ("alc", "vd")}
@@ -388,14 +393,15 @@ def warm_up(out: Path, *, steps: int, seed: int = 1) -> dict[str, float]:
     fresh = RoadPictures(seed + 1000, IMAGE_SIZE)
     for task, (pixels, columns) in (("alc", fresh.lanes(512)), ("vd", fresh.vehicles(512))):
         figures |= evaluate(model, pixels.permute(0, 2, 3, 1).numpy(), columns, task)
-    store(model, out / "warmup.safetensors")
+    store(model, out / "warmup.safetensors", started_s)
     log.info("warm-up: %s", figures)
     return figures
 
 
 def learn_signs(model: TowerWithHeads, split: Split, out: Path, *, steps: int, seed: int = 1) -> None:
     """Train on sign crops, mostly, and store the weights as ``signs.safetensors`` in `out`."""
+    started_s = time.monotonic()
     sources: dict[str, Any] = {task: WarmupPictures(task, seed + 1) for task in ("alc", "vd")}
     sources["tsr"] = Pictures(split, seed)
     optimise(model, sources, steps=steps, peak=1.5e-3, seed=seed, shares=SIGN_SHARES)
-    store(model, out / "signs.safetensors")
+    store(model, out / "signs.safetensors", started_s)

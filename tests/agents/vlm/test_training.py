@@ -73,6 +73,9 @@ def test_the_learning_rate_rises_shortly_and_falls_to_nothing() -> None:
 def test_every_stage_trains_and_hands_over_to_the_next(data, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO)
     train("vlm-tower", data, out=tmp_path, plan=SHORT)
+    taken_s = weights.card("vlm-tower", tmp_path)["trained"]["seconds"]
+    train("vlm-tower", data, out=tmp_path, plan=SHORT)  # every stage is stored: nothing is trained, their time stays
+    assert weights.card("vlm-tower", tmp_path)["trained"]["seconds"] == taken_s > 0
     train("vlm-base", data, out=tmp_path, plan=SHORT)
     for name in ("vlm-solo-vd", "vlm-tandem"):
         train(name, data, out=tmp_path, steps=2, rounds=1)
