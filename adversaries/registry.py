@@ -7,7 +7,6 @@ complete one.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.metadata
@@ -22,7 +21,7 @@ import numpy as np
 from adversaries import artefact as store
 from adversaries.manifest import CamouflageManifest
 from testbed.core.body import Body
-from testbed.core.errors import ArtefactError, UsageError
+from testbed.core.errors import ArtefactError, UsageError, suggest
 from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
 from testbed.scenario.realise import Injection
 from testbed.scenario.schema import TARGETS, CarMesh, Scenario
@@ -104,9 +103,9 @@ def kind(name: str) -> Kind:
         return _built_in(name)
     points = _points()
     if name not in points:
-        near = difflib.get_close_matches(name, kinds(), n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"unknown adversary kind {name!r}", hint=f"{meant}known: {', '.join(kinds())}")
+        raise UsageError(
+            f"unknown adversary kind {name!r}", hint=f"{suggest(name, kinds())}known: {', '.join(kinds())}"
+        )
     try:
         found = points[name].load()
     except Exception as error:

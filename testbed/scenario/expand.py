@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError
+from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError, suggest
 from testbed.core.records import EpisodePlan
-from testbed.scenario.explain import suggest
 from testbed.scenario.loader import Loaded
 from testbed.scenario.schema import CarMesh, Scenario, Weather
 from testbed.scenario.yaml_reader import Path_

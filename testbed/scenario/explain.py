@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from testbed.core.errors import ScenarioError
-from testbed.core.errors import suggest as suggest
+from testbed.core.errors import ScenarioError, suggest
 from testbed.scenario.yaml_reader import Path_, YamlDocument, quote
 
 M = TypeVar("M", bound=BaseModel)
