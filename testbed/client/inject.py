@@ -26,7 +26,7 @@ from testbed.client.paste import paste_layer
 from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
 from testbed.client.shade import ShadeLayer
 from testbed.client.wrap import SkinLayer
-from testbed.core.errors import ScenarioError, ServerError
+from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.types import Decal, Payload, Pose, Shade, SignFace, Skin
 from testbed.scenario.realise import Injection
 
@@ -89,14 +89,14 @@ class Injector:
 
         Raises:
             ScenarioError: If it does not fit its place.
-            ServerError: If the server cannot show it in the way that is asked for.
+            UnsupportedError: If the server cannot show it in the way that is asked for.
         """
         _check_fit(injection, payload, place)
         mode = injection.mode
         if mode in ("auto", "world"):
             fault = self._why_not(payload, place)
             if fault and mode == "world":
-                raise ServerError(
+                raise UnsupportedError(
                     f"adversary {injection.adversary!r} asks for inject: world, which this server cannot show: {fault}",
                     hint="write inject: composite, or leave --carla out to use the embedded server",
                 )

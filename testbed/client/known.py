@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from testbed.client.place import VehiclePlace
 from testbed.core.body import Body
-from testbed.core.errors import ServerError
+from testbed.core.errors import UnsupportedError
 from testbed.core.types import Skin
 
 ROAD_ALBEDO = 0.16
@@ -56,14 +56,14 @@ def body(type_id: str, colour: tuple[int, int, int]) -> Body:
         colour: Its paint, sRGB bytes.
 
     Raises:
-        ServerError: If no mesh of that blueprint is known.
+        UnsupportedError: If no mesh of that blueprint is known.
     """
     from testbed.server.assets import vehicle_asset
     from testbed.server.simulation.vehicles import VEHICLE_BY_ID
 
     model = VEHICLE_BY_ID.get(type_id)
     if model is None:
-        raise ServerError(
+        raise UnsupportedError(
             f"the body of {type_id} is not known here, so nothing can be painted onto its picture",
             hint=f"known: {', '.join(sorted(VEHICLE_BY_ID))}",
         )
@@ -96,7 +96,7 @@ def worn_by(skin: Skin, place: VehiclePlace) -> Body:
     Where a mesh of one's own brings no picture its paint has the colour that the server says, if it says one.
 
     Raises:
-        ServerError: If the paint comes without a mesh and none of that blueprint is known.
+        UnsupportedError: If the paint comes without a mesh and none of that blueprint is known.
     """
     from testbed.server.assets.textures import linear_rgb
 

@@ -19,7 +19,7 @@ from testbed.client.place import Place, RoadPlace, SignPlace, VehiclePlace
 from testbed.client.signs import find_map_sign, sign_place
 from testbed.client.traffic import Traveller, ground_m, lane_of
 from testbed.client.transforms import to_pose, to_transform
-from testbed.core.errors import ScenarioError, ServerError
+from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
 from testbed.core.types import Decal, Payload, Pose
 from testbed.scenario.realise import Injection, Staging
 from testbed.scenario.schema import Actor, Sign
@@ -115,7 +115,8 @@ class StageBuilder:
 
         Raises:
             ScenarioError: If a place or blueprint does not exist, or two things are put into the same place.
-            ServerError: If the server cannot show what the scenario asks for.
+            UnsupportedError: If the server cannot show what the scenario asks for.
+            ServerError: If an actor cannot be spawned.
         """
         staging = self._staging
         weather = weather_parameters(staging.weather_preset, staging.weather)
@@ -186,7 +187,7 @@ class StageBuilder:
 
     def _embedded_only(self, blueprint: str, what: str) -> None:
         if not len(self._library.filter(blueprint)):
-            raise ServerError(
+            raise UnsupportedError(
                 f"{what} needs the blueprint {blueprint}, which this server does not offer",
                 hint="leave --carla out to use the embedded server",
             )
@@ -212,7 +213,7 @@ class StageBuilder:
             return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=True)
         what = f"sign {sign.id!r}"
         if not len(self._library.filter(SIGN)):
-            raise ServerError(
+            raise UnsupportedError(
                 f"{what} needs the blueprint {SIGN}, which this server does not offer",
                 hint="write on_map: true to use one of the map's own signs, or leave --carla out",
             )

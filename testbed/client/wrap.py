@@ -158,7 +158,7 @@ class SkinLayer:
         """Prepare old and new paint for a weather (``carla.WeatherParameters``); ``crisp`` pictures have hard edges.
 
         Raises:
-            ServerError: If the vehicle's mesh is not known.
+            UnsupportedError: If the vehicle's mesh is not known.
         """
         self._place = place
         self._crisp = crisp

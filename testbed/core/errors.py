@@ -15,7 +15,8 @@
     │   ├── UnreachableError         3  TB302
     │   ├── VersionMismatchError     3  TB303
     │   ├── SimulatorCrashError      3  TB304  (infrastructure: never a driving failure)
-    │   └── SimulatorHangError       3  TB305  (infrastructure: never a driving failure)
+    │   ├── SimulatorHangError       3  TB305  (infrastructure: never a driving failure)
+    │   └── UnsupportedError         3  TB306  what a scenario asks for is beyond this server; asking again is no use
     ├── AgentError                   1  TB400  an agent that raised or answered what its protocol forbids
     ├── JudgeError                   1  TB500  a judge that failed: the episode becomes an error, never a missing metric
     └── InconclusiveError            4  TB600  too many episodes failed for infrastructure reasons
@@ -160,6 +161,12 @@ class SimulatorHangError(ServerError):
     """Raised when the simulator missed its tick deadline."""
 
     code = "TB305"
+
+
+class UnsupportedError(ServerError):
+    """Raised when a scenario asks a server for something that it cannot do, now or later."""
+
+    code = "TB306"
 
 
 class AgentError(TestbedError):

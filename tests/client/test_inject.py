@@ -12,7 +12,7 @@ import adversaries
 from adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, connect
 from testbed.client.sensing import Senses
-from testbed.core.errors import ServerError
+from testbed.core.errors import UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
 from testbed.env import ScenarioEnv
@@ -72,7 +72,9 @@ def scenario(
     ]
     if on_map:
         signs = [{"id": "near", "gtsrb_class": 7, "ahead_m": 30, "on_map": True}]
-        entries = [entry for entry in entries if entry["id"] != "shade"]
+        entries = [entry | {"sign": "near"} if entry["id"] == "shade" else entry for entry in entries]
+        # the map has one sign here: a sticker or a shadow
+        entries = [entry for entry in entries if entry["id"] != "shade" or only == "shade"]
     chosen = [entry | {"inject": mode} for entry in entries if only in (None, entry["id"])]
     return Scenario.model_validate(
         {
@@ -190,9 +192,25 @@ def test_a_server_without_our_blueprints_shows_everything_composite(plain: Conne
         ("patch", "does not offer the blueprint"),
         ("skin", "change nothing"),
         ("face", "change nothing"),
+        ("shade", "does not offer the blueprint"),
     ):
-        with pytest.raises(ServerError, match=f"{part}.*inject: world.*{reason}"):
+        with pytest.raises(UnsupportedError, match=f"{part}.*inject: world.*{reason}"):
             Seen(session, scenario("world", on_map=True, only=part), pictures)
+    session.end()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_artefact_is_drawn_or_pasted_on_a_server_without_our_blueprints(
+    plain: Connection, pictures: Path, part: str
+):
+    session = Session(plain)
+    benign = Seen(session, scenario("auto", on_map=True), pictures, "benign")
+    for mode in ("auto", "composite", "paste"):
+        shown = Seen(session, scenario(mode, on_map=True, only=part), pictures)
+        assert shown.modes == {part: "composite" if mode == "auto" else mode}
+        changed = (shown.image != benign.image).any(axis=2)
+        assert changed.sum() >= 20 and np.abs(shown.image - benign.image)[changed].mean() > 10.0, (part, mode)
+        assert shown.truth.attack.visible_px >= 20, (part, mode)
     session.end()
 
 

@@ -14,7 +14,7 @@ from adversaries.picture import linear_to_srgb
 from testbed.client import Connection, Session, connect
 from testbed.client.known import body
 from testbed.client.sensing import Senses
-from testbed.core.errors import ScenarioError, ServerError
+from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
 from testbed.scenario.expand import expand
@@ -167,7 +167,7 @@ def test_a_mesh_of_another_size_and_a_world_that_cannot_show_it_are_refused(embe
     truck = scenario("halves.png", "box.obj", "composite", blueprint="vehicle.carlamotors.firetruck")
     with pytest.raises(ScenarioError, match=r"box.obj measures 4.6 x 1.9 x 1.4 m, actor 'lead'.*another vehicle"):
         Seen(embedded, truck, folder)
-    with pytest.raises(ServerError, match=r"draws its own vehicles, not box.obj"):
+    with pytest.raises(UnsupportedError, match=r"draws its own vehicles, not box.obj"):
         Seen(embedded, scenario("halves.png", "box.obj", "world"), folder)
 
 

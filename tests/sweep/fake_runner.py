@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from testbed.core.errors import AgentError, SimulatorCrashError, WeightsError
+from testbed.core.errors import AgentError, SimulatorCrashError, UnsupportedError, WeightsError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 
-FINE, SLOW, CRASH_ONCE, CRASH, KILLED_ONCE, HANG, AGENT, WEIGHTS, DEFECT, NOISY, CHILD = range(0, 1100, 100)
+FINE, SLOW, CRASH_ONCE, CRASH, KILLED_ONCE, HANG, AGENT, WEIGHTS, DEFECT, NOISY, CHILD, UNABLE = range(0, 1200, 100)
 
 
 class FakeRunner:
@@ -40,6 +40,8 @@ class FakeRunner:
             raise AgentError("the agent answered nonsense", hint="<b>\x1b[31m")
         if fault == WEIGHTS:
             raise WeightsError("weights are missing")
+        if fault == UNABLE:
+            raise UnsupportedError("the server cannot show a decal")
         if fault == DEFECT:
             raise ZeroDivisionError("division by zero")
         if fault == NOISY:

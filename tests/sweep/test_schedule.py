@@ -10,7 +10,7 @@ from pathlib import Path
 import fake_runner as fault
 import pytest
 
-from testbed.core.errors import InconclusiveError, UsageError, WeightsError
+from testbed.core.errors import InconclusiveError, TestbedError, UnsupportedError, UsageError, WeightsError
 from testbed.core.records import EpisodePlan
 from testbed.store import RunFolder, read_table, write_table
 from testbed.sweep.ledger import FILE_NAME, Ledger
@@ -99,12 +99,18 @@ def test_a_run_in_which_nothing_works_gives_up_early(tmp_path: Path, fake: Runne
         run(plans, tmp_path / "run", fake)
 
 
-def test_an_error_that_would_come_again_ends_the_run(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
-    plans = make_plans([1, fault.WEIGHTS, 2])
-    with pytest.raises(WeightsError, match="weights are missing"):
+@pytest.mark.parametrize(
+    ("seed", "error"),
+    [(fault.WEIGHTS, WeightsError("weights are missing")), (fault.UNABLE, UnsupportedError("a decal"))],
+)
+def test_an_error_that_would_come_again_ends_the_run(
+    tmp_path: Path, fake: RunnerSpec, make_plans: Plans, seed: int, error: TestbedError
+) -> None:
+    plans = make_plans([1, seed, 2])
+    with pytest.raises(type(error), match=str(error)):
         run(plans, tmp_path / "run", fake, jobs=1)
     assert states(tmp_path / "run")[1] == "done"
-    assert states(tmp_path / "run")[fault.WEIGHTS] == "planned"
+    assert states(tmp_path / "run")[seed] == "planned"
 
 
 def test_two_processes_cannot_work_on_one_run(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
