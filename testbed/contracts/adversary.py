@@ -144,6 +144,11 @@ def check_payload(payload: Payload) -> None:
         if payload.mask is not None:
             assert payload.mask.shape == payload.rgb.shape[:2] and payload.mask.dtype == np.float32
             assert 0.0 <= float(payload.mask.min()) and float(payload.mask.max()) <= 1.0
+        if payload.body is not None:
+            _picture(payload.body.atlas, 3)
+            triangles, normals, uv = payload.body.triangles_m, payload.body.normals, payload.body.uv
+            assert triangles.shape == normals.shape == (len(triangles), 3, 3) and uv.shape == (len(triangles), 3, 2)
+            assert np.isfinite(triangles).all() and np.isfinite(uv).any()
     elif isinstance(payload, SignFace):
         _picture(payload.rgba, 4)
     else:

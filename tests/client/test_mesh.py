@@ -14,6 +14,7 @@ from adversaries.picture import linear_to_srgb
 from testbed.client import Connection, Session, connect
 from testbed.client.known import body
 from testbed.client.sensing import Senses
+from testbed.contracts.adversary import check_payload
 from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
@@ -103,6 +104,8 @@ class Seen:
     def __init__(self, connection: Connection, made: Scenario, base: Path, condition: str = "paint") -> None:
         staging = realise(EpisodePlan(scenario=made.name, scene=made.dump(), agent="", condition=condition, seed=1))
         payloads, _ = load_payloads(staging.injections, base)
+        for payload in payloads.values():
+            check_payload(payload)
         original, depths = Senses._composite, []
 
         def watched(self, image, view, depth_m):
