@@ -26,7 +26,7 @@ import torch
 from agents import weights
 from agents.train import vlm_tower
 from agents.train.vlm_answers import fit_answers, quick_figures, whiten_projector
-from agents.train.vlm_figures import evaluate
+from agents.train.vlm_figures import evaluate, record_latency
 from agents.train.vlm_tokens import TASKS, Shared, load_features, open_data
 from agents.vlm import cards
 from agents.vlm import model as models
@@ -320,4 +320,6 @@ def train_all(
     for kind in cards.ADAPTERS:
         steps = plan.tandem if kind == "tandem" else plan.solo
         train_adapter(kind, data, out, steps=steps, seed=seed + 2, shared=shared)
+    for agent in ("solo", "tandem"):
+        record_latency(agent, out)
     return base

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from testbed.core.types import Observation
+import agents
+from testbed.core.types import Agent, Observation
 
 FILE = Path(__file__).parent / "held_out.npz"
 
@@ -57,3 +58,19 @@ def score(agent) -> dict[str, float]:
             overlaps.append(overlap(answer.box_px, box))
     figures = {task: right[task] / len(rows(task)) for task in right}
     return {**figures, "iou": float(np.mean(overlaps))}
+
+
+def check_answers(agent) -> None:
+    """Assert that an agent is right on these few pictures, about as its card claims to be on thousands."""
+    figures = score(agent)
+    assert min(figures[task] for task in ("tsr", "alc", "vd")) >= 0.9 and figures["iou"] >= 0.55, figures
+
+
+def check_card(agent, latency_ms: float) -> None:
+    """Assert that an agent's card holds the bar: 95 % of each task over all maps, boxes that overlap by 0.6."""
+    assert isinstance(agent, Agent)
+    figures = agent.card.figures
+    assert min(figures[name] for name in ("tsr_accuracy", "alc_accuracy", "vd_presence")) >= 0.95, figures
+    assert figures["vd_mean_iou"] >= 0.6
+    assert 0 < agent.card.latency_ms[0] <= latency_ms
+    assert agents.card(agent.card.name) == agent.card
