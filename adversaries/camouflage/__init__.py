@@ -10,6 +10,7 @@ camouflage of the same colours, and one plain colour.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from adversaries.camouflage.subject import Subject
     from adversaries.camouflage.surrogate import Victim
     from adversaries.camouflage.views import View
-    from testbed.scenario.schema import Scenario
+    from testbed.scenario.schema import CarMesh, Scenario
 
 METHOD = (
     "Camouflage after Zhou et al. (RAUCA), ICML 2024: Adam on -log(1 - max(conf * CIoU)) of the attacked detector "
@@ -129,6 +130,9 @@ def optimise(
         f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)} --steps {steps} "
         f"--views {views} --rate {rate:g} --cells {cells} --batch {batch} --road-share {road_share:g}"
     ) + (f" --start {start}" if start else "")
+    if mesh is not None:
+        command += f" --mesh {mesh.name} --front={front} --up={up} --texture-px {texture_px}"
+        command += (f" --paint {paint}" if paint else "") + (f" --length-m {length_m:g}" if length_m else "")
     told = {
         "blueprint": blueprint,
         "seed": seed,
@@ -138,10 +142,28 @@ def optimise(
         "versions": {package: importlib.metadata.version(package) for package in VERSIONED},
     }
     folder = Path("artefacts") if out is None else out
-    return [
-        _write(folder / name, atlas, told | _method(name, victim, curve) | {"figures": figures.get(name, {})})
-        for name, atlas in atlases.items()
-    ]
+    written = []
+    for name, atlas in atlases.items():
+        facts = told | _method(name, victim, curve) | {"figures": figures.get(name, {})}
+        if mesh is not None:
+            facts["mesh"] = _lies(mesh, folder / name, paint, front, up, length_m)
+        written.append(_write(folder / name, atlas, facts))
+    return written
+
+
+def _lies(mesh: Path, folder: Path, paint: str, front: str, up: str, length_m: float | None) -> CarMesh:
+    """Return a car of one's own as the manifest of an artefact in `folder` names it."""
+    from testbed.scenario.schema import CarMesh
+
+    # Resolved: the folder may be reached through a link, from which ".." leads elsewhere.
+    file = os.path.relpath(mesh.resolve(), folder.resolve())
+    return CarMesh.model_validate(
+        {"file": file, "paint": _names(paint), "front": front, "up": up, "length_m": length_m}
+    )
+
+
+def _names(paint: str) -> list[str]:
+    return [name for name in paint.split(",") if name]
 
 
 def _subject(
@@ -161,8 +183,7 @@ def _subject(
         return vehicle_subject(blueprint), blueprint, blueprint.rpartition(".")[2].replace("-", "_")
     from adversaries.camouflage.mesh_file import mesh_subject
 
-    names = [name for name in paint.split(",") if name]
-    subject = mesh_subject(mesh, paint=names, front=front, up=up, length_m=length_m, texture_px=texture_px)
+    subject = mesh_subject(mesh, paint=_names(paint), front=front, up=up, length_m=length_m, texture_px=texture_px)
     return subject, None, "".join(c if c.isalnum() else "_" for c in mesh.stem.lower())
 
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import adversaries
+from adversaries.camouflage import optimise
 from adversaries.camouflage.mesh_file import mesh_subject, read_pieces
 from testbed.core.errors import ArtefactError, UsageError
 from testbed.core.types import Skin
+from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import CarMesh
 
 # A box car: 4.4 m along z, 1.8 m along x, 1.4 m along y (up); every side has its own square of the texture.
@@ -185,3 +187,16 @@ def test_an_artefact_brings_the_mesh_that_it_was_made_for(tmp_path: Path) -> Non
     (tmp_path / "car.obj").unlink()
     with pytest.raises(ArtefactError, match=r"mesh '../car.obj' cannot be read.*relative paths belong"):
         adversaries.read("camouflage", "mine", tmp_path)
+
+
+def test_a_camouflage_made_for_a_mesh_names_it(tmp_path: Path) -> None:
+    car = _write(tmp_path / "car.obj", _obj(material="body"))
+    small = {"steps": 1, "views": 2, "batch": 1, "cells": 16, "texture_px": 64, "check": False}
+    scenario = load_scenario("rauca_broadside").content
+    made, *_ = optimise(scenario, out=tmp_path / "out", mesh=car, paint="body", say=lambda _: None, **small)
+    manifest = adversaries.load(made).manifest
+    assert isinstance(manifest, adversaries.CamouflageManifest) and manifest.blueprint is None
+    assert manifest.mesh == CarMesh(file="../../car.obj", paint=["body"])
+    assert "--mesh car.obj --front=+z --up=+y --texture-px 64 --paint body" in manifest.command
+    payload = adversaries.read("camouflage", made.name, made.parent).payload
+    assert isinstance(payload, Skin) and payload.body is not None
