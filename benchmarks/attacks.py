@@ -7,7 +7,7 @@ a line says in how many episodes the ego left its lane in time, see ``benchmarks
 ``shadow`` attacks fresh crops from held-out blocks of road; a line says how many of the bright, rightly read ones it
 makes a victim misread within its budget (k = 0.43, a triangle, at most 5 x 10 x 101 queries), with a 95 % interval, the
 processor time per attacked sign, and the queries. The published attack (Zhong et al., CVPR 2022) succeeds on 90.47 % of
-GTSRB.
+GTSRB. Then it looks at the shipped shadows on the way to their signs, see ``benchmarks.sign_approach``.
 
 ``camouflage`` shows the painted car to the attacked detector from all sides in every light (AP50 beside original,
 plain and random paint), then drives towards it: a line says in how many episodes the ego hit it. The published attack
@@ -37,6 +37,7 @@ def shadow(options: argparse.Namespace) -> None:
     import torch
 
     from adversaries.shadow import SwarmSettings, attack_crops, load_victim
+    from benchmarks.sign_approach import look
     from testbed.dataset.studio import Studio
     from testbed.dataset.tsr import crops
 
@@ -62,6 +63,7 @@ def shadow(options: argparse.Namespace) -> None:
                 f"   {verdicts.count('dark'):4}  {verdicts.count('misread'):14}",
                 flush=True,
             )
+    look(options.victims.split(","))
 
 
 def camouflage(options: argparse.Namespace) -> None:
