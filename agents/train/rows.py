@@ -52,7 +52,7 @@ def train(
     data: Path,
     out: Path | None = None,
     *,
-    epochs: int = 10,
+    epochs: int = 6,
     batch: int = 32,
     rate: float = 1.2e-3,
     seed: int = 0,
