@@ -125,11 +125,15 @@ def test_a_yield_sign_is_passed_slowly() -> None:
     assert run.speed_mps[-1] == pytest.approx(8.3, abs=0.2)
 
 
-def test_one_unsure_early_answer_does_not_brake() -> None:
-    run = drive({15.0: NO_ENTRY, -99.0: LIMIT_80}, speed_mps=13.9, seen_from_m=16.5, confidence=0.6)
+@pytest.mark.parametrize(("until_m", "confidence"), [(15.5, 0.95), (14.0, 0.6)])
+def test_a_few_early_misreadings_do_not_brake(until_m: float, confidence: float) -> None:
+    run = drive({until_m: NO_ENTRY, -99.0: LIMIT_80}, speed_mps=13.9, seen_from_m=16.5, confidence=confidence)
     assert min(run.speed_mps) == pytest.approx(13.9)
-    sure = drive({15.0: NO_ENTRY, -99.0: LIMIT_80}, speed_mps=13.9, seen_from_m=16.5)
-    assert min(sure.speed_mps) < 13.5
+
+
+def test_three_sure_answers_that_agree_are_acted_on() -> None:
+    run = drive({12.5: NO_ENTRY, -99.0: LIMIT_80}, speed_mps=13.9, seen_from_m=16.5)
+    assert min(run.speed_mps) < 13.5
 
 
 def test_abstaining_about_a_sign_is_driving_on() -> None:
