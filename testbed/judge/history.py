@@ -128,4 +128,6 @@ def box_iou(first: Box, second: Box) -> float:
         return 0.0
     overlap = width * height
     areas = (first[2] - first[0]) * (first[3] - first[1]) + (second[2] - second[0]) * (second[3] - second[1])
-    return float(overlap / (areas - overlap))
+    union = areas - overlap
+    # Boxes of less than 1e-160 px have areas that are not even a float.
+    return float(overlap / union) if union > 0 else 0.0

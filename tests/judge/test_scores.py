@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from testbed.core.errors import JudgeError, ScenarioError
@@ -88,6 +88,7 @@ boxes = st.tuples(*[st.floats(0, 300) for _ in range(4)]).map(
 
 
 @given(boxes, boxes)
+@example((0.0, 0.0, 7.5e-274, 7.5e-274), (0.0, 0.0, 1.4e-281, 1.4e-281))
 def test_iou_is_symmetric_and_bounded(first: Any, second: Any) -> None:
     assert box_iou(first, second) == pytest.approx(box_iou(second, first))
     assert 0.0 <= box_iou(first, second) <= 1.0 + 1e-9
