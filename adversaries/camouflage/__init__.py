@@ -108,7 +108,7 @@ def optimise(
     rng = np.random.default_rng([seed, 11])
     victim = load_victim(device)
     subject, blueprint, stem = _subject(scenario, mesh, paint, front, up, length_m, texture_px)
-    places = [name for name in maps.split(",") if name] or [scenario.map]
+    places = _names(maps) or [scenario.map]
     settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
     started = time.monotonic()
     yards = [Yard(subject, name, device) for name in places]
@@ -162,8 +162,8 @@ def _lies(mesh: Path, folder: Path, paint: str, front: str, up: str, length_m: f
     )
 
 
-def _names(paint: str) -> list[str]:
-    return [name for name in paint.split(",") if name]
+def _names(listed: str) -> list[str]:
+    return [name for name in listed.split(",") if name]
 
 
 def _subject(

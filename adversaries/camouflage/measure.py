@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from adversaries.camouflage.views import View, as_bytes, repaint
+from testbed.core.boxes import box_iou
 from testbed.core.types import Box, Observation
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def ask(views: Sequence[View], texture: NDArray[np.float32], answerer: Answerer)
 
 def hit(view: View, answers: Sequence[Answer], threshold: float) -> bool:
     """Tell whether an answer above the threshold overlaps the vehicle by at least one half."""
-    return any(answer.score > threshold and _iou(answer.box_px, view.box_px) >= MATCH_IOU for answer in answers)
+    return any(answer.score > threshold and box_iou(answer.box_px, view.box_px) >= MATCH_IOU for answer in answers)
 
 
 def average_precision(views: Sequence[View], answers: Sequence[Sequence[Answer]]) -> float:
@@ -147,7 +148,7 @@ def average_precision(views: Sequence[View], answers: Sequence[Sequence[Answer]]
     right = np.zeros(len(ranked))
     taken: set[int] = set()
     for rank, (_, number, answer) in enumerate(ranked):
-        if number not in taken and _iou(answer.box_px, views[number].box_px) >= MATCH_IOU:
+        if number not in taken and box_iou(answer.box_px, views[number].box_px) >= MATCH_IOU:
             taken.add(number)
             right[rank] = 1.0
     if not len(right):
@@ -205,16 +206,6 @@ def agent_answers(agent: Agent) -> Answerer:
 def _box(values: Sequence[float]) -> Box:
     x_min, y_min, x_max, y_max = (float(value) for value in values)
     return (x_min, y_min, x_max, y_max)
-
-
-def _iou(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0.0 or height <= 0.0:
-        return 0.0
-    both = width * height
-    area = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
-    return both / (area - both)
 
 
 def table(cells: Sequence[Cell]) -> str:

@@ -105,7 +105,5 @@ def train(
         return {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
 
     averaged, report = run(training, model, len(split), rng, lesson, check)
-    card = training_card(name, data, "tsr", report, training.settings(), model) | {
-        "figures": figures(averaged, held_out)
-    }
-    return weights.save(name, averaged.state_dict(), card, out)
+    card = training_card(name, data, "tsr", report, training.settings(), model)
+    return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)

@@ -50,6 +50,14 @@ class Member:
     half_width_m: float
     half_height_m: float
 
+    def reach_m(self, turned_rad: float) -> tuple[float, float]:
+        """Return how far its footprint reaches along and across a lane that it is turned against, from its middle."""
+        along, across = abs(math.cos(turned_rad)), abs(math.sin(turned_rad))
+        return (
+            along * self.half_length_m + across * self.half_width_m,
+            along * self.half_width_m + across * self.half_length_m,
+        )
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -127,9 +135,7 @@ class Traffic:
             left_m: Of the lane's centre, positive left.
             turn_deg: Against the lane, clockwise.
         """
-        turn_rad = math.radians(turn_deg)
-        along_m = abs(math.cos(turn_rad)) * member.half_length_m + abs(math.sin(turn_rad)) * member.half_width_m
-        centre_m = gap_m + EGO_HALF_LENGTH_M + along_m
+        centre_m = gap_m + EGO_HALF_LENGTH_M + member.reach_m(math.radians(turn_deg))[0]
         if centre_m > stand.course.reach_m - 1.0:
             return None
         return Placed(member, gap_m, True, stand.course.pose(centre_m, left_m, turn_deg))
@@ -270,8 +276,7 @@ def _seen_from(stand: Stand, member: Member, pose: Pose) -> Placed | None:
     if abs(left_m) <= half_m:
         gap_m = ahead_m - EGO_HALF_LENGTH_M - member.half_length_m
         return Placed(member, gap_m, True, pose) if gap_m > 1.0 else None
-    turned_rad = math.radians(pose[4] - lane_yaw_deg)
-    across_m = abs(math.cos(turned_rad)) * member.half_width_m + abs(math.sin(turned_rad)) * member.half_length_m
+    _, across_m = member.reach_m(math.radians(pose[4] - lane_yaw_deg))
     return beside if abs(left_m) - across_m > half_m - _INTRUSION_M - 0.35 * (half_m < 1.5) else None
 
 

@@ -32,9 +32,10 @@ LABELLED_FRACTION = 0.25
 FILL, FILL_NARROW = 0.7, 0.35
 """Share of the rectangle around its bounding box that a vehicle, a two-wheeler in full view covers, roughly."""
 NARROW_M = 0.55
+CLOSE_M, LEAD_M, FAR_M = (1.0, 12.0), (3.0, 57.0), (64.0, 110.0)
+"""Gaps to leads drawn close, to other leads, and to vehicles in the ego's lane that are too far away to count."""
 CLOSE_SHARE = 0.15
 """Leads drawn from close range only: there a box grows fast, and one that is too small is driven into."""
-FAR_M = (64.0, 110.0)
 FAR_SHARE = 0.1
 """Views with a vehicle in the ego's lane that is too far away to count."""
 
@@ -88,9 +89,10 @@ def _arrange(rng: np.random.Generator, traffic: Traffic, stand: Stand, with_lead
     lead, *others = traffic.draw(rng, 1 + int(rng.integers(0, 6)))
     placed: list[Placed] = []
     if with_lead or rng.random() < FAR_SHARE:
-        nearest_m, farthest_m = ((1.0, 12.0) if rng.random() < CLOSE_SHARE else (3.0, 57.0)) if with_lead else FAR_M
-        gap_m = float(rng.uniform(nearest_m, farthest_m))
-        if with_lead:
+        if not with_lead:
+            gap_m = float(rng.uniform(*FAR_M))
+        else:
+            gap_m = float(rng.uniform(*(CLOSE_M if rng.random() < CLOSE_SHARE else LEAD_M)))
             gap_m = min(gap_m, stand.course.reach_m - 2.0 * lead.half_length_m - 5.0)
         turn_deg = float(rng.normal(0.0, 1.5)) if rng.random() < 0.85 else float(rng.uniform(0.0, 360.0))
         left_m = float(np.clip(rng.normal(0.0, 0.3), -0.9, 0.9))

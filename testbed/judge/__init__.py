@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from testbed.core.boxes import box_iou
 from testbed.judge.base import Findings, Judge, Score, Series
 from testbed.judge.composite import (
     Infractions,
@@ -12,7 +13,7 @@ from testbed.judge.composite import (
     route_percent,
     status_word,
 )
-from testbed.judge.history import Answer, History, box_iou, expert_steering
+from testbed.judge.history import Answer, History, expert_steering
 from testbed.judge.limits import JudgeLimits
 from testbed.judge.panel import JudgePanel, Verdict, default_judges
 from testbed.judge.perception import average_precision, macro_f1, merged

@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from testbed.core.boxes import box_iou
 from testbed.core.signs import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
-from testbed.judge.history import Answer, History, box_iou, expert_steering
+from testbed.judge.history import Answer, History, expert_steering
 
 MISSED_VEHICLE = "missed vehicle"
 BOX_ERROR = "box error"

@@ -10,10 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from testbed.core.boxes import box_iou
 from testbed.core.records import Event
 from testbed.core.types import Step
 from testbed.judge.base import Findings, Score
-from testbed.judge.history import Answer, History, box_iou
+from testbed.judge.history import Answer, History
 
 ABSTAIN = "abstain"
 """Key of abstentions in confusion tables."""
