@@ -152,7 +152,11 @@ class Senses:
         picture = _newest(self._images, tick)
         bgra = np.frombuffer(picture.raw_data, dtype=np.uint8).reshape(picture.height, picture.width, 4)
         pose = to_pose(picture.transform)
-        return bgra[:, :, 2::-1].copy(), View(pose, picture.width, picture.height, camera.fov_deg)
+        image = np.empty((picture.height, picture.width, 3), np.uint8)
+        # A plane at a time: numpy copies a reversed last axis one element after the other, six times slower.
+        for channel in range(3):
+            image[..., channel] = bgra[..., 2 - channel]
+        return image, View(pose, picture.width, picture.height, camera.fov_deg)
 
     def _composite(
         self, image: Image, view: View, depth_m: NDArray[np.float32] | None

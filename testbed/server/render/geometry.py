@@ -163,17 +163,19 @@ def kept_triangles(bound: wp.vec4, count: int, grain_m: float, finest_px: float,
     (Cook et al., "Stochastic simplification of aggregate detail", SIGGRAPH 2007). Clusters are stored shuffled, so
     their first triangles are such a part, the same one in every picture.
     """
-    centre = to_camera(wp.vec3(bound[0], bound[1], bound[2]), eye)
     # A sphere of negative radius is hidden; the others get the slack that single precision needs.
+    if bound[3] < 0.0:
+        return 0
     radius_m = bound[3] * 1.00001 + 0.0005
+    centre = to_camera(wp.vec3(bound[0], bound[1], bound[2]), eye)
+    # One test after the other: half a map lies behind the camera.
+    if centre[2] + radius_m < _NEAR:
+        return 0
     half_x = 0.5 * float(eye.width_px) / eye.focal_px
+    if wp.abs(centre[0]) - centre[2] * half_x > radius_m * wp.sqrt(1.0 + half_x * half_x):
+        return 0
     half_y = 0.5 * float(eye.height_px) / eye.focal_px
-    if (
-        bound[3] < 0.0
-        or centre[2] + radius_m < _NEAR
-        or wp.abs(centre[0]) - centre[2] * half_x > radius_m * wp.sqrt(1.0 + half_x * half_x)
-        or wp.abs(centre[1]) - centre[2] * half_y > radius_m * wp.sqrt(1.0 + half_y * half_y)
-    ):
+    if wp.abs(centre[1]) - centre[2] * half_y > radius_m * wp.sqrt(1.0 + half_y * half_y):
         return 0
     size = grain_m * eye.focal_px / (wp.max(centre[2] - bound[3], _NEAR) * finest_px)
     return int(wp.ceil(float(count) * wp.clamp(size * size, 0.02, 1.0)))
@@ -220,13 +222,18 @@ def see(
     triangles: Vec3is,
     vertices: Vec3s,
     eye: Eye,
+    first: int,
+    step: int,
     lanes: int,
-    first_stripe: int,
     stripes: int,
     keys: Int64s,
 ):
-    """Draw the clusters in view into the visibility buffer: every ``lanes``-th triangle, every ``stripes``-th row."""
-    cluster, lane, stripe = wp.tid()
+    """Draw those of every ``step``-th cluster that are in view into a visibility buffer.
+
+    A thread draws every ``lanes``-th triangle, in every ``stripes``-th row.
+    """
+    place, lane, stripe = wp.tid()
+    cluster = first + place * step
     count = counts[cluster]
     kept = kept_triangles(bounds[cluster], count, grains_m[cluster], finest_px, eye)
     if kept == 0:
@@ -244,7 +251,7 @@ def see(
             a = middle + (a - middle) * scale
             b = middle + (b - middle) * scale
             c = middle + (c - middle) * scale
-        see_triangle(a, b, c, triangle, eye, first_stripe + stripe, stripes, keys)
+        see_triangle(a, b, c, triangle, eye, stripe, stripes, keys)
         triangle += lanes
 
 

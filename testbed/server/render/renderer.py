@@ -173,16 +173,20 @@ class Renderer:
         return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
 
     def _see(self, eye: Eye, keys: Any) -> None:
-        """Fill the visibility buffer with the nearest triangles."""
+        """Fill the visibility buffers, shape (threads, pixels), each with the nearest of a thread's triangles.
+
+        A thread that shared one buffer by rows would look at every triangle all the same.
+        """
         store, strips = self._store, self._strips
         assert store is not None
-        keys.fill_(-1)
 
         def launch(strip: int) -> None:
+            mine = keys[strip]
+            mine.fill_(-1)
             for table in (store.static_table, store.moving_table):
                 wp.launch(
                     geometry.see,
-                    (len(table), self._lanes, self._stripes),
+                    (strips.share(len(table), strip), self._lanes, self._stripes),
                     [
                         table.bounds,
                         table.first.array,
@@ -192,10 +196,11 @@ class Renderer:
                         store.triangles,
                         store.vertices,
                         eye,
-                        self._lanes,
                         strip,
-                        self._stripes * strips.threads,
-                        keys,
+                        strips.threads,
+                        self._lanes,
+                        self._stripes,
+                        mine,
                     ],
                     device=self.device,
                 )
@@ -215,10 +220,9 @@ class Renderer:
             bits |= _OUTPUTS[name][0]
 
         def launch(strip: int) -> None:
-            rows = -((strip - camera.height_px) // strips.threads)
             wp.launch(
                 shading.shade,
-                (rows, -(-camera.width_px // self._run)),
+                (strips.share(camera.height_px, strip), -(-camera.width_px // self._run)),
                 [
                     strip,
                     strips.threads,
@@ -227,6 +231,7 @@ class Renderer:
                     eye,
                     light,
                     target["keys"],
+                    strips.threads,
                     store.triangles,
                     store.triangle_part,
                     store.vertices,
@@ -282,7 +287,7 @@ class Renderer:
         count = camera.width_px * camera.height_px
         target = self._targets.setdefault((camera.width_px, camera.height_px), {})
         if not target:
-            target["keys"] = wp.zeros(count, dtype=wp.int64, device=self.device)
+            target["keys"] = wp.zeros((self._strips.threads, count), dtype=wp.int64, device=self.device)
             for name, (_, dtype, _) in _OUTPUTS.items():
                 target[name] = wp.zeros(1, dtype=dtype, device=self.device)
         groups = {_OUTPUTS[name][0] for name in want}

@@ -32,7 +32,7 @@ from testbed.server.render.structs import (
     Floats,
     Hit,
     Int32s,
-    Int64s,
+    Int64Rows,
     Light,
     PartRow,
     Parts,
@@ -196,7 +196,8 @@ def shade(
     want: int,
     eye: Eye,
     light: Light,
-    keys: Int64s,
+    keys: Int64Rows,
+    layers: int,
     triangles: Vec3is,
     triangle_part: Int32s,
     vertices: Vec3s,
@@ -243,7 +244,9 @@ def shade(
         ray = ray_through(column, row, eye)
         ray_length = wp.length(ray)
         view = ray / ray_length
-        key = keys[pixel]
+        key = keys[0, pixel]
+        for layer in range(1, layers):
+            key = wp.max(key, keys[layer, pixel])
 
         depth_m = float(_FAR)
         normal = wp.vec3(0.0, 0.0, 0.0)

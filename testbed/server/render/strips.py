@@ -1,7 +1,8 @@
 """Strips share the rows of one picture among threads. No bit depends on how many there are: each row is drawn by one.
 
 On the CPU a kernel runs on the thread that launches it, and Python's lock is released meanwhile: every thread launches
-the kernel for the rows that are its own, ``row % threads == index``. On a GPU there is one launch for everything.
+the kernel for the rows (or clusters of triangles) that are its own, ``row % threads == index``. On a GPU there is one
+launch for everything.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class Strips:
             raise UsageError(f"a picture cannot be drawn by {threads} threads", hint="use 1 or more")
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads - 1, "strip") if threads > 1 else None
+
+    def share(self, count: int, index: int) -> int:
+        """Return how many of ``count`` rows are a strip's: ``index``, ``index + threads`` and so on."""
+        return len(range(index, count, self.threads))
 
     def each(self, launch: Callable[[int], None]) -> None:
         """Call ``launch(index)`` for every strip, the first one on the calling thread, and wait for all."""

@@ -34,6 +34,7 @@ WANT_RGB, WANT_LINEAR, WANT_GEOMETRY, WANT_IDS, WANT_UV, WANT_LIGHT = 1, 2, 4, 8
 if TYPE_CHECKING:
     Int32s: TypeAlias = Any
     Int64s: TypeAlias = Any
+    Int64Rows: TypeAlias = Any
     UInt8s: TypeAlias = Any
     UInt32s: TypeAlias = Any
     Floats: TypeAlias = Any
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 else:
     Int32s = wp.array(dtype=wp.int32)
     Int64s = wp.array(dtype=wp.int64)
+    Int64Rows = wp.array2d(dtype=wp.int64)
     UInt8s = wp.array(dtype=wp.uint8)
     UInt32s = wp.array(dtype=wp.uint32)
     Floats = wp.array(dtype=wp.float32)

@@ -46,7 +46,9 @@ def encode_rgb(frame: Frame) -> Pixels:
     """Return the colour image."""
     assert frame.rgb is not None
     out = _opaque(frame.rgb.shape[:2])
-    out[..., :3] = frame.rgb[..., ::-1]
+    # A plane at a time: numpy copies a reversed last axis one element after the other, six times slower.
+    for channel in range(3):
+        out[..., channel] = frame.rgb[..., 2 - channel]
     return out
 
 
