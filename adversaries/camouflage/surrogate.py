@@ -13,6 +13,7 @@ from agents.dnn import WEIGHTS
 from agents.dnn.agent import load_net
 from agents.dnn.blocks import fuse
 from agents.dnn.vehicles import VehicleNet
+from agents.precision import mixed
 
 AGENT = "dnn"
 MODEL = WEIGHTS["vd"]
@@ -37,8 +38,8 @@ class Victim:
         return self.net.decode(self.net(pictures.contiguous(memory_format=torch.channels_last)))
 
     def decode_fast(self, pictures: Tensor) -> Tensor:
-        """Return the same in half precision: good for gradients, not for figures."""
-        with torch.autocast(pictures.device.type, torch.bfloat16):
+        """Return the same in half precision where that is faster: good for gradients, not for figures."""
+        with mixed(pictures.device.type):
             raw = self.net(pictures.contiguous(memory_format=torch.channels_last))
         return self.net.decode(raw)
 

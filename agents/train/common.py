@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agents.precision import name_of
 from testbed.dataset.format import Split, load_split, sha256_of
 
 
@@ -182,7 +183,7 @@ class Training:
     def settings(self) -> dict[str, Any]:
         """Return what a card says of it."""
         chosen = {"epochs": self.epochs, "batch": self.batch, "rate": self.rate, "seed": self.seed}
-        return {**chosen, "optimiser": "AdamW, EMA 0.998, bf16"}
+        return {**chosen, "optimiser": f"AdamW, EMA 0.998, {name_of()}"}
 
 
 def run(

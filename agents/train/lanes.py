@@ -27,6 +27,7 @@ from agents.dnn.lanes import ROLES, LaneNet, Lanes
 from agents.dnn.nets import LanePredictor
 from agents.dnn.rows import RowAnchorNet
 from agents.imaging import to_batch
+from agents.precision import mixed
 from agents.train.common import (
     Training,
     blotches,
@@ -179,6 +180,7 @@ def fit(
     training: Training,
     build: Callable[[], NetT],
     lesson: Callable[[NetT, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]],
+    start_from: Path | None = None,
 ) -> tuple[NetT, Split, dict[str, Any]]:
     """Train a lane net on relit, stained and in part mirrored images.
 
@@ -188,6 +190,7 @@ def fit(
         training: Length and step sizes.
         build: Makes the network with random weights.
         lesson: Maps the network, images (N, 3, H, W) and their `targets` to the scalar loss and its parts.
+        start_from: Folder of weights of that name to go on from; None for random ones. The card names them.
 
     Returns:
         The averaged network in evaluation mode, the held-out split, and the card without figures.
@@ -196,7 +199,13 @@ def fit(
     rng = seed_everything(training.seed)
     split, held_out = open_splits(data, "alc")
     allowed = mirrorable(split)
-    model = build().to(memory_format=torch.channels_last).train()
+    model = build()
+    before: dict[str, Any] = {}
+    if start_from is not None:
+        tensors, card = weights.load(name, start_from)
+        model.load_state_dict(tensors)
+        before = {"start": {name: card["sha256"]}}
+    model = model.to(memory_format=torch.channels_last).train()
 
     def augmented(index: NDArray[np.int64]) -> tuple[Tensor, Mapping[str, Tensor]]:
         images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
@@ -209,7 +218,7 @@ def fit(
         return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
 
     averaged, report = run(training, model, len(split), rng, augmented, check)
-    return averaged, held_out, training_card(name, data, "alc", report, training.settings(), model)
+    return averaged, held_out, training_card(name, data, "alc", report, training.settings(), model) | before
 
 
 def train(
@@ -221,6 +230,7 @@ def train(
     rate: float = 1.2e-3,
     seed: int = 0,
     name: str = "dnn-lane",
+    start_from: Path | None = None,
 ) -> Path:
     """Train the lane net and write weights and card.
 
@@ -232,17 +242,18 @@ def train(
         rate: Peak learning rate of AdamW.
         seed: Seed of initial weights, order and augmentation.
         name: Name of the weights.
+        start_from: Folder of such weights to go on from instead of random ones.
 
     Returns:
         Path of the weights.
     """
 
     def lesson(model: LaneNet, images: Tensor, *truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             stages = model(images)
         parts = loss(model, stages, *truth)
         return parts["role"] + 2.0 * parts["shape"] + 4.0 * parts["offset"], parts
 
     training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
-    averaged, held_out, card = fit(name, data, training, LaneNet, lesson)
+    averaged, held_out, card = fit(name, data, training, LaneNet, lesson, start_from)
     return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)

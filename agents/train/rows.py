@@ -15,6 +15,7 @@ from torch import Tensor
 
 from agents import weights
 from agents.dnn.rows import CELL_PX, CELLS, FIRST_PX, LAST_PX, ROW_STEP, RowAnchorNet
+from agents.precision import mixed
 from agents.train.common import Training
 from agents.train.lanes import figures, fit
 from agents.train.victims import halved
@@ -57,6 +58,7 @@ def train(
     rate: float = 1.2e-3,
     seed: int = 0,
     name: str = "row-anchor",
+    start_from: Path | None = None,
 ) -> Path:
     """Train the row-anchor net and write weights, in half precision, and card.
 
@@ -68,6 +70,7 @@ def train(
         rate: Peak learning rate of AdamW.
         seed: Seed of initial weights, order and augmentation.
         name: Name of the weights.
+        start_from: Folder of such weights to go on from instead of random ones.
 
     Returns:
         Path of the weights.
@@ -78,12 +81,12 @@ def train(
     ) -> tuple[Tensor, dict[str, Tensor]]:
         x_px, valid = x_px[:, :, ::ROW_STEP], valid[:, :, ::ROW_STEP]
         valid = valid & (x_px >= FIRST_PX) & (x_px < LAST_PX)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             logits = model(images).float()
         return loss(model, logits, x_px, valid, offset_m)
 
     training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
-    averaged, held_out, card = fit(name, data, training, RowAnchorNet, lesson)
+    averaged, held_out, card = fit(name, data, training, RowAnchorNet, lesson, start_from)
     # What is shipped is what is measured: the figures are those of the rounded weights.
     tensors = halved(averaged)
     averaged.load_state_dict(tensors)

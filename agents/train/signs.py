@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from agents import weights
 from agents.dnn.signs import SIGN_INPUT_PX, SignNet, sign_batch
 from agents.imaging import resize, to_batch
+from agents.precision import mixed
 from agents.train.common import (
     Training,
     fraction,
@@ -95,7 +96,7 @@ def train(
     def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
         crops = to_batch([jitter(split.image(int(i)), rng) for i in index])
         images = relight(crops, rng).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             logits = model(images)
         value = F.cross_entropy(logits.float(), label[torch.from_numpy(index)], label_smoothing=0.05)
         return value, {"loss": value}

@@ -20,6 +20,7 @@ from torchvision.ops import box_iou, complete_box_iou_loss
 from agents import weights
 from agents.dnn.vehicles import STRIDES, VehicleNet, pick_lead, suppress
 from agents.imaging import to_batch
+from agents.precision import mixed
 from agents.train.common import (
     Training,
     fraction,
@@ -209,7 +210,7 @@ def train(
         images = relight(to_batch(split.pixels[index]), rng)
         chosen = allowed[index] & (rng.random(len(index)) < 0.5)
         images = torch.where(torch.from_numpy(chosen)[:, None, None, None], images.flip(-1), images)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             raw = model(images.contiguous(memory_format=torch.channels_last))
         parts = loss(model, raw, targets(split, index, chosen))
         return BOX_GAIN * parts["box"] + OBJECT_GAIN * parts["object"] + LEAD_GAIN * parts["lead"], parts

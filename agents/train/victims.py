@@ -24,6 +24,7 @@ from agents import weights
 from agents.dnn.gtsrb_cnn import GtsrbCnn
 from agents.dnn.signs import SignNet
 from agents.dnn.vit import VitSmall
+from agents.precision import mixed, name_of
 from agents.train.common import (
     Averaged,
     Report,
@@ -106,7 +107,7 @@ def lesson(recipe: Recipe, folder: Path | None, seed: int) -> Lesson:
     """Return the loss that a recipe asks for."""
 
     def forward(network: nn.Module, images: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             return network(images).float()  # type: ignore[no-any-return]
 
     def plain(network: nn.Module, images: Tensor, labels: Tensor, step: int) -> Tensor:
@@ -221,7 +222,7 @@ def settings(recipe: Recipe, seed: int) -> dict[str, Any]:
         "weight_decay": recipe.decay,
         "label_smoothing": recipe.smoothing,
         "seed": seed,
-        "optimiser": "AdamW, EMA 0.998, bf16; stored in fp16",
+        "optimiser": f"AdamW, EMA 0.998, {name_of()}; stored in fp16",
     }
     if recipe.start is not None:
         told["start"] = recipe.start

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from agents.precision import mixed
 from agents.train import vlm_tower
 from agents.train.vlm_tokens import Features, core
 from agents.vlm import language
@@ -131,7 +132,7 @@ def fit_answers(
         optimiser.zero_grad(set_to_none=True)
         for layout, count in layouts.items():
             drawn = {task: train[task].draw(count, random) for task in layout}
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed():
                 logits = field_logits(model, reader, drawn)
             loss = answer_loss(logits.float(), reader, drawn)
             loss.backward()  # type: ignore[no-untyped-call]

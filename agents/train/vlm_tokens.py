@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.precision import mixed
 from agents.train import vlm_tower
 from agents.vlm.images import WINDOWS, fit
 from agents.vlm.model import VisionLanguageModel
@@ -124,7 +125,7 @@ def clean_features(network: Any, split: Split, limit: int | None = None) -> Feat
 
 def encode(network: Any, pixels: Tensor) -> Tensor:
     """Return the tower's tokens (N, T, C) in half precision."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         maps = network.model.vision_tower(pixels, return_dict=True).last_hidden_state
     tokens: Tensor = maps.flatten(2).transpose(1, 2).half()
     return tokens

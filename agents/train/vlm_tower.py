@@ -29,6 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.ops import generalized_box_iou_loss
 
+from agents.precision import mixed
 from agents.train.common import mirrorable
 from agents.train.warmup import RoadPictures
 from agents.vlm import tower
@@ -72,7 +73,7 @@ class TowerWithHeads(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map normalised pictures (N, 3, H, W) to mean tokens (N, C), float32."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             tokens: Tensor = self.tower.forward_features(pixels)
         return tokens.float().mean((2, 3))
 
