@@ -29,7 +29,14 @@ def road_patch(options: argparse.Namespace) -> None:
     """Drive with patches, their weaker relatives, random dirt and nothing on the road."""
     from benchmarks.road_patches import drive_all
 
-    drive_all(options.agents.split(","), options.seeds, roads=options.roads.split(","), baselines=options.baselines)
+    drive_all(
+        options.agents.split(","),
+        options.seeds,
+        roads=options.roads.split(","),
+        baselines=options.baselines,
+        paces=[float(pace) for pace in options.paces.split(",")],
+        patches=[name for name in options.patches.split(",") if name],
+    )
 
 
 def shadow(options: argparse.Namespace) -> None:
@@ -94,6 +101,8 @@ def main() -> None:
         default=True,
         help="whether road_patch drives over single-frame patches and drawn lines too",
     )
+    parser.add_argument("--paces", default="1", help="speeds that road_patch drives at, as multiples of the scenario's")
+    parser.add_argument("--patches", default="", help="names or folders of patches that road_patch drives over instead")
     parser.add_argument("--crops", type=int, default=430, help="crops that shadow attacks")
     parser.add_argument("--victims", default="dnn", help="whose crops, separated by commas")
     parser.add_argument("--rng", default="textbook", help="textbook, reference or both, separated by a comma")
