@@ -23,7 +23,7 @@ from testbed.scenario.schema import Scenario
 from testbed.server.assets.signs import sign_asset
 from testbed.server.maps import RoadNetwork, load_map
 from testbed.server.maps.scenery import build_scenery
-from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.camera import Camera, mounted
 from testbed.server.render.renderer import Renderer
 from testbed.server.render.scene import Scene
 from testbed.server.render.weather import Weather
@@ -98,9 +98,7 @@ class StagedScene:
     def camera(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> Camera:
         """Return the driver's camera of an ego at a place in its lane, see ``ego_pose``."""
         chosen = self.staging.camera
-        ego = self.ego_pose(s_m, left_m, heading_rad)
-        mount = pose_matrix(ego) @ np.array([chosen.x_m, 0.0, chosen.z_m, 1.0])
-        pose: Pose = (float(mount[0]), float(mount[1]), float(mount[2]), ego[3] + chosen.pitch_deg, ego[4], ego[5])
+        pose = mounted(self.ego_pose(s_m, left_m, heading_rad), chosen.x_m, chosen.z_m, chosen.pitch_deg)
         return Camera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
 
     def _put_signs(self) -> None:

@@ -33,7 +33,7 @@ from testbed.core.questions import (
 )
 from testbed.core.types import Box, Pose
 from testbed.server.maps import load_map
-from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.camera import Camera, mounted
 from testbed.server.render.renderer import Renderer
 from testbed.server.render.rerender import NEEDED, Rerenderer, pyramid, to_srgb
 from testbed.server.render.scene import Scene
@@ -193,9 +193,7 @@ class Yard:
             )
         except MapError:
             return None  # the lane ends before the road does
-        mount = pose_matrix(ego) @ np.array([CAMERA_X_M, 0.0, look.height_m, 1.0])
-        x_m, y_m, z_m = (float(value) for value in mount[:3])
-        pose: Pose = (x_m, y_m, z_m, ego[3] + look.pitch_deg, ego[4], ego[5])
+        pose = mounted(ego, CAMERA_X_M, look.height_m, look.pitch_deg)
         return Camera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, pose), vehicle
 
     @staticmethod

@@ -24,7 +24,7 @@ from testbed.dataset.course import Course, turn_deg
 from testbed.server.maps import load_map
 from testbed.server.maps.scenery import build_scenery
 from testbed.server.maps.stage import SceneryObject
-from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.camera import Camera, mounted
 from testbed.server.render.renderer import Renderer
 from testbed.server.render.scene import Scene
 
@@ -190,14 +190,8 @@ class Studio:
 
     def camera(self, pose: Pose) -> Camera:
         """Return the driving camera of an ego at `pose`."""
-        mount = pose_matrix(pose) @ np.array([CAMERA_X_M, 0.0, CAMERA_Z_M, 1.0])
-        x_m, y_m, z_m = (float(value) for value in mount[:3])
-        return Camera(
-            IMAGE_WIDTH_PX,
-            IMAGE_HEIGHT_PX,
-            CAMERA_FOV_DEG,
-            (x_m, y_m, z_m, pose[3] + CAMERA_PITCH_DEG, pose[4], pose[5]),
-        )
+        seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG)
+        return Camera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, seen_from)
 
     def lane_lines_px(self, stand: Stand, camera: Camera) -> NDArray[np.float32]:
         """Return the image columns (4, R) of the lane's lines, see `Course.lines_px`."""

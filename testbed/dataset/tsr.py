@@ -26,7 +26,7 @@ from testbed.core.types import Box, Pose
 from testbed.dataset.studio import Studio
 from testbed.dataset.weather import sample_weather, weather_row
 from testbed.server.assets import sign_asset
-from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.camera import Camera, mounted, pose_matrix
 
 WANT = frozenset({"rgb", "instance"})
 FIRST_INSTANCE = 301
@@ -115,14 +115,9 @@ def _quota(rng: np.random.Generator, count: int, source: int) -> NDArray[np.int6
 def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -> Camera:
     if source == 0:
         return studio.camera(pose)
-    mount = pose_matrix(pose) @ np.array([CAMERA_X_M, 0.0, CAMERA_Z_M, 1.0])
-    x_m, y_m, z_m = (float(value) for value in mount[:3])
-    return Camera(
-        NARROW_WIDTH_PX,
-        NARROW_HEIGHT_PX,
-        float(rng.uniform(24.0, 60.0)),
-        (x_m, y_m, z_m, pose[3] + CAMERA_PITCH_DEG + float(rng.uniform(0.0, 5.0)), pose[4], pose[5]),
-    )
+    fov_deg = float(rng.uniform(24.0, 60.0))
+    seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG + float(rng.uniform(0.0, 5.0)))
+    return Camera(NARROW_WIDTH_PX, NARROW_HEIGHT_PX, fov_deg, seen_from)
 
 
 def _arrange(

@@ -28,6 +28,12 @@ def pose_matrix(pose: Pose | NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
+def mounted(body: Pose, x_m: float, z_m: float, pitch_deg: float = 0.0) -> Pose:
+    """Return the world pose of a camera fixed to a body, in its plane of symmetry and pitched against it."""
+    x, y, z, _ = pose_matrix(body) @ np.array([x_m, 0.0, z_m, 1.0])
+    return (float(x), float(y), float(z), body[3] + pitch_deg, body[4], body[5])
+
+
 @dataclass(frozen=True)
 class Camera:
     """A CARLA camera: square pixels, optical axis through the image centre.
