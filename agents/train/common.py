@@ -257,6 +257,15 @@ def training_card(
     }
 
 
+def continued(card: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the card of a training that went on from other weights, with theirs: which they were, and their time."""
+    told, earlier, hyper = dict(card["trained"]), before["trained"], card["hyper_parameters"]
+    for unit in ("seconds", "images_seen"):
+        told[f"{unit}_before"] = round(earlier[unit] + earlier.get(f"{unit}_before", 0), 1)
+    command = f"{card['command']} --from DIR --epochs {hyper['epochs']} --seed {hyper['seed']}"
+    return dict(card) | {"command": command, "start": {before["name"]: before["sha256"]}, "trained": told}
+
+
 def fraction(hits: int, count: int) -> dict[str, float | int]:
     """Return k/n as a card writes it."""
     return {"k": int(hits), "n": int(count), "value": round(hits / max(1, count), 4)}

@@ -31,6 +31,7 @@ from agents.precision import mixed
 from agents.train.common import (
     Training,
     blotches,
+    continued,
     fraction,
     mirrorable,
     open_splits,
@@ -200,11 +201,10 @@ def fit(
     split, held_out = open_splits(data, "alc")
     allowed = mirrorable(split)
     model = build()
-    before: dict[str, Any] = {}
+    before: Mapping[str, Any] | None = None
     if start_from is not None:
-        tensors, card = weights.load(name, start_from)
+        tensors, before = weights.load(name, start_from)
         model.load_state_dict(tensors)
-        before = {"start": {name: card["sha256"]}}
     model = model.to(memory_format=torch.channels_last).train()
 
     def augmented(index: NDArray[np.int64]) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -218,7 +218,8 @@ def fit(
         return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
 
     averaged, report = run(training, model, len(split), rng, augmented, check)
-    return averaged, held_out, training_card(name, data, "alc", report, training.settings(), model) | before
+    card = training_card(name, data, "alc", report, training.settings(), model)
+    return averaged, held_out, card if before is None else continued(card, before)
 
 
 def train(

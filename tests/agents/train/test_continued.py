@@ -21,7 +21,8 @@ def test_lanes_go_on_from_other_weights_and_their_card_says_so(tmp_path: Path) -
     tensors, card = weights.load("row-anchor", out)
     shipped, told = weights.load("row-anchor")
     assert card["start"] == {"row-anchor": told["sha256"]}
-    assert card["hyper_parameters"]["epochs"] == 1
+    assert card["trained"]["seconds_before"] >= told["trained"]["seconds"] > card["trained"]["seconds"]
+    assert card["command"].endswith("--from DIR --epochs 1 --seed 0") and card["hyper_parameters"]["epochs"] == 1
     assert card["hyper_parameters"]["optimiser"].endswith(name_of())
     learnt = [key for key, value in shipped.items() if value.is_floating_point()]
     moved = max(float((tensors[key] - shipped[key]).abs().max()) for key in learnt)
