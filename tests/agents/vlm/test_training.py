@@ -103,7 +103,7 @@ def test_training_goes_on_from_earlier_weights_and_repeats(data, tmp_path) -> No
 
 def test_options_a_trainer_does_not_take_are_refused(data, tmp_path) -> None:
     with pytest.raises(UsageError, match="takes no option 'start_from'"):
-        train("dnn-lane", data, out=tmp_path, start_from=tmp_path)
+        train("dnn-vd", data, out=tmp_path, start_from=tmp_path)
 
 
 def test_the_answer_loss_falls_on_a_handful_of_pictures() -> None:
