@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import carla
@@ -210,20 +209,3 @@ def test_attached_sensors_move_with_their_parent(drive: Any) -> None:
     drive.tick()
     assert camera.parent.id == vehicle.id
     assert camera.get_transform().location.x - vehicle.get_transform().location.x == pytest.approx(1.0, abs=1e-3)
-
-
-def test_traffic_manager_drives(drive: Any) -> None:
-    """The manager free-runs: its synchronous mode loses wake-ups and then hangs for ever (carla issue 9172)."""
-    manager = drive.client.get_trafficmanager(18_000 + drive.tick() % 1000)
-    vehicle = drive.spawn(where=drive.place(20.0))
-    vehicle.set_autopilot(True, manager.get_port())
-    deadline = time.monotonic() + 60.0
-    while vehicle.get_velocity().length() <= 3.0 and time.monotonic() < deadline:
-        drive.tick()
-        time.sleep(0.01)  # the manager plans in its own thread, in its own time
-    assert vehicle.get_velocity().length() > 3.0
-    waypoint = drive.map.get_waypoint(vehicle.get_location())
-    assert waypoint.transform.location.distance(vehicle.get_location()) < 1.0
-    vehicle.set_autopilot(False, manager.get_port())
-    drive.tick(2)
-    manager.shut_down()
