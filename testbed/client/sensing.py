@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import queue
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import carla
@@ -118,11 +118,13 @@ class Senses:
         Raises:
             RuntimeError: If the server did not deliver the picture in time.
         """
-        image, view = self._picture(tick)
-        depth_m = self._depth(tick)
-        image, shown = self._composite(image, view, depth_m)
         t_s = frame * self._staging.step_s
-        truth = self._truth(view, shown, t_s, steer)
+        # The state is here while the picture is still being drawn: what follows from it is worked out meanwhile.
+        view = self._view()
+        truth = self._truth(view, t_s, steer)
+        image = self._picture(tick)
+        image, shown = self._composite(image, view, self._depth(tick))
+        truth = replace(truth, collisions=self._collisions(), attack=self._attack(shown))
         crop, sign = None, truth.sign
         if sign is not None:
             cut = sign_crop_box(sign.box_px, view.width_px, view.height_px)
@@ -148,14 +150,17 @@ class Senses:
         code = raw[..., 2] + 256.0 * raw[..., 1] + 65536.0 * raw[..., 0]
         return np.asarray(code * (DEPTH_RANGE_M / (2**24 - 1)), dtype=np.float32)
 
-    def _picture(self, tick: int) -> tuple[Image, View]:
+    def _view(self) -> View:
         camera = self._staging.camera
+        pose = to_pose(self._world.get_snapshot().find(self._stage.camera.id).get_transform())
+        return View(pose, camera.width_px, camera.height_px, camera.fov_deg)
+
+    def _picture(self, tick: int) -> Image:
         picture = _newest(self._images, tick)
         bgra = np.frombuffer(picture.raw_data, dtype=np.uint8).reshape(picture.height, picture.width, 4)
-        pose = to_pose(picture.transform)
         image = np.empty((picture.height, picture.width, 3), np.uint8)
         swap_red_and_blue(bgra, image)
-        return image, View(pose, picture.width, picture.height, camera.fov_deg)
+        return image
 
     def _composite(
         self, image: Image, view: View, depth_m: NDArray[np.float32] | None
@@ -173,7 +178,8 @@ class Senses:
             shown |= np.logical_or.reduce(masks)
         return image, shown
 
-    def _truth(self, view: View, shown: NDArray[np.bool_] | None, t_s: float, steer: float) -> Truth:
+    def _truth(self, view: View, t_s: float, steer: float) -> Truth:
+        """Return what follows from the state of the world: all but collisions and what is seen of artefacts."""
         snapshot = self._world.get_snapshot().find(self._stage.ego.id)
         pose = to_pose(snapshot.get_transform())
         ego = _ego_state(snapshot, pose, steer)
@@ -189,8 +195,8 @@ class Senses:
             lead=self._lead(view, t_s),
             sign=sign,
             passed_signs=passed,
-            collisions=self._collisions(),
-            attack=self._attack(shown),
+            collisions=(),
+            attack=None,
             lines=lines_in_reach(self._lines, self._s_m + float(self.ego_half_m[0])),
             conflicts=tuple(self._conflict(crossing, t_s) for crossing in self._crossings),
         )

@@ -21,7 +21,7 @@ from testbed.client.sunlight import light_of, without_sun
 from testbed.client.view import View, rotation
 
 MASK_PX = 256
-BIAS_M = 0.03
+BIAS_M = 0.007
 """Renderers look shadows up this far before a surface, so that it does not shade itself."""
 
 

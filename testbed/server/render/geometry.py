@@ -228,7 +228,7 @@ def see(
     stripes: int,
     keys: Int64s,
 ):
-    """Draw those of every ``step``-th cluster that are in view into a visibility buffer.
+    """Draw those of every ``step``-th cluster, from ``first`` on, that are in view into a visibility buffer.
 
     A thread draws every ``lanes``-th triangle, in every ``stripes``-th row.
     """
@@ -262,13 +262,14 @@ def cast_shadow(
     triangles: Vec3is,
     vertices: Vec3s,
     windows: Windows,
-    first_stripe: int,
     stripes: int,
     heights: Int32s,
 ):
-    """Draw listed triangles into the shadow window of the same place in ``slots``: highest towards the sun wins."""
+    """Draw listed triangles into the shadow window of the same place in ``slots``: highest towards the sun wins.
+
+    A thread draws every ``stripes``-th row.
+    """
     job, stripe = wp.tid()
-    stripe += first_stripe
     window = windows[slots[job]]
     corner = triangles[ids[job]]
     p = vertices[corner[0]]
@@ -329,7 +330,7 @@ def cast_shadow(
 
 @wp.kernel
 def restore(rectangles: Int32s, windows: Windows, source: Int32s, target: Int32s):
-    """Copy rectangles, rows of (slot, x0, y0, width, height), of the static shadow maps over the composed ones."""
+    """Copy rectangles, rows of (window, x0, y0, width, height), of the static shadow maps over the composed ones."""
     rectangle, row = wp.tid()
     k = rectangle * 5
     if row < rectangles[k + 4]:

@@ -49,6 +49,30 @@ class Clusters:
     grain_m: NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class Spheres:
+    """Spheres that stand still or ride on moving objects.
+
+    Attributes:
+        owner: Shape (n,), int64, row of the mover, -1 for what is static.
+        centres: Shape (n, 3), float64; world frame for static spheres, frame of the owner for the others.
+        radii_m: Shape (n,), float64.
+    """
+
+    owner: NDArray[np.int64]
+    centres: NDArray[np.float64]
+    radii_m: NDArray[np.float64]
+
+    @staticmethod
+    def gather(spheres: list[tuple[int, NDArray[np.float64], float]]) -> Spheres:
+        """Return the table of (owner, centre, radius) in a list."""
+        return Spheres(
+            np.array([owner for owner, _, _ in spheres], np.int64),
+            np.array([centre for _, centre, _ in spheres], np.float64).reshape(-1, 3),
+            np.array([radius_m for _, _, radius_m in spheres], np.float64),
+        )
+
+
 class ClusterTable:
     """Clusters on the device, for culling.
 
@@ -100,9 +124,10 @@ class GeometryStore:
         movers: Objects that may move.
         handles: Their handles in the scene.
         matrices: Shape (len(movers), 4, 4), float64, object to world.
+        moving_centres: World centres of the moving clusters, shape (len(movers), 3), float64.
         shown: Shape (len(movers),), whether each is visible.
         first_moving: First vertex that belongs to a moving object.
-        signs: Bounding spheres of sign faces: (row of ``movers`` or -1 if static, centre (3,), radius in m).
+        signs: Bounding spheres of sign faces.
     """
 
     def __init__(self, scene: Scene, texture_rows: dict[str, int], device: str, before: GeometryStore | None) -> None:
@@ -122,7 +147,7 @@ class GeometryStore:
         self.handles = [handle for handle, item in scene.objects.items() if not item.static]
         self.movers = [scene.objects[handle] for handle in self.handles]
         table = self.fixed.table.copy()
-        self.signs = list(self.fixed.signs)
+        signs = list(self.fixed.signs)
         soup = _Soup(self.first_moving)
         owner: list[NDArray[np.int32]] = []
         starts, self._vertex_first = [], []
@@ -132,7 +157,7 @@ class GeometryStore:
             before_count = soup.vertex_count
             sphere = table.add(item, soup, None)
             if sphere is not None:
-                self.signs.append((k, *sphere))
+                signs.append((k, *sphere))
             owner.append(np.full(soup.vertex_count - before_count, k, np.int32))
         self._vertex_count = [len(part) for part in owner]
         moving = soup.arrays()
@@ -167,6 +192,7 @@ class GeometryStore:
         self.parts = upload(np.array(table.rows, table_dtype(PartRow)), PartRow)
         self.bands = upload(np.array(table.bands, table_dtype(BandRow)), BandRow)
         self._local, self._local_normals = upload(local, wp.vec3), upload(moving[1], wp.vec3)
+        self.signs = Spheres.gather(signs)
         self._owner = upload(_join(owner, np.int32), wp.int32)
         self._ids, self._matrices = Staging(wp.int32, device), Staging(wp.mat44, device)
         self.matrices = np.zeros((len(self.movers), 4, 4))
@@ -183,17 +209,29 @@ class GeometryStore:
                 self.matrices[k] = pose_matrix(item.pose)
                 self._stale[k] = True
             self.shown[k] = item.visible
+        self.moving_centres = self._in_world(np.arange(len(self.movers)), self.moving.centres)
 
-    def moving_centres(self) -> NDArray[np.float64]:
-        """Return the world centres of the moving clusters, shape (len(movers), 3)."""
-        turned: NDArray[np.float64] = np.einsum("nij,nj->ni", self.matrices[:, :3, :3], self.moving.centres)
-        return turned + self.matrices[:, :3, 3]
+    def sign_centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return world centres, shape (n, 3), and radii in m, shape (n,), of the sign faces that can be seen."""
+        owner = self.signs.owner
+        fixed = owner < 0
+        shown = fixed.copy()
+        shown[~fixed] = self.shown[owner[~fixed]]
+        centres = self.signs.centres.copy()
+        centres[~fixed] = self._in_world(owner[~fixed], centres[~fixed])
+        return centres[shown], self.signs.radii_m[shown]
+
+    def _in_world(self, rows: NDArray[np.int64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring a point of each listed mover, shape (n, 3), to the world."""
+        matrices = self.matrices[rows]
+        turned: NDArray[np.float64] = np.einsum("nij,nj->ni", matrices[:, :3, :3], points)
+        return turned + matrices[:, :3, 3]
 
     def in_view(self, camera: Camera) -> NDArray[np.bool_]:
         """Return which moving objects may be in view, shape (len(movers),); the kernel looks closer."""
         to_world = pose_matrix(camera.pose)
         half = np.array([camera.width_px, camera.height_px]) * 0.5 / camera.focal_px
-        local = (self.moving_centres() - to_world[:3, 3]) @ to_world[:3, :3]
+        local = (self.moving_centres - to_world[:3, 3]) @ to_world[:3, :3]
         beside = (np.abs(local[:, 1:]) - local[:, :1] * half) / np.sqrt(1.0 + half**2)
         reach_m = 1.001 * self.moving.radii_m + 0.01
         return np.asarray((beside <= reach_m[:, None]).all(axis=1) & (local[:, 0] + reach_m >= geometry.NEAR_M))

@@ -6,6 +6,7 @@ environment; a second thread is for a core that would idle.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 
 from testbed.server.render import geometry, shading
 from testbed.server.render.camera import Camera, pose_matrix
-from testbed.server.render.geometry_store import GeometryStore
+from testbed.server.render.geometry_store import ClusterTable, GeometryStore
 from testbed.server.render.lighting import Lighting, tone_table
 from testbed.server.render.rain import RainTables
 from testbed.server.render.scene import MAX_DECALS, Decal, Scene
-from testbed.server.render.shadows import ShadowMaps, Slot
+from testbed.server.render.shadows import ShadowMaps
 from testbed.server.render.staging import Staging
 from testbed.server.render.strips import Strips
 from testbed.server.render.structs import (
@@ -42,6 +43,9 @@ DECAL_RANGE_M = 150.0
 
 CPU_RUN_PX = 64
 """Pixels of a row that one CPU thread shades in one go, so that it prepares each triangle once."""
+
+PORTIONS = 8
+"""Parts of the static clusters that several threads take one after the other."""
 
 GPU_LANES, GPU_STRIPES = 32, 16
 """Threads of a GPU that share a cluster of triangles, and the rows of a triangle."""
@@ -120,7 +124,7 @@ class Renderer:
         self._lanes, self._stripes = (1, 1) if device == "cpu" else (GPU_LANES, GPU_STRIPES)
         self._run = CPU_RUN_PX if device == "cpu" else 1
         self._textures = TextureStore(device)
-        self._shadows = ShadowMaps(device, self._strips)
+        self._shadows = ShadowMaps(device)
         self._rain = RainTables(device)
         self._tone = wp.array(tone_table(), wp.uint8, device=device)
         self._store: GeometryStore | None = None
@@ -145,67 +149,81 @@ class Renderer:
         """
         if not want <= ALL_OUTPUTS:
             raise ValueError(f"unknown outputs {sorted(want - ALL_OUTPUTS)}; there are {sorted(ALL_OUTPUTS)}")
-        scene, store = self.scene, self._follow()
+        store, target, eye = self._follow(), self._target(camera, want), _eye(camera)
+        keys = target["keys"]
+        keys[0].fill_(-1)
+        finish = self._strips.begin(self._see_scenery(eye, keys))
         lighting, light = self._lighting()
         drawn = store.shown & store.in_view(camera)
         if hide:
             drawn &= np.array([handle not in hide for handle in store.handles])
-        store.moving_table.place(store.moving_centres(), drawn)
-
-        slots: list[Slot] = []
-        windows, count = self._no_window, 0
-        needed = drawn
-        if lighting.sun_rgb[0] > 0.0:
-            sun = np.array(lighting.sun)
-            slots, axes = self._shadows.choose(camera, sun, store, (scene.static_version,))
-            windows, count = self._shadows.rows(slots), len(slots)
-            moving = self._shadows.covers(slots, axes, store.moving_centres(), store.moving.radii_m) & store.shown
-            needed = needed | (moving.any(axis=0) & store.moving.casts)
-        store.move(needed)
-        if slots:
-            self._shadows.draw(slots, windows, axes, store, moving, (scene.pose_version, scene.structure_version))
-
-        target = self._target(camera, want)
-        eye = _eye(camera)
-        self._see(eye, target["keys"])
-        self._shade(camera, eye, light, target, want, (windows, count))
+        store.moving_table.place(store.moving_centres, drawn)
+        shadows = self._cast_shadows(camera, lighting, drawn)
+        self._see(eye, store.moving_table, 0, 1, keys[0])
+        finish()
+        self._shade(camera, eye, light, target, want, shadows)
         shape = (camera.height_px, camera.width_px)
         return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
 
-    def _see(self, eye: Eye, keys: Any) -> None:
-        """Fill the visibility buffers, shape (threads, pixels), each with the nearest of a thread's triangles.
-
-        A thread that shared one buffer by rows would look at every triangle all the same.
-        """
-        store, strips = self._store, self._strips
+    def _cast_shadows(self, camera: Camera, lighting: Lighting, drawn: NDArray[np.bool_]) -> tuple[Any, int]:
+        """Move what is drawn or casts a shadow, draw the shadows; return the table of windows and its length."""
+        scene, store = self.scene, self._store
         assert store is not None
+        if lighting.sun_rgb[0] <= 0.0:
+            store.move(drawn)
+            return self._no_window, 0
+        slots, axes = self._shadows.choose(camera, np.array(lighting.sun), store, (scene.static_version,))
+        windows = self._shadows.rows(slots)
+        moving = self._shadows.covers(slots, axes, store.moving_centres, store.moving.radii_m)
+        moving &= store.shown & store.moving.casts
+        store.move(drawn | moving.any(axis=0))
+        self._shadows.draw(slots, windows, axes, store, moving, scene.structure_version)
+        return windows, len(slots)
 
-        def launch(strip: int) -> None:
+    def _see_scenery(self, eye: Eye, keys: Any) -> Callable[[int], None]:
+        """Return what fills the visibility buffers, shape (threads, pixels), with the nearest static triangles.
+
+        It clears all buffers but the first. Each thread has a buffer of its own: sharing one by rows, every thread
+        would look at every triangle. Whoever is free takes a portion of the clusters, so that a thread may come late.
+        """
+        store = self._store
+        assert store is not None
+        count = PORTIONS if self._strips.threads > 1 else 1
+        portions = iter(range(count))
+
+        def work(strip: int) -> None:
             mine = keys[strip]
-            mine.fill_(-1)
-            for table in (store.static_table, store.moving_table):
-                wp.launch(
-                    geometry.see,
-                    (strips.share(len(table), strip), self._lanes, self._stripes),
-                    [
-                        table.bounds,
-                        table.first.array,
-                        table.count.array,
-                        table.grain_m.array,
-                        table.finest_px,
-                        store.triangles,
-                        store.vertices,
-                        eye,
-                        strip,
-                        strips.threads,
-                        self._lanes,
-                        self._stripes,
-                        mine,
-                    ],
-                    device=self.device,
-                )
+            if strip > 0:
+                mine.fill_(-1)
+            for portion in portions:
+                self._see(eye, store.static_table, portion, count, mine)
 
-        strips.each(launch)
+        return work
+
+    def _see(self, eye: Eye, table: ClusterTable, first: int, step: int, keys: Any) -> None:
+        """Draw every ``step``-th cluster of a table into a visibility buffer."""
+        store = self._store
+        assert store is not None
+        wp.launch(
+            geometry.see,
+            (len(range(first, len(table), step)), self._lanes, self._stripes),
+            [
+                table.bounds,
+                table.first.array,
+                table.count.array,
+                table.grain_m.array,
+                table.finest_px,
+                store.triangles,
+                store.vertices,
+                eye,
+                first,
+                step,
+                self._lanes,
+                self._stripes,
+                keys,
+            ],
+            device=self.device,
+        )
 
     def _shade(
         self, camera: Camera, eye: Eye, light: Light, target: dict[str, Any], want: frozenset[str], shadows: Any
@@ -256,7 +274,7 @@ class Renderer:
                 device=self.device,
             )
 
-        strips.each(launch)
+        strips.begin(launch)()
 
     def _follow(self) -> GeometryStore:
         """Take over what changed in the scene since the last picture."""

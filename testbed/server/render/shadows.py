@@ -1,4 +1,4 @@
-"""Sun shadow maps: a focus window on the nearest sign, a near and a far window ahead of the camera.
+"""Sun shadow maps: a focus window on each of the nearest signs, a near and a far window ahead of the camera.
 
 Windows are squares seen from the sun. Their centres are snapped to a coarse grid, as a pure function of camera and
 sun, so that a picture does not depend on the pictures before it, yet consecutive frames and other cameras nearby find
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from testbed.server.render import geometry
 from testbed.server.render.camera import Camera, pose_matrix
-from testbed.server.render.geometry_store import GeometryStore, expand
+from testbed.server.render.geometry_store import Clusters, GeometryStore, expand
 from testbed.server.render.staging import Staging
-from testbed.server.render.strips import Strips
 from testbed.server.render.structs import WindowRow, table_dtype
 
 FOCUS_RANGE_M = 60.0
 """Signs farther away get no window of their own."""
+
+FOCUS_SIGNS = 2
+"""Signs that have a window of their own at the same time: whose shadow is an attack is seldom the only one in sight."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,11 @@ class Level:
     slots: int
 
 
-FOCUS = Level(512, 0.0, 0.0, 0.0, 2)
-NEAR = Level(1024, 14.0, 11.0, 4.0, 2)
-FAR = Level(1024, 80.0, 66.0, 16.0, 2)
+FOCUS = Level(512, 0.0, 0.0, 0.0, 2 * FOCUS_SIGNS)
+# The near window holds the car that carries the camera, whose thousands of triangles then need not go to the far one.
+# The coarser the grid of the centres, the wider the window must be, and the rarer it is drawn anew.
+NEAR = Level(1024, 20.0, 11.5, 8.0, 2)
+FAR = Level(1024, 88.0, 66.0, 32.0, 2)
 
 
 @dataclass(eq=False)
@@ -73,10 +77,9 @@ class ShadowMaps:
         heights: Device array with all composed maps.
     """
 
-    def __init__(self, device: str, strips: Strips) -> None:
-        """Reserve the maps; ``strips`` share the drawing."""
+    def __init__(self, device: str) -> None:
+        """Reserve the maps."""
         self.device = device
-        self._strips = strips
         self._stripes = 1 if device == "cpu" else 16
         self.slots: list[Slot] = []
         total = 0
@@ -106,9 +109,7 @@ class ShadowMaps:
         to_world = pose_matrix(camera.pose)
         heading = to_world[:2, 0] / max(float(np.hypot(*to_world[:2, 0])), 1e-6)
         chosen: list[Slot] = []
-        watched = _nearest_sign(to_world, store)
-        if watched is not None:
-            centre, radius_m = watched
+        for centre, radius_m in _nearest_signs(to_world, store):
             chosen.append(self._slot(FOCUS, centre, min(max(1.25 * radius_m, 0.5), 3.0), axes, sun, stamp))
         for level in (NEAR, FAR):
             centre = to_world[:3, 3].copy()
@@ -134,7 +135,7 @@ class ShadowMaps:
         axes: NDArray[np.float64],
         store: GeometryStore,
         moving: NDArray[np.bool_],
-        moving_stamp: tuple[int, ...],
+        structure: int,
     ) -> None:
         """Bring chosen windows up to date.
 
@@ -143,41 +144,36 @@ class ShadowMaps:
             windows: From ``rows``.
             axes: From ``choose``.
             store: Geometry, with the needed objects moved already.
-            moving: Which moving objects touch which windows, shape (windows, movers).
-            moving_stamp: Versions of everything that moves.
+            moving: Which moving objects cast shadows into which windows, shape (windows, movers).
+            structure: Version of the list of what moves.
         """
         stale = [k for k, slot in enumerate(chosen) if not slot.drawn]
         if stale:
             cover = self.covers(chosen, axes, store.static.centres, store.static.radii_m) & store.static.casts
-            jobs = []
             for k in stale:
                 slot = chosen[k]
-                size = slot.level.size_px**2
-                self._fixed[slot.offset : slot.offset + size].zero_()
-                pick = np.flatnonzero(cover[k])
-                jobs.append((k, expand(store.static.first[pick], store.static.count[pick])))
-            self._cast(jobs, windows, store, self._fixed)
+                self._fixed[slot.offset : slot.offset + slot.level.size_px**2].zero_()
+            self._cast([(k, _triangles(store.static, cover[k])) for k in stale], windows, store, self._fixed)
             for k in stale:
                 slot = chosen[k]
                 slot.drawn = True
                 wp.copy(self.heights, self._fixed, slot.offset, slot.offset, slot.level.size_px**2)
-        self._restore(
-            [(k, slot.rectangles) for k, slot in enumerate(chosen) if slot.moving_key != moving_stamp], windows
-        )
-        jobs = []
-        centres = store.moving_centres() @ axes.T
+        centres = store.moving_centres @ axes.T
+        jobs, boxes = [], []
         for k, slot in enumerate(chosen):
-            if slot.moving_key == moving_stamp:
-                continue
-            slot.moving_key = moving_stamp
-            wanted = moving[k] & store.moving.casts
+            wanted = moving[k]
             if slot.level is FAR:
                 # Along the sun's ray a shadow stays at its caster's place in the map: what the near window holds
                 # entirely is never looked up here.
                 wanted = wanted & ~_inside(chosen[k - 1], centres, store.moving.radii_m)
             pick = np.flatnonzero(wanted)
-            jobs.append((k, expand(store.moving.first[pick], store.moving.count[pick])))
-            slot.rectangles = _rectangles(slot, centres[pick], store.moving.radii_m[pick])
+            key = (structure, pick.tobytes(), store.matrices[pick].tobytes())
+            if slot.moving_key != key:
+                slot.moving_key = key
+                boxes.append(np.column_stack([np.full(len(slot.rectangles), k, np.int32), slot.rectangles]))
+                jobs.append((k, _triangles(store.moving, wanted)))
+                slot.rectangles = _rectangles(slot, centres[pick], store.moving.radii_m[pick])
+        self._restore(boxes, windows)
         self._cast(jobs, windows, store, self.heights)
 
     def _slot(
@@ -211,43 +207,43 @@ class ShadowMaps:
         return slot
 
     def _cast(self, jobs: list[tuple[int, NDArray[np.int32]]], windows: Any, store: GeometryStore, target: Any) -> None:
+        """Draw triangles, listed by window, into maps."""
         jobs = [(k, ids) for k, ids in jobs if len(ids)]
         if not jobs:
             return
         ids = np.concatenate([ids for _, ids in jobs])
         places = np.concatenate([np.full(len(ids), k, np.int32) for k, ids in jobs])
-        triangles, slots = self._ids.fill(ids), self._places.fill(places)
+        wp.launch(
+            geometry.cast_shadow,
+            (len(ids), self._stripes),
+            [
+                self._ids.fill(ids),
+                self._places.fill(places),
+                store.triangles,
+                store.vertices,
+                windows,
+                self._stripes,
+                target,
+            ],
+            device=self.device,
+        )
 
-        def launch(strip: int) -> None:
+    def _restore(self, boxes: list[NDArray[np.int32]], windows: Any) -> None:
+        """Make rows of (window, x0, y0, width, height) static again."""
+        table = np.concatenate([np.zeros((0, 5), np.int32), *boxes]).astype(np.int32)
+        if len(table):
             wp.launch(
-                geometry.cast_shadow,
-                (len(ids), self._stripes),
-                [
-                    triangles,
-                    slots,
-                    store.triangles,
-                    store.vertices,
-                    windows,
-                    strip,
-                    self._stripes * self._strips.threads,
-                    target,
-                ],
+                geometry.restore,
+                (len(table), int(table[:, 4].max())),
+                [self._boxes.fill(table.ravel()), windows, self._fixed, self.heights],
                 device=self.device,
             )
 
-        self._strips.each(launch)
 
-    def _restore(self, lists: list[tuple[int, NDArray[np.int32]]], windows: Any) -> None:
-        rows = [np.column_stack([np.full(len(items), k, np.int32), items]) for k, items in lists if len(items)]
-        if not rows:
-            return
-        table = np.concatenate(rows).astype(np.int32)
-        wp.launch(
-            geometry.restore,
-            (len(table), int(table[:, 4].max())),
-            [self._boxes.fill(table.ravel()), windows, self._fixed, self.heights],
-            device=self.device,
-        )
+def _triangles(clusters: Clusters, wanted: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the triangles of wanted clusters, shape (n,)."""
+    pick = np.flatnonzero(wanted)
+    return expand(clusters.first[pick], clusters.count[pick])
 
 
 def _axes(sun: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -259,18 +255,14 @@ def _axes(sun: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([side, other / np.linalg.norm(other)])
 
 
-def _nearest_sign(to_world: NDArray[np.float64], store: GeometryStore) -> tuple[NDArray[np.float64], float] | None:
-    best = None
-    for mover, centre, radius_m in store.signs:
-        if mover >= 0:
-            if not store.shown[mover]:
-                continue
-            centre = store.matrices[mover, :3, :3] @ centre + store.matrices[mover, :3, 3]
-        local = (centre - to_world[:3, 3]) @ to_world[:3, :3]
-        inside = 0.0 < local[0] < FOCUS_RANGE_M and np.hypot(local[1], local[2]) < 1.5 * local[0]
-        if inside and (best is None or local[0] < best[0]):
-            best = (float(local[0]), centre, radius_m)
-    return None if best is None else (best[1], best[2])
+def _nearest_signs(to_world: NDArray[np.float64], store: GeometryStore) -> list[tuple[NDArray[np.float64], float]]:
+    """Return centre and radius in m of the nearest signs ahead of a camera, nearest first."""
+    centres, radii_m = store.sign_centres()
+    local = (centres - to_world[:3, 3]) @ to_world[:3, :3]
+    ahead_m, beside_m = local[:, 0], np.hypot(local[:, 1], local[:, 2])
+    seen = np.flatnonzero((ahead_m > 0.0) & (ahead_m < FOCUS_RANGE_M) & (beside_m < 1.5 * ahead_m))
+    nearest = seen[np.argsort(ahead_m[seen], kind="stable")][:FOCUS_SIGNS]
+    return [(centres[k], float(radii_m[k])) for k in nearest]
 
 
 def _inside(slot: Slot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.bool_]:

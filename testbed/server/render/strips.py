@@ -1,8 +1,7 @@
-"""Strips share the rows of one picture among threads. No bit depends on how many there are: each row is drawn by one.
+"""Strips share the work on one picture among threads. No bit depends on how many there are.
 
 On the CPU a kernel runs on the thread that launches it, and Python's lock is released meanwhile: every thread launches
-the kernel for the rows (or clusters of triangles) that are its own, ``row % threads == index``. On a GPU there is one
-launch for everything.
+kernels for rows or clusters of triangles of its own. On a GPU there is one launch for everything.
 """
 
 from __future__ import annotations
@@ -35,12 +34,19 @@ class Strips:
         """Return how many of ``count`` rows are a strip's: ``index``, ``index + threads`` and so on."""
         return len(range(index, count, self.threads))
 
-    def each(self, launch: Callable[[int], None]) -> None:
-        """Call ``launch(index)`` for every strip, the first one on the calling thread, and wait for all."""
-        if self._pool is None:
-            launch(0)
-            return
-        others = [self._pool.submit(launch, index) for index in range(1, self.threads)]
-        launch(0)
-        for other in others:
-            other.result()
+    def begin(self, work: Callable[[int], None]) -> Callable[[], None]:
+        """Let the other threads call ``work(index)`` from now on, each its own index from 1.
+
+        A sleeping thread takes a third of a millisecond to wake up on small machines: begin early.
+
+        Returns:
+            What calls ``work(0)`` on the calling thread and waits for all.
+        """
+        others = [] if self._pool is None else [self._pool.submit(work, index) for index in range(1, self.threads)]
+
+        def finish() -> None:
+            work(0)
+            for other in others:
+                other.result()
+
+        return finish

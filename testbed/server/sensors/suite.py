@@ -42,11 +42,12 @@ class SensorSuite:
         instant = Instant(world.frame, world.elapsed_s)
         due = [(stream, world.streams[stream]) for stream in stream_ids if stream in world.streams]
         due = [(stream, actor) for stream, actor in due if self._is_due(actor)]
-        yield from self._pictures([item for item in due if _is_camera(item[1])], instant)
+        # What is cheap goes first: it has arrived long before a client that waits for a picture goes on.
         for stream, actor in due:
             if not _is_camera(actor):
                 for message in self._message(actor, instant):
                     yield stream, message
+        yield from self._pictures([item for item in due if _is_camera(item[1])], instant)
 
     def _is_due(self, actor: Actor) -> bool:
         clock = actor.sensor
