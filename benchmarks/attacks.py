@@ -110,6 +110,8 @@ def main() -> None:
     unknown = sorted(set(options.attacks) - set(ATTACKS))
     if unknown:
         parser.error(f"no attack {', '.join(unknown)}; known: {', '.join(ATTACKS)}")
+    if options.patches and "," in options.roads:
+        parser.error("--patches lie on one road: name it with --roads")
     for name in options.attacks or ATTACKS:
         print(f"== {name}")
         ATTACKS[name](options)

@@ -86,7 +86,7 @@ def encode_normals(frame: Frame) -> Pixels:
     assert frame.normal is not None
     out = _opaque(frame.normal.shape[:2])
     scaled = np.rint(np.clip(frame.normal * 0.5 + 0.5, 0.0, 1.0) * 255.0).astype(np.uint8)
-    out[..., :3] = scaled[..., ::-1]
+    swap_red_and_blue(scaled, out)
     return out
 
 
