@@ -50,8 +50,8 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
         name: One of `names`.
         data: Folder with a data set per task.
         out: Folder of the weights; the shipped ones when None.
-        options: What the trainer takes: ``seed``; ``epochs`` where it counts them; ``start_from`` where it can start
-            from other weights.
+        options: What the trainer takes: ``seed``; ``epochs`` where it counts them; ``rate``, the peak learning rate;
+            ``start_from`` where it can start from other weights.
 
     Raises:
         UsageError: When there are no such weights, or their trainer does not take an option.
@@ -61,6 +61,8 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
         raise UsageError(f"unknown weights {name!r}", hint=f"{suggest(name, _TRAINERS)}known: {', '.join(names())}")
     if options.get("epochs", 1) < 1:
         raise UsageError(f"--epochs is {options['epochs']}, not a number of passes over the data", hint="use 1 or more")
+    if not options.get("rate", 1.0) > 0.0:
+        raise UsageError(f"--rate is {options['rate']}, not a learning rate", hint="use a positive number such as 3e-4")
     module, function, leading = _TRAINERS[name]
     trainer = getattr(importlib.import_module(module), function)
     for option in options:

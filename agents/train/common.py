@@ -262,7 +262,7 @@ def continued(card: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
     told, earlier, hyper = dict(card["trained"]), before["trained"], card["hyper_parameters"]
     for unit in ("seconds", "images_seen"):
         told[f"{unit}_before"] = round(earlier[unit] + earlier.get(f"{unit}_before", 0), 1)
-    command = f"{card['command']} --from DIR --epochs {hyper['epochs']} --seed {hyper['seed']}"
+    command = f"{card['command']} --from DIR --epochs {hyper['epochs']} --rate {hyper['rate']} --seed {hyper['seed']}"
     return dict(card) | {"command": command, "start": {before["name"]: before["sha256"]}, "trained": told}
 
 

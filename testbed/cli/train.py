@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of all chance (default: the trainer's own)")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the trainer's own)")
+    parser.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: the trainer's own)")
     parser.add_argument(
         "--from",
         dest="start_from",
@@ -37,8 +38,7 @@ def execute(options: argparse.Namespace) -> int:
     # An hour of silence would look like a hang.
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("agents.train").setLevel(logging.INFO)
-    chosen = {
-        key: getattr(options, key) for key in ("seed", "epochs", "start_from") if getattr(options, key) is not None
-    }
+    given = {key: getattr(options, key) for key in ("seed", "epochs", "rate", "start_from")}
+    chosen = {key: value for key, value in given.items() if value is not None}
     print(f"weights: {train(options.name, options.data, out=options.out, **chosen)}")
     return 0

@@ -17,12 +17,13 @@ from testbed.dataset.generate import generate
 def test_lanes_go_on_from_other_weights_and_their_card_says_so(tmp_path: Path) -> None:
     data, out = tmp_path / "alc", tmp_path / "weights"
     generate("alc", data, count=60, seed=993, progress=lambda line: None)
-    train("row-anchor", data, out=out, epochs=1, start_from=weights.FOLDER)
+    train("row-anchor", data, out=out, epochs=1, rate=3e-4, start_from=weights.FOLDER)
     tensors, card = weights.load("row-anchor", out)
     shipped, told = weights.load("row-anchor")
     assert card["start"] == {"row-anchor": told["sha256"]}
     assert card["trained"]["seconds_before"] >= told["trained"]["seconds"] > card["trained"]["seconds"]
-    assert card["command"].endswith("--from DIR --epochs 1 --seed 0") and card["hyper_parameters"]["epochs"] == 1
+    assert card["command"].endswith("--from DIR --epochs 1 --rate 0.0003 --seed 0")
+    assert (card["hyper_parameters"]["epochs"], card["hyper_parameters"]["rate"]) == (1, 3e-4)
     assert card["hyper_parameters"]["optimiser"].endswith(name_of())
     learnt = [key for key, value in shipped.items() if value.is_floating_point()]
     moved = sum(float((tensors[key] - shipped[key]).float().square().sum()) for key in learnt)
@@ -33,6 +34,8 @@ def test_lanes_go_on_from_other_weights_and_their_card_says_so(tmp_path: Path) -
 def test_wrong_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--epochs is 0"):
         train("row-anchor", tmp_path, epochs=0)
+    with pytest.raises(UsageError, match="--rate is 0.0"):
+        train("row-anchor", tmp_path, rate=0.0)
     with pytest.raises(UsageError, match="takes no option 'start_from'"):
         train("dnn-tsr", tmp_path, start_from=tmp_path)
 
