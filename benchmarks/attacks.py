@@ -12,6 +12,8 @@ GTSRB. Then it looks at the shipped shadows on the way to their signs, see ``ben
 ``camouflage`` shows the painted car to the attacked detector from all sides in every light (AP50 beside original,
 plain and random paint), then drives towards it: a line says in how many episodes the ego hit it. The published attack
 (Zhou et al., ICML 2024) succeeds in 97.48 % of views of YOLOv3.
+
+``digital`` perturbs crops at the input of every sign classifier, robustly trained ones too, see ``benchmarks.digital``.
 """
 
 from __future__ import annotations
@@ -81,10 +83,18 @@ def camouflage(options: argparse.Namespace) -> None:
     drive(options.agents.split(","), options.seeds)
 
 
+def digital(options: argparse.Namespace) -> None:
+    """Perturb the input of every sign classifier."""
+    from benchmarks.digital import look
+
+    look(options.crops)
+
+
 ATTACKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "road_patch": road_patch,
     "shadow": shadow,
     "camouflage": camouflage,
+    "digital": digital,
 }
 
 
@@ -103,7 +113,7 @@ def main() -> None:
     )
     parser.add_argument("--paces", default="1", help="speeds that road_patch drives at, as multiples of the scenario's")
     parser.add_argument("--patches", default="", help="names or folders of patches that road_patch drives over instead")
-    parser.add_argument("--crops", type=int, default=430, help="crops that shadow attacks")
+    parser.add_argument("--crops", type=int, default=430, help="crops that shadow and digital attack")
     parser.add_argument("--victims", default="dnn", help="whose crops, separated by commas")
     parser.add_argument("--rng", default="textbook", help="textbook, reference or both, separated by a comma")
     options = parser.parse_args()
