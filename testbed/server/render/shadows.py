@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from testbed.server.render import geometry
 from testbed.server.render.camera import Camera, pose_matrix
-from testbed.server.render.geometry_store import Clusters, GeometryStore, expand
+from testbed.server.render.geometry_store import GeometryStore
+from testbed.server.render.soup import Clusters, expand
 from testbed.server.render.staging import Staging
 from testbed.server.render.structs import WindowRow, table_dtype
 
