@@ -46,12 +46,12 @@ def optimise(
     *,
     out: Path | None = None,
     seed: int = 0,
-    steps: int = 1500,
-    views: int = 1200,
-    rate: float = 0.02,
+    steps: int = 2600,
+    views: int = 2400,
+    rate: float = 0.2,
     cells: int = 128,
-    batch: int = 16,
-    road_share: float = 0.5,
+    batch: int = 20,
+    road_share: float = 0.06,
     maps: str = "",
     start: str = "",
     device: str = "cpu",
@@ -67,16 +67,16 @@ def optimise(
     """Make a camouflage against the ``dnn`` agent's vehicle detector, and what it is compared with.
 
     Args:
-        scenario: Its first camouflage that is no control says which vehicle is painted, its map where.
+        scenario: Its first camouflage that is no control says which vehicle is painted.
         out: Folder that receives one folder per artefact; default ``artefacts`` in the working directory.
         seed: Seed of all chance.
         steps: Gradient steps.
         views: Pictures to choose from.
-        rate: Adam's; the paper has 0.01.
+        rate: Adam's at the start, falling to zero along half a cosine; the paper has 0.01.
         cells: Side of the grid of free texels, enlarged to the vehicle's atlas.
         batch: Pictures a step.
         road_share: Share of pictures as a following car sees them; the others show the vehicle turned by any angle.
-        maps: Maps to take them on, comma between them; default the scenario's.
+        maps: Maps to take them on, comma between them; default all embedded ones.
         start: Camouflage to go on from, by name or path, for instance after the detector was trained anew.
         device: ``cpu`` or a CUDA device.
         mesh: A car of one's own instead, OBJ or glTF.
@@ -103,12 +103,13 @@ def optimise(
     from adversaries.camouflage.search import Paint, SearchSettings
     from adversaries.camouflage.surrogate import load_victim
     from adversaries.camouflage.views import Yard, photographs, training_looks
+    from testbed.server.maps import available_maps
 
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, 11])
     victim = load_victim(device)
     subject, blueprint, stem = _subject(scenario, mesh, paint, front, up, length_m, texture_px)
-    places = _names(maps) or [scenario.map]
+    places = _names(maps) or available_maps()
     settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
     started = time.monotonic()
     yards = [Yard(subject, name, device) for name in places]

@@ -9,6 +9,7 @@ would stop the car as well as one in the right place.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,16 +40,16 @@ class SearchSettings:
     Attributes:
         steps: Gradient steps.
         batch: Views a step.
-        rate: Adam's; the paper has 0.01.
+        rate: Adam's at the start, falling to zero along half a cosine; the paper has 0.01.
         cells: Side of the grid of z; the atlas is this grid, smoothly enlarged.
         smooth: Weight of the differences of neighbouring cells.
         road_weight: Weight of the second term of road views.
         relight: Half width of the random gain, contrast and offset of the pictures.
     """
 
-    steps: int = 1200
-    batch: int = 16
-    rate: float = 0.02
+    steps: int = 2600
+    batch: int = 20
+    rate: float = 0.2
     cells: int = 128
     smooth: float = 1e-4
     road_weight: float = 1.0
@@ -177,7 +178,7 @@ def search(
             order += rng.permutation(len(views)).tolist()
         index, order = order[: settings.batch], order[settings.batch :]
         for group in optimiser.param_groups:
-            group["lr"] = settings.rate * (1.0 if step < 0.7 * settings.steps else 0.3)
+            group["lr"] = settings.rate * 0.5 * (1.0 + math.cos(math.pi * (step - 1) / settings.steps))
         pictures = repaint([views[i] for i in index], linear_of(paint.srgb()))
         pictures = relit(pictures, settings.relight, rng)
         box_score, lead_score = scores(decode(pictures), boxes[index])

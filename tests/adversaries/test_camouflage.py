@@ -181,7 +181,9 @@ def test_unseen_texels_repeat_their_neighbours() -> None:
 
 
 def test_optimise_writes_an_attack_and_what_it_is_compared_with(tmp_path: Path) -> None:
-    folders = optimise(SCENARIO, out=tmp_path, steps=2, views=4, batch=2, cells=32, check=False, say=lambda text: None)
+    folders = optimise(
+        SCENARIO, out=tmp_path, steps=2, views=4, batch=2, cells=32, maps="highway", check=False, say=lambda text: None
+    )
     names = ["rauca_model3", "random_camouflage", "plain_camouflage"]
     assert [folder.name for folder in folders] == names
     attack, random, plain = (adversaries.load(folder) for folder in folders)
