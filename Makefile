@@ -1,5 +1,8 @@
-# Two commands do everything on a fresh Debian or Ubuntu machine with Python 3.11 or newer: `make run` and `make test`.
-PYTHON ?= python3
+# Two commands do everything on a fresh Debian or Ubuntu machine: `make run` and `make test`.
+
+# The carla client has wheels for Python 3.11 and 3.12 alone: the first of these that is here, nothing if there is none.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11,$(shell $(name) -c '$(FITS)' 2>/dev/null && echo $(name))))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -28,10 +31,19 @@ schema: install
 
 install: $(STAMP)
 
+# Where there is no Python that fits, as on Debian 13, uv fetches one if it may.
+define FETCHED
+{ python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv && \
+	build/uv/bin/uv venv --quiet --seed --python 3.12 $(VENV); } || { \
+	echo "make: Python 3.11 or 3.12 is needed, the carla client has no wheels for another; here is $$(python3 --version 2>&1)."; \
+	echo "Install one with its venv module (apt install python3.12-venv), or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; \
+	exit 1; }
+endef
+
 # uv installs the whole stack in seconds where pip needs minutes; it comes with pip into the same environment. Compiled
 # once, on all cores, modules load in less than half the time, in each of the many processes of a run.
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(if $(PYTHON),$(PYTHON) -m venv $(VENV),$(FETCHED))
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
