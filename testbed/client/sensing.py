@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from testbed.client.composite import draw
 from testbed.client.lines import Crossing, find_crossing, find_lines, lines_in_reach
-from testbed.client.path import LanePath
 from testbed.client.signs import SignWatch, find_signs
 from testbed.client.stage import Stage
 from testbed.client.traffic import Traveller
@@ -28,6 +27,7 @@ from testbed.client.view import View, box_corners
 from testbed.core.pixels import swap_red_and_blue
 from testbed.core.questions import LEAD_RANGE_M, MIN_VEHICLE_PX, PREVIEW_M, sign_crop_box
 from testbed.core.types import (
+    AheadTruth,
     AttackTruth,
     Collision,
     ConflictTruth,
@@ -42,6 +42,8 @@ from testbed.scenario.realise import Staging
 
 TICK_TIMEOUT_S = 10.0
 DEPTH_RANGE_M = 1000.0
+AHEAD_RANGE_M = 150.0
+"""Whoever stands farther away asks nobody to brake hard: from 90 km/h, 2 m/s^2 are enough."""
 
 
 @dataclass(frozen=True)
@@ -188,17 +190,19 @@ class Senses:
         limit = self._signs.limit_mps
         if limit is None and self._limit_of_road_mps > 0.5:
             limit = self._limit_of_road_mps
+        in_lane = self._in_lane(t_s)
         return Truth(
             ego=ego,
             lane=lane,
             speed_limit_mps=limit,
-            lead=self._lead(view, t_s),
+            lead=self._lead(in_lane, view, t_s),
             sign=sign,
             passed_signs=passed,
             collisions=(),
             attack=None,
             lines=lines_in_reach(self._lines, self._s_m + float(self.ego_half_m[0])),
             conflicts=tuple(self._conflict(crossing, t_s) for crossing in self._crossings),
+            ahead=in_lane[0][1] if in_lane else None,
         )
 
     def _conflict(self, crossing: Crossing, t_s: float) -> ConflictTruth:
@@ -231,26 +235,31 @@ class Senses:
             in_junction=bool(nearest.is_junction),
         )
 
-    def _lead(self, view: View, t_s: float) -> LeadTruth | None:
-        seen = (self._seen(traveller, view, t_s, self._stage.path) for traveller in self._stage.travellers)
-        return min((lead for lead in seen if lead is not None), key=lambda lead: lead.distance_m, default=None)
+    def _in_lane(self, t_s: float) -> list[tuple[Traveller, AheadTruth]]:
+        """Return who is ahead in the ego's lane, nearest first."""
+        path = self._stage.path
+        found = []
+        for traveller in self._stage.travellers:
+            pose = traveller.pose(t_s)
+            s_m, left_m = path.locate(pose[0], pose[1])
+            _, half = self._extents[traveller.actor_id]
+            turned = math.radians(pose[4]) - path.yaw_rad(s_m)
+            half_along_m = abs(math.cos(turned)) * float(half[0]) + abs(math.sin(turned)) * float(half[1])
+            gap_m = s_m - self._s_m - float(self.ego_half_m[0]) - half_along_m
+            if abs(left_m) <= path.width_m(s_m) / 2.0 and 0.0 <= gap_m <= AHEAD_RANGE_M:
+                number = self._numbers.get(traveller.actor_id, traveller.actor_id)
+                found.append((traveller, AheadTruth(number, gap_m, traveller.way(t_s)[1] * math.cos(turned))))
+        return sorted(found, key=lambda item: item[1].distance_m)
 
-    def _seen(self, traveller: Traveller, view: View, t_s: float, path: LanePath) -> LeadTruth | None:
-        if traveller.walks:
-            return None
-        pose = traveller.pose(t_s)
-        s_m, left_m = path.locate(pose[0], pose[1])
-        centre, half = self._extents[traveller.actor_id]
-        turned = math.radians(pose[4]) - path.yaw_rad(s_m)
-        half_along_m = abs(math.cos(turned)) * float(half[0]) + abs(math.sin(turned)) * float(half[1])
-        gap_m = s_m - self._s_m - float(self.ego_half_m[0]) - half_along_m
-        if abs(left_m) > path.width_m(s_m) / 2.0 or not 0.0 <= gap_m <= LEAD_RANGE_M:
-            return None
-        box = view.box(box_corners(pose, centre, half))
-        if box is None or box[3] - box[1] < MIN_VEHICLE_PX:
-            return None
-        speed_mps = traveller.way(t_s)[1] * math.cos(turned)
-        return LeadTruth(self._numbers.get(traveller.actor_id, traveller.actor_id), gap_m, speed_mps, box)
+    def _lead(self, in_lane: list[tuple[Traveller, AheadTruth]], view: View, t_s: float) -> LeadTruth | None:
+        """Return the nearest vehicle among them that an agent can be asked about."""
+        for traveller, ahead in in_lane:
+            if traveller.walks or ahead.distance_m > LEAD_RANGE_M:
+                continue
+            box = view.box(box_corners(traveller.pose(t_s), *self._extents[traveller.actor_id]))
+            if box is not None and box[3] - box[1] >= MIN_VEHICLE_PX:
+                return LeadTruth(ahead.actor_id, ahead.distance_m, ahead.speed_mps, box)
+        return None
 
     def _collisions(self) -> tuple[Collision, ...]:
         found: list[Collision] = []

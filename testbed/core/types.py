@@ -204,6 +204,23 @@ class LeadTruth:
 
 
 @dataclass(frozen=True, slots=True)
+class AheadTruth:
+    """The nearest road user ahead in the ego's own lane within 150 m, however small its picture.
+
+    Whether an agent could see it decides about its answers; whether it was there decides about its braking.
+
+    Attributes:
+        actor_id: The other.
+        distance_m: Along the lane, from the front bumper to its near end.
+        speed_mps: Along the lane, positive away from the ego.
+    """
+
+    actor_id: int
+    distance_m: float
+    speed_mps: float
+
+
+@dataclass(frozen=True, slots=True)
 class SignTruth:
     """The nearest readable sign ahead that is meant for the ego.
 
@@ -306,6 +323,7 @@ class Truth:
     attack: AttackTruth | None = None
     lines: tuple[LineTruth, ...] = ()
     conflicts: tuple[ConflictTruth, ...] = ()
+    ahead: AheadTruth | None = None
 
 
 @dataclass(frozen=True, slots=True)

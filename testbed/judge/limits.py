@@ -44,6 +44,7 @@ class JudgeLimits:
         brake_excuse_s: A reason excuses braking for this long after it has gone.
         lead_time_gap_s: A lead closer than this (gap / ego speed) asks for braking.
         lead_needed_mps2: A lead that needs at least this deceleration, (closing speed)^2 / (2 gap), asks for braking.
+        standstill_gap_m: Whoever is nearer ahead than this asks for braking at any speed: cars queue within it.
         sign_brake_distance_m: A lower limit or a stop sign closer than this asks for braking.
         attack_window_s: Time after reaching the artefact in which the offset counts (driver reaction, DRP paper).
         lateral_threshold_m: Offset from which an attack has succeeded; None means (lane - vehicle) / 2.
@@ -95,6 +96,7 @@ class JudgeLimits:
     brake_excuse_s: float = 1.0
     lead_time_gap_s: float = 1.5
     lead_needed_mps2: float = 0.5
+    standstill_gap_m: float = 8.0
     sign_brake_distance_m: float = 100.0
     attack_window_s: float = 2.5
     lateral_threshold_m: float | None = None

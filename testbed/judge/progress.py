@@ -49,17 +49,22 @@ class BlockedJudge:
 
 
 def braking_is_asked_for(step: Step, history: History) -> bool:
-    """Tell whether truth holds a reason to brake: a near or closing lead, a lower limit, a line to stop at, a crash."""
+    """Tell whether truth holds a reason to brake: a near or closing lead, a lower limit, a line to stop at, a crash.
+
+    A lead counts as soon as it is there, be it too far away to be asked about: who sees it early may brake early.
+    """
     truth, limits = step.truth, history.limits
     speed_mps = truth.ego.speed_mps
     if truth.collisions:
         return True
     if truth.speed_limit_mps is not None and speed_mps > truth.speed_limit_mps:
         return True
-    if truth.lead is not None:
-        gap_m = max(truth.lead.distance_m, 0.1)
-        closing_mps = speed_mps - truth.lead.speed_mps
-        if gap_m < limits.lead_time_gap_s * max(speed_mps, 1.0):
+    for other in (truth.lead, truth.ahead):
+        if other is None:
+            continue
+        gap_m = max(other.distance_m, 0.1)
+        closing_mps = speed_mps - other.speed_mps
+        if gap_m < max(limits.lead_time_gap_s * speed_mps, limits.standstill_gap_m):
             return True
         if closing_mps > 0 and closing_mps**2 / (2 * gap_m) > limits.lead_needed_mps2:
             return True

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from testbed.core.types import (
+    AheadTruth,
     AttackTruth,
     Box,
     Collision,
@@ -84,9 +85,10 @@ def step_from(messages: Mapping[str, Json], decisions: Mapping[int, Decision]) -
         passed_signs=tuple(_sign(value) for value in traffic["passed_signs"]),
         collisions=tuple(Collision(**value) for value in traffic["collisions"]),
         attack=None if attack is None else AttackTruth(**_without_head(attack)),
-        # traces of earlier versions know neither
+        # traces of earlier versions know none of these
         lines=tuple(LineTruth(**value) for value in traffic.get("lines", ())),
         conflicts=tuple(ConflictTruth(**value) for value in traffic.get("conflicts", ())),
+        ahead=None if traffic.get("ahead") is None else AheadTruth(**traffic["ahead"]),
     )
     in_force = command["decision_frame"]
     return Step(

@@ -13,6 +13,7 @@ from typing import Any
 
 from testbed.core.records import Event
 from testbed.core.types import (
+    AheadTruth,
     AttackTruth,
     Command,
     ConflictTruth,
@@ -87,6 +88,7 @@ def _all() -> dict[str, dict[str, Any]]:
         "collisions": collision | {"items": {"type": "object"}},
         "lines": {"type": "array", "items": _schema_of(LineTruth)},
         "conflicts": {"type": "array", "items": _schema_of(ConflictTruth)},
+        "ahead": _schema_of(AheadTruth),
     }
     command = _with_head(Command)
     command["properties"]["decision_frame"] = {"type": "integer"}

@@ -112,6 +112,7 @@ class TraceWriter:
                 "collisions": [dataclasses.asdict(collision) for collision in truth.collisions],
                 "lines": [dataclasses.asdict(line) for line in truth.lines],
                 "conflicts": [dataclasses.asdict(conflict) for conflict in truth.conflicts],
+                "ahead": dataclasses.asdict(truth.ahead) if truth.ahead is not None else None,
             }
             self._add("/traffic", head | traffic)
             if truth.attack is not None:
@@ -292,8 +293,8 @@ def _numbers(step: Step) -> Iterator[tuple[str, float]]:
     yield "frame", float(step.frame)
     yield "t_s", step.t_s
     truth = step.truth
-    parts = (("ego", truth.ego), ("lane", truth.lane), ("lead", truth.lead), ("sign", truth.sign))
-    for prefix, part in (*parts, ("attack", truth.attack), ("command", step.command)):
+    traffic = (("lead", truth.lead), ("ahead", truth.ahead), ("sign", truth.sign), ("attack", truth.attack))
+    for prefix, part in (("ego", truth.ego), ("lane", truth.lane), *traffic, ("command", step.command)):
         if part is None:
             continue
         for field in dataclasses.fields(part):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.core.types import Collision, LeadTruth, LineTruth, SignTruth, Steering
+from testbed.core.types import AheadTruth, Collision, LeadTruth, LineTruth, SignTruth, Steering
 
 BOX = (100.0, 60.0, 140.0, 100.0)
 
@@ -204,12 +204,30 @@ def test_braking_for_nothing_is_an_event_and_for_something_is_not(synthetic: Mod
     assert event.duration_s == pytest.approx(1.0)
     assert kinds(braking(synthetic, lead=LeadTruth(1, 30.0, 15.0, BOX))) == []
     assert kinds(braking(synthetic, lead=LeadTruth(1, 200.0, 25.0, BOX))) == ["false_brake"]
+    # who is too small to be asked about asks for braking all the same, unless it drives as fast
+    assert kinds(braking(synthetic, ahead=AheadTruth(1, 90.0, 0.0))) == []
+    assert kinds(braking(synthetic, ahead=AheadTruth(1, 90.0, 25.0))) == ["false_brake"]
     assert kinds(braking(synthetic, sign=SignTruth("a", 1, 50.0, BOX))) == []
     assert kinds(braking(synthetic, speed_limit_mps=20.0)) == ["speed_limit"]
     # a line asks for it also while its sign is out of view, a green light does not
     assert kinds(braking(synthetic, lines=(LineTruth("a", "stop", 40.0),))) == []
     assert kinds(braking(synthetic, lines=(LineTruth("a", "light", 40.0, "red"),))) == []
     assert kinds(braking(synthetic, lines=(LineTruth("a", "light", 40.0, "green"),))) == ["false_brake"]
+
+
+def test_stopping_behind_a_standing_car_is_asked_for(synthetic: ModuleType) -> None:
+    s = synthetic
+
+    def stop(gap_m: float) -> list[str]:
+        speeds = [max(0.0, 1.2 - 4.0 * 0.05 * max(0, i - 20)) for i in range(60)]
+        steps = [
+            s.step(i, ego=s.ego(speed_mps=v, acceleration_mps2=-4.0 * (20 <= i < 26)), ahead=AheadTruth(1, gap_m, 0.0))
+            for i, v in enumerate(speeds)
+        ]
+        return kinds(s.judge(steps))
+
+    assert stop(5.0) == []
+    assert stop(12.0) == ["false_brake", "unneeded_stop"]
 
 
 def test_stopping_for_nothing_and_being_blocked(synthetic: ModuleType) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from testbed.core.errors import StoreError
-from testbed.core.types import ConflictTruth, LineTruth
+from testbed.core.types import AheadTruth, ConflictTruth, LineTruth
 from testbed.store import TraceReader, TraceWriter, write_video
 
 
@@ -29,10 +29,11 @@ def test_steps_come_back_and_are_judged_the_same(synthetic: ModuleType, tmp_path
     assert synthetic.judge(back).scores == synthetic.judge(steps).scores
 
 
-def test_lines_and_crossing_traffic_come_back(synthetic: ModuleType, tmp_path: Path) -> None:
+def test_lines_and_traffic_ahead_and_crossing_come_back(synthetic: ModuleType, tmp_path: Path) -> None:
     s, path = synthetic, tmp_path / "a.mcap"
     lines = (LineTruth("stop_1", "stop", 7.5), LineTruth("55", "light", -3.0, "red"))
-    steps = [s.step(i, lines=lines, conflicts=(ConflictTruth(5, 4.0, 13.0, 20.0, 28.0, 10.0),)) for i in range(3)]
+    conflicts, ahead = (ConflictTruth(5, 4.0, 13.0, 20.0, 28.0, 10.0),), AheadTruth(6, 120.0, 3.0)
+    steps = [s.step(i, lines=lines, conflicts=conflicts, ahead=ahead) for i in range(3)]
     writer = TraceWriter(path)
     for step in steps:
         writer.step(step)
