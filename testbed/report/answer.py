@@ -14,7 +14,7 @@ from typing import Literal
 from testbed import stats
 from testbed.report.gather import BENIGN, Episode, RunView
 from testbed.report.measures import Versus, all_versus_benign, least_gaps_m, misread_as, pooled, rate_of, spread_of
-from testbed.report.topic import Topic, controls_of, modes_of, primary, topic_of
+from testbed.report.topic import Topic, controls_of, modes_of, primary, topics_of
 
 Verdict = Literal["lost", "leaning", "held", "unclear", "none"]
 
@@ -50,12 +50,15 @@ class Answer:
 
 
 def answers(view: RunView) -> list[Answer]:
-    """Return one answer per agent and attack; per agent where nothing was attacked."""
+    """Return one answer per attack, event that it aims at, and agent; per agent where nothing was attacked."""
     if not view.attacks:
         return [answer for agent in view.agents if (answer := _benign_answer(view, agent)) is not None]
     tests = all_versus_benign(view)
     return [
-        _answer(view, agent, attack, tests.get((agent, attack))) for attack in view.attacks for agent in view.agents
+        _answer(view, agent, attack, topic, tests.get((agent, attack, topic)))
+        for attack in view.attacks
+        for topic in topics_of(view, attack)
+        for agent in view.agents
     ]
 
 
@@ -69,7 +72,8 @@ def lead_sentence(view: RunView, found: list[Answer]) -> str:
     parts = []
     for attack in view.attacks:
         mine = [answer for answer in found if answer.attack == attack]
-        parts.append(f"under {attack}, {_outcomes(mine)}")
+        aims = dict.fromkeys(answer.topic for answer in mine)
+        parts.append(f"under {attack}, {'; '.join(_outcomes([a for a in mine if a.topic == aim]) for aim in aims)}")
     said = ". ".join(f"{part[0].upper()}{part[1:]}" for part in parts)
     return f"{said}."
 
@@ -111,8 +115,7 @@ def _benign_answer(view: RunView, agent: str) -> Answer | None:
     return Answer(agent, BENIGN, topic, "unclear" if rate.k else "held", headline, sentence, rate)
 
 
-def _answer(view: RunView, agent: str, attack: str, versus: Versus | None) -> Answer:
-    topic = topic_of(view, attack)
+def _answer(view: RunView, agent: str, attack: str, topic: Topic, versus: Versus | None) -> Answer:
     cell = view.cell(agent, attack)
     if cell is None or not cell.episodes:
         if cell is None or not cell.invalid:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed import stats
-from testbed.report.gather import Cell, RunView
+from testbed.report.gather import Cell, Episode, RunView
 from testbed.report.measures import component_success
 from testbed.report.tables import NONE, Cellule, Row, Table
-from testbed.report.topic import Topic, kinds_of, topic_of
+from testbed.report.topic import Topic, aiming_at, topics_of
 
 ImageSuccess = Mapping[tuple[str, str], stats.Rate]
 """(kind of adversary, agent) to an attack success rate that was measured on pictures outside of any drive."""
@@ -22,12 +22,12 @@ ImageSuccess = Mapping[tuple[str, str], stats.Rate]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One attack on one agent.
+    """One attack on one agent, by one of the events that it aims at.
 
     Attributes:
         scenario: Scenario name.
         attack: Condition.
-        kinds: Kinds of its adversaries.
+        kinds: Kinds of those of its adversaries that aim at the event.
         agent: Agent name.
         control: Whether it only looks like an attack.
         topic: The safety event that it aims at.
@@ -65,23 +65,23 @@ def gaps(view: RunView) -> list[Gap]:
         for attack in names:
             for agent in part.agents:
                 cell = part.cell(agent, attack)
-                gap = None if cell is None else _gap(part, scenario, cell)
-                if gap is not None:
-                    found.append(gap)
+                if cell is not None:
+                    found += _gaps(part, scenario, cell)
     return found
 
 
-def _gap(view: RunView, scenario: str, cell: Cell) -> Gap | None:
+def _gaps(view: RunView, scenario: str, cell: Cell) -> list[Gap]:
     pairs = [(e.twin, e) for e in cell.episodes if e.twin is not None]
-    if not pairs:
-        return None
-    topic = topic_of(view, cell.condition)
+    return [_gap(view, scenario, cell, topic, pairs) for topic in topics_of(view, cell.condition)] if pairs else []
+
+
+def _gap(view: RunView, scenario: str, cell: Cell, topic: Topic, pairs: list[tuple[Episode, Episode]]) -> Gap:
     before, after = [twin.had(topic.kind) for twin, _ in pairs], [e.had(topic.kind) for _, e in pairs]
     flipped, right = component_success(cell.episodes, topic.task)
     return Gap(
         scenario,
         cell.condition,
-        tuple(kinds_of(view, cell.condition)),
+        tuple(aiming_at(view, cell.condition, topic)),
         cell.agent,
         cell.control,
         topic,

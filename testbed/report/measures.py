@@ -16,7 +16,7 @@ from testbed.core.signs import SIGN_NAMES
 from testbed.core.types import Decision
 from testbed.judge import JudgeLimits, macro_f1, merged
 from testbed.report.gather import Cell, Episode, Right, RunView, Track, world_of
-from testbed.report.topic import Task, Topic, topic_of
+from testbed.report.topic import Task, Topic, topics_of
 
 EVENT_KINDS: tuple[tuple[str, str], ...] = (
     ("lane_departure", "left its lane"),
@@ -123,24 +123,26 @@ class Versus:
 
     Attributes:
         test: Exact McNemar test.
-        adjusted: Its p-value after Holm over all cells of the same sort (attacks, or controls) in the run.
+        adjusted: Its p-value after Holm over all tests of the same sort (attacks, or controls) in the run.
     """
 
     test: stats.McNemar
     adjusted: float
 
 
-def all_versus_benign(view: RunView) -> dict[tuple[str, str], Versus]:
-    """Return (agent, condition) to the test of its topic against the benign twins; attacks and controls apart."""
-    result: dict[tuple[str, str], Versus] = {}
+def all_versus_benign(view: RunView) -> dict[tuple[str, str, Topic], Versus]:
+    """Return (agent, condition, topic) to its test against the benign twins; attacks and controls apart."""
+    result: dict[tuple[str, str, Topic], Versus] = {}
     for control in (False, True):
         tests: dict[str, stats.McNemar] = {}
-        names: dict[str, tuple[str, str]] = {}
+        names: dict[str, tuple[str, str, Topic]] = {}
         for index, cell in enumerate(view.cells):
-            kind = topic_of(view, cell.condition).kind
-            if cell.control is control and (test := versus_benign(cell, kind)) is not None:
-                tests[str(index)] = test
-                names[str(index)] = (cell.agent, cell.condition)
+            if cell.control is not control:
+                continue
+            for topic in topics_of(view, cell.condition):
+                if (test := versus_benign(cell, topic.kind)) is not None:
+                    name = f"{index} {topic.kind}"
+                    tests[name], names[name] = test, (cell.agent, cell.condition, topic)
         adjusted = stats.holm({name: test.p_value for name, test in tests.items()})
         result |= {names[name]: Versus(tests[name], adjusted[name]) for name in tests}
     return result

@@ -20,7 +20,7 @@ from testbed.report.gsn import STYLE, structure, to_svg
 from testbed.report.measures import rate_of
 from testbed.report.showcase import kind_of, outcome_words, showcases
 from testbed.report.tables import Cellule, Row, Table, all_tables
-from testbed.report.topic import Topic, primary, topic_of
+from testbed.report.topic import Topic, primary, topics_of
 from testbed.report.words import clean, unbroken
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], vide
     from markupsafe import Markup
 
     found = answers(view)
-    topics = list(dict.fromkeys(topic_of(view, condition) for condition in view.attacks)) or [primary(view)]
+    topics = list(dict.fromkeys(topic for name in view.attacks for topic in topics_of(view, name))) or [primary(view)]
     charts = []
     for topic in topics:
         title = f"Share of drives in which the ego {topic.happened}"
@@ -129,18 +129,14 @@ def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], vide
 
 
 def overview_table(views: list[RunView]) -> Table:
-    """Return the answers of all scenarios at one look: a row per scenario and attack, a column per agent."""
+    """Return the answers of all scenarios at one look: a row per scenario, attack and event, a column per agent."""
     agents = list(dict.fromkeys(agent for view in views for agent in view.agents))
     rows = []
     for view in views:
-        found = {(answer.attack, answer.agent): answer for answer in answers(view)}
-        for attack in view.attacks or [BENIGN]:
-            topic = topic_of(view, attack)
-            cells = [Cellule(topic.happened)]
-            for agent in agents:
-                cells.append(_overview_cell(view, found.get((attack, agent))))
-            kind = kind_of(view, attack)
-            rows.append(Row(view.name, attack, kind, tuple(cells)))
+        found = {(answer.attack, answer.topic, answer.agent): answer for answer in answers(view)}
+        for attack, topic in dict.fromkeys((attack, topic) for attack, topic, _ in found):
+            cells = [_overview_cell(view, found.get((attack, topic, agent))) for agent in agents]
+            rows.append(Row(view.name, attack, kind_of(view, attack), (Cellule(topic.happened), *cells)))
     heads = [("the ego …", "Safety event by which the attack is judged")]
     heads += [(agent, f"Drives of {agent} with that event under attack, k/n; benign twins below") for agent in agents]
     return Table("All scenarios", tuple(heads), tuple(rows))
@@ -196,7 +192,7 @@ def _rate_rows(view: RunView, topic: Topic) -> list[RateRow]:
     """Return the conditions that aim at a topic, with the benign drives, agent by agent."""
     rows = []
     for cell in view.cells:
-        about = cell.condition == BENIGN or topic_of(view, cell.condition) == topic
+        about = cell.condition == BENIGN or topic in topics_of(view, cell.condition)
         if about and (cell.episodes or cell.invalid):
             name = f"control: {cell.condition}" if cell.control else cell.condition
             rows.append(RateRow(name, kind_of(view, cell.condition), rate_of(cell.episodes, topic.kind), cell.agent))

@@ -23,7 +23,7 @@ from testbed.report.measures import (
     success_of,
 )
 from testbed.report.showcase import kind_of
-from testbed.report.topic import modes_of, primary, topic_of
+from testbed.report.topic import modes_of, primary, topic_of, topics_of
 
 NONE = "–"
 
@@ -96,14 +96,15 @@ def _cells(view: RunView) -> list[Cell]:
 def safety_table(view: RunView) -> Table:
     """Return what happened on the road."""
     kinds = [kind for kind in EVENT_KINDS if any(e.had(kind[0]) for c in view.cells for e in c.episodes)]
-    about = {topic_of(view, condition).kind for condition in view.conditions}
+    topics = {topic for condition in view.conditions for topic in topics_of(view, condition)}
+    about = {topic.kind for topic in topics}
     always = [kind for kind in EVENT_KINDS if kind[0] in {"lane_departure", "collision", "speed_limit", *about}]
     shown = [kind for kind in EVENT_KINDS if kind in kinds or kind in always]
-    tests = {name: _versus(versus) for name, versus in all_versus_benign(view).items()}
+    tests = all_versus_benign(view)
     heads = [("drives", "Valid drives; invalid attacks in brackets")]
     heads += [(words, f"Drives with at least one {kind.replace('_', ' ')}, k/n, Wilson 95 %") for kind, words in shown]
-    pulled = "offset" in {topic_of(view, condition).chart for condition in view.conditions}
-    gap = "gap" in {topic_of(view, condition).chart for condition in view.conditions}
+    pulled = "offset" in {topic.chart for topic in topics}
+    gap = "gap" in {topic.chart for topic in topics}
     if pulled:
         heads.append(("pulled away", "Beyond (lane − vehicle)/2 within the attack window after reaching the artefact"))
     if gap:
@@ -143,7 +144,9 @@ def safety_table(view: RunView) -> Table:
             deviations = [d for e in cell.episodes if (d := e2e_deviation_m(e)) is not None]
             values.append(Cellule(f"{sum(deviations) / len(deviations):.2f} m") if deviations else Cellule(NONE))
         values.append(_driving_score(cell))
-        values.append(tests.get((cell.agent, cell.condition), Cellule(NONE)))
+        # Of an attack that aims at several events, the one that tells most.
+        mine = [versus for (agent, name, _), versus in tests.items() if (agent, name) == (cell.agent, cell.condition)]
+        values.append(_versus(min(mine, key=lambda versus: versus.adjusted)) if mine else Cellule(NONE))
         modes = modes_of(cell.episodes)
         if modes:
             injected[cell.condition] = f"{', '.join(modes)}"

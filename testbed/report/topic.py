@@ -89,10 +89,27 @@ def topic_of(view: RunView, condition: str) -> Topic:
             if like is not None:
                 return topic_of(view, like)
         for entry in entries:
-            kind = _BY_ADVERSARY.get(str(entry.get("kind")), _sign_kind(view, entry))
+            kind = _aim(view, entry)
             if kind:
                 return TOPICS[kind]
     return _claimed(claims) or LANE
+
+
+def topics_of(view: RunView, condition: str) -> list[Topic]:
+    """Return everything that a condition is about, first what matters most.
+
+    That is one topic, but of several adversaries at once every one that any of them aims at: an attack that fails in
+    one way must not hide that it succeeds in another.
+    """
+    first = topic_of(view, condition)
+    aims = [TOPICS[kind] for entry in injected(view, condition) if (kind := _aim(view, entry))]
+    return list(dict.fromkeys([first, *aims])) if len(set(aims)) > 1 else [first]
+
+
+def aiming_at(view: RunView, condition: str, topic: Topic) -> list[str]:
+    """Return the kinds of adversary in a condition that aim at a topic; all kinds where none does."""
+    kinds = [str(entry.get("kind")) for entry in injected(view, condition) if _aim(view, entry) == topic.kind]
+    return list(dict.fromkeys(kinds)) or kinds_of(view, condition)
 
 
 def primary(view: RunView) -> Topic:
@@ -136,6 +153,11 @@ def _claimed(claims: Iterable[dict[str, Any]]) -> Topic | None:
 
 def _kinds(view: RunView, condition: str) -> set[str]:
     return set(kinds_of(view, condition))
+
+
+def _aim(view: RunView, entry: dict[str, Any]) -> str:
+    """Return the event that an adversary aims at; empty if nobody knows."""
+    return _BY_ADVERSARY.get(str(entry.get("kind"))) or _sign_kind(view, entry)
 
 
 def _sign_kind(view: RunView, entry: dict[str, Any]) -> str:

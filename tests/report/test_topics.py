@@ -20,7 +20,7 @@ from testbed.report.gather import Episode, Right, RunView, Track
 from testbed.report.measures import badness, component_success, least_gaps_m, misread_as
 from testbed.report.page import overview_table
 from testbed.report.preventable import MODELS, Braking, avoidable, label
-from testbed.report.topic import TOPICS, controls_of, injected, kinds_of, topic_of
+from testbed.report.topic import TOPICS, controls_of, injected, kinds_of, topic_of, topics_of
 from testbed.store import RunFolder, RunManifest
 
 TOWN: dict[str, Any] = {
@@ -149,6 +149,27 @@ def test_answers_name_the_event_the_control_and_the_misreading(town: RunView) ->
     assert "tandem kept to the limit in every drive" in lead
 
 
+def test_an_attack_that_aims_at_several_events_hides_none(town: RunView) -> None:
+    kinds = ["collision", "lane_departure", "speed_limit"]
+    assert [topic.kind for topic in topics_of(town, "all")] == kinds
+    assert all(topics_of(town, name) == [topic_of(town, name)] for name in CONDITIONS if name != "all")
+    mine = {a.topic.kind: a for a in answers(town) if (a.agent, a.attack) == ("dnn", "all")}
+    assert {kind: answer.verdict for kind, answer in mine.items()} == {
+        "collision": "leaning",  # six pairs, many tests
+        "lane_departure": "held",
+        "speed_limit": "leaning",
+    }
+    lead = lead_sentence(town, answers(town))
+    under_all = lead[lead.index("Under all") :]
+    assert "dnn collided more often" in under_all and "dnn drove too fast more often" in under_all
+    rows = [gap for gap in gaps(town) if (gap.agent, gap.attack) == ("dnn", "all")]
+    assert [(gap.topic.kind, gap.kinds, gap.attacked.k) for gap in rows] == [
+        ("collision", ("camouflage",), 6),
+        ("lane_departure", ("road_patch",), 0),
+        ("speed_limit", ("shadow",), 6),
+    ]
+
+
 def test_misreadings_are_counted_over_drives(town: RunView) -> None:
     cell = town.cell("dnn", "shadow")
     assert cell is not None and misread_as(cell.episodes) == ("“speed limit 80”", 36, 48)
@@ -163,7 +184,8 @@ def test_several_scenarios_get_a_section_and_an_overview(tmp_path: Path) -> None
     assert [part.name for part in parts] == ["street", "town"]
     assert all(len(part.episodes) == 28 and list(part.manifest.scenarios) == [part.name] for part in parts)
     overview = overview_table(parts)
-    assert len(overview.rows) == 10 and [head for head, _ in overview.heads] == ["the ego …", "dnn", "tandem"]
+    # five attacks in each scenario, one of which aims at three events
+    assert len(overview.rows) == 14 and [head for head, _ in overview.heads] == ["the ego …", "dnn", "tandem"]
     paint = next(row for row in overview.rows if (row.agent, row.condition) == ("town", "paint"))
     assert [cell.text for cell in paint.cells] == ["collided", "2/2", "0/2"]
     assert [cell.tone for cell in paint.cells] == ["", "bad", "good"] and paint.cells[1].note == "benign 0/2"
@@ -184,8 +206,8 @@ def test_the_gap_sets_answers_beside_events(town: RunView) -> None:
     assert (gap.benign.k, gap.attacked.k, gap.attacked.n) == (0, 6, 6) and gap.difference == 1.0
     assert gap.test.only_second == 6 and 0.3 < gap.change.low < 1.0 == gap.change.high
     assert found["dnn", "grey"].control and found["dnn", "grey"].difference == 0.0
-    table = gap_table(list(found.values()))
-    assert table is not None and len(table.rows) == 12
+    table = gap_table(gaps(town))
+    assert table is not None and len(table.rows) == 2 * (6 + 2)
     from testbed import stats
 
     with_images = gap_table([gap], {("camouflage", "dnn"): stats.rate(9, 10)})
