@@ -108,7 +108,7 @@ def gap_table(found: list[Gap], images: ImageSuccess | None = None) -> Table | N
     heads += [
         (
             "success on images of the drives",
-            "Benign-correct answers that became wrong, over images that show the artefact (any of several), paired by time",
+            "Benign-correct answers that became wrong, over images that show an artefact (any of several), by time",
         ),
         ("event, benign", "Benign twins with the event, k/n, Wilson 95 %"),
         ("event, attacked", "Attacked drives with it"),
