@@ -24,6 +24,7 @@ from testbed.server.render.shadows import ShadowMaps
 from testbed.server.render.staging import Staging
 from testbed.server.render.strips import Strips
 from testbed.server.render.structs import (
+    WANT_COLOUR,
     WANT_GEOMETRY,
     WANT_IDS,
     WANT_LIGHT,
@@ -158,18 +159,30 @@ class Renderer:
         if hide:
             drawn &= np.array([handle not in hide for handle in store.handles])
         store.moving_table.place(store.moving_centres, drawn)
-        shadows = self._cast_shadows(camera, lighting, drawn)
+        bits = 0
+        for name in want:
+            bits |= _OUTPUTS[name][0]
+        shadows = self._cast_shadows(camera, lighting, drawn, wanted=bits & WANT_COLOUR != 0)
         self._see(eye, store.moving_table, 0, 1, keys[0])
         finish()
-        self._shade(camera, eye, light, target, want, shadows)
+        self._shade(camera, eye, light, target, bits, shadows)
         shape = (camera.height_px, camera.width_px)
         return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
 
-    def _cast_shadows(self, camera: Camera, lighting: Lighting, drawn: NDArray[np.bool_]) -> tuple[Any, int]:
-        """Move what is drawn or casts a shadow, draw the shadows; return the table of windows and its length."""
+    def _cast_shadows(
+        self, camera: Camera, lighting: Lighting, drawn: NDArray[np.bool_], *, wanted: bool
+    ) -> tuple[Any, int]:
+        """Move what is drawn or casts a shadow, draw the shadows; return the table of windows and its length.
+
+        Args:
+            camera: Whose picture it is.
+            lighting: Where the sun stands.
+            drawn: Which moving objects are in view.
+            wanted: Whether anything of the picture is lit; else there is no window.
+        """
         scene, store = self.scene, self._store
         assert store is not None
-        if lighting.sun_rgb[0] <= 0.0:
+        if not wanted or lighting.sun_rgb[0] <= 0.0:
             store.move(drawn)
             return self._no_window, 0
         slots, axes = self._shadows.choose(camera, np.array(lighting.sun), store, (scene.static_version,))
@@ -225,17 +238,15 @@ class Renderer:
             device=self.device,
         )
 
-    def _shade(
-        self, camera: Camera, eye: Eye, light: Light, target: dict[str, Any], want: frozenset[str], shadows: Any
-    ) -> None:
-        """Turn the visibility buffer into the wanted outputs; ``shadows`` is the table of windows and their number."""
+    def _shade(self, camera: Camera, eye: Eye, light: Light, target: dict[str, Any], bits: int, shadows: Any) -> None:
+        """Turn the visibility buffer into the groups of outputs that ``bits`` say.
+
+        ``shadows`` is the table of windows and their number.
+        """
         store, strips = self._store, self._strips
         assert store is not None
         decals, decal_count = self._decals(camera)
         self._rain.follow(light, camera.width_px, camera.height_px)
-        bits = 0
-        for name in want:
-            bits |= _OUTPUTS[name][0]
 
         def launch(strip: int) -> None:
             wp.launch(

@@ -19,6 +19,7 @@ from testbed.server.render.sampling import OBJECT_TAPS, sample
 from testbed.server.render.sky import beam, fog_share, sky_gradient, sky_pixel
 from testbed.server.render.structs import (
     KIND_ROAD,
+    WANT_COLOUR,
     WANT_GEOMETRY,
     WANT_IDS,
     WANT_LIGHT,
@@ -36,6 +37,7 @@ from testbed.server.render.structs import (
     Light,
     PartRow,
     Parts,
+    Shine,
     Surface,
     Textures,
     UInt8s,
@@ -67,6 +69,7 @@ _GEOMETRY = wp.constant(wp.int32(WANT_GEOMETRY))
 _IDS = wp.constant(wp.int32(WANT_IDS))
 _UV = wp.constant(wp.int32(WANT_UV))
 _LIGHT = wp.constant(wp.int32(WANT_LIGHT))
+_COLOUR = wp.constant(wp.int32(WANT_COLOUR))
 _LUT_SCALE = wp.constant(wp.float32(1.0 / LUT_MAX))
 _LUT_TOP = wp.constant(wp.float32(LUT_SIZE - 1))
 
@@ -188,6 +191,53 @@ def haze(view: wp.vec3, light: Light) -> wp.vec3:
     return light.fog_rgb + light.glow_rgb * (0.35 * toward * toward * toward * toward)
 
 
+@wp.func
+def shine_of(
+    surface: Surface,
+    hit: Hit,
+    part: PartRow,
+    view: wp.vec3,
+    ray_length: float,
+    eye: Eye,
+    light: Light,
+    heights: Int32s,
+    windows: Windows,
+    window_count: int,
+) -> Shine:
+    """Return the light that a surface is seen in, fog included: for its colour to reflect, and what comes anyway."""
+    shine = Shine()
+    cos_view = wp.max(-wp.dot(hit.normal, view), 0.02)
+    sun_cos = wp.max(wp.dot(hit.normal, light.sun), 0.0)
+    sun = wp.float32(0.0)
+    sky = wp.float32(1.0)
+    if sun_cos > 0.0 and light.sun_rgb[0] > 0.0:
+        sun = sunlit(heights, windows, window_count, hit.p, hit.facing, light)
+        sky = 1.0 - light.sky_shadow * (1.0 - sun)
+    lit = (
+        light.sun_rgb * (sun * sun_cos)
+        + light.ambient_rgb * (sky * (0.5 + 0.5 * hit.normal[2]))
+        + light.ground_rgb * (0.5 - 0.5 * hit.normal[2])
+    )
+    lit = lit * surface.dry
+    if light.beam_rgb[0] > 0.0:
+        lit += light.beam_rgb * beam(eye, hit.p, surface.normal, surface.retro)
+    if part.emissive > 0.0:
+        glow = part.emissive * light.lamp_gain
+        lit += wp.vec3(glow, glow, glow)
+    residual = wp.vec3(0.0, 0.0, 0.0)
+    if surface.gloss > 0.0:
+        # Schlick's Fresnel term for a dielectric; the coat takes from the diffuse light what it reflects.
+        grazing = 1.0 - cos_view
+        square = grazing * grazing
+        fresnel = surface.gloss * (0.04 + 0.96 * square * square * grazing)
+        residual = mirrored(surface, view, cos_view, fresnel, sun, light)
+        lit = lit * (1.0 - fresnel)
+    fog = fog_share(hit.depth_m * ray_length, view[2], light)
+    shine.lit = lit * (1.0 - fog)
+    shine.residual = residual * (1.0 - fog) + haze(view, light) * fog
+    return shine
+
+
 @wp.kernel
 def shade(
     first_row: int,
@@ -233,10 +283,11 @@ def shade(
 ):
     """Shade a run of pixels in every ``row_step``-th row; groups of outputs are written as the bits of ``want`` say.
 
-    Neighbours mostly lie on the same triangle, which is then prepared once.
+    Neighbours mostly lie on the same triangle, which is then prepared once. Without an output in colour nothing is lit.
     """
     strip_row, part_of_row = wp.tid()
     row = first_row + strip_row * row_step
+    coloured = (want & _COLOUR) != 0
     facet = Facet()
     facet.triangle = wp.int32(-1)
     for column in range(part_of_row * run, wp.min((part_of_row + 1) * run, eye.width_px)):
@@ -259,8 +310,9 @@ def shade(
         linear = wp.vec3(0.0, 0.0, 0.0)
 
         if key < wp.int64(0):
-            linear = sky_pixel(view, light, textures, offsets, texels)
-            residual = linear
+            if coloured:
+                linear = sky_pixel(view, light, textures, offsets, texels)
+                residual = linear
         else:
             triangle = int(key & wp.int64(0x7FFFFFFF))
             if triangle != facet.triangle:
@@ -269,48 +321,22 @@ def shade(
             part = parts[triangle_part[triangle]]
             instance = part.instance
             depth_m = hit.depth_m
-            cos_view = wp.max(-wp.dot(hit.normal, view), 0.02)
-
-            sun_cos = wp.max(wp.dot(hit.normal, light.sun), 0.0)
-            sun = wp.float32(0.0)
-            sky = wp.float32(1.0)
-            if sun_cos > 0.0 and light.sun_rgb[0] > 0.0:
-                sun = sunlit(heights, windows, window_count, hit.p, hit.facing, light)
-                sky = 1.0 - light.sky_shadow * (1.0 - sun)
-            lit = (
-                light.sun_rgb * (sun * sun_cos)
-                + light.ambient_rgb * (sky * (0.5 + 0.5 * hit.normal[2]))
-                + light.ground_rgb * (0.5 - 0.5 * hit.normal[2])
-            )
             if part.kind == _ROAD:
                 surface = road_surface(hit, part, light, bands, textures, offsets, texels)
                 surface = lay_decals(surface, hit, decals, decal_count, textures, offsets, texels)
             else:
                 surface = object_surface(hit, part, textures, offsets, texels)
             normal = surface.normal
-            lit = lit * surface.dry
-            if light.beam_rgb[0] > 0.0:
-                lit += light.beam_rgb * beam(eye, hit.p, normal, surface.retro)
-            if part.emissive > 0.0:
-                glow = part.emissive * light.lamp_gain
-                lit += wp.vec3(glow, glow, glow)
-            if surface.gloss > 0.0:
-                # Schlick's Fresnel term for a dielectric; the coat takes from the diffuse light what it reflects.
-                grazing = 1.0 - cos_view
-                square = grazing * grazing
-                fresnel = surface.gloss * (0.04 + 0.96 * square * square * grazing)
-                residual = mirrored(surface, view, cos_view, fresnel, sun, light)
-                lit = lit * (1.0 - fresnel)
+            if coloured:
+                shine = shine_of(surface, hit, part, view, ray_length, eye, light, heights, windows, window_count)
+                lit = shine.lit
+                residual = shine.residual
+                ground = wp.cw_mul(lit, surface.base)
+                under = wp.vec4(ground[0], ground[1], ground[2], surface.alpha)
+                residual += ground * (1.0 - surface.alpha)
+                linear = wp.cw_mul(lit, surface.colour) + residual
 
-            fog = fog_share(depth_m * ray_length, view[2], light)
-            lit = lit * (1.0 - fog)
-            residual = residual * (1.0 - fog) + haze(view, light) * fog
-            ground = wp.cw_mul(lit, surface.base)
-            under = wp.vec4(ground[0], ground[1], ground[2], surface.alpha)
-            residual += ground * (1.0 - surface.alpha)
-            linear = wp.cw_mul(lit, surface.colour) + residual
-
-        if light.rain > 0.0:
+        if coloured and light.rain > 0.0:
             streak = light.rain_rgb * rain_streak(column, row, eye, light, first_cell, drops, shifts, falling)
             residual += streak
             linear += streak

@@ -28,6 +28,7 @@ WRAP_REPEAT, WRAP_CLAMP, WRAP_ZERO = 0, 1, 2
 KIND_TEXTURED, KIND_ROAD = 0, 1
 
 WANT_RGB, WANT_LINEAR, WANT_GEOMETRY, WANT_IDS, WANT_UV, WANT_LIGHT = 1, 2, 4, 8, 16, 32
+WANT_COLOUR = WANT_RGB | WANT_LINEAR | WANT_LIGHT
 """Bits of the shading kernel's ``want``: groups of outputs that are written together."""
 
 # mypy cannot read the calls that Warp wants as annotations of kernel arguments.
@@ -221,6 +222,14 @@ class Surface:
     gloss: wp.float32
     shininess: wp.float32
     retro: wp.float32  # light sent straight back to headlights
+
+
+@wp.struct
+class Shine:
+    """Light that a surface is seen in, fog between it and the eye included."""
+
+    lit: wp.vec3
+    residual: wp.vec3
 
 
 if not TYPE_CHECKING:

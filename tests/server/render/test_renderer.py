@@ -76,6 +76,16 @@ def test_only_what_is_wanted(street):
         renderer.render(street.camera, want=frozenset({"colour"}))
 
 
+def test_what_is_not_lit_is_the_same_beside_a_picture_and_alone(street):
+    unlit = frozenset({"depth_m", "normal", "tag", "instance", "material", "uv", "duv"})
+    alone = street.renderer.render(street.camera, want=unlit)
+    beside = street.renderer.render(street.camera, want=ALL_OUTPUTS)
+    for name in unlit:
+        assert np.array_equal(getattr(alone, name), getattr(beside, name)), name
+    again = street.renderer.render(street.camera, want=RGB_ONLY)
+    assert np.array_equal(again.rgb, beside.rgb)
+
+
 def test_shadows_lie_away_from_the_sun(street):
     """The sun stands behind on the right (azimuth 150 deg): the car's shadow lies ahead of it on the left."""
     scene = street.scene
