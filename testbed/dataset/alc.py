@@ -21,7 +21,7 @@ from testbed.dataset.wear import Wear
 from testbed.dataset.weather import sample_weather, weather_row
 
 RENEW_WEAR_EVERY = 150
-VIEWS_PER_SCENE = 2
+VIEWS_PER_SCENE = 4
 """Pictures at one place in one light, in other positions and traffic: the sun's shadows of the map are drawn once."""
 MAX_PREVIEW_M = 5.0
 """Views of a lane that bends away farther than this within 25 m are left out: street corners turned at a crawl."""

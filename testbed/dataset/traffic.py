@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from testbed.core.questions import EGO_HALF_LENGTH_M
 from testbed.core.types import Pose
@@ -49,6 +48,11 @@ class Member:
     half_length_m: float
     half_width_m: float
     half_height_m: float
+
+    @property
+    def extent_m(self) -> tuple[float, float, float]:
+        """Half extents."""
+        return self.half_length_m, self.half_width_m, self.half_height_m
 
     def reach_m(self, turned_rad: float) -> tuple[float, float]:
         """Return how far its footprint reaches along and across a lane that it is turned against, from its middle."""
@@ -200,10 +204,11 @@ class Traffic:
             elif lane.type in ("shoulder", "parking") and lane.width.at(s_m - piece.section.start_m) > 1.8:
                 found["side"].append((piece.road.id, lane.id, s_m))
         if not found["oncoming"]:
+            here = self._studio.network.lane_centre(piece.road.id, piece.lane_id, s_m)
             found["oncoming"] = [
                 (road_id, lane_id, s_m)
                 for road_id, lane_id in self._studio.lanes
-                if _other_carriageway(self._studio.network, piece.road.id, piece.lane_id, s_m, road_id, lane_id)
+                if road_id != piece.road.id and _other_carriageway(self._studio.network, here, road_id, lane_id, s_m)
             ]
         return found
 
@@ -280,15 +285,13 @@ def _seen_from(stand: Stand, member: Member, pose: Pose) -> Placed | None:
     return beside if abs(left_m) - across_m > half_m - _INTRUSION_M - 0.35 * (half_m < 1.5) else None
 
 
-def _other_carriageway(
-    network: RoadNetwork, road_id: int, lane_id: int, s_m: float, other_road: int, other_lane: int
-) -> bool:
-    """Tell whether a lane of another road runs beside a lane, the other way, at the same stations."""
-    if other_road == road_id or not 0.0 < s_m < network.roads[other_road].length_m:
+def _other_carriageway(network: RoadNetwork, here: Pose, road_id: int, lane_id: int, s_m: float) -> bool:
+    """Tell whether a lane of another road runs beside a lane whose centre is here, the other way."""
+    if not 0.0 < s_m < network.roads[road_id].length_m:
         return False
-    one, other = network.lane_centre(road_id, lane_id, s_m), network.lane_centre(other_road, other_lane, s_m)
-    opposed = abs((one[4] - other[4]) % 360.0 - 180.0) < 10.0
-    return opposed and math.hypot(one[0] - other[0], one[1] - other[1]) < _OTHER_CARRIAGEWAY_M
+    there = network.lane_centre(road_id, lane_id, s_m)
+    opposed = abs((here[4] - there[4]) % 360.0 - 180.0) < 10.0
+    return opposed and math.hypot(here[0] - there[0], here[1] - there[1]) < _OTHER_CARRIAGEWAY_M
 
 
 def _close(one: Placed, other: Placed) -> bool:
@@ -307,11 +310,3 @@ def _close(one: Placed, other: Placed) -> bool:
 def _left_of(pose: Pose, other: Pose) -> float:
     yaw_rad = math.radians(pose[4])
     return (other[0] - pose[0]) * math.sin(yaw_rad) - (other[1] - pose[1]) * math.cos(yaw_rad)
-
-
-def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
-    """Return the box (x_min, y_min, x_max, y_max) around the true pixels, maxima exclusive; None without any."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows) == 0:
-        return None
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

@@ -15,25 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.questions import LEAD_RANGE_M, MIN_VEHICLE_PX, MIN_VISIBLE_FRACTION
-from testbed.core.types import Box, Pose
+from testbed.core.types import Box
+from testbed.dataset import sight
 from testbed.dataset.format import MAX_BOXES
 from testbed.dataset.studio import Stand, Studio
-from testbed.dataset.traffic import Placed, Traffic, box_of, fleet
+from testbed.dataset.traffic import Placed, Traffic, fleet
 from testbed.dataset.wear import Wear
 from testbed.dataset.weather import sample_weather, weather_row
-from testbed.server.render.camera import Camera, pose_matrix
+from testbed.server.render.camera import Camera
 
 RENEW_WEAR_EVERY = 100
-VIEWS_PER_SCENE = 2
+VIEWS_PER_SCENE = 6
+"""Pictures at one place in one light, in other positions and traffic: the sun's shadows of the map are drawn once."""
+TRIES = 4
+"""Views that are left out in a row before another place is tried."""
 WANT = frozenset({"rgb", "instance"})
-ONLY_IDS = frozenset({"instance"})
+ONLY_INSTANCES = frozenset({"instance"})
+SURELY_VISIBLE = MIN_VISIBLE_FRACTION + 0.1
+"""Views with a lead of which less is to be seen are left out."""
 LABELLED_FRACTION = 0.25
 """A vehicle of which less is to be seen gets no box."""
-FILL, FILL_NARROW = 0.7, 0.35
-"""Share of the rectangle around its bounding box that a vehicle, a two-wheeler in full view covers, roughly."""
-NARROW_M = 0.55
 CLOSE_M, LEAD_M, FAR_M = (1.0, 12.0), (3.0, 57.0), (64.0, 110.0)
 """Gaps to leads drawn close, to other leads, and to vehicles in the ego's lane that are too far away to count."""
+SURE_M, UNSURE_TO_M = LEAD_RANGE_M - 3.0, LEAD_RANGE_M + 4.0
+"""Up to which gap a vehicle is near enough to count for sure, and from which on it is not."""
+UNSURE_PX = (5.0, 6.0)
+"""Views whose lead is so tall are left out. Pixels are whole, so a bounding box of that height has one of these two."""
 CLOSE_SHARE = 0.15
 """Leads drawn from close range only: there a box grows fast, and one that is too small is driven into."""
 FAR_SHARE = 0.1
@@ -52,9 +59,9 @@ def views(
     for made in range(count):
         if made % RENEW_WEAR_EVERY == 0:
             wear.renew(rng)
-        fresh = made % VIEWS_PER_SCENE == 0
+        attempt = 0
         while True:
-            if fresh or scene is None:
+            if scene is None or (attempt == 0 and made % VIEWS_PER_SCENE == 0) or attempt % TRIES == TRIES - 1:
                 scene, weather = studio.stand(rng, split, 0.0, 0.0), sample_weather(rng)
                 studio.scene.set_weather(weather)
             stand = studio.again(rng, scene, *_offset(rng))
@@ -63,18 +70,13 @@ def views(
             placed = _arrange(rng, traffic, stand, bool(lead))
             traffic.show(placed)
             wear.scatter(rng, stand.pose)
-            camera = studio.camera(stand.pose)
-            frame = studio.renderer.render(camera, want=WANT)
-            assert frame.rgb is not None and frame.instance is not None
-            labels = _label(studio, traffic, placed, camera, frame.instance)
-            if labels is not None:
+            view = _photograph(studio, traffic, placed, studio.camera(stand.pose))
+            if view is not None:
                 break
-            fresh = True
+            attempt += 1
+        image, labels = view
         present += bool(labels["present"])
-        yield (
-            frame.rgb,
-            {"pose": stand.pose, "weather": weather_row(weather), "group": stand.group, **labels},
-        )
+        yield image, {"pose": stand.pose, "weather": weather_row(weather), "group": stand.group, **labels}
     traffic.show([])
     wear.remove()
 
@@ -102,35 +104,53 @@ def _arrange(rng: np.random.Generator, traffic: Traffic, stand: Stand, with_lead
     return traffic.scatter(rng, stand, others, before=placed)
 
 
+def _photograph(
+    studio: Studio, traffic: Traffic, placed: list[Placed], camera: Camera
+) -> tuple[NDArray[np.uint8], dict[str, Any]] | None:
+    """Return the image of a view and its label columns, or None for a view that is left out."""
+    if any(_counts(item) and (item.gap_m > SURE_M or _will_be_unsure(camera, item)) for item in placed):
+        return None
+    frame = studio.renderer.render(camera, want=WANT)
+    assert frame.rgb is not None and frame.instance is not None
+    labels = _label(studio, traffic, placed, camera, frame.instance)
+    return None if labels is None else (frame.rgb, labels)
+
+
 def _label(
     studio: Studio, traffic: Traffic, placed: list[Placed], camera: Camera, instance: NDArray[np.uint32]
 ) -> dict[str, Any] | None:
     """Return the label columns of one view, or None for a view that is left out."""
     seen: list[tuple[float, Box, float, Placed | None]] = []
-    for item in placed:
-        half_m = (item.member.half_length_m, item.member.half_width_m, item.member.half_height_m)
-        found = _look(camera, instance, item.member.instance_id, item.pose, half_m)
-        counts = item.own_lane and item.gap_m <= LEAD_RANGE_M + 4.0
-        if found is None:
-            if counts:
+    pixels = sight.Pixels.of(instance)
+    looks = [sight.look(camera, pixels, item.member.instance_id, item.pose, item.member.extent_m) for item in placed]
+    for item, look in zip(placed, looks, strict=True):
+        if look is None:
+            if _counts(item):
                 return None
             continue
-        box, fraction = found
-        if counts:
-            if any(_may_hide(item, other, camera.pose) for other in placed if other is not item):
-                fraction = min(fraction, _visible(studio, traffic, item, placed, camera, instance))
-            tall = box[3] - box[1]
-            if 5.0 <= tall <= 6.0 or 57.0 < item.gap_m < 64.0 or fraction < MIN_VISIBLE_FRACTION + 0.1:
+        fraction = look.fraction
+        if _counts(item):
+            if UNSURE_PX[0] <= look.tall_px <= UNSURE_PX[1] or fraction < SURELY_VISIBLE:
                 return None
-        if box[3] - box[1] >= MIN_VEHICLE_PX and fraction >= LABELLED_FRACTION:
-            seen.append((item.gap_m, box, fraction, item))
+            far_m = sight.distance_m(item.pose, camera)
+            if any(
+                other is not None
+                and sight.distance_m(car.pose, camera) < far_m
+                and sight.touch(other.box, look.outline)
+                for car, other in zip(placed, looks, strict=True)
+                if car is not item
+            ):
+                fraction = min(fraction, _visible(studio, traffic, item, placed, camera, pixels))
+            if fraction < SURELY_VISIBLE:
+                return None
+        if look.tall_px >= MIN_VEHICLE_PX and fraction >= LABELLED_FRACTION:
+            seen.append((item.gap_m, look.box, fraction, item))
     if studio.parked:
-        in_view = set(np.unique(instance[instance >= studio.parked[0].instance_id]).tolist())
+        in_view = set(np.unique(pixels.vehicle).tolist())
         for car in (car for car in studio.parked if car.instance_id in in_view):
-            found = _look(camera, instance, car.instance_id, car.pose, car.extent_m)
-            if found is not None and found[0][3] - found[0][1] >= MIN_VEHICLE_PX and found[1] >= LABELLED_FRACTION:
-                gap_m = math.hypot(car.pose[0] - camera.pose[0], car.pose[1] - camera.pose[1])
-                seen.append((gap_m, *found, None))
+            look = sight.look(camera, pixels, car.instance_id, car.pose, car.extent_m)
+            if look is not None and look.tall_px >= MIN_VEHICLE_PX and look.fraction >= LABELLED_FRACTION:
+                seen.append((sight.distance_m(car.pose, camera), look.box, look.fraction, None))
     seen = sorted(seen, key=lambda entry: entry[0])[:MAX_BOXES]
     boxes = np.full((MAX_BOXES, 4), np.nan, np.float32)
     visible = np.full(MAX_BOXES, np.nan, np.float32)
@@ -152,49 +172,24 @@ def _label(
     }
 
 
-def _look(
-    camera: Camera, instance: NDArray[np.uint32], number: int, pose: Pose, half_m: tuple[float, float, float]
-) -> tuple[Box, float] | None:
-    """Return the box around what is seen of a vehicle and roughly which share of it that is; None for nothing."""
-    mask = instance == number
-    box = box_of(mask)
-    if box is None:
-        return None
-    corners = np.array(
-        [(x, y, z, 1.0) for x in (-half_m[0], half_m[0]) for y in (-half_m[1], half_m[1]) for z in (0, 2 * half_m[2])]
-    )
-    pixels = camera.project((corners @ pose_matrix(pose).T)[:, :3])
-    if (pixels[:, 2] < 0.5).any():
-        return box, 1.0  # beside the camera: its outline cannot be told, and it is close
-    low = np.clip(pixels[:, :2].min(0), 0.0, (camera.width_px, camera.height_px))
-    high = np.clip(pixels[:, :2].max(0), 0.0, (camera.width_px, camera.height_px))
-    area_px = float(np.prod(np.maximum(high - low, 1.0)))
-    fill = FILL_NARROW if half_m[1] < NARROW_M else FILL
-    return box, min(1.0, float(mask.sum()) / (fill * area_px))
+def _counts(item: Placed) -> bool:
+    """Tell whether a vehicle is one ahead in the ego's lane, or so far away that it nearly is."""
+    return item.own_lane and item.gap_m < UNSURE_TO_M
+
+
+def _will_be_unsure(camera: Camera, item: Placed) -> bool:
+    """Tell before the picture is drawn that a vehicle will be as tall as leaves a view out."""
+    outline = sight.outline(camera, item.pose, item.member.extent_m)
+    return outline is not None and UNSURE_PX[0] <= outline[3] - outline[1] <= UNSURE_PX[1]
 
 
 def _visible(
-    studio: Studio, traffic: Traffic, item: Placed, placed: list[Placed], camera: Camera, instance: NDArray[np.uint32]
+    studio: Studio, traffic: Traffic, item: Placed, placed: list[Placed], camera: Camera, pixels: sight.Pixels
 ) -> float:
     """Return which share of a vehicle's pixels other vehicles leave: against a picture with this vehicle alone."""
     traffic.show([item])
-    alone = studio.renderer.render(camera, want=ONLY_IDS).instance
+    alone = studio.renderer.render(camera, want=ONLY_INSTANCES).instance
     traffic.show(placed)
     assert alone is not None
     number = item.member.instance_id
-    return float((instance == number).sum()) / max(1.0, float((alone == number).sum()))
-
-
-def _may_hide(item: Placed, other: Placed, eye: Pose) -> bool:
-    """Tell whether the directions to two vehicles overlap, the other one being nearer."""
-
-    def span(placed: Placed) -> tuple[float, float, float]:
-        dx, dy = placed.pose[0] - eye[0], placed.pose[1] - eye[1]
-        distance_m = math.hypot(dx, dy)
-        half_rad = math.atan2(placed.member.half_length_m + 0.3, max(distance_m - 1.0, 0.5))
-        return math.atan2(dy, dx), half_rad, distance_m
-
-    bearing, half, distance_m = span(item)
-    other_bearing, other_half, other_distance_m = span(other)
-    apart = abs((bearing - other_bearing + math.pi) % (2.0 * math.pi) - math.pi)
-    return other_distance_m < distance_m and apart < half + other_half
+    return float((pixels.vehicle == number).sum()) / max(1.0, float((alone == number).sum()))

@@ -182,7 +182,7 @@ class VehicleViews:
     def _picture(
         self, index: int, condition: str, stand: Stand, gap_m: float | None, yaw_deg: float, weather: str
     ) -> Picture:
-        from testbed.dataset.traffic import box_of
+        from testbed.dataset.sight import box_of
         from testbed.server.render.weather import Weather
 
         handle, name, half_m = self._car

@@ -18,6 +18,7 @@ from testbed.core.questions import (
     STEERING_CLASSES,
     steering_class,
 )
+from testbed.dataset import sight
 from testbed.dataset.format import Split, load_split
 from testbed.dataset.generate import check_maps, divide, generate
 from testbed.dataset.studio import BLOCK_CYCLE, TEST_BLOCK
@@ -110,6 +111,19 @@ def test_vehicle_boxes_are_consistent(folder: Path) -> None:
                 np.testing.assert_array_equal(split.labels["lead_box_px"][i], boxes[lead])
                 assert 0.0 <= split.labels["lead_distance_m"][i] <= 60.0
                 assert split.labels["lead_kind"][i].startswith(b"vehicle.")
+
+
+def test_a_lead_is_looked_at_alone_wherever_another_vehicle_may_hide_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    monkeypatch.setattr(sight, "touch", lambda one, other: looked.append(one) or True)
+    always = generate("vd", tmp_path, count=32, seed=3, maps=MAPS, progress=lambda line: None)
+    assert len(looked) > 3
+    for name in ("train", "test"):
+        once, twice = load_split(folder / "vd", name), load_split(always, name)
+        for column, values in once.labels.items():
+            np.testing.assert_array_equal(values, twice.labels[column], err_msg=column)
 
 
 def test_sign_crops_have_all_classes_and_sizes(folder: Path) -> None:

@@ -56,7 +56,9 @@ def tinted(base: Rgb8, *layers: tuple[NDArray[np.float64], tuple[float, float, f
 
 def from_image(image: Image.Image) -> Pixels:
     """Returns a Pillow image as a linear texture (h, w, 3)."""
-    return linear(np.asarray(image.convert("RGB")))
+    table = linear(np.arange(256))
+    pixels: Pixels = table[np.asarray(image.convert("RGB"))]
+    return pixels
 
 
 @cache

@@ -300,8 +300,9 @@ def _number_plate(name: str) -> textures.Pixels:
     return textures.from_image(image)
 
 
+@cache
 def _four_wheels(type_id: str, extent: Extent, wheelbase_m: float) -> dict[str, Shape]:
-    """Returns shapes by material; "paint" first."""
+    """Returns shapes by material; "paint" first. Cars that differ in colour share them."""
     style = style_of(type_id)
     length, width, height = (2.0 * value for value in extent)
     if style is CAB:

@@ -22,6 +22,7 @@ from testbed.server.render.structs import (
     WANT_COLOUR,
     WANT_GEOMETRY,
     WANT_IDS,
+    WANT_INSTANCE,
     WANT_LIGHT,
     WANT_LINEAR,
     WANT_RGB,
@@ -67,6 +68,7 @@ _RGB = wp.constant(wp.int32(WANT_RGB))
 _LINEAR = wp.constant(wp.int32(WANT_LINEAR))
 _GEOMETRY = wp.constant(wp.int32(WANT_GEOMETRY))
 _IDS = wp.constant(wp.int32(WANT_IDS))
+_INSTANCE = wp.constant(wp.int32(WANT_INSTANCE))
 _UV = wp.constant(wp.int32(WANT_UV))
 _LIGHT = wp.constant(wp.int32(WANT_LIGHT))
 _COLOUR = wp.constant(wp.int32(WANT_COLOUR))
@@ -283,11 +285,13 @@ def shade(
 ):
     """Shade a run of pixels in every ``row_step``-th row; groups of outputs are written as the bits of ``want`` say.
 
-    Neighbours mostly lie on the same triangle, which is then prepared once. Without an output in colour nothing is lit.
+    Neighbours mostly lie on the same triangle, which is then prepared once. Without an output in colour nothing is lit;
+    for the instances alone a pixel's triangle is not even met.
     """
     strip_row, part_of_row = wp.tid()
     row = first_row + strip_row * row_step
     coloured = (want & _COLOUR) != 0
+    met = (want & ~_INSTANCE) != 0
     facet = Facet()
     facet.triangle = wp.int32(-1)
     for column in range(part_of_row * run, wp.min((part_of_row + 1) * run, eye.width_px)):
@@ -315,18 +319,20 @@ def shade(
                 residual = linear
         else:
             triangle = int(key & wp.int64(0x7FFFFFFF))
-            if triangle != facet.triangle:
-                facet = facet_of(triangle, eye, triangles, vertices, normals, uvs)
-            hit = meet(facet, ray)
             part = parts[triangle_part[triangle]]
             instance = part.instance
-            depth_m = hit.depth_m
-            if part.kind == _ROAD:
-                surface = road_surface(hit, part, light, bands, textures, offsets, texels)
-                surface = lay_decals(surface, hit, decals, decal_count, textures, offsets, texels)
-            else:
-                surface = object_surface(hit, part, textures, offsets, texels)
-            normal = surface.normal
+            hit = Hit()
+            if met:
+                if triangle != facet.triangle:
+                    facet = facet_of(triangle, eye, triangles, vertices, normals, uvs)
+                hit = meet(facet, ray)
+                depth_m = hit.depth_m
+                if part.kind == _ROAD:
+                    surface = road_surface(hit, part, light, bands, textures, offsets, texels)
+                    surface = lay_decals(surface, hit, decals, decal_count, textures, offsets, texels)
+                else:
+                    surface = object_surface(hit, part, textures, offsets, texels)
+                normal = surface.normal
             if coloured:
                 shine = shine_of(surface, hit, part, view, ray_length, eye, light, heights, windows, window_count)
                 lit = shine.lit
@@ -353,8 +359,9 @@ def shade(
             out_normal[pixel] = normal
         if (want & _IDS) != 0:
             out_tag[pixel] = wp.uint8(surface.tag)
-            out_instance[pixel] = instance
             out_material[pixel] = surface.number
+        if (want & _INSTANCE) != 0:
+            out_instance[pixel] = instance
         if (want & _UV) != 0:
             out_uv[pixel] = surface.uv
             out_duv[pixel] = surface.duv

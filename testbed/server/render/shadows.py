@@ -124,9 +124,13 @@ class ShadowMaps:
 
     def covers(self, chosen: list[Slot], axes: NDArray[np.float64], centres: NDArray[Any], radii: Any) -> Any:
         """Return which spheres touch which windows, shape (windows, spheres) bool."""
-        flat = centres @ axes.T
+        along, across = axes @ centres.T
         return np.array(
-            [(np.abs(flat - slot.centre) <= (slot.half_m + radii)[:, None]).all(axis=1) for slot in chosen]
+            [
+                (np.abs(along - slot.centre[0]) <= slot.half_m + radii)
+                & (np.abs(across - slot.centre[1]) <= slot.half_m + radii)
+                for slot in chosen
+            ]
         ).reshape(len(chosen), len(centres))
 
     def draw(

@@ -146,7 +146,13 @@ class StaticSoup:
                 casts.append(np.full(soup.triangle_count - before, item.casts_shadow))
         vertices, normals, uvs, triangles, parts = soup.arrays()
         order, self.clusters = _cluster(vertices, triangles, join(casts, np.bool_))
-        self.arrays = (vertices, normals, uvs, triangles[order], parts[order])
+        # Vertices in the order in which the clusters use them: what is drawn together lies together in memory.
+        used, first, back = np.unique(triangles[order], return_index=True, return_inverse=True)
+        by_use = np.argsort(first)
+        place = np.empty(len(used), np.int32)
+        place[by_use] = np.arange(len(used), dtype=np.int32)
+        kept = used[by_use]
+        self.arrays = (vertices[kept], normals[kept], uvs[kept], place[back].reshape(-1, 3), parts[order])
 
 
 class Soup:

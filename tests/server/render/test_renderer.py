@@ -83,6 +83,8 @@ def test_what_is_not_lit_is_the_same_beside_a_picture_and_alone(street):
     beside = renderer.render(street.camera, want=ALL_OUTPUTS)
     for name in unlit:
         assert np.array_equal(getattr(alone, name), getattr(beside, name)), name
+    only = Renderer(street.scene).render(street.camera, want=frozenset({"instance"})).instance
+    assert np.array_equal(only, beside.instance)
     assert np.array_equal(beside.rgb, Renderer(street.scene).render(street.camera, want=RGB_ONLY).rgb)
 
 
