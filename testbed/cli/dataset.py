@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="embedded maps to drive on, e.g. town or highway:0.5,town:0.3,rural:0.2 (default: all three; tsr highway)",
     )
     parser.add_argument(
+        "--views-per-place",
+        type=int,
+        metavar="N",
+        help="images at one place in one light: more are faster, fewer more varied (default: alc 2, vd 6)",
+    )
+    parser.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="processes (default 1); the images are the same"
     )
 
@@ -42,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Generate, export or load."""
     from testbed.core.errors import UsageError
-    from testbed.dataset.generate import generate
+    from testbed.dataset.generate import VIEWS_PER_PLACE, generate
 
     if options.task in ("export", "load"):
         return _exchange(options)
@@ -59,7 +65,15 @@ def execute(options: argparse.Namespace) -> int:
         folders = {options.task: options.out or data / options.task}
     maps = None if options.map is None else _shares(options.map)
     for task, folder in folders.items():
-        generate(task, folder, count=options.count, seed=options.seed, maps=maps, jobs=options.jobs)
+        generate(
+            task,
+            folder,
+            count=options.count,
+            seed=options.seed,
+            maps=maps,
+            views_per_place=None if options.task == "all" and task not in VIEWS_PER_PLACE else options.views_per_place,
+            jobs=options.jobs,
+        )
     print(f"data: {', '.join(str(folder) for folder in folders.values())}")
     return 0
 

@@ -21,8 +21,6 @@ from testbed.dataset.wear import Wear
 from testbed.dataset.weather import sample_weather, weather_row
 
 RENEW_WEAR_EVERY = 150
-VIEWS_PER_SCENE = 4
-"""Pictures at one place in one light, in other positions and traffic: the sun's shadows of the map are drawn once."""
 MAX_PREVIEW_M = 5.0
 """Views of a lane that bends away farther than this within 25 m are left out: street corners turned at a crawl."""
 NEARLY_STRAIGHT_M = 0.5
@@ -49,9 +47,12 @@ def sample_offset(rng: np.random.Generator, width_m: float = 3.6) -> tuple[float
 
 
 def views(
-    studio: Studio, split: str, count: int, seed: tuple[int, ...]
+    studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int
 ) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
-    """Yield `count` images (160, 320, 3) with one row of labels each; equal arguments give equal bytes."""
+    """Yield `count` images (160, 320, 3) with one row of labels each; equal arguments give equal bytes.
+
+    `per_place` images in a row share place and light, in other positions and traffic.
+    """
     rng = np.random.default_rng([*seed, 1, split == "test"])
     traffic, wear = fleet(studio, (*seed[:-1], 1, split == "test")), Wear(studio.scene)
     weather = studio.scene.weather
@@ -60,7 +61,7 @@ def views(
         if index % RENEW_WEAR_EVERY == 0:
             wear.renew(rng)
         wanted = int(rng.integers(len(STEERING_CLASSES)))
-        if scene is None or index % VIEWS_PER_SCENE == 0:
+        if scene is None or index % per_place == 0:
             scene, weather = _place(rng, studio, split, wanted), sample_weather(rng)
             studio.scene.set_weather(weather)
         stand = _towards(rng, studio, scene, wanted)

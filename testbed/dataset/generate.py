@@ -24,11 +24,15 @@ from testbed.dataset.studio import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK
 from testbed.dataset.weather import RANGES
 from testbed.server.maps import available_maps
 
-Views = Callable[[Studio, str, int, tuple[int, ...]], Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]]
+Views = Callable[..., Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]]
 
 SOURCES: dict[str, Views] = {"alc": alc.views, "vd": vd.views, "tsr": tsr.crops}
 COUNTS: dict[str, tuple[int, int]] = {"alc": (6000, 2000), "vd": (7000, 3000), "tsr": (43 * 300, 43 * 80)}
 """Images of the train and the test split; alc and vd as published."""
+
+VIEWS_PER_PLACE: dict[str, int] = {"alc": 2, "vd": 6}
+"""Images at one place in one light, for which the sun's shadows of the map are drawn once: more are faster, fewer more
+varied. Vehicles are placed anew in each; lanes are learnt from the places themselves."""
 
 PART = 500
 """Images that one process makes in one go, each part from its own stream of chance."""
@@ -59,6 +63,7 @@ def generate(
     count: int | None = None,
     seed: int = 0,
     maps: Mapping[str, float] | None = None,
+    views_per_place: int | None = None,
     jobs: int = 1,
     progress: Callable[[str], None] = print,
 ) -> Path:
@@ -70,6 +75,7 @@ def generate(
         count: Number of images over both splits; None takes `COUNTS`. The share of the test split stays.
         seed: Equal seeds give equal bytes.
         maps: Share of the images per embedded map; None takes `SHARES`.
+        views_per_place: Images at one place in one light; None takes `VIEWS_PER_PLACE`.
         jobs: Processes; their number does not change the result.
         progress: Gets one line now and then.
 
@@ -77,7 +83,8 @@ def generate(
         The folder.
 
     Raises:
-        UsageError: When the task is unknown or the count is too small for two splits.
+        UsageError: When the task is unknown, the count is too small for two splits, or `views_per_place` is not
+            positive or is given for sign crops, which have no place.
         DatasetError: When the folder cannot be written.
     """
     if task not in TASKS:
@@ -88,6 +95,12 @@ def generate(
         train = count - test
     if train < 1 or test < 1:
         raise UsageError(f"--count {count} leaves a split of data set {task!r} empty", hint="ask for at least 10")
+    if views_per_place is not None and (views_per_place < 1 or task not in VIEWS_PER_PLACE):
+        raise UsageError(
+            f"--views-per-place {views_per_place} for data set {task!r}",
+            hint=f"at least 1, for {' and '.join(VIEWS_PER_PLACE)}",
+        )
+    per_place = views_per_place or VIEWS_PER_PLACE.get(task)
     shares = dict(SHARES[task] if maps is None else maps)
     names = check_maps(shares)
     out = Path(out)
@@ -96,7 +109,7 @@ def generate(
     counts: dict[str, Any] = {}
     started, made = time.monotonic(), 0
     orders = [
-        Order(task, split, min(PART, size - start), seed, start // PART, name, number)
+        Order(task, split, min(PART, size - start), seed, start // PART, name, number, per_place)
         for split, total in (("train", train), ("test", test))
         for number, (name, size) in enumerate(zip(names, divide(total, shares), strict=True))
         for start in range(0, size, PART)
@@ -137,6 +150,7 @@ def generate(
             "split": f"by road: each {BLOCK_CYCLE}th block of {BLOCK_M:.0f} m from number {TEST_BLOCK} on is held out, "
             f"of roads shorter than {LONG_ROAD_M:.0f} m each {BLOCK_CYCLE}th direction; weather and traffic are drawn "
             "from another stream",
+            "views_per_place": per_place,
             "weather": RANGES,
             "weather_fields": list(WEATHER_FIELDS),
             "renderer_sha256": renderer_hash(),
@@ -161,6 +175,7 @@ class Order:
     part: int
     map_name: str
     map_number: int
+    per_place: int | None
 
 
 @dataclass(frozen=True)
@@ -213,7 +228,8 @@ def _make(order: Order) -> Part:
     started_s = time.process_time()
     images, rows = [], []
     seed = (order.seed, order.map_number, order.part)
-    for image, row in SOURCES[order.task](studio, order.split, order.count, seed):
+    options = {} if order.per_place is None else {"per_place": order.per_place}
+    for image, row in SOURCES[order.task](studio, order.split, order.count, seed, **options):
         images.append(image)
         rows.append({**row, "group": MAP_GROUPS * order.map_number + row["group"]})
     labels = {

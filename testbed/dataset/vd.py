@@ -25,8 +25,6 @@ from testbed.dataset.weather import sample_weather, weather_row
 from testbed.server.render.camera import Camera
 
 RENEW_WEAR_EVERY = 100
-VIEWS_PER_SCENE = 6
-"""Pictures at one place in one light, in other positions and traffic: the sun's shadows of the map are drawn once."""
 TRIES = 4
 """Views that are left out in a row before another place is tried."""
 WANT = frozenset({"rgb", "instance"})
@@ -48,9 +46,12 @@ FAR_SHARE = 0.1
 
 
 def views(
-    studio: Studio, split: str, count: int, seed: tuple[int, ...]
+    studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int
 ) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
-    """Yield `count` images (160, 320, 3) with one row of labels each; equal arguments give equal bytes."""
+    """Yield `count` images (160, 320, 3) with one row of labels each; equal arguments give equal bytes.
+
+    `per_place` images in a row share place and light, in other positions and traffic.
+    """
     rng = np.random.default_rng([*seed, 2, split == "test"])
     traffic, wear = fleet(studio, (*seed[:-1], 2, split == "test")), Wear(studio.scene)
     weather = studio.scene.weather
@@ -61,7 +62,7 @@ def views(
             wear.renew(rng)
         attempt = 0
         while True:
-            if scene is None or (attempt == 0 and made % VIEWS_PER_SCENE == 0) or attempt % TRIES == TRIES - 1:
+            if scene is None or (attempt == 0 and made % per_place == 0) or attempt % TRIES == TRIES - 1:
                 scene, weather = studio.stand(rng, split, 0.0, 0.0), sample_weather(rng)
                 studio.scene.set_weather(weather)
             stand = studio.again(rng, scene, *_offset(rng))

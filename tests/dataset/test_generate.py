@@ -146,11 +146,24 @@ def test_equal_seeds_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(values, second.labels[column])
 
 
+def test_as_many_views_share_place_and_light_as_one_asks_for(tmp_path: Path) -> None:
+    generate("alc", tmp_path, count=24, maps={"highway": 1.0}, views_per_place=3, progress=lambda line: None)
+    train = load_split(tmp_path, "train")
+    kinds, sizes = np.unique(train.labels["weather"], axis=0, return_counts=True)
+    assert len(kinds) == 6 and set(sizes) == {3}
+    assert len(np.unique(train.labels["lateral_offset_m"])) == 18
+    assert train.card["views_per_place"] == 3
+
+
 def test_unknown_tasks_and_empty_splits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown data set 'lanes'"):
         generate("lanes", tmp_path)
     with pytest.raises(UsageError, match="--count 1 "):
         generate("alc", tmp_path, count=1)
+    with pytest.raises(UsageError, match="--views-per-place 0 for data set 'alc'"):
+        generate("alc", tmp_path, views_per_place=0)
+    with pytest.raises(UsageError, match="--views-per-place 3 for data set 'tsr'"):
+        generate("tsr", tmp_path, views_per_place=3)
     with pytest.raises(UsageError, match="unknown map 'moon'"):
         check_maps({"moon": 1.0})
     with pytest.raises(UsageError, match="share 0"):
