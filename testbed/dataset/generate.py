@@ -24,9 +24,8 @@ from testbed.dataset.studio import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK
 from testbed.dataset.weather import RANGES
 from testbed.server.maps import available_maps
 
-Views = Callable[..., Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]]
+Views = Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]
 
-SOURCES: dict[str, Views] = {"alc": alc.views, "vd": vd.views, "tsr": tsr.crops}
 COUNTS: dict[str, tuple[int, int]] = {"alc": (6000, 2000), "vd": (7000, 3000), "tsr": (43 * 300, 43 * 80)}
 """Images of the train and the test split; alc and vd as published."""
 
@@ -120,22 +119,7 @@ def generate(
         made += order.count
         progress(f"{task} {order.split}: {made}/{train + test} ({made / (time.monotonic() - started):.0f} images/s)")
     for split, parts in done.items():
-        labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
-        images = [image for part in parts for image in part.images]
-        # Shuffled, so that the first images of a split are a sample of all of it.
-        rows = np.random.default_rng([seed, len(images)]).permutation(len(images))
-        labels, images = {name: column[rows] for name, column in labels.items()}, [images[i] for i in rows]
-        write_split(out, task, split, images, labels)
-        of_map = labels["group"] // MAP_GROUPS
-        counts[split] = {"images": len(images), "classes": _classes(task, labels)} | {
-            "maps": {
-                name: {
-                    "images": int((of_map == number).sum()),
-                    "classes": _classes(task, {key: column[of_map == number] for key, column in labels.items()}),
-                }
-                for number, name in enumerate(names)
-            }
-        }
+        counts[split] = _write(out, task, split, parts, names, seed)
     seconds = time.monotonic() - started
     per_core = made / max(1e-9, sum(part.cpu_s for parts in done.values() for part in parts))
     write_card(
@@ -187,6 +171,25 @@ class Part:
     cpu_s: float
 
 
+def views(
+    task: str, studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None = None
+) -> Views:
+    """Yield images of a task with one row of labels each; equal arguments give equal bytes.
+
+    Args:
+        task: ``tsr``, ``alc`` or ``vd``.
+        studio: Map that they show.
+        split: ``train`` or ``test``.
+        count: Number of images.
+        seed: Of all chance, the last number but for the vehicles.
+        per_place: Images at one place in one light; None takes `VIEWS_PER_PLACE`.
+    """
+    if task == "tsr":
+        return tsr.crops(studio, split, count, seed)
+    make = {"alc": alc.views, "vd": vd.views}[task]
+    return make(studio, split, count, seed, per_place=per_place or VIEWS_PER_PLACE[task])
+
+
 def check_maps(shares: Mapping[str, float]) -> list[str]:
     """Return the names of the maps in order.
 
@@ -228,8 +231,7 @@ def _make(order: Order) -> Part:
     started_s = time.process_time()
     images, rows = [], []
     seed = (order.seed, order.map_number, order.part)
-    options = {} if order.per_place is None else {"per_place": order.per_place}
-    for image, row in SOURCES[order.task](studio, order.split, order.count, seed, **options):
+    for image, row in views(order.task, studio, order.split, order.count, seed, per_place=order.per_place):
         images.append(image)
         rows.append({**row, "group": MAP_GROUPS * order.map_number + row["group"]})
     labels = {
@@ -238,6 +240,25 @@ def _make(order: Order) -> Part:
         if name in rows[0]
     }
     return Part(images, labels, time.process_time() - started_s)
+
+
+def _write(out: Path, task: str, split: str, parts: list[Part], names: list[str], seed: int) -> dict[str, Any]:
+    """Write a split and return what the card says of it: images and classes, over all and per map."""
+    labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
+    images = [image for part in parts for image in part.images]
+    # Shuffled, so that the first images of a split are a sample of all of it.
+    rows = np.random.default_rng([seed, len(images)]).permutation(len(images))
+    labels, images = {name: column[rows] for name, column in labels.items()}, [images[i] for i in rows]
+    write_split(out, task, split, images, labels)
+    of_map = labels["group"] // MAP_GROUPS
+    maps = {
+        name: {
+            "images": int((of_map == number).sum()),
+            "classes": _classes(task, {key: column[of_map == number] for key, column in labels.items()}),
+        }
+        for number, name in enumerate(names)
+    }
+    return {"images": len(images), "classes": _classes(task, labels), "maps": maps}
 
 
 def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:

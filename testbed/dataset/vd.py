@@ -25,8 +25,6 @@ from testbed.dataset.weather import sample_weather, weather_row
 from testbed.server.render.camera import Camera
 
 RENEW_WEAR_EVERY = 100
-TRIES = 4
-"""Views that are left out in a row before another place is tried."""
 WANT = frozenset({"rgb", "instance"})
 ONLY_INSTANCES = frozenset({"instance"})
 SURELY_VISIBLE = MIN_VISIBLE_FRACTION + 0.1
@@ -60,9 +58,9 @@ def views(
     for made in range(count):
         if made % RENEW_WEAR_EVERY == 0:
             wear.renew(rng)
-        attempt = 0
+        fresh = made % per_place == 0
         while True:
-            if scene is None or (attempt == 0 and made % per_place == 0) or attempt % TRIES == TRIES - 1:
+            if fresh or scene is None:
                 scene, weather = studio.stand(rng, split, 0.0, 0.0), sample_weather(rng)
                 studio.scene.set_weather(weather)
             stand = studio.again(rng, scene, *_offset(rng))
@@ -74,7 +72,7 @@ def views(
             view = _photograph(studio, traffic, placed, studio.camera(stand.pose))
             if view is not None:
                 break
-            attempt += 1
+            fresh = True
         image, labels = view
         present += bool(labels["present"])
         yield image, {"pose": stand.pose, "weather": weather_row(weather), "group": stand.group, **labels}

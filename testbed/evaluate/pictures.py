@@ -24,6 +24,8 @@ from testbed.evaluate.score import NONE, VEHICLE
 BENIGN = "benign"
 BACKDROPS = 16
 """Driver's views that accompany sign crops: an agent that is asked about a sign sees a road as well."""
+PER_PLACE = 2
+"""Held-out views at one place in one light: as varied as they come, where training may prefer speed."""
 MAP = "highway"
 
 
@@ -144,16 +146,19 @@ class HeldOut:
         return found
 
     def _fresh(self) -> list[Picture]:
-        from testbed.dataset.generate import SHARES, SOURCES, divide
+        from testbed.dataset import generate
 
         # training sets begin with another seed; their test stream is another one in any case
         seed = 1000 + self._seed
         views: list[Image] = []
         if self.task == "tsr":
-            views = [image for image, _ in SOURCES["alc"](studio(MAP), "test", BACKDROPS, (seed, 0, 0))]
-        shares, found = SHARES[self.task], []
-        for number, (name, size) in enumerate(zip(shares, divide(self._count, shares), strict=True)):
-            made = SOURCES[self.task](studio(name), "test", size, (seed, number, 0))
+            views = [
+                image
+                for image, _ in generate.views("alc", studio(MAP), "test", BACKDROPS, (seed, 0, 0), per_place=PER_PLACE)
+            ]
+        shares, found = generate.SHARES[self.task], []
+        for number, (name, size) in enumerate(zip(shares, generate.divide(self._count, shares), strict=True)):
+            made = generate.views(self.task, studio(name), "test", size, (seed, number, 0), per_place=PER_PLACE)
             found += [(image, {**row, "group": 100_000 * number + row["group"]}) for image, row in made if size]
         return [_picture(self.task, f"{index:05d}", image, row, views) for index, (image, row) in enumerate(found)]
 
