@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--views-per-place",
         type=int,
         metavar="N",
-        help="images at one place in one light: more are faster, fewer more varied (default: alc 2, vd 6)",
+        help="images at one place in one light: more are faster, fewer more varied (default: alc 2, vd 8)",
     )
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="processes (default 1); the images are the same"

@@ -29,7 +29,7 @@ Views = Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]
 COUNTS: dict[str, tuple[int, int]] = {"alc": (6000, 2000), "vd": (7000, 3000), "tsr": (43 * 300, 43 * 80)}
 """Images of the train and the test split; alc and vd as published."""
 
-VIEWS_PER_PLACE: dict[str, int] = {"alc": 2, "vd": 6}
+VIEWS_PER_PLACE: dict[str, int] = {"alc": 2, "vd": 8}
 """Images at one place in one light, for which the sun's shadows of the map are drawn once: more are faster, fewer more
 varied. Vehicles are placed anew in each; lanes are learnt from the places themselves."""
 
