@@ -171,9 +171,7 @@ class Part:
     cpu_s: float
 
 
-def views(
-    task: str, studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None = None
-) -> Views:
+def views(task: str, studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None) -> Views:
     """Yield images of a task with one row of labels each; equal arguments give equal bytes.
 
     Args:
@@ -182,12 +180,13 @@ def views(
         split: ``train`` or ``test``.
         count: Number of images.
         seed: Of all chance, the last number but for the vehicles.
-        per_place: Images at one place in one light; None takes `VIEWS_PER_PLACE`.
+        per_place: Images at one place in one light; sign crops have no place.
     """
     if task == "tsr":
         return tsr.crops(studio, split, count, seed)
+    assert per_place is not None
     make = {"alc": alc.views, "vd": vd.views}[task]
-    return make(studio, split, count, seed, per_place=per_place or VIEWS_PER_PLACE[task])
+    return make(studio, split, count, seed, per_place=per_place)
 
 
 def check_maps(shares: Mapping[str, float]) -> list[str]:

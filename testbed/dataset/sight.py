@@ -40,11 +40,13 @@ class Look:
     Attributes:
         box: Around its pixels, in px.
         outline: Around its bounding box, within the picture, in px; the whole picture for one beside the camera.
+        seen_px: Its pixels.
         fraction: Roughly which share of it is seen.
     """
 
     box: Box
     outline: Box
+    seen_px: int
     fraction: float
 
     @property
@@ -62,10 +64,10 @@ def look(camera: Camera, pixels: Pixels, number: int, pose: Pose, half_m: tuple[
     box: Box = (float(column.min()), float(row[0]), float(column.max() + 1), float(row[-1] + 1))
     around = outline(camera, pose, half_m)
     if around is None:
-        return Look(box, (0.0, 0.0, float(camera.width_px), float(camera.height_px)), 1.0)
+        return Look(box, (0.0, 0.0, float(camera.width_px), float(camera.height_px)), len(row), 1.0)
     area_px = max(around[2] - around[0], 1.0) * max(around[3] - around[1], 1.0)
     fill = FILL_NARROW if half_m[1] < NARROW_M else FILL
-    return Look(box, around, min(1.0, len(row) / (fill * area_px)))
+    return Look(box, around, len(row), min(1.0, len(row) / (fill * area_px)))
 
 
 def outline(camera: Camera, pose: Pose, half_m: tuple[float, float, float]) -> Box | None:
@@ -86,9 +88,14 @@ def distance_m(pose: Pose, camera: Camera) -> float:
     return math.hypot(pose[0] - camera.pose[0], pose[1] - camera.pose[1])
 
 
-def touch(one: Box, other: Box) -> bool:
-    """Tell whether two rectangles come closer than 2 px, what sticks out of a vehicle's box included."""
-    return one[0] < other[2] + 2.0 and other[0] < one[2] + 2.0 and one[1] < other[3] + 2.0 and other[1] < one[3] + 2.0
+def touch(one: Box, other: Box, slack_px: float = 0.0) -> bool:
+    """Tell whether two rectangles overlap, or come closer than a slack."""
+    return (
+        one[0] < other[2] + slack_px
+        and other[0] < one[2] + slack_px
+        and one[1] < other[3] + slack_px
+        and other[1] < one[3] + slack_px
+    )
 
 
 def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:

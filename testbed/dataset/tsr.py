@@ -23,6 +23,7 @@ from testbed.core.questions import (
 )
 from testbed.core.signs import SIGN_NAMES
 from testbed.core.types import Box, Pose
+from testbed.dataset import sight
 from testbed.dataset.studio import Studio
 from testbed.dataset.weather import sample_weather, weather_row
 from testbed.server.assets import sign_asset
@@ -155,7 +156,7 @@ def _arrange(
             continue
         pad = 0.3 * (box[2] - box[0])
         ground: Box = (box[0] - pad, box[1] - pad, box[2] + pad, float(camera.height_px))
-        if any(_overlap(ground, other) for other in taken):
+        if any(sight.touch(ground, other) for other in taken):
             continue
         taken.append(ground)
         studio.scene.set_pose(board.handle, pose)
@@ -172,10 +173,6 @@ def _plate_box(board: Board, pose: Pose, camera: Camera) -> Box | None:
         return None
     low, high = pixels[:, :2].min(0), pixels[:, :2].max(0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _hidden(board: Board, box: Box, instance: NDArray[np.uint32]) -> bool:

@@ -29,6 +29,8 @@ WANT = frozenset({"rgb", "instance"})
 ONLY_INSTANCES = frozenset({"instance"})
 SURELY_VISIBLE = MIN_VISIBLE_FRACTION + 0.1
 """Views with a lead of which less is to be seen are left out."""
+HIDING_PX = 2.0
+"""A nearer vehicle this close to a lead's outline may hide some of it, with what sticks out of a bounding box."""
 LABELLED_FRACTION = 0.25
 """A vehicle of which less is to be seen gets no box."""
 CLOSE_M, LEAD_M, FAR_M = (1.0, 12.0), (3.0, 57.0), (64.0, 110.0)
@@ -135,11 +137,11 @@ def _label(
             if any(
                 other is not None
                 and sight.distance_m(car.pose, camera) < far_m
-                and sight.touch(other.box, look.outline)
+                and sight.touch(other.box, look.outline, HIDING_PX)
                 for car, other in zip(placed, looks, strict=True)
                 if car is not item
             ):
-                fraction = min(fraction, _visible(studio, traffic, item, placed, camera, pixels))
+                fraction = min(fraction, look.seen_px / _alone_px(studio, traffic, item, placed, camera))
             if fraction < SURELY_VISIBLE:
                 return None
         if look.tall_px >= MIN_VEHICLE_PX and fraction >= LABELLED_FRACTION:
@@ -182,13 +184,10 @@ def _will_be_unsure(camera: Camera, item: Placed) -> bool:
     return outline is not None and UNSURE_PX[0] <= outline[3] - outline[1] <= UNSURE_PX[1]
 
 
-def _visible(
-    studio: Studio, traffic: Traffic, item: Placed, placed: list[Placed], camera: Camera, pixels: sight.Pixels
-) -> float:
-    """Return which share of a vehicle's pixels other vehicles leave: against a picture with this vehicle alone."""
+def _alone_px(studio: Studio, traffic: Traffic, item: Placed, placed: list[Placed], camera: Camera) -> float:
+    """Return how many pixels of a vehicle would be seen without other vehicles, at least 1."""
     traffic.show([item])
     alone = studio.renderer.render(camera, want=ONLY_INSTANCES).instance
     traffic.show(placed)
     assert alone is not None
-    number = item.member.instance_id
-    return float((pixels.vehicle == number).sum()) / max(1.0, float((alone == number).sum()))
+    return max(1.0, float((alone == item.member.instance_id).sum()))

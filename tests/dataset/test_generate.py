@@ -117,7 +117,7 @@ def test_a_lead_is_looked_at_alone_wherever_another_vehicle_may_hide_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
-    monkeypatch.setattr(sight, "touch", lambda one, other: looked.append(one) or True)
+    monkeypatch.setattr(sight, "touch", lambda one, other, slack_px: looked.append(one) or True)
     always = generate("vd", tmp_path, count=32, seed=3, maps=MAPS, progress=lambda line: None)
     assert len(looked) > 3
     for name in ("train", "test"):

@@ -16,11 +16,14 @@ def test_held_out_pictures_come_with_right_answers(task: str, monkeypatch: pytes
     monkeypatch.setitem(generate.SHARES, task, {"highway": 1.0})
     pictures = HeldOut(task, 43 if task == "tsr" else 8).pictures()
     truths = {picture.truth for picture in pictures}
-    assert truths <= {
-        "tsr": {str(number) for number in range(43)},
-        "alc": {str(name) for name in STEERING_CLASSES},
-        "vd": {VEHICLE, NONE},
-    }[task]
+    assert (
+        truths
+        <= {
+            "tsr": {str(number) for number in range(43)},
+            "alc": {str(name) for name in STEERING_CLASSES},
+            "vd": {VEHICLE, NONE},
+        }[task]
+    )
     assert len(truths) > (20 if task == "tsr" else 1)
     for picture in pictures:
         assert picture.image.shape == (160, 320, 3) and picture.image.std() > 2.0
