@@ -1,16 +1,15 @@
 """Vehicle camouflage: paint that hides a vehicle from a detector, from all sides, near and far, in any weather.
 
 After Zhou et al., "RAUCA: A Novel Physical Adversarial Attack on Vehicle Detectors via Robust and Accurate Camouflage
-Generation", ICML 2024. ``subject`` says what is painted (``mesh_file`` reads a user's car), ``views`` photographs it
-and repaints the pictures with gradients, ``search`` descends, ``baselines`` makes the paints it is compared with,
-``measure`` tells how well vehicles are found. This file makes the artefacts of a scenario: the attack, random
-camouflage of the same colours, and one plain colour.
+Generation", ICML 2024. ``subject`` says what is painted (``own_car`` and ``mesh_file`` read a user's car), ``views``
+photographs it and repaints the pictures with gradients, ``search`` descends, ``baselines`` makes the paints it is
+compared with, ``measure`` tells how well vehicles are found. This file makes the artefacts of a scenario: the attack,
+random camouflage of the same colours, and one plain colour.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adversaries.camouflage.own_car import OwnCar
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from adversaries.camouflage.subject import Subject
     from adversaries.camouflage.surrogate import Victim
     from adversaries.camouflage.views import View
-    from testbed.scenario.schema import CarMesh, Scenario
+    from testbed.scenario.schema import Scenario
 
 METHOD = (
     "Camouflage after Zhou et al. (RAUCA), ICML 2024: Adam on -log(1 - max(conf * CIoU)) of the attacked detector "
@@ -108,7 +108,8 @@ def optimise(
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, 11])
     victim = load_victim(device)
-    subject, blueprint, stem = _subject(scenario, mesh, paint, front, up, length_m, texture_px)
+    own = None if mesh is None else OwnCar(mesh, tuple(_names(paint)), front, up, length_m, texture_px)
+    subject, blueprint, stem = _subject(scenario, own)
     places = _names(maps) or available_maps()
     settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
     started = time.monotonic()
@@ -127,39 +128,41 @@ def optimise(
         PLAIN_NAME: plain_colour(attack, subject.mask),
     }
     figures = _figures(subject, atlases, seed, say) if check else {}
-    command = (
-        f"python -m testbed attack camouflage {scenario.name} --seed {seed} --maps {','.join(places)} --steps {steps} "
-        f"--views {views} --rate {rate:g} --cells {cells} --batch {batch} --road-share {road_share:g}"
-    ) + (f" --start {start}" if start else "")
-    if mesh is not None:
-        command += f" --mesh {mesh.name} --front={front} --up={up} --texture-px {texture_px}"
-        command += (f" --paint {paint}" if paint else "") + (f" --length-m {length_m:g}" if length_m else "")
     told = {
         "blueprint": blueprint,
         "seed": seed,
         "scene": {"distance_m": (5.0, 60.0), "yaw_deg": (0.0, 360.0), "camera_height_m": (1.2, 4.0)},
         "settings": _facts(settings, subject, views, road_share, seconds),
-        "command": command,
+        "command": _command(scenario.name, seed, places, settings, views, road_share, start, own),
         "versions": {package: importlib.metadata.version(package) for package in VERSIONED},
     }
     folder = Path("artefacts") if out is None else out
     written = []
     for name, atlas in atlases.items():
         facts = told | _method(name, victim, curve) | {"figures": figures.get(name, {})}
-        if mesh is not None:
-            facts["mesh"] = _lies(mesh, folder / name, paint, front, up, length_m)
+        if own is not None:
+            facts["mesh"] = own.seen_from(folder / name)
         written.append(_write(folder / name, atlas, facts))
     return written
 
 
-def _lies(mesh: Path, folder: Path, paint: str, front: str, up: str, length_m: float | None) -> CarMesh:
-    """Return a car of one's own as the manifest of an artefact in `folder` names it."""
-    from testbed.scenario.schema import CarMesh
-
-    # Resolved: the folder may be reached through a link, from which ".." leads elsewhere.
-    file = os.path.relpath(mesh.resolve(), folder.resolve())
-    return CarMesh.model_validate(
-        {"file": file, "paint": _names(paint), "front": front, "up": up, "length_m": length_m}
+def _command(
+    scenario: str,
+    seed: int,
+    places: Sequence[str],
+    settings: SearchSettings,
+    views: int,
+    road_share: float,
+    start: str,
+    own: OwnCar | None,
+) -> str:
+    """Return the command line that makes the same artefacts."""
+    return (
+        f"python -m testbed attack camouflage {scenario} --seed {seed} --maps {','.join(places)} "
+        f"--steps {settings.steps} --views {views} --rate {settings.rate:g} --cells {settings.cells} "
+        f"--batch {settings.batch} --road-share {road_share:g}"
+        + (f" --start {start}" if start else "")
+        + (own.options() if own is not None else "")
     )
 
 
@@ -167,25 +170,14 @@ def _names(listed: str) -> list[str]:
     return [name for name in listed.split(",") if name]
 
 
-def _subject(
-    scenario: Scenario,
-    mesh: Path | None,
-    paint: str,
-    front: str,
-    up: str,
-    length_m: float | None,
-    texture_px: int,
-) -> tuple[Subject, str | None, str]:
+def _subject(scenario: Scenario, own: OwnCar | None) -> tuple[Subject, str | None, str]:
     """Return what is painted, its blueprint (None for a car of one's own), and what its artefact is named after."""
-    if mesh is None:
-        from adversaries.camouflage.subject import vehicle_subject
+    if own is not None:
+        return own.subject(), None, own.stem
+    from adversaries.camouflage.subject import vehicle_subject
 
-        blueprint = blueprint_of(scenario)
-        return vehicle_subject(blueprint), blueprint, blueprint.rpartition(".")[2].replace("-", "_")
-    from adversaries.camouflage.mesh_file import mesh_subject
-
-    subject = mesh_subject(mesh, paint=_names(paint), front=front, up=up, length_m=length_m, texture_px=texture_px)
-    return subject, None, "".join(c if c.isalnum() else "_" for c in mesh.stem.lower())
+    blueprint = blueprint_of(scenario)
+    return vehicle_subject(blueprint), blueprint, blueprint.rpartition(".")[2].replace("-", "_")
 
 
 def _descend(

@@ -43,6 +43,12 @@ SHARES: dict[str, dict[str, float]] = {
 }
 """Maps a data set is drawn from unless told otherwise. Sign crops show little but the sign: one map does."""
 
+SPLIT = (
+    f"by road: each {BLOCK_CYCLE}th block of {BLOCK_M:.0f} m from number {TEST_BLOCK} on is held out, of roads shorter "
+    f"than {LONG_ROAD_M:.0f} m each {BLOCK_CYCLE}th direction; weather and traffic are drawn from another stream"
+)
+"""What a card says of how the test split is held out."""
+
 _DTYPES: dict[str, Any] = {
     "group": np.int32,
     "steering": np.int8,
@@ -86,14 +92,7 @@ def generate(
             positive or is given for sign crops, which have no place.
         DatasetError: When the folder cannot be written.
     """
-    if task not in TASKS:
-        raise UsageError(f"unknown data set {task!r}", hint=f"known: {', '.join(TASKS)}")
-    train, test = COUNTS[task]
-    if count is not None:
-        test = round(count * test / (train + test))
-        train = count - test
-    if train < 1 or test < 1:
-        raise UsageError(f"--count {count} leaves a split of data set {task!r} empty", hint="ask for at least 10")
+    sizes = _sizes(task, count)
     if views_per_place is not None and (views_per_place < 1 or task not in VIEWS_PER_PLACE):
         raise UsageError(
             f"--views-per-place {views_per_place} for data set {task!r}",
@@ -105,21 +104,20 @@ def generate(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "dataset.json").unlink(missing_ok=True)
-    counts: dict[str, Any] = {}
     started, made = time.monotonic(), 0
     orders = [
         Order(task, split, min(PART, size - start), seed, start // PART, name, number, per_place)
-        for split, total in (("train", train), ("test", test))
+        for split, total in sizes.items()
         for number, (name, size) in enumerate(zip(names, divide(total, shares), strict=True))
         for start in range(0, size, PART)
     ]
-    done: dict[str, list[Part]] = {"train": [], "test": []}
+    done: dict[str, list[Part]] = {split: [] for split in sizes}
     for order, part in zip(orders, _carry_out(orders, jobs), strict=True):
         done[order.split].append(part)
         made += order.count
-        progress(f"{task} {order.split}: {made}/{train + test} ({made / (time.monotonic() - started):.0f} images/s)")
-    for split, parts in done.items():
-        counts[split] = _write(out, task, split, parts, names, seed)
+        speed = made / (time.monotonic() - started)
+        progress(f"{task} {order.split}: {made}/{sum(sizes.values())} ({speed:.0f} images/s)")
+    counts = {split: _write(out, task, split, parts, names, seed) for split, parts in done.items()}
     seconds = time.monotonic() - started
     per_core = made / max(1e-9, sum(part.cpu_s for parts in done.values() for part in parts))
     write_card(
@@ -131,9 +129,7 @@ def generate(
             "shares": {name: round(shares[name], 4) for name in names},
             "seed": seed,
             "counts": counts,
-            "split": f"by road: each {BLOCK_CYCLE}th block of {BLOCK_M:.0f} m from number {TEST_BLOCK} on is held out, "
-            f"of roads shorter than {LONG_ROAD_M:.0f} m each {BLOCK_CYCLE}th direction; weather and traffic are drawn "
-            "from another stream",
+            "split": SPLIT,
             "views_per_place": per_place,
             "weather": RANGES,
             "weather_fields": list(WEATHER_FIELDS),
@@ -143,9 +139,22 @@ def generate(
             "seconds": round(seconds, 1),
         },
     )
-    speed = f"{made / seconds:.0f} images/s, {per_core:.0f} per second of CPU time"
-    progress(f"{task}: {made} images in {seconds:.0f} s ({speed}), written to {out}")
+    per_second = f"{made / seconds:.0f} images/s, {per_core:.0f} per second of CPU time"
+    progress(f"{task}: {made} images in {seconds:.0f} s ({per_second}), written to {out}")
     return out
+
+
+def _sizes(task: str, count: int | None) -> dict[str, int]:
+    """Return the number of images per split, as published or `count` of them in the same proportion."""
+    if task not in TASKS:
+        raise UsageError(f"unknown data set {task!r}", hint=f"known: {', '.join(TASKS)}")
+    train, test = COUNTS[task]
+    if count is not None:
+        test = round(count * test / (train + test))
+        train = count - test
+    if train < 1 or test < 1:
+        raise UsageError(f"--count {count} leaves a split of data set {task!r} empty", hint="ask for at least 10")
+    return {"train": train, "test": test}
 
 
 @dataclass(frozen=True)
