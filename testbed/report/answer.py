@@ -7,7 +7,7 @@ camouflage by collisions, a shadow on a sign by violations of that sign.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -35,7 +35,7 @@ class Answer:
         attack: Condition.
         topic: The safety event it is judged by.
         verdict: Category; see :data:`WORDS`; ``held`` says what was held in the topic's words.
-        headline: The verdict in a few words.
+        headline: The verdict in a few words; of an attack with several aims with the event it is about.
         sentence: The whole answer with k/n and 95 % intervals.
         rate: Drives in which the event happened; None where nothing counts.
     """
@@ -55,11 +55,19 @@ def answers(view: RunView) -> list[Answer]:
         return [answer for agent in view.agents if (answer := _benign_answer(view, agent)) is not None]
     tests = all_versus_benign(view)
     return [
-        _answer(view, agent, attack, topic, tests.get((agent, attack, topic)))
+        _headed(_answer(view, agent, attack, topic, tests.get((agent, attack, topic))), several=len(aims) > 1)
         for attack in view.attacks
-        for topic in topics_of(view, attack)
+        for aims in (topics_of(view, attack),)
+        for topic in aims
         for agent in view.agents
     ]
+
+
+def _headed(answer: Answer, *, several: bool) -> Answer:
+    """Return an answer whose headline tells it from those to the other aims of its attack; ``held`` says it already."""
+    if not several or answer.verdict == "held":
+        return answer
+    return replace(answer, headline=f"{answer.headline}: {answer.topic.happened}")
 
 
 def lead_sentence(view: RunView, found: list[Answer]) -> str:

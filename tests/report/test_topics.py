@@ -159,6 +159,11 @@ def test_an_attack_that_aims_at_several_events_hides_none(town: RunView) -> None
         "lane_departure": "held",
         "speed_limit": "leaning",
     }
+    assert {kind: answer.headline for kind, answer in mine.items()} == {
+        "collision": "seems to lose to the attack: collided",
+        "lane_departure": "held its lane",
+        "speed_limit": "seems to lose to the attack: drove too fast",
+    }
     lead = lead_sentence(town, answers(town))
     under_all = lead[lead.index("Under all") :]
     assert "dnn collided more often" in under_all and "dnn drove too fast more often" in under_all
