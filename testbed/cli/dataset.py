@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from testbed.cli.options import jobs
+
 TASKS = ("tsr", "alc", "vd")
 
 
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images at one place in one light: more are faster, fewer more varied (default: alc 2, vd 8)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="processes (default 1); the images are the same"
+        "--jobs", type=jobs, default=1, metavar="N", help="processes (default 1); the images are the same"
     )
 
 

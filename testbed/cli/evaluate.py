@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from testbed.cli.options import names
+from testbed.cli.options import jobs, names
 
 MOST_PICTURES = 100_000
 
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="missing weights or artefacts are an error, not a row left out and named"
     )
+    parser.add_argument(
+        "--jobs", type=jobs, default=1, metavar="N", help="processes, 4 GB each (default 1); the answers are the same"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
 
 
@@ -51,6 +54,7 @@ def execute(options: argparse.Namespace) -> int:
         gap=options.gap,
         adaptive=options.adaptive,
         strict=options.strict,
+        jobs=options.jobs,
         command=options.command,
     )
     result = evaluate(request, lambda line: print(line, flush=True))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 import testbed
 from testbed.core.errors import UsageError
+from testbed.core.processes import processes
 from testbed.core.questions import STEERING_CLASSES
 from testbed.dataset import alc, tsr, vd
 from testbed.dataset.format import COLUMNS, MAP_GROUPS, TASKS, WEATHER_FIELDS, write_card, write_split
@@ -224,8 +223,7 @@ def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
     if jobs == 1:
         yield from map(_make, orders)
         return
-    # Spawned, not forked: the renderer's compiled kernels do not survive a fork.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with processes(jobs) as pool:
         yield from pool.map(_make, orders)
 
 

@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,7 @@ class Request:
         adaptive: Whether shadows are also searched by asking the V²LMs.
         strict: Whether missing weights or artefacts of a row are an error; else the row is left out, and every document
             names it with the reason.
+        jobs: Processes that ask; the answers do not depend on them.
         command: Command that repeats it.
     """
 
@@ -86,6 +87,7 @@ class Request:
     gap: Path | None = None
     adaptive: bool = False
     strict: bool = False
+    jobs: int = 1
     command: str = ""
 
 
@@ -97,6 +99,11 @@ class Todo:
     album: Album
     condition: str
     specification: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Name of the cell."""
+        return Cells.key(self.specification)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +123,10 @@ class Evaluation:
     Args:
         request: What is asked.
         say: Told one line at a time.
+        wanted: Rows of its tables.
     """
 
-    def __init__(self, request: Request, say: Callable[[str], None]) -> None:
+    def __init__(self, request: Request, say: Callable[[str], None], wanted: Sequence[Row]) -> None:
         """Plan and check: agents, weights, artefacts, data.
 
         Raises:
@@ -135,7 +143,6 @@ class Evaluation:
         self._albums: dict[tuple[Any, ...], Album] = {}
         if request.gap is not None:
             RunFolder.open(request.gap)  # refused before anything is asked
-        wanted = rows(request.tables, adaptive=request.adaptive)
         self._held_out = {task: self._make_held_out(task) for task in dict.fromkeys(row.task for row in wanted)}
         self._identities: dict[str, dict[str, Any]] = {}
         self.rows: list[Row] = []
@@ -214,30 +221,38 @@ class Evaluation:
         found: dict[str, Todo] = {}
         for todos in self.plan:
             for todo in todos.values():
-                key = Cells.key(todo.specification)
-                if key not in found and self.cells.find(todo.specification) is None:
-                    found[key] = todo
+                if todo.key not in found and self.cells.find(todo.specification) is None:
+                    found[todo.key] = todo
         order = {id(album): index for index, album in enumerate((*self._held_out.values(), *self._albums.values()))}
         return sorted(found.values(), key=lambda todo: (order[id(todo.album)], todo.condition))
 
     def ask(self) -> int:
         """Fill what is missing and return how many cells that were."""
         missing = self.missing()
-        for index, (todo, pictures) in enumerate(self._with_pictures(missing)):
-            from testbed.evaluate.score import score
-            from testbed.evaluate.victims import ask
+        if self.request.jobs > 1 and missing:
+            from testbed.evaluate import apart
 
+            lines = apart.fill(self.request, self.rows, missing, self.request.jobs, self._say)
+        else:
+            lines = self.fill(missing)
+        for number, line in enumerate(lines, 1):
+            self._say(f"  {number:>{len(str(len(missing)))}}/{len(missing)}  {line}")
+        return len(missing)
+
+    def fill(self, todos: Sequence[Todo]) -> Iterator[str]:
+        """Fill cells, those of one album and condition next to each other, and yield a line about each."""
+        from testbed.evaluate.score import score
+        from testbed.evaluate.victims import ask
+
+        for todo, pictures in self._with_pictures(todos):
             begin = time.monotonic()
             answers = ask(todo.row.victim.load(self._agents), todo.row.task, pictures)
             seconds = time.monotonic() - begin
             self.cells.keep(todo.specification, answers, pictures_sha256=_digest(pictures), seconds=seconds)
-            right = score(answers).accuracy
-            place = f"{index + 1:>{len(str(len(missing)))}}/{len(missing)}"
             name = f"{todo.row.task} {todo.row.victim.label}, {_words(todo)}"
-            self._say(f"  {place}  {name}: {right} right ({seconds:.1f} s)")
-        return len(missing)
+            yield f"{name}: {score(answers).accuracy} right ({seconds:.1f} s)"
 
-    def _with_pictures(self, todos: list[Todo]) -> Iterator[tuple[Todo, list[Picture]]]:
+    def _with_pictures(self, todos: Sequence[Todo]) -> Iterator[tuple[Todo, list[Picture]]]:
         shown: tuple[int, str] | None = None
         pictures: list[Picture] = []
         for todo in todos:
@@ -313,7 +328,7 @@ def evaluate(request: Request, say: Callable[[str], None] = print) -> Result:
 
     with locked(request.out):
         say(f"{'; '.join(f'{name}: {TABLES[name]}' for name in request.tables if name in TABLES)}")
-        evaluation = Evaluation(request, say)
+        evaluation = Evaluation(request, say, rows(request.tables, adaptive=request.adaptive))
         cells = sum(len(todos) for todos in evaluation.plan)
         missing = len(evaluation.missing())
         for row, reason in evaluation.left_out:

@@ -95,6 +95,23 @@ def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
     assert {name: (out / name).read_bytes() for name in names} == before
 
 
+def test_several_processes_give_the_same_answers(
+    done: tuple[Path, list[str]], two_rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
+    lines: list[str] = []
+    evaluate(Request(("V",), tmp_path, Sizes.of(20), jobs=2, command="testbed evaluate --tables V"), lines.append)
+    cells = sorted(path.name for path in (done[0] / "cells").iterdir())
+    assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == cells
+    for name in cells:
+        one, other = (json.loads((folder / "cells" / name).read_text()) for folder in (done[0], tmp_path))
+        assert one["answers"] == other["answers"] and one["pictures_sha256"] == other["pictures_sha256"]
+    for name in ("summary.md", "index.html"):
+        assert (tmp_path / name).read_bytes() == (done[0] / name).read_bytes()
+    told = [line.split()[0] for line in lines if re.match(r" +[0-9]+/", line)]
+    assert told == [f"{number}/{len(cells)}" for number in range(1, len(cells) + 1)]
+
+
 def test_the_road_is_set_beside_the_pictures(
     done: tuple[Path, list[str]],
     two_rows: list[Row],
@@ -165,6 +182,7 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_command_line_refuses_nonsense(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["evaluate", "--count", "1"]) == 2
     assert main(["evaluate", "--quick", "--count", "50"]) == 2
+    assert main(["evaluate", "--quick", "--jobs", "0"]) == 2
     assert main(["evaluate", "--tables", "II", "--out", str(tmp_path / "x")]) == 2
     assert "there are I, III, V" in capsys.readouterr().err
 
