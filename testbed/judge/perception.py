@@ -37,13 +37,14 @@ def macro_f1(confusion: Confusion) -> float | None:
     classes.discard(ABSTAIN)
     if not confusion or not classes:
         return None
-    total = 0.0
-    for name in classes:
+    scores = []
+    # Sorted: names come out of a set in another order in every process, and a sum of floats depends on it.
+    for name in sorted(classes):
         hits = confusion.get(name, {}).get(name, 0)
         true = sum(confusion.get(name, {}).values())
         said = sum(row.get(name, 0) for row in confusion.values())
-        total += 2 * hits / (true + said) if true + said else 0.0
-    return total / len(classes)
+        scores.append(2 * hits / (true + said) if true + said else 0.0)
+    return sum(scores) / len(scores)
 
 
 def merged(tables: Iterable[Confusion]) -> Confusion:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -73,6 +76,19 @@ def test_macro_f1_and_pooling() -> None:
     assert macro_f1(table) == pytest.approx((2 * 3 / 7 + 2 * 4 / 9) / 2)
     assert macro_f1({}) is None
     assert merged([table, table]) == {"a": {"a": 6, "b": 2}, "b": {"b": 8}}
+
+
+def test_macro_f1_is_the_same_in_every_process() -> None:
+    told = (
+        "from testbed.judge import macro_f1; print(macro_f1({n: {n: 7 + i, 'x': i} for i, n in enumerate('abcdefg')}))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", told], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3", "4")
+    }
+    assert len(found) == 1
 
 
 def test_average_precision_and_iou() -> None:
