@@ -1,7 +1,8 @@
 """Vehicle camouflage: how well the attacked detector still finds the car, and who drives into it.
 
-On images: AP50 over a part of the view grid (three distances, eight sides, every light), original, plain and random
-paint beside the attack, and in how many views a car that was found no longer is. On the road: every condition of the
+On images: AP50 over the view grid (every distance, side, camera height and light, each at three places on the road that
+the artefact's own figures do not show), original, plain and random paint beside the attack, and in how many views a car
+that was found no longer is. On the road: every condition of the
 scenarios with the same seeds as in ``testbed run``; a line says in how many episodes the ego hit a vehicle.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import adversaries
+from adversaries.camouflage import MEASURED_MAPS
 from adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
 from adversaries.camouflage.subject import vehicle_subject
 from adversaries.camouflage.surrogate import load_victim
@@ -25,6 +27,8 @@ from testbed.scenario.loader import load_scenario
 from testbed.stats import wilson
 
 ATTACK, CONTROLS = "rauca_model3", ("plain_camouflage", "random_camouflage")
+PLACES = (1, 2, 3)
+"""Seeds of the places; `attack camouflage` draws those of its figures from 1000 on."""
 SCENARIOS = ("rauca_broadside", "rauca_parked", "rauca_lead_vehicle")
 
 
@@ -39,8 +43,8 @@ def look() -> None:
         skin = adversaries.load(name).payload()
         assert isinstance(skin, Skin)
         textures[name] = skin.rgb
-    looks = free_grid((8.0, 15.0, 30.0), tuple(float(yaw) for yaw in range(0, 360, 45)), (1.45,))
-    views = photographs([Yard(subject, "highway"), Yard(subject, "rural")], looks, 1)
+    yards = [Yard(subject, name) for name in MEASURED_MAPS]
+    views = [view for seed in PLACES for view in photographs(yards, free_grid(), seed)]
     print(table(measure(views, textures, detector_answers(victim), threshold=victim.threshold)))
 
 

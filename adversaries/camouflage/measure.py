@@ -30,8 +30,7 @@ FACTORS: dict[str, Callable[[View], str]] = {
     "distance": lambda view: f"{view.look.distance_m:.0f} m",
     "yaw": lambda view: f"{view.look.yaw_deg:.0f} deg",
     "camera height": lambda view: f"{view.look.height_m:.2f} m",
-    "weather": lambda view: f"{view.look.weather} ({view.look.time})",
-    "time of day": lambda view: f"{view.look.time} ({view.look.weather})",
+    "light": lambda view: f"{view.look.weather} {view.look.time}",
 }
 """What results are broken down by."""
 
