@@ -264,15 +264,23 @@ class Evaluation:
 
     def _sample(self, todo: Todo, pictures: list[Picture]) -> None:
         """Keep one picture of a condition for the page: the same scene for each condition."""
-        if isinstance(todo.album, HeldOut) or not pictures:
+        shadowed = todo.row.task == "tsr"
+        if isinstance(todo.album, HeldOut) or not pictures or (shadowed and todo.condition == BENIGN):
             return
+        chosen = _typical(todo.row.task, pictures)
+        self._keep_sample(todo, todo.condition, chosen)
+        if shadowed:
+            # Dark signs are left out under the attack: only here it is known which sign both conditions show.
+            twin = next(picture for picture in todo.album.pictures(BENIGN) if picture.id == chosen.id)
+            self._keep_sample(todo, BENIGN, twin)
+
+    def _keep_sample(self, todo: Todo, condition: str, picture: Picture) -> None:
         from io import BytesIO
 
         from PIL import Image
 
-        chosen = _typical(todo.row.task, pictures)
-        pixels = chosen.image if chosen.crop is None else chosen.crop
-        name = f"{todo.row.task}-{todo.row.against or 'shipped'}-{todo.condition}.png"
+        pixels = picture.image if picture.crop is None else picture.crop
+        name = f"{todo.row.task}-{todo.row.against or 'shipped'}-{condition}.png"
         buffer = BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
         folder = self.request.out / "pictures"

@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from testbed.cli import main
 from testbed.core.errors import DatasetError, StoreError, UsageError, WeightsError
@@ -159,6 +161,11 @@ def test_shadows_are_searched_once_and_shown_to_every_victim(tmp_path: Path, mon
     assert abs(first.attack.loss.success.k - verdicts.count("success")) <= 1 and verdicts.count("success") >= 5
     assert first.attack.loss.success.n == verdicts.count("success") + verdicts.count("failure")
     bright = len(verdicts) - verdicts.count("dark")
+    lit, shaded = (
+        np.asarray(Image.open(tmp_path / "pictures" / f"tsr-yolov5_cls-{condition}.png"), float)
+        for condition in ("benign", "shadow")
+    )
+    assert lit.shape == shaded.shape and np.abs(lit - shaded).mean() < 40.0 < np.abs(lit - lit[::-1]).mean()
     assert {line.attack.score.accuracy.n for line in result.tables["III"]} == {bright}
     for line in v2lms:
         assert line.attack.loss.success.k <= first.attack.loss.success.k, "shadows are made for another model"
