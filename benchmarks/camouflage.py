@@ -2,8 +2,8 @@
 
 On images: AP50 over the view grid (every distance, side, camera height and light, each at three places on the road that
 the artefact's own figures do not show), original, plain and random paint beside the attack, and in how many views a car
-that was found no longer is. On the road: every condition of the
-scenarios with the same seeds as in ``testbed run``; a line says in how many episodes the ego hit a vehicle.
+that was found no longer is. On the road: every condition of the scenarios with the same seeds as in ``testbed run``; a
+line says in how many episodes the ego hit a vehicle.
 """
 
 from __future__ import annotations
