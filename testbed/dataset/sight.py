@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,15 +73,25 @@ def look(camera: Camera, pixels: Pixels, number: int, pose: Pose, half_m: tuple[
 
 def outline(camera: Camera, pose: Pose, half_m: tuple[float, float, float]) -> Box | None:
     """Return the rectangle around a bounding box; None beside the camera, where it cannot be told."""
-    corners = np.array(
-        [(x, y, z, 1.0) for x in (-half_m[0], half_m[0]) for y in (-half_m[1], half_m[1]) for z in (0, 2 * half_m[2])]
+    whole = rectangle(
+        camera,
+        pose,
+        [(x, y, z) for x in (-half_m[0], half_m[0]) for y in (-half_m[1], half_m[1]) for z in (0.0, 2.0 * half_m[2])],
     )
-    points = camera.project((corners @ pose_matrix(pose).T)[:, :3])
-    if (points[:, 2] < 0.5).any():
+    if whole is None:
         return None
-    size = (camera.width_px, camera.height_px)
-    low, high = np.clip(points[:, :2].min(0), 0.0, size), np.clip(points[:, :2].max(0), 0.0, size)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    left, top, right, bottom = np.clip(whole, 0.0, (camera.width_px, camera.height_px) * 2).tolist()
+    return left, top, right, bottom
+
+
+def rectangle(camera: Camera, pose: Pose, points_m: Sequence[tuple[float, float, float]]) -> Box | None:
+    """Return the rectangle in px around points given in the frame of a pose; None if one is beside the camera."""
+    points = np.column_stack([points_m, np.ones(len(points_m))])
+    pixels = camera.project((points @ pose_matrix(pose).T)[:, :3])
+    if (pixels[:, 2] < 0.5).any():
+        return None
+    (left, top), (right, bottom) = pixels[:, :2].min(0).tolist(), pixels[:, :2].max(0).tolist()
+    return left, top, right, bottom
 
 
 def distance_m(pose: Pose, camera: Camera) -> float:

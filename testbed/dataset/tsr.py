@@ -27,7 +27,7 @@ from testbed.dataset import sight
 from testbed.dataset.studio import Studio
 from testbed.dataset.weather import sample_weather, weather_row
 from testbed.server.assets import sign_asset
-from testbed.server.render.camera import Camera, mounted, pose_matrix
+from testbed.server.render.camera import Camera, mounted
 
 WANT = frozenset({"rgb", "instance"})
 FIRST_INSTANCE = 301
@@ -167,12 +167,8 @@ def _arrange(
 
 def _plate_box(board: Board, pose: Pose, camera: Camera) -> Box | None:
     half = board.size_m / 2.0
-    corners = np.array([[0.0, y, board.bottom_m + half + z, 1.0] for y in (-half, half) for z in (-half, half)])
-    pixels = camera.project((corners @ pose_matrix(pose).T)[:, :3])
-    if (pixels[:, 2] < 0.5).any():
-        return None
-    low, high = pixels[:, :2].min(0), pixels[:, :2].max(0)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    middle_m = board.bottom_m + half
+    return sight.rectangle(camera, pose, [(0.0, y, middle_m + z) for y in (-half, half) for z in (-half, half)])
 
 
 def _hidden(board: Board, box: Box, instance: NDArray[np.uint32]) -> bool:

@@ -221,8 +221,9 @@ class Evaluation:
         found: dict[str, Todo] = {}
         for todos in self.plan:
             for todo in todos.values():
-                if todo.key not in found and self.cells.find(todo.specification) is None:
-                    found[todo.key] = todo
+                key = todo.key
+                if key not in found and self.cells.find(todo.specification) is None:
+                    found[key] = todo
         order = {id(album): index for index, album in enumerate((*self._held_out.values(), *self._albums.values()))}
         return sorted(found.values(), key=lambda todo: (order[id(todo.album)], todo.condition))
 

@@ -55,17 +55,16 @@ def answers(view: RunView) -> list[Answer]:
         return [answer for agent in view.agents if (answer := _benign_answer(view, agent)) is not None]
     tests = all_versus_benign(view)
     return [
-        _headed(_answer(view, agent, attack, topic, tests.get((agent, attack, topic))), several=len(aims) > 1)
+        _headed(view, _answer(view, agent, attack, topic, tests.get((agent, attack, topic))))
         for attack in view.attacks
-        for aims in (topics_of(view, attack),)
-        for topic in aims
+        for topic in topics_of(view, attack)
         for agent in view.agents
     ]
 
 
-def _headed(answer: Answer, *, several: bool) -> Answer:
+def _headed(view: RunView, answer: Answer) -> Answer:
     """Return an answer whose headline tells it from those to the other aims of its attack; ``held`` says it already."""
-    if not several or answer.verdict == "held":
+    if answer.verdict == "held" or len(topics_of(view, answer.attack)) == 1:
         return answer
     return replace(answer, headline=f"{answer.headline}: {answer.topic.happened}")
 
