@@ -23,7 +23,7 @@ lint: install
 
 format: install
 	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format testbed agents adversaries tests benchmarks
+	$(BIN)/ruff format .
 
 schema: install
 	$(BIN)/python -m testbed validate --schema scenario > docs/scenario.schema.json

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import agents
+from testbed import agents
 from testbed.core.errors import TestbedError
-from testbed.core.questions import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.core.types import Observation
 
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wall = f"{wall_ms[0]:12.1f} {wall_ms[1]:7.1f}"
         print(f"{name:12s} {p50_ms:11.1f} {p95_ms:7.1f} {wall} {card.parameters:12,d}", flush=True)
         if options.write and name == "dnn":
-            from agents import weights
+            from testbed.agents import weights
 
             path = weights.FOLDER / "dnn-lane.json"
             content = json.loads(path.read_text(encoding="utf-8"))

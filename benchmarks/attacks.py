@@ -45,10 +45,10 @@ def shadow(options: argparse.Namespace) -> None:
     """Attack sign crops with shadows."""
     import torch
 
-    from adversaries.shadow import SwarmSettings, attack_crops, load_victim
     from benchmarks.sign_approach import look
-    from testbed.dataset.studio import Studio
-    from testbed.dataset.tsr import crops
+    from testbed.adversaries.shadow import SwarmSettings, attack_crops, load_victim
+    from testbed.training.data.map_camera import Studio
+    from testbed.training.data.tsr import crops
 
     torch.set_num_threads(1)
     made = list(crops(Studio("highway"), "test", options.crops, (2022,)))

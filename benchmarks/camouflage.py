@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-import adversaries
-from adversaries.camouflage import MEASURED_MAPS
-from adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
-from adversaries.camouflage.subject import vehicle_subject
-from adversaries.camouflage.surrogate import load_victim
-from adversaries.camouflage.views import Yard, free_grid, photographs
+from testbed import adversaries
+from testbed.adversaries.camouflage import MEASURED_MAPS
+from testbed.adversaries.camouflage.car import vehicle_subject
+from testbed.adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
+from testbed.adversaries.camouflage.surrogate import load_victim
+from testbed.adversaries.camouflage.views import Yard, free_grid, photographs
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Skin
 from testbed.episode import EpisodeRunner

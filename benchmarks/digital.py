@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from adversaries.digital import EPSILONS, pgd, uniform_noise
-from agents.dnn.nets import SIGN_NETS
-from agents.dnn.victims import load_sign_victim
-from testbed.dataset.studio import Studio
-from testbed.dataset.tsr import crops
+from testbed.adversaries.digital import EPSILONS, pgd, uniform_noise
+from testbed.agents.dnn.nets import SIGN_NETS
+from testbed.agents.dnn.sign_classifiers import load_sign_victim
+from testbed.training.data.map_camera import Studio
+from testbed.training.data.tsr import crops
 
 STEPS, CHUNK = 10, 40
 SEED = 2022

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.server.render.camera import Camera
-from testbed.server.render.mesh import Band, Material, Mesh
-from testbed.server.render.scene import Scene
-from testbed.server.render.shapes import box, lattice, sheet
-from testbed.server.render.weather import Weather
+from testbed.world.render.camera import Camera
+from testbed.world.render.mesh import Band, Material, Mesh
+from testbed.world.render.scene import Scene
+from testbed.world.render.shapes import box, lattice, sheet
+from testbed.world.render.weather import Weather
 
 CAR, SIGN, BUILDING, ROAD, TERRAIN, POLE = 14, 8, 3, 1, 10, 6
 LANE_M = 3.6
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--png", type=Path)
     options = parser.parse_args()
-    from testbed.server.render.renderer import ALL_OUTPUTS, RGB_ONLY, Renderer
+    from testbed.world.render.renderer import ALL_OUTPUTS, RGB_ONLY, Renderer
 
     start = time.perf_counter()
     scene, cars = build()

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-import adversaries
-from adversaries.manifest import RoadPatchManifest
-from adversaries.road_patch import BASELINES, SIDES, names_of, place_of
+from testbed import adversaries
+from testbed.adversaries.manifest import RoadPatchManifest
+from testbed.adversaries.road_patch import BASELINES, SIDES, names_of, place_of
 from testbed.core.records import EpisodePlan
 from testbed.episode import EpisodeRunner
 from testbed.scenario.loader import load_scenario

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import adversaries
-from adversaries.manifest import ShadowManifest
-from adversaries.shadow.approach import SignApproach
-from adversaries.shadow.make import entry_of
-from adversaries.shadow.physical import PhysicalSettings, collect, read
-from adversaries.shadow.victim import load_victim
+from testbed import adversaries
+from testbed.adversaries.manifest import ShadowManifest
+from testbed.adversaries.shadow.approach import SignApproach
+from testbed.adversaries.shadow.optimiser import entry_of
+from testbed.adversaries.shadow.physical import PhysicalSettings, collect, read
+from testbed.adversaries.shadow.victim import load_victim
 from testbed.scenario.loader import load_scenario
 
 SCENARIOS = ("shadow_speed_limit", "shadow_no_entry", "shadow_stop_sign")

@@ -17,14 +17,14 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from adversaries.delivery import load_payloads
+from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Frame, Session, connect
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command, Image, Truth
 from testbed.overlay import SCALE, driver_view
+from testbed.scenario.concrete import Staging, realise
 from testbed.scenario.loader import load_scenario
-from testbed.scenario.realise import Staging, realise
 from testbed.scenario.schema import Scenario
 
 ROUTE_COMMANDS: tuple[str, ...] = ("lane_follow", "left", "right", "straight")

@@ -6,7 +6,7 @@ The order of a tick:
 sense       the session's frame: observation for the agent, truth for the judges
 perceive    every ``decision_every_steps`` ticks, unless the agent is still busy with its last image
 delay       the answer's latency is charged to the simulation clock (latency.py)
-decide      answers whose time has come reach the driver (planner and controller, agents/driver.py)
+decide      answers whose time has come reach the driver (planner and controller, testbed/driver/controller.py)
 actuate     the driver's command
 judge       the judges see the step: truth, command, answer in force
 record      the step goes into the trace
@@ -29,18 +29,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import agents
-from adversaries.delivery import load_payloads
-from agents.driver import Driver, DriverConfig
-from testbed import __version__
+from testbed import __version__, agents
+from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Frame, Session, connect
 from testbed.core.errors import AgentError, TestbedError
-from testbed.core.questions import EGO_HALF_LENGTH_M
+from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
+from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
 from testbed.latency import LatencyModel, LatencySpec
-from testbed.scenario.realise import Staging, realise
+from testbed.scenario.concrete import Staging, realise
 from testbed.store import TraceWriter
 
 Progress = Callable[[float], None]

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
-from testbed.core.signs import SIGN_NAMES
+from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision, Image, Truth
 
 SCALE = 2

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Optimise and print where the artefacts are."""
-    import adversaries
-    from adversaries.registry import optimiser
+    from testbed import adversaries
+    from testbed.adversaries.registry import optimiser
     from testbed.scenario.loader import load_scenario
 
     parser = options_parser(options.kind, optimiser(options.kind))

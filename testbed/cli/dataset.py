@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Generate, export or load."""
     from testbed.core.errors import UsageError
-    from testbed.dataset.generate import VIEWS_PER_PLACE, generate
+    from testbed.training.data.generate import VIEWS_PER_PLACE, generate
 
     if options.task in ("export", "load"):
         return _exchange(options)
@@ -82,7 +82,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _exchange(options: argparse.Namespace) -> int:
     from testbed.core.errors import UsageError
-    from testbed.dataset import exchange
+    from testbed.training.data import exchange
 
     for name in ("source", "format", "out"):
         if getattr(options, name) is None:

@@ -146,24 +146,8 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("ok", "gpu", "none; everything runs on the CPU")
 
 
-def _agents_package() -> Iterator[Finding]:
-    import agents
-    import testbed
-
-    origin = Path(agents.__file__ or "").resolve().parent
-    ours = Path(testbed.__file__).resolve().parents[1] / "agents"
-    if origin != ours:
-        yield Finding(
-            "fail",
-            "agents package",
-            f"`import agents` finds {origin}, not {ours}: CARLA's or openai-agents' stands first on sys.path",
-        )
-    else:
-        yield Finding("ok", "agents package", f"ours, at {origin}")
-
-
 def _weights() -> Iterator[Finding]:
-    import agents
+    from testbed import agents
     from testbed.sweep.catalogue import Installed
 
     for name in sorted(agents.names()):
@@ -185,9 +169,9 @@ def _weights() -> Iterator[Finding]:
 
 def altered_weights(agent: str) -> list[Path]:
     """Return weight files of an agent whose bytes are not what their card says."""
-    from agents import weights
-    from testbed.dataset.format import sha256_of
+    from testbed.agents import weights
     from testbed.sweep.catalogue import Installed
+    from testbed.training.data.format import sha256_of
 
     altered = []
     for name, digest in Installed().agent_digests(agent).items():
@@ -198,7 +182,7 @@ def altered_weights(agent: str) -> list[Path]:
 
 
 def _artefacts() -> Iterator[Finding]:
-    import adversaries
+    from testbed import adversaries
 
     names = adversaries.names()
     for name in names:
@@ -255,7 +239,6 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _carla,
     _warp,
     _gpu,
-    _agents_package,
     _weights,
     _artefacts,
     _scenarios,

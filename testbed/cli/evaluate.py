@@ -58,7 +58,7 @@ def execute(options: argparse.Namespace) -> int:
         command=options.command,
     )
     result = evaluate(request, lambda line: print(line, flush=True))
-    from testbed.evaluate.grid import lead
+    from testbed.evaluate.layout import lead
 
     print()
     for who, _, sentences in lead(result):

@@ -57,7 +57,7 @@ def _sweeps() -> list[dict[str, Any]]:
 
 
 def _agents() -> list[dict[str, Any]]:
-    import agents
+    from testbed import agents
     from testbed.core.errors import TestbedError
 
     rows = []
@@ -83,13 +83,13 @@ def _agents() -> list[dict[str, Any]]:
 
 
 def _maps() -> list[dict[str, Any]]:
-    from testbed.server.maps import available_maps
+    from testbed.world.maps import available_maps
 
     return [{"name": name} for name in available_maps()]
 
 
 def _artefacts() -> list[dict[str, Any]]:
-    import adversaries
+    from testbed import adversaries
 
     rows = []
     for name in adversaries.names():
@@ -100,7 +100,7 @@ def _artefacts() -> list[dict[str, Any]]:
 
 
 def _made_for(manifest: Any) -> str:
-    from testbed.core.signs import SIGN_NAMES
+    from testbed.core.gtsrb import SIGN_NAMES
 
     if manifest.kind == "road_patch":
         return f"{manifest.length_m:g} x {manifest.width_m:g} m of road"

@@ -33,11 +33,11 @@ def execute(options: argparse.Namespace) -> int:
     """Train."""
     import logging
 
-    from agents.train import train
+    from testbed.training.nets import train
 
     # An hour of silence would look like a hang.
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("agents.train").setLevel(logging.INFO)
+    logging.getLogger("testbed.training.nets").setLevel(logging.INFO)
     given = {key: getattr(options, key) for key in ("seed", "epochs", "rate", "start_from")}
     chosen = {key: value for key, value in given.items() if value is not None}
     print(f"weights: {train(options.name, options.data, out=options.out, **chosen)}")

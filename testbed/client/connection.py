@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import carla
 
-from testbed.client.paint import TextureCalls
+from testbed.client.texture_calls import TextureCalls
 from testbed.core.errors import MapError, ServerError, UnreachableError, UsageError, VersionMismatchError
 from testbed.server.process import ServerHandle, start_server
 

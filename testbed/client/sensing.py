@@ -1,7 +1,7 @@
 """What one tick brings: the driver's picture for the agent, ground truth for the judges.
 
 Everything is read from the server through the ``carla`` client; places along the lane come from the ego's
-:class:`~testbed.client.path.LanePath`. The truth about artefacts, signs, lines and traffic is put together here and
+:class:`~testbed.core.lane_path.LanePath`. The truth about artefacts, signs, lines and traffic is put together here and
 nowhere else, so what a judge knows is what an oracle is told.
 """
 
@@ -17,15 +17,15 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.client.composite import draw
-from testbed.client.lines import Crossing, find_crossing, find_lines, lines_in_reach
-from testbed.client.signs import SignWatch, find_signs
-from testbed.client.stage import Stage
-from testbed.client.traffic import Traveller
+from testbed.client.compositing.layers import draw
+from testbed.client.scripted_traffic import Traveller
+from testbed.client.staging import Stage
 from testbed.client.transforms import to_pose
-from testbed.client.view import View, box_corners
+from testbed.client.truth.right_of_way import Crossing, find_crossing, find_lines, lines_in_reach
+from testbed.client.truth.road_signs import SignWatch, find_signs
+from testbed.core.perception_tasks import LEAD_RANGE_M, MIN_VEHICLE_PX, PREVIEW_M, sign_crop_box
 from testbed.core.pixels import swap_red_and_blue
-from testbed.core.questions import LEAD_RANGE_M, MIN_VEHICLE_PX, PREVIEW_M, sign_crop_box
+from testbed.core.projection import View, box_corners
 from testbed.core.types import (
     AheadTruth,
     AttackTruth,
@@ -38,7 +38,7 @@ from testbed.core.types import (
     Observation,
     Truth,
 )
-from testbed.scenario.realise import Staging
+from testbed.scenario.concrete import Staging
 
 TICK_TIMEOUT_S = 10.0
 DEPTH_RANGE_M = 1000.0

@@ -14,11 +14,11 @@ import carla
 from testbed.client.actuation import PedalModel, Pedals
 from testbed.client.connection import Connection
 from testbed.client.sensing import TICK_TIMEOUT_S, Frame, Senses
-from testbed.client.stage import Stage, StageBuilder, clear
+from testbed.client.staging import Stage, StageBuilder, clear
 from testbed.client.transforms import to_pose, to_transform
 from testbed.core.errors import SimulatorCrashError, SimulatorHangError, TestbedError
 from testbed.core.types import Command, Payload
-from testbed.scenario.realise import Staging
+from testbed.scenario.concrete import Staging
 
 __all__ = ["Frame", "Session"]
 

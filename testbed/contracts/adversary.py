@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-import adversaries
-from adversaries.registry import SURFACES
+from testbed import adversaries
+from testbed.adversaries.registry import SURFACES
 from testbed.core.errors import ArtefactError
 from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
 from testbed.judge.validity import why_over_budget

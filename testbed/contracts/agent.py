@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-import agents
+from testbed import agents
 from testbed.core.errors import AgentError
 from testbed.core.types import Agent, EgoState, Image, LaneState, Observation, Perception, SignTruth, Truth
 from testbed.episode import check_answers

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import __version__, stats
-from testbed.evaluate.paper import INCONSISTENCIES
+from testbed.evaluate.published import INCONSISTENCIES
 from testbed.evaluate.score import Answer, Loss, Score, loss, paired, score
 from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, TABLES, TASKS, V2LM, Row
 from testbed.judge.perception import ABSTAIN
 from testbed.report.gap import Gap, gap_table, gaps
 from testbed.report.gap import document as gap_document
-from testbed.report.gather import gather
+from testbed.report.run_view import gather
 from testbed.report.tables import Table
 from testbed.selective import COSTS, RISKS, Judged, aurc, best_threshold, coverage_at, reliability
 from testbed.store.atomic import write_text
@@ -211,7 +211,7 @@ def _parts(benign: Sequence[Answer], attacked: Sequence[Answer]) -> tuple[tuple[
 
 def notes(result: Result) -> list[str]:
     """Return what a reader must know."""
-    from testbed.evaluate.signs import KIND
+    from testbed.evaluate.shadow_album import KIND
 
     lines = [
         "Our figures are measured here, with our models, our data and our attacks; the publications' stand beside "

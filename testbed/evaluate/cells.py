@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.core.errors import StoreError
-from testbed.evaluate.pictures import digest_of
+from testbed.evaluate.albums import digest_of
 from testbed.evaluate.score import Answer
 from testbed.store.atomic import write_text
 

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.evaluate.grid import ATTACK_WORDS, breakdown, grids, lead, selective
+from testbed.evaluate.layout import ATTACK_WORDS, breakdown, grids, lead, selective
 from testbed.evaluate.tables import TABLES, TASKS
 from testbed.report.charts import RateRow, rate_chart
 from testbed.report.gap import NOTE

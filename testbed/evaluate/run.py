@@ -20,8 +20,8 @@ import numpy as np
 
 import testbed
 from testbed.core.errors import ArtefactError, ScenarioError, UsageError, WeightsError
+from testbed.evaluate.albums import BENIGN, Album, HeldOut, Picture
 from testbed.evaluate.cells import Cell, Cells
-from testbed.evaluate.pictures import BENIGN, Album, HeldOut, Picture
 from testbed.evaluate.tables import ATTACKS, TABLES, Row, rows
 from testbed.store import RunFolder
 from testbed.store.atomic import write_bytes
@@ -180,7 +180,7 @@ class Evaluation:
 
         request = self.request
         if kind == "shadow":
-            from testbed.evaluate.signs import ShadowedSigns
+            from testbed.evaluate.shadow_album import ShadowedSigns
 
             return ShadowedSigns(
                 self._held_out["tsr"],
@@ -193,10 +193,10 @@ class Evaluation:
             )
         scenario = load_scenario(SCENARIOS[kind])
         if kind == "road_patch":
-            from testbed.evaluate.road import Approaches
+            from testbed.evaluate.patch_album import Approaches
 
             return Approaches(scenario, request.sizes.alc, seed=request.seed)
-        from testbed.evaluate.vehicles import VehicleViews
+        from testbed.evaluate.vehicle_album import VehicleViews
 
         return VehicleViews(scenario, request.sizes.vd, seed=request.seed)
 
@@ -231,9 +231,9 @@ class Evaluation:
         """Fill what is missing and return how many cells that were."""
         missing = self.missing()
         if self.request.jobs > 1 and missing:
-            from testbed.evaluate import apart
+            from testbed.evaluate import parallel
 
-            lines = apart.fill(self.request, self.rows, missing, self.request.jobs, self._say)
+            lines = parallel.fill(self.request, self.rows, missing, self.request.jobs, self._say)
         else:
             lines = self.fill(missing)
         for number, line in enumerate(lines, 1):

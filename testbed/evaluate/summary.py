@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.evaluate.grid import grids, lead
+from testbed.evaluate.layout import grids, lead
 from testbed.report.exports import markdown, table_lines
 
 if TYPE_CHECKING:

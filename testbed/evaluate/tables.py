@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.core.errors import UsageError
-from testbed.evaluate.paper import ACCURACY_DROP, ATTACK_SUCCESS, DEFENDED, ROAD_DEFENCES, Published
+from testbed.evaluate.published import ACCURACY_DROP, ATTACK_SUCCESS, DEFENDED, ROAD_DEFENCES, Published
 from testbed.evaluate.victims import Victim
 
 TABLES: dict[str, str] = {
@@ -38,8 +38,8 @@ class Row:
         victim: Who is asked.
         base: Name of its sign or lane net without a defence; empty for V²LMs and the detector.
         defence: Its defence in words, ``none`` without.
-        against: Whom the search for shadows asked: a name of `agents.dnn.nets.SIGN_NETS`, ``solo`` or ``tandem``;
-            empty where a shipped artefact is shown.
+        against: Whom the search for shadows asked: a name of `testbed.agents.dnn.nets.SIGN_NETS`, ``solo`` or
+            ``tandem``; empty where a shipped artefact is shown.
         against_defences: Input defences of the asked model.
         published: Figures of the publications for this row, possibly none.
     """
@@ -113,7 +113,7 @@ def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[Row]:
 
 def table_i() -> list[Row]:
     """Return YOLOv5-cls and ViT-small without a defence and with each that there is."""
-    from agents.dnn.nets import SIGN_NETS as KNOWN
+    from testbed.agents.dnn.nets import SIGN_NETS as KNOWN
 
     found = []
     for net in DEFENDED_NETS:

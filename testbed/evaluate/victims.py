@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.core.types import Agent, Observation, Perception
-from testbed.evaluate.pictures import Picture
+from testbed.evaluate.albums import Picture
 from testbed.evaluate.score import NONE, VEHICLE, Answer
 from testbed.judge import box_iou
 from testbed.judge.perception import ABSTAIN
@@ -71,7 +71,7 @@ class Victim:
             UsageError: There is no such agent, or it does not take such options.
             WeightsError: A card of its weights is missing.
         """
-        import agents
+        from testbed import agents
 
         weights = agents.card(str(self.file(folder))).weights
         return {**self.content, "weights": dict(sorted(weights.items()))}
@@ -90,7 +90,7 @@ class Victim:
 def _loaded(path: str) -> Agent:
     import torch
 
-    import agents
+    from testbed import agents
 
     # several threads make small networks slower, and let figures depend on the machine
     torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from testbed.core.questions import STEERING_CLASSES, steering_class
+from testbed.core.perception_tasks import STEERING_CLASSES, steering_class
 from testbed.core.types import Decision, Steering, Step, Truth
 from testbed.judge.limits import JudgeLimits
 

@@ -31,9 +31,9 @@ from testbed.judge.lane import LaneDepartureJudge, LanePlaceJudge
 from testbed.judge.latency import LatencyJudge
 from testbed.judge.lateral import LateralJudge
 from testbed.judge.limits import JudgeLimits
-from testbed.judge.lines import NoEntryJudge, RedLightJudge, StopSignJudge, YieldJudge
 from testbed.judge.perception import PerceptionJudge
 from testbed.judge.progress import BlockedJudge, FalseBrakeJudge
+from testbed.judge.right_of_way import NoEntryJudge, RedLightJudge, StopSignJudge, YieldJudge
 from testbed.judge.route import RouteJudge
 from testbed.judge.speed import SpeedLimitJudge
 

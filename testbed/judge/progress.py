@@ -6,8 +6,8 @@ only the cause.
 
 from __future__ import annotations
 
+from testbed.core.gtsrb import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.records import Event
-from testbed.core.signs import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.types import LineTruth, Step
 from testbed.judge.base import Findings, Score, make_event
 from testbed.judge.cause import brake_cause

@@ -5,8 +5,8 @@ Severity is the integral of the speed above limit + tolerance over the whole str
 
 from __future__ import annotations
 
+from testbed.core.gtsrb import END_OF_LIMIT, SPEED_LIMIT_KMH
 from testbed.core.records import Event
-from testbed.core.signs import END_OF_LIMIT, SPEED_LIMIT_KMH
 from testbed.core.types import SignTruth, Step
 from testbed.judge.base import Findings, Score, make_event, series
 from testbed.judge.cause import sign_cause

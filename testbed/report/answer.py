@@ -12,8 +12,8 @@ from statistics import median
 from typing import Literal
 
 from testbed import stats
-from testbed.report.gather import BENIGN, Episode, RunView
 from testbed.report.measures import Versus, all_versus_benign, least_gaps_m, misread_as, pooled, rate_of, spread_of
+from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.report.topic import Topic, controls_of, modes_of, primary, topics_of
 
 Verdict = Literal["lost", "leaning", "held", "unclear", "none"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from testbed.report.claims import judge_claims
 from testbed.report.exports import junit, results, summary
-from testbed.report.gather import gather
 from testbed.report.gsn import structure, to_svg, to_yaml
 from testbed.report.page import render
+from testbed.report.run_view import gather
 from testbed.store import write_table
 
 

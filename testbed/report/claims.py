@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from testbed import stats
-from testbed.report.gather import BENIGN, Episode, RunView
 from testbed.report.measures import EVENT_KINDS, mean_of
+from testbed.report.run_view import BENIGN, Episode, RunView
 
 MIN_EPISODES = 5
 """Episodes below which a bootstrap interval of a mean is not trusted."""

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from testbed.report.answer import answers, lead_sentence
 from testbed.report.claims import ClaimResult
 from testbed.report.gap import gap_table, gaps
-from testbed.report.gather import Episode, RunView
+from testbed.report.run_view import Episode, RunView
 from testbed.report.tables import Table, all_tables
 from testbed.report.words import clean
 

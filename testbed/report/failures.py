@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from testbed.core.records import Event
-from testbed.report.gather import Episode, RunView
 from testbed.report.preventable import label
+from testbed.report.run_view import Episode, RunView
 from testbed.report.showcase import kind_of
 from testbed.store import TraceReader
 

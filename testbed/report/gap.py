@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed import stats
-from testbed.report.gather import Cell, Episode, RunView
 from testbed.report.measures import component_success
+from testbed.report.run_view import Cell, Episode, RunView
 from testbed.report.tables import NONE, Cellule, Row, Table
 from testbed.report.topic import Topic, aiming_at, topics_of
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from testbed.report.claims import ClaimResult
-from testbed.report.gather import RunView
+from testbed.report.run_view import RunView
 from testbed.report.words import clean, unbroken
 
 SHAPES = {"G": "goal", "S": "strategy", "Sn": "solution", "CSn": "counter", "C": "context", "J": "justification"}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed import stats
-from testbed.core.signs import SIGN_NAMES
+from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision
 from testbed.judge import JudgeLimits, macro_f1, merged
-from testbed.report.gather import Cell, Episode, Right, RunView, Track, world_of
+from testbed.report.run_view import Cell, Episode, Right, RunView, Track, world_of
 from testbed.report.topic import Task, Topic, topics_of
 
 EVENT_KINDS: tuple[tuple[str, str], ...] = (

@@ -15,9 +15,9 @@ from testbed.report.charts import RateRow, rate_chart
 from testbed.report.claims import ClaimResult
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
-from testbed.report.gather import BENIGN, RunView
 from testbed.report.gsn import STYLE, structure, to_svg
 from testbed.report.measures import rate_of
+from testbed.report.run_view import BENIGN, RunView
 from testbed.report.showcase import kind_of, outcome_words, showcases
 from testbed.report.tables import Cellule, Row, Table, all_tables
 from testbed.report.topic import Topic, primary, topics_of

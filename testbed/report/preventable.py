@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.report.gather import Track
+from testbed.report.run_view import Track
 
 STEP_S = 0.01
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.signs import SIGN_NAMES
+from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision, Step
 from testbed.judge import JudgeLimits, box_iou, expert_steering
 from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart, value_chart
-from testbed.report.gather import BENIGN, Episode, RunView, Track, world_of
 from testbed.report.measures import badness, least_gaps_m
+from testbed.report.run_view import BENIGN, Episode, RunView, Track, world_of
 from testbed.report.topic import Chart, Topic, topic_of
 from testbed.store import TraceReader, write_video
 

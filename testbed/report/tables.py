@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from testbed import stats
-from testbed.report.gather import BENIGN, Cell, RunView, world_of
 from testbed.report.measures import (
     EVENT_KINDS,
     Versus,
@@ -22,6 +21,7 @@ from testbed.report.measures import (
     spread_of,
     success_of,
 )
+from testbed.report.run_view import BENIGN, Cell, RunView, world_of
 from testbed.report.showcase import kind_of
 from testbed.report.topic import modes_of, primary, topic_of, topics_of
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from testbed.core.signs import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
-from testbed.report.gather import BENIGN, Episode, RunView
+from testbed.core.gtsrb import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
+from testbed.report.run_view import BENIGN, Episode, RunView
 
 Chart = Literal["offset", "speed", "gap"]
 Task = Literal["alc", "tsr", "vd"]

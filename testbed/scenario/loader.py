@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from testbed.core import shipped
 from testbed.core.errors import ScenarioError, suggest
 from testbed.scenario.explain import require
 from testbed.scenario.schema import Scenario
@@ -42,7 +43,7 @@ class Loaded(Generic[M_co]):
 
 def shipped_folder() -> Path:
     """Return the folder with the scenarios that come with the testbed."""
-    return Path(__file__).resolve().parents[2] / "scenarios"
+    return shipped.folder("scenarios")
 
 
 def shipped_names(folder: str = "") -> tuple[str, ...]:

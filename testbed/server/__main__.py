@@ -97,8 +97,8 @@ def _serve(options: argparse.Namespace) -> int:
     port = int(calls.getsockname()[1])
 
     import testbed.server.rpc.calls  # noqa: F401  registers the handlers
-    from testbed.server.maps.catalogue import load_map
     from testbed.server.rpc.server import Server, attach
+    from testbed.world.maps.catalogue import load_map
 
     server = Server(
         load_map(options.map),

@@ -19,7 +19,7 @@ class Installed:
 
     def agents(self) -> Sequence[str]:
         """Return the names of all agents and shipped agent files, sorted."""
-        import agents
+        from testbed import agents
 
         return tuple(sorted({*agents.names(), *agents.configured()}))
 
@@ -30,7 +30,7 @@ class Installed:
             UsageError: There is no such agent.
             WeightsError: A card of its weights is missing.
         """
-        import agents
+        from testbed import agents
 
         digests = dict(agents.card(agent).weights)
         file = agents.file_of(agent)
@@ -40,7 +40,7 @@ class Installed:
 
     def adversaries(self) -> Sequence[str]:
         """Return the kinds of adversary, sorted."""
-        import adversaries
+        from testbed import adversaries
 
         return adversaries.kinds()
 
@@ -50,7 +50,7 @@ class Installed:
         Raises:
             ArtefactError: There is no such artefact, it was altered or is of another kind.
         """
-        import adversaries
+        from testbed import adversaries
 
         return adversaries.read(kind, artefact, base).digest
 
@@ -60,14 +60,14 @@ class Installed:
         Raises:
             UsageError: The file cannot be read, or is not a car as the entry describes it.
         """
-        from adversaries.camouflage.body import mesh_body
-        from adversaries.registry import payload_digest
+        from testbed.adversaries.camouflage.body import mesh_body
+        from testbed.adversaries.registry import payload_digest
 
         return payload_digest(mesh_body(mesh, base))
 
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
-        from testbed.server.maps import available_maps
+        from testbed.world.maps import available_maps
 
         return tuple(available_maps())
 
@@ -77,6 +77,6 @@ class Installed:
         Raises:
             MapError: The file cannot be parsed, or it has no such place.
         """
-        from testbed.server.maps import load_map
+        from testbed.world.maps import load_map
 
         load_map(map_name).network.lane_centre(road, lane, s_m)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import adversaries
-from adversaries.manifest import MANIFESTS, Budget, RoadPatchManifest
-from adversaries.picture import encode_albedo, encode_srgb
+from testbed import adversaries
+from testbed.adversaries.manifest import MANIFESTS, Budget, RoadPatchManifest
+from testbed.adversaries.picture import encode_albedo, encode_srgb
 from testbed.core.errors import ArtefactError, UsageError
 from testbed.core.types import Decal, Shade, SignFace, Skin
 
@@ -115,7 +115,7 @@ def test_every_shipped_artefact_is_whole_sealed_and_named_after_its_folder():
 
 
 def test_shipped_attacks_were_made_against_the_shipped_weights():
-    from agents import weights
+    from testbed.agents import weights
 
     for name in adversaries.names():
         surrogate = adversaries.load(name).manifest.surrogate

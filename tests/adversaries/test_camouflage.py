@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-import adversaries
-from adversaries.camouflage import blueprint_of, optimise
-from adversaries.camouflage.baselines import filled, plain_colour, random_camouflage
-from adversaries.camouflage.measure import Answer, agent_answers, average_precision, detector_answers, measure
-from adversaries.camouflage.search import Paint, SearchSettings, linear_of, scores, search
-from adversaries.camouflage.subject import Subject, vehicle_subject
-from adversaries.camouflage.surrogate import Victim, load_victim
-from adversaries.camouflage.views import LIGHTS, Look, View, Yard, as_bytes, free_grid, repaint
-from adversaries.picture import srgb_to_linear
+from testbed import adversaries
+from testbed.adversaries.camouflage import blueprint_of, optimise
+from testbed.adversaries.camouflage.baselines import filled, plain_colour, random_camouflage
+from testbed.adversaries.camouflage.car import Subject, vehicle_subject
+from testbed.adversaries.camouflage.measure import Answer, agent_answers, average_precision, detector_answers, measure
+from testbed.adversaries.camouflage.search import Paint, SearchSettings, linear_of, scores, search
+from testbed.adversaries.camouflage.surrogate import Victim, load_victim
+from testbed.adversaries.camouflage.views import LIGHTS, Look, View, Yard, as_bytes, free_grid, repaint
+from testbed.adversaries.picture import srgb_to_linear
 from testbed.core.errors import UsageError
 from testbed.core.types import Skin
 from testbed.scenario.schema import Scenario
@@ -136,7 +136,7 @@ def test_average_precision_of_known_answers(views: list[View]) -> None:
 
 
 def test_any_agent_can_be_measured(subject: Subject, views: list[View]) -> None:
-    import agents
+    from testbed import agents
 
     cells = measure(views, {"original": subject.original}, agent_answers(agents.load("dnn")), threshold=0.0, factors=[])
     assert [(cell.texture, cell.views) for cell in cells] == [("original", 3)]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import adversaries
-from adversaries.camouflage import optimise
-from adversaries.camouflage.mesh_file import mesh_subject, read_pieces
+from testbed import adversaries
+from testbed.adversaries.camouflage import optimise
+from testbed.adversaries.camouflage.mesh_file import mesh_subject, read_pieces
 from testbed.core.errors import ArtefactError, UsageError
 from testbed.core.types import Skin
 from testbed.scenario.loader import load_scenario

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from adversaries.road_patch import names_of, optimise, place_of, sides_of
-from adversaries.road_patch.baselines import best_line, drawn_line, single_frame
-from adversaries.road_patch.cells import Cells
-from adversaries.road_patch.drive import LAG_S, Motion, Situation, drive, steering_sign
-from adversaries.road_patch.pull import PullSettings, first_seed, pull
-from adversaries.road_patch.shape import PatchShape, dirt, grain
+from testbed.adversaries.road_patch import names_of, optimise, place_of, sides_of
+from testbed.adversaries.road_patch.baselines import best_line, drawn_line, single_frame
+from testbed.adversaries.road_patch.cells import Cells
+from testbed.adversaries.road_patch.drive import LAG_S, Motion, Situation, drive, steering_sign
+from testbed.adversaries.road_patch.search import PullSettings, first_seed, pull
+from testbed.adversaries.road_patch.shape import PatchShape, dirt, grain
 from testbed.core.errors import UsageError
 from testbed.scenario.schema import Scenario
 

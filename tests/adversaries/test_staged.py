@@ -6,13 +6,13 @@ import math
 
 import pytest
 
-from adversaries.shadow.approach import SignApproach
-from adversaries.staged import StagedScene
+from testbed.adversaries.scenario_scene import StagedScene
+from testbed.adversaries.shadow.approach import SignApproach
 from testbed.client import Session, connect
 from testbed.client.transforms import to_pose
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
-from testbed.scenario.realise import realise
+from testbed.scenario.concrete import realise
 from testbed.scenario.schema import Scenario
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from adversaries.road_patch.lookup import product, pyramid_matrix
-from adversaries.road_patch.shape import PatchShape, dirt
-from testbed.server.render.rerender import pyramid
+from testbed.adversaries.road_patch.shape import PatchShape, dirt
+from testbed.adversaries.road_patch.texel_matrix import product, pyramid_matrix
+from testbed.world.render.rerender import pyramid
 
 
 def test_the_pyramid_matrix_is_the_renderers_pyramid():
@@ -27,7 +27,7 @@ def test_the_product_has_the_gradient_of_a_product():
 
 @pytest.fixture(scope="module")
 def world():
-    from adversaries.road_patch.world import RoadWorld
+    from testbed.adversaries.road_patch.world import RoadWorld
     from testbed.scenario.schema import PatchPlace, Scenario
 
     scenario = Scenario.model_validate(
@@ -59,10 +59,10 @@ def test_a_patch_looks_as_the_engine_draws_it(world, place):
 
 
 def test_the_car_leans_with_the_slope_as_the_servers_does():
-    from adversaries.road_patch import place_of
-    from adversaries.road_patch.world import RoadWorld
+    from testbed.adversaries.road_patch import place_of
+    from testbed.adversaries.road_patch.world import RoadWorld
     from testbed.scenario.loader import load_scenario
-    from testbed.server.maps import load_map
+    from testbed.world.maps import load_map
 
     scenario = load_scenario("drp_local_road").content
     hills = RoadWorld(scenario, place_of(scenario), PatchShape(), latency_s=0.05)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import agents
-from agents.scripted import ConstantAgent
+from testbed import agents
+from testbed.agents.scripted import ConstantAgent
 from testbed.core.errors import UsageError
 from testbed.core.types import Agent, Steering
 

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adversaries.delivery import load_payloads
-from adversaries.picture import linear_to_srgb
+from testbed.adversaries.delivery import load_payloads
+from testbed.adversaries.picture import linear_to_srgb
 from testbed.client import Connection, Session, connect
-from testbed.client.known import body
+from testbed.client.compositing.appearance import body
 from testbed.client.sensing import Senses
 from testbed.contracts.adversary import check_payload
 from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
+from testbed.scenario.concrete import realise
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
-from testbed.scenario.realise import realise
 from testbed.scenario.schema import Scenario
 from testbed.sweep.catalogue import Installed
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import adversaries
-from adversaries.delivery import load_payloads
+from testbed import adversaries
+from testbed.adversaries.delivery import load_payloads
 from testbed.client import Session, connect
-from testbed.client.occluder import drifted, plate_points, sun_vector
-from testbed.client.view import View
+from testbed.core.projection import View
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Pose
-from testbed.scenario.realise import realise
+from testbed.scenario.concrete import realise
 from testbed.scenario.schema import Scenario
-from testbed.server.assets.signs import PLATE_BOTTOM_M
+from testbed.world.assets.occluder import drifted, plate_points, sun_vector
+from testbed.world.assets.sign_assets import PLATE_BOTTOM_M
 
 POLYGON = ((0.3, 0.3), (0.75, 0.4), (0.4, 0.75))
 SUN = (35.0, 190.0)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from testbed.client.lines import find_crossing
-from testbed.client.path import LanePath
-from testbed.client.traffic import Traveller
+from testbed.client.scripted_traffic import Traveller
+from testbed.client.truth.right_of_way import find_crossing
+from testbed.core.lane_path import LanePath
 from testbed.scenario.schema import Actor
 
 

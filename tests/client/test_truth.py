@@ -7,7 +7,7 @@ from typing import Any
 from testbed.client import Session, connect
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Truth
-from testbed.scenario.realise import realise
+from testbed.scenario.concrete import realise
 from testbed.scenario.schema import Scenario
 
 CAR = {"id": "car", "ahead_m": 75, "speed_mps": 10, "vary": False}

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import adversaries
-import agents
+from testbed import adversaries, agents
 from testbed.contracts import AdversaryContract, AgentContract
 from testbed.contracts.adversary import check_payload
 from testbed.core.errors import ArtefactError

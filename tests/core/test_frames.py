@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.client.view import rotation
 from testbed.core.frames import rotation_matrix
-from testbed.server.render.camera import pose_matrix
+from testbed.core.projection import rotation
+from testbed.world.render.camera import pose_matrix
 
 ANGLES_DEG = st.floats(-360.0, 360.0)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from testbed.core.questions import MIN_VEHICLE_PX, STEERING_CLASSES
-from testbed.dataset import generate
-from testbed.evaluate.pictures import HeldOut
+from testbed.core.perception_tasks import MIN_VEHICLE_PX, STEERING_CLASSES
+from testbed.evaluate.albums import HeldOut
 from testbed.evaluate.score import NONE, VEHICLE
+from testbed.training.data import generate
 
 
 @pytest.mark.parametrize("task", ["tsr", "alc", "vd"])

@@ -140,7 +140,7 @@ def test_the_road_is_set_beside_the_pictures(
 
 
 def test_a_row_s_agent_file_is_an_agent(done: tuple[Path, list[str]]) -> None:
-    import agents
+    from testbed import agents
 
     paths = sorted((done[0] / "agents").glob("*.yaml"))
     assert len(paths) == 2

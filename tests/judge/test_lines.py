@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.core.types import Collision, ConflictTruth, LineTruth, SignTruth
-from testbed.judge.lines import needed_braking_mps2
+from testbed.judge.right_of_way import needed_braking_mps2
 
 STOP, YIELD, NO_ENTRY = 14, 13, 17
 

@@ -13,13 +13,13 @@ import pytest
 
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.core.types import Decision, Steering
-from testbed.report import build, gather, judge_claims
+from testbed.report import build, judge_claims, run_view
 from testbed.report.answer import answers, lead_sentence
 from testbed.report.gap import document, gap_table, gaps
-from testbed.report.gather import Episode, Right, RunView, Track
 from testbed.report.measures import badness, component_success, least_gaps_m, misread_as
 from testbed.report.page import overview_table
 from testbed.report.preventable import MODELS, Braking, avoidable, label
+from testbed.report.run_view import Episode, Right, RunView, Track
 from testbed.report.topic import TOPICS, controls_of, injected, kinds_of, topic_of, topics_of
 from testbed.store import RunFolder, RunManifest
 
@@ -106,7 +106,7 @@ def run_of(path: Path, *scenes: dict[str, Any], seeds: range = range(1, 7)) -> R
     folder = RunFolder.create(path, manifest)
     for record in stored:
         folder.write_episode(record)
-    return gather(path)
+    return run_view(path)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import carla
 import pytest
 
-from testbed.core.signs import SPEED_LIMIT_KMH
+from testbed.core.gtsrb import SPEED_LIMIT_KMH
 
 
 def test_spawned_vehicle_appears_in_the_state(drive: Any) -> None:

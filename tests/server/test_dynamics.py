@@ -9,7 +9,7 @@ import pytest
 from testbed.server.simulation.boxes import BoundingBox, footprint, overlap
 from testbed.server.simulation.chassis import Chassis, build_chassis, default_physics
 from testbed.server.simulation.dynamics import Motion, Pedals, advance
-from testbed.server.simulation.vehicles import VEHICLE_BY_ID, VEHICLES
+from testbed.world.assets.vehicle_models import VEHICLE_BY_ID, VEHICLES
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import carla
 import pytest
 
-from testbed.server.maps.catalogue import load_map
+from testbed.world.maps.catalogue import load_map
 
 
 def test_version_and_maps(client: Any) -> None:

@@ -15,16 +15,16 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.server.maps.catalogue import MapBundle
 from testbed.server.rpc.catalogue import KNOWN, METHODS
 from testbed.server.rpc.connections import CallConnection, StreamConnection
 from testbed.server.rpc.loop import Loop
 from testbed.server.rpc.results import Result, failure, success
-from testbed.server.sensors.studio import Studio
+from testbed.server.sensors.scene_sync import Studio
 from testbed.server.sensors.suite import SensorSuite
 from testbed.server.simulation import state_stream
 from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.world import OBSERVER_STREAM, World
+from testbed.world.maps.catalogue import MapBundle
 
 SUBSCRIPTION_WAIT_S = 0.1
 RELOAD_QUIET_S = 0.15

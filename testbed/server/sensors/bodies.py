@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from testbed.core.types import Pose
-from testbed.server.assets.asset import Asset
-from testbed.server.assets.card import card_asset, card_corners
-from testbed.server.assets.props import occluder_asset, prop_asset, traffic_light_asset
-from testbed.server.assets.signs import sign_asset
-from testbed.server.assets.vehicles import vehicle_asset
-from testbed.server.assets.walkers import walker_asset
 from testbed.server.simulation.actors import Actor, Kind
 from testbed.server.simulation.factory import paint_colour
 from testbed.server.simulation.lights import GREEN, RED, YELLOW
+from testbed.world.assets.asset import Asset
+from testbed.world.assets.props import occluder_asset, prop_asset, traffic_light_asset
+from testbed.world.assets.shadow_card import card_asset, card_corners
+from testbed.world.assets.sign_assets import sign_asset
+from testbed.world.assets.vehicle_assets import vehicle_asset
+from testbed.world.assets.walkers import walker_asset
 
 _LAMP = {RED: "red", YELLOW: "yellow", GREEN: "green"}
 

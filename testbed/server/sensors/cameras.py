@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from testbed.core.pixels import swap_red_and_blue
 from testbed.core.types import Pose
-from testbed.server.render.renderer import Frame
 from testbed.server.sensors.headers import IMAGE_HEADER, Instant, Message, header
 from testbed.server.simulation.actors import Actor
+from testbed.world.render.renderer import Frame
 
 DEPTH, NORMALS, RGB, SEMANTIC, INSTANCE = 1, 2, 13, 14, 15
 DEPTH_RANGE_M = 1000.0

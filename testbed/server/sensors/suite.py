@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from testbed.server.render.renderer import Frame
 from testbed.server.sensors import cameras, contacts, navigation
 from testbed.server.sensors.cameras import View
 from testbed.server.sensors.headers import Instant, Message
 from testbed.server.sensors.navigation import GeoReference, Noise
-from testbed.server.sensors.studio import Studio
+from testbed.server.sensors.scene_sync import Studio
 from testbed.server.simulation.actors import Actor
 from testbed.server.simulation.transforms import to_local
 from testbed.server.simulation.world import World
+from testbed.world.render.renderer import Frame
 
 _EPSILON_S = 1e-6
 

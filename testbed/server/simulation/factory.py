@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 from testbed.core.types import Pose
-from testbed.server.assets.card import card_corners
-from testbed.server.assets.props import prop_asset
-from testbed.server.assets.signs import PLATE_BOTTOM_M
 from testbed.server.simulation.actors import Actor, Kind, SensorClock, TrafficLight, Vehicle, Walker, kind_of
 from testbed.server.simulation.blueprints import SENSOR_TYPE, library
 from testbed.server.simulation.boxes import BoundingBox
 from testbed.server.simulation.chassis import build_chassis, default_physics
 from testbed.server.simulation.dynamics import Motion
 from testbed.server.simulation.errors import CallError
-from testbed.server.simulation.vehicles import VEHICLE_BY_ID
+from testbed.world.assets.props import prop_asset
+from testbed.world.assets.shadow_card import card_corners
+from testbed.world.assets.sign_assets import PLATE_BOTTOM_M
+from testbed.world.assets.vehicle_models import VEHICLE_BY_ID
 
 LIBRARY = library()
 ATTRIBUTES: dict[str, list[list[object]]] = {str(entry[1]): entry[3] for entry in LIBRARY}  # type: ignore[misc]

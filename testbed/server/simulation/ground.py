@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from testbed.server.maps.network import LanePoint, RoadNetwork
+from testbed.world.maps.network import LanePoint, RoadNetwork
 
 
 @dataclass(frozen=True, slots=True)

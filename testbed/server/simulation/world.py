@@ -21,7 +21,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from testbed.core.types import Pose
-from testbed.server.maps.catalogue import MapBundle
 from testbed.server.simulation import factory
 from testbed.server.simulation.actors import Actor, Kind, Vehicle
 from testbed.server.simulation.boxes import footprint
@@ -32,8 +31,9 @@ from testbed.server.simulation.ground import Ground
 from testbed.server.simulation.lights import GREEN, coordinate, step_light
 from testbed.server.simulation.mover import step_vehicle, step_walker
 from testbed.server.simulation.settings import Settings, WeatherState
-from testbed.server.simulation.signs import Approaches, SpeedLimits, gtsrb_class, plate, type_id
+from testbed.server.simulation.traffic_signs import Approaches, SpeedLimits, gtsrb_class, plate, type_id
 from testbed.server.simulation.transforms import compose
+from testbed.world.maps.catalogue import MapBundle
 
 SLICE_S = 0.05
 MAX_ACTORS = 4096

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from adversaries.digital import EPSILONS, pgd, uniform_noise
+from testbed.adversaries.digital import EPSILONS, pgd, uniform_noise
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import adversaries
-from adversaries.shadow.approach import SignApproach, homography, shaken
-from adversaries.shadow.make import optimise
-from adversaries.shadow.physical import PhysicalSettings, collect
-from adversaries.shadow.polygon import area_on_plate
-from adversaries.shadow.swarm import SwarmSettings
+from testbed import adversaries
+from testbed.adversaries.shadow.approach import SignApproach, homography, shaken
+from testbed.adversaries.shadow.optimiser import optimise
+from testbed.adversaries.shadow.particle_swarm import SwarmSettings
+from testbed.adversaries.shadow.physical import PhysicalSettings, collect
+from testbed.adversaries.shadow.polygon import area_on_plate
 from testbed.core.errors import UsageError
 from testbed.scenario.schema import Scenario
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from adversaries.shadow import SwarmSettings, attack_crops, load_victim
-from adversaries.shadow.physical import random_twin
-from adversaries.shadow.polygon import area_on_plate
-from adversaries.shadow.swarm import Swarm
+from testbed.adversaries.shadow import SwarmSettings, attack_crops, load_victim
+from testbed.adversaries.shadow.particle_swarm import Swarm
+from testbed.adversaries.shadow.physical import random_twin
+from testbed.adversaries.shadow.polygon import area_on_plate
 from testbed.core.errors import UsageError
 
 HELD_OUT = Path(__file__).parents[2] / "agents" / "vlm" / "held_out.npz"

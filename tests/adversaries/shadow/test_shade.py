@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adversaries.shadow.digital import Shadower
-from adversaries.shadow.lab import darkened, from_lab, mean_lightness, to_lab
-from adversaries.shadow.polygon import area_on_plate, cover, crop_points, plate_mask, untangled
+from testbed.adversaries.shadow.digital import Shadower
+from testbed.adversaries.shadow.lightness import darkened, from_lab, mean_lightness, to_lab
+from testbed.adversaries.shadow.polygon import area_on_plate, cover, crop_points, plate_mask, untangled
 
 RNG = np.random.default_rng(3)
 

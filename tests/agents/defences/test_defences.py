@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.defences import Cropping, Defence, alter, build, build_all, check_effect, describe, kinds
-from agents.defences.registry import probe_picture, shown
+from testbed.agents.defences import Cropping, Defence, alter, build, build_all, check_effect, describe, kinds
+from testbed.agents.defences.registry import probe_picture, shown
 from testbed.core.errors import AgentError, UsageError
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -203,7 +203,7 @@ def test_third_parties_are_found_by_entry_point(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, __name__, __import__("sys").modules[__name__])
     assert "sepia" in kinds()
     check_effect(build({"kind": "sepia", "strength": 0.8}))
-    with pytest.raises(AgentError, match="derives from agents.defences.Defence"):
+    with pytest.raises(AgentError, match="derives from testbed.agents.defences.Defence"):
         build({"kind": "odd"})
     assert build({"kind": "jpeg"}).kind == "jpeg"  # ours cannot be replaced unseen
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import agents
-from agents.defences import DefendedAgent, build_all
+from testbed import agents
+from testbed.agents.defences import DefendedAgent, build_all
 from testbed.core.errors import UsageError
 from testbed.core.types import (
     AgentCard,

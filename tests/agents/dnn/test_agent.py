@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-import agents
-from agents import weights
-from agents.dnn import WEIGHTS, build, card
-from agents.dnn.agent import load_lane_net
-from agents.imaging import to_batch
+from testbed import agents
+from testbed.agents import weights
+from testbed.agents.dnn import WEIGHTS, build, card
+from testbed.agents.dnn.agent import load_lane_net
+from testbed.agents.imaging import to_batch
 from testbed.core.errors import AgentError, WeightsError
-from testbed.core.questions import STEERING_CLASSES
+from testbed.core.perception_tasks import STEERING_CLASSES
 from testbed.core.types import Agent, Observation
-from testbed.dataset.format import load_split
-from testbed.dataset.generate import generate
+from testbed.training.data.format import load_split
+from testbed.training.data.generate import generate
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.dnn.blocks import fuse
-from agents.dnn.geometry import PREVIEW_METRES_PER_PIXEL, PREVIEW_ROW_PX, metres_per_pixel, row_of_distance
-from agents.dnn.lanes import ROLES, LaneNet, Lanes
-from agents.dnn.signs import SignNet, sign_batch
-from agents.dnn.vehicles import OUTPUTS, VehicleNet, pick_lead, suppress
-from agents.train import lanes as lane_training
-from agents.train import vehicles as vehicle_training
-from testbed.core.questions import FOCAL_PX, IMAGE_WIDTH_PX, LANE_ROWS_PX
+from testbed.agents.dnn.clrernet import ROLES, LaneNet, Lanes
+from testbed.agents.dnn.preview import PREVIEW_METRES_PER_PIXEL, PREVIEW_ROW_PX, metres_per_pixel, row_of_distance
+from testbed.agents.dnn.yolov5 import OUTPUTS, VehicleNet, pick_lead, suppress
+from testbed.agents.dnn.yolov5_blocks import fuse
+from testbed.agents.dnn.yolov5_cls import SignNet, sign_batch
+from testbed.core.perception_tasks import FOCAL_PX, IMAGE_WIDTH_PX, LANE_ROWS_PX
+from testbed.training.nets import clrernet as lane_training
+from testbed.training.nets import yolov5 as vehicle_training
 
 
 @pytest.fixture(autouse=True)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from agents import weights
-from agents.dnn import card
-from agents.dnn.agent import DnnAgent, load_net
-from agents.dnn.geometry import PREVIEW_ROW_PX, preview_offset_of_x
-from agents.dnn.nets import LANE_NETS, SIGN_NETS, LanePredictor, choose
-from agents.dnn.rows import ANCHORS_PX, CELL_PX, CELLS, FIRST_PX, RowAnchorNet
-from agents.dnn.victims import load_sign_victim
+from testbed.agents import weights
+from testbed.agents.dnn import card
+from testbed.agents.dnn.agent import DnnAgent, load_net
+from testbed.agents.dnn.nets import LANE_NETS, SIGN_NETS, LanePredictor, choose
+from testbed.agents.dnn.preview import PREVIEW_ROW_PX, preview_offset_of_x
+from testbed.agents.dnn.row_anchor import ANCHORS_PX, CELL_PX, CELLS, FIRST_PX, RowAnchorNet
+from testbed.agents.dnn.sign_classifiers import load_sign_victim
 from testbed.core.errors import UsageError
-from testbed.dataset.format import Split, load_split
-from testbed.dataset.generate import generate
+from testbed.training.data.format import Split, load_split
+from testbed.training.data.generate import generate
 
 LEAST = 0.95
 SHIPPED = sorted(name for name, net in SIGN_NETS.items() if (weights.FOLDER / f"{net.weights}.json").is_file())

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import agents
-from agents.scripted.constant import ConstantAgent
-from agents.scripted.oracle import OracleAgent
+from testbed import agents
+from testbed.agents.scripted.constant import ConstantAgent
+from testbed.agents.scripted.oracle import OracleAgent
 from testbed.core.errors import AgentError, UsageError
 from testbed.core.types import Agent, EgoState, LaneState, LeadTruth, Observation, SignTruth, Steering, Truth
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-import agents
-from agents import weights
-from agents.solo.agent import SoloAgent
-from agents.vlm import cards
+from testbed import agents
+from testbed.agents import weights
+from testbed.agents.solo.agent import SoloAgent
+from testbed.agents.vlm import cards
 from testbed.core.errors import WeightsError
 
 from ..vlm import shipped

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-import agents
-from agents.tandem.agent import TandemAgent
+from testbed import agents
+from testbed.agents.tandem.agent import TandemAgent
 
 from ..vlm import shipped
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.vlm import model as models
-from agents.vlm.reader import Question, Reader
+from testbed.agents.vlm import model as models
+from testbed.agents.vlm.reader import Question, Reader
 
 
 @pytest.fixture(scope="session", autouse=True)

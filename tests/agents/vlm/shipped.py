@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-import agents
+from testbed import agents
 from testbed.core.types import Agent, Observation
 
 FILE = Path(__file__).parent / "held_out.npz"
 
 
 def rows(task: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (picture, label) pairs; labels as in `agents.vlm`: class, or box in pixels with NaN when absent."""
+    """Return (picture, label) pairs; labels: class, or box in pixels with NaN when absent."""
     with np.load(FILE) as stored:
         count = len(stored[f"{task}_label"])
         if task == "tsr":
@@ -41,7 +41,7 @@ def score(agent) -> dict[str, float]:
     signs, lanes, leads = rows("tsr"), rows("alc"), rows("vd")
     right = {"tsr": 0, "alc": 0, "vd": 0}
     overlaps = []
-    from testbed.core.questions import STEERING_CLASSES
+    from testbed.core.perception_tasks import STEERING_CLASSES
 
     for crop, label in signs:
         answer = agent.perceive(observation(lanes[0][0], crop)).sign

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.vlm import language
-from agents.vlm.reader import single_tokens
+from testbed.agents.vlm import language
+from testbed.agents.vlm.reader import single_tokens
 from testbed.core.errors import AgentError
-from testbed.core.signs import SIGN_NAMES
+from testbed.core.gtsrb import SIGN_NAMES
 
 LAYOUTS = [("tsr",), ("alc",), ("vd",), ("tsr", "alc", "vd"), ("alc", "vd")]
 

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from agents import weights
-from agents.vlm import cards
-from agents.vlm import model as models
-from agents.vlm.reader import Reader
+from testbed.agents import weights
+from testbed.agents.vlm import cards
+from testbed.agents.vlm import model as models
+from testbed.agents.vlm.reader import Reader
 from testbed.core.errors import WeightsError
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.vlm import answers
-from agents.vlm.images import WINDOWS, fit
-from agents.vlm.reader import Question, Reading, expectation
+from testbed.agents.vlm import answers
+from testbed.agents.vlm.images import WINDOWS, fit
+from testbed.agents.vlm.reader import Question, Reading, expectation
 from testbed.core.errors import AgentError
 from testbed.core.types import Observation, Steering
 

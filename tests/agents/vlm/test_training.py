@@ -5,15 +5,15 @@ import logging
 import pytest
 import torch
 
-from agents import weights
-from agents.train import train, vlm, vlm_answers, vlm_figures, vlm_tower
-from agents.train.vlm_tokens import TASKS, Features
-from agents.train.warmup import RoadPictures
-from agents.vlm import cards, model
-from agents.vlm.reader import Reader
+from testbed.agents import weights
+from testbed.agents.vlm import cards, model
+from testbed.agents.vlm.reader import Reader
 from testbed.core.errors import UsageError
-from testbed.core.questions import FOCAL_PX, STEERING_CLASSES, steering_class
+from testbed.core.perception_tasks import FOCAL_PX, STEERING_CLASSES, steering_class
 from testbed.core.types import Steering
+from testbed.training.nets import train, vlm, vlm_answers, vlm_figures, vlm_tower
+from testbed.training.nets.vlm_tokens import TASKS, Features
+from testbed.training.nets.warmup import RoadPictures
 
 from . import toy
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from agents.train.warmup import RoadPictures
-from testbed.dataset import format as layout
+from testbed.training.data import format as layout
+from testbed.training.nets.warmup import RoadPictures
 
 
 def write(folder: Path, count: int = 96) -> Path:

@@ -16,8 +16,8 @@ from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.rays import Hit, cast
 
 if TYPE_CHECKING:
-    from testbed.server.maps.stage import SceneryObject
     from testbed.server.rpc.server import Server
+    from testbed.world.maps.scenery_builder import SceneryObject
 
 ANY_TAG = 255
 DIFFUSE = 2

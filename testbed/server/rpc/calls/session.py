@@ -6,8 +6,6 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from testbed.core.errors import MapError
-from testbed.server.maps.catalogue import MapBundle, available_maps, load_map
-from testbed.server.maps.network import RoadNetwork
 from testbed.server.rpc import encode
 from testbed.server.rpc.arguments import integer, number, optional, sequence, text
 from testbed.server.rpc.catalogue import method
@@ -16,6 +14,8 @@ from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.factory import LIBRARY
 from testbed.server.simulation.settings import Settings, WeatherState
 from testbed.server.simulation.world import OBSERVER_STREAM
+from testbed.world.maps.catalogue import MapBundle, available_maps, load_map
+from testbed.world.maps.network import RoadNetwork
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Call, Server

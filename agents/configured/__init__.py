@@ -1,1 +1,0 @@
-"""Shipped agent files: agents with other networks, and agents behind defences, each usable by its name."""

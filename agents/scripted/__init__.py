@@ -1,8 +1,0 @@
-"""Agents without a model: the oracle (upper bound of perception) and the constant answer (lower bound)."""
-
-from __future__ import annotations
-
-from agents.scripted.constant import ConstantAgent
-from agents.scripted.oracle import OracleAgent
-
-__all__ = ["ConstantAgent", "OracleAgent"]

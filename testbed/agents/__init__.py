@@ -1,0 +1,7 @@
+"""Perception under test: agents that answer questions about pictures, by name, by file and by entry point."""
+
+from __future__ import annotations
+
+from testbed.agents.registry import card, configured, file_of, load, names
+
+__all__ = ["card", "configured", "file_of", "load", "names"]

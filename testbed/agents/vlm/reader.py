@@ -1,0 +1,168 @@
+"""Asking a V²LM: image-prompt pairs in, answers with exact probabilities out, one forward pass whatever the number.
+
+The assistant's turn is a form whose fields stand in the input without their values; the model's next-token prediction
+at a field is the field's value, so all fields of all tasks come from one forward pass. Closed-set fields are
+renormalised over their set. A number is the expectation over the bins around the most probable one, so that it is
+finer than a bin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from testbed.agents.vlm import language
+from testbed.agents.vlm.images import WINDOWS, fit
+from testbed.agents.vlm.model import VisionLanguageModel
+from testbed.core.errors import AgentError
+from testbed.core.types import Box, Image
+
+NEIGHBOURS = 3
+"""Bins on either side of the most probable one that take part in a number's expectation."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One image-prompt pair: the task (``tsr``, ``alc`` or ``vd``) and the picture as the camera gave it."""
+
+    task: str
+    image: Image
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model answered to one question.
+
+    Attributes:
+        task: ``tsr``, ``alc`` or ``vd``.
+        probabilities: Of `testbed.agents.vlm.language.CHOICES`, shape (choices,), float64, sum 1.
+        box: (centre x, centre y, height, width) as fractions of the picture, ``vd`` only, also when absent is likelier.
+    """
+
+    task: str
+    probabilities: NDArray[np.float64]
+    box: tuple[float, float, float, float] | None = None
+
+    @property
+    def choice(self) -> int:
+        """Index of the most probable answer."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the most probable answer."""
+        return float(self.probabilities[self.choice])
+
+    @property
+    def text(self) -> str:
+        """The answer as words."""
+        word = language.CHOICES[self.task][self.choice]
+        if self.box is None or self.choice == 0:
+            return word
+        return f"{word} ({self.box[0]:.3f}, {self.box[1]:.3f}), H {self.box[2]:.3f}, W {self.box[3]:.3f}"
+
+    def box_px(self, width_px: int, height_px: int) -> Box | None:
+        """Return the box in pixels of the picture, clipped to it."""
+        if self.box is None:
+            return None
+        x, y, h, w = self.box
+        x_min, x_max = (float(np.clip(x + side * w / 2, 0.0, 1.0)) * width_px for side in (-1, 1))
+        y_min, y_max = (float(np.clip(y + side * h / 2, 0.0, 1.0)) * height_px for side in (-1, 1))
+        return x_min, y_min, x_max, y_max
+
+
+class Reader:
+    """Asks one model.
+
+    Args:
+        model: Model with its tokenizer.
+    """
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        """Look the answer tokens up."""
+        self.model = model
+        tokenizer = model.tokenizer
+        self.choice_ids = {
+            task: torch.tensor(single_tokens(tokenizer, words)) for task, words in language.CHOICES.items()
+        }
+        self.location_ids = torch.tensor(single_tokens(tokenizer, language.LOCATIONS))
+        self._ids: dict[tuple[str, ...], Tensor] = {}
+
+    def input_ids(self, tasks: tuple[str, ...]) -> Tensor:
+        """Return the token ids (L,) of the questions and the form; they do not depend on the pictures."""
+        if tasks not in self._ids:
+            text = language.prompt_text(self.model.tokenizer, tasks, self.model.blueprint.image_tokens)
+            ids = self.model.tokenizer(text + language.form_text(tasks), add_special_tokens=False)["input_ids"]
+            self._ids[tasks] = torch.tensor(ids)
+        return self._ids[tasks]
+
+    def pixels(self, questions: Sequence[Question]) -> Tensor:
+        """Return the model's pixels (N, 3, H, W) of the pictures, values -1…1."""
+        size = self.model.blueprint.image_size
+        images = [fit(question.image, WINDOWS[question.task], size) for question in questions]
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+    def read(self, questions: Sequence[Question]) -> list[Reading]:
+        """Answer all questions in one forward pass of one conversation."""
+        return self.read_batch([questions])[0]
+
+    @torch.inference_mode()
+    def read_batch(self, conversations: Sequence[Sequence[Question]]) -> list[list[Reading]]:
+        """Answer several conversations that ask the same tasks in the same order, in one forward pass.
+
+        Raises:
+            AgentError: When the conversations differ in their tasks or the model's answer is not a number.
+        """
+        tasks = tuple(question.task for question in conversations[0])
+        if any(tuple(question.task for question in questions) != tasks for questions in conversations):
+            raise AgentError("conversations of one batch must ask the same tasks in the same order")
+        pixels = self.pixels([question for questions in conversations for question in questions])
+        ids = self.input_ids(tasks).expand(len(conversations), -1)
+        fields = sum(len(language.SLOTS[task]) for task in tasks)
+        logits = self.model.network(input_ids=ids, pixel_values=pixels, logits_to_keep=fields, use_cache=False).logits
+        if not bool(torch.isfinite(logits).all()):
+            raise AgentError("the V²LM answered with values that are not numbers")
+        return [self._split(tasks, row) for row in logits.double()]
+
+    def _split(self, tasks: tuple[str, ...], logits: Tensor) -> list[Reading]:
+        readings, field = [], 0
+        for task in tasks:
+            probabilities = logits[field, self.choice_ids[task]].softmax(0).numpy()
+            box = None
+            if task == "vd":
+                numbers = expectation(logits[field + 1 : field + 5, self.location_ids])
+                box = (float(numbers[0]), float(numbers[1]), float(numbers[2]), float(numbers[3]))
+            readings.append(Reading(task, probabilities, box))
+            field += len(language.SLOTS[task])
+        return readings
+
+
+def expectation(logits: Tensor) -> Tensor:
+    """Turn logits of number bins (..., BINS) into numbers in 0…1 (...,): mean over the bins around the peak."""
+    bins = torch.arange(logits.shape[-1])
+    peak = logits.argmax(-1, keepdim=True)
+    near = (bins - peak).abs() <= NEIGHBOURS
+    weights = logits.masked_fill(~near, float("-inf")).softmax(-1)
+    return (weights * (bins + 0.5)).sum(-1) / logits.shape[-1]
+
+
+def single_tokens(tokenizer: object, words: Sequence[str]) -> list[int]:
+    """Return the token id of each word.
+
+    Raises:
+        AgentError: When a word takes several tokens: its probability would need more than one forward pass.
+    """
+    ids = []
+    for word in words:
+        found = tokenizer(word, add_special_tokens=False)["input_ids"]  # type: ignore[operator]
+        if len(found) != 1:
+            raise AgentError(f"answer {word!r} takes {len(found)} tokens; closed-set answers must be single tokens")
+        ids.append(found[0])
+    if len(set(ids)) != len(ids):
+        raise AgentError("two answers share a token")
+    return ids

@@ -1,0 +1,271 @@
+"""Puts a staging into a CARLA world: weather, ego, other road users, signs, artefacts; and takes it all out again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import carla
+import numpy as np
+
+from testbed.client.compositing.surfaces import Place, RoadPlace, SignPlace, VehiclePlace
+from testbed.client.injection import Injector, Placed
+from testbed.client.scripted_traffic import Traveller, ground_m, lane_of
+from testbed.client.texture_calls import SIGN, TextureCalls
+from testbed.client.transforms import to_pose, to_transform
+from testbed.client.truth.right_of_way import lights_on_path
+from testbed.client.truth.road_signs import find_map_sign, sign_place
+from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
+from testbed.core.lane_path import LanePath
+from testbed.core.types import Decal, Payload, Pose
+from testbed.scenario.concrete import Injection, Staging
+from testbed.scenario.schema import Actor, Sign
+from testbed.world.assets.occluder import drifted
+
+SPAWN_HEIGHT_M = 0.05
+WALKER_SPAWN_M = 1.0
+ROUTE_MARGIN_M = 200.0
+PLANK_M = 4.0
+
+
+@dataclass
+class Stage:
+    """What was put into the world; ``actors`` is everything to take out again, in order of spawning."""
+
+    world: Any
+    path: LanePath
+    ego: Any
+    camera: Any
+    collision: Any
+    depth: Any = None
+    travellers: list[Traveller] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+    actors: list[Any] = field(default_factory=list)
+
+
+def find_blueprint(library: Any, name: str) -> Any:
+    """Return a blueprint by id.
+
+    Raises:
+        ScenarioError: If the server has none of that name.
+    """
+    try:
+        return library.find(name)
+    except (IndexError, RuntimeError) as error:
+        group = ".".join(name.split(".")[:2]) + ".*"
+        known = sorted(b.id for b in library.filter(group)) or sorted(b.id for b in library.filter("vehicle.*"))
+        raise ScenarioError(f"the server has no blueprint {name!r}", hint=f"known: {', '.join(known[:12])}") from error
+
+
+def weather_parameters(preset: str, changes: Mapping[str, float]) -> Any:
+    """Return CARLA weather: a preset with absolute values and ``d_``-prefixed increments applied, kept in range."""
+    weather = getattr(carla.WeatherParameters, preset)
+    # presets are shared objects of the module: copy before changing
+    copy = carla.WeatherParameters()
+    names = [name for name in dir(copy) if isinstance(getattr(copy, name), float)]
+    for name in names:
+        setattr(copy, name, getattr(weather, name))
+    for name, value in changes.items():
+        if not name.startswith("d_"):
+            setattr(copy, name, value)
+    for name, value in changes.items():
+        if name.startswith("d_"):
+            total = getattr(copy, name[2:]) + value
+            setattr(copy, name[2:], min(100.0, max(0.0, total)) if name == "d_cloudiness" else total)
+    copy.sun_altitude_angle = min(90.0, max(-90.0, copy.sun_altitude_angle))
+    return copy
+
+
+def drift_sun(weather: Any, minutes: float) -> Any:
+    """Let the sun of a weather go on for some minutes; the weather is changed and returned."""
+    weather.sun_altitude_angle, weather.sun_azimuth_angle = drifted(
+        weather.sun_altitude_angle, weather.sun_azimuth_angle, minutes
+    )
+    return weather
+
+
+class StageBuilder:
+    """Builds one stage; whatever fails on the way, everything spawned so far is in ``stage_actors`` for the clean-up.
+
+    Args:
+        world: ``carla.World`` in synchronous mode.
+        staging: What to build.
+        payloads: Adversary id to what it brings.
+        textures: Texture calls of the server.
+    """
+
+    def __init__(
+        self, world: Any, staging: Staging, payloads: Mapping[str, Payload], textures: TextureCalls | None = None
+    ) -> None:
+        """Look up map and blueprints once."""
+        self._world = world
+        self._map = world.get_map()
+        self._library = world.get_blueprint_library()
+        self._staging = staging
+        self._payloads = payloads
+        self._textures = textures or TextureCalls(world)
+        self._signs: dict[str, SignPlace] = {}
+        self._vehicles: dict[str, Any] = {}
+        self.stage_actors: list[Any] = []
+
+    def build(self) -> Stage:
+        """Spawn everything.
+
+        Raises:
+            ScenarioError: If a place or blueprint does not exist, or two things are put into the same place.
+            UnsupportedError: If the server cannot show what the scenario asks for.
+            ServerError: If an actor cannot be spawned.
+        """
+        staging = self._staging
+        weather = weather_parameters(staging.weather_preset, staging.weather)
+        self._world.set_weather(weather)
+        start = staging.ego
+        length = start.cruise_mps * 1.2 * staging.steps * staging.step_s + ROUTE_MARGIN_M
+        path = LanePath.follow(self._map, start.road, start.lane, start.s_m, length)
+        pose = path.pose(0.0, start.lateral_offset_m, SPAWN_HEIGHT_M)
+        pose = (*pose[:4], pose[4] - start.heading_error_deg, pose[5])
+        ego = self._spawn(start.blueprint, pose, "the ego", role_name="hero")
+        stage = Stage(self._world, path, ego, None, None, actors=self.stage_actors)
+        self._set_lights(path)
+        for actor in staging.actors:
+            stage.travellers.append(self._traveller(actor, path))
+        for sign in staging.signs:
+            self._signs[sign.id] = self._sign(sign, path)
+        if staging.injections:
+            later = drift_sun(weather_parameters(staging.weather_preset, staging.weather), staging.sun_drift_min)
+            injector = Injector(self._world, self._textures, self._spawn, weather, later, self._eye_m(path))
+            for injection in staging.injections:
+                payload = self._payloads[injection.adversary]
+                stage.placed.append(injector.inject(injection, payload, self._place(injection, payload, path)))
+        if staging.sun_drift_min:
+            self._world.set_weather(drift_sun(weather, staging.sun_drift_min))
+        stage.camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
+        stage.collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
+        if staging.injections:
+            # last, so that everything else is numbered as in the benign twin
+            stage.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
+        return stage
+
+    def _eye_m(self, path: LanePath) -> Any:
+        """Return where the driver's camera is when the ego starts, world frame, (3,)."""
+        camera = self._staging.camera
+        x, y, z, _, _, _ = path.pose(camera.x_m, self._staging.ego.lateral_offset_m)
+        return np.array([x, y, z + camera.z_m])
+
+    def _set_lights(self, path: LanePath) -> None:
+        """Bring traffic lights into the state the scenario asks for, the same at the start of every episode."""
+        world, wanted = self._world, self._staging.lights
+        lights = list(world.get_actors().filter("traffic.traffic_light"))
+        if not lights:
+            return
+        world.reset_all_traffic_lights()
+        world.freeze_all_traffic_lights(wanted != "cycle")
+        if wanted == "cycle":
+            return
+        ours = {light.id for light, _ in lights_on_path(lights, path)}
+        mine, others = carla.TrafficLightState.Red, carla.TrafficLightState.Green
+        if wanted == "green":
+            mine, others = others, mine
+        for light in lights:
+            light.set_state(mine if light.id in ours else others)
+
+    def _spawn(self, name: str, pose: Pose, what: str, *, parent: Any = None, **attributes: object) -> Any:
+        blueprint = find_blueprint(self._library, name)
+        for key, value in attributes.items():
+            if blueprint.has_attribute(key):
+                blueprint.set_attribute(key, str(value))
+        try:
+            actor = self._world.spawn_actor(blueprint, to_transform(pose), attach_to=parent)
+        except RuntimeError as error:
+            if "collision" in str(error):
+                raise ScenarioError(f"{what} cannot be put at x={pose[0]:.1f} y={pose[1]:.1f}: {error}") from error
+            raise ServerError(f"{what} ({name}) cannot be spawned: {error}") from error
+        self.stage_actors.append(actor)
+        return actor
+
+    def _embedded_only(self, blueprint: str, what: str) -> None:
+        if not len(self._library.filter(blueprint)):
+            raise UnsupportedError(
+                f"{what} needs the blueprint {blueprint}, which this server does not offer",
+                hint="leave --carla out to use the embedded server",
+            )
+
+    def _traveller(self, actor: Actor, ego_path: LanePath) -> Traveller:
+        path, s_m = lane_of(actor, self._staging, ego_path, self._map)
+        traveller = Traveller(0, actor, path, s_m)
+        traveller.up_m = ground_m(self._map, traveller.pose(0.0)) if traveller.walks else 0.0
+        x, y, z, pitch, yaw, roll = traveller.pose(0.0)
+        above_m = WALKER_SPAWN_M if traveller.walks else SPAWN_HEIGHT_M
+        spawned = self._spawn(actor.blueprint, (x, y, z + above_m, pitch, yaw, roll), f"actor {actor.id!r}")
+        spawned.set_simulate_physics(False)
+        # a vehicle's origin lies on the ground, a walker's in its middle
+        traveller.up_m += float(spawned.bounding_box.extent.z - spawned.bounding_box.location.z)
+        self._vehicles[actor.id] = spawned
+        traveller.actor_id = spawned.id
+        return traveller
+
+    def _sign(self, sign: Sign, path: LanePath) -> SignPlace:
+        pose = path.pose(sign.ahead_m, sign.lateral_m)
+        if sign.on_map:
+            actor = find_map_sign(self._world.get_actors(), path, sign.gtsrb_class, pose)
+            return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=True)
+        what = f"sign {sign.id!r}"
+        if not len(self._library.filter(SIGN)):
+            raise UnsupportedError(
+                f"{what} needs the blueprint {SIGN}, which this server does not offer",
+                hint="write on_map: true to use one of the map's own signs, or leave --carla out",
+            )
+        actor = self._spawn(SIGN, pose, what, gtsrb_class=sign.gtsrb_class, size_m=sign.size_m, role_name=sign.id)
+        # what was just spawned has no place in the world before the next tick
+        return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=False, pose=pose)
+
+    def _camera(self, blueprint: str, what: str, ego: Any) -> Any:
+        camera = self._staging.camera
+        return self._spawn(
+            blueprint,
+            (camera.x_m, 0.0, camera.z_m, camera.pitch_deg, 0.0, 0.0),
+            what,
+            parent=ego,
+            image_size_x=camera.width_px,
+            image_size_y=camera.height_px,
+            fov=camera.fov_deg,
+        )
+
+    def _place(self, injection: Injection, payload: Payload, path: LanePath) -> Place:
+        """Return where an artefact goes."""
+        if injection.sign is not None:
+            return self._signs[injection.sign]
+        if injection.actor is not None:
+            return _vehicle_place(self._vehicles[injection.actor], path)
+        assert injection.at is not None
+        if not isinstance(payload, Decal):
+            raise ScenarioError(f"adversary {injection.adversary!r}: a {type(payload).__name__} is not for the road")
+        near_m, left_m = injection.at.ahead_m, injection.at.lateral_m
+        centre = path.pose(near_m + payload.length_m / 2.0, left_m)
+        pieces = max(1, math.ceil(payload.length_m / PLANK_M))
+        heights = [path.pose(near_m + payload.length_m * k / pieces)[2] for k in range(pieces + 1)]
+        return RoadPlace(centre, payload.length_m, payload.width_m, near_m, np.array(heights))
+
+
+def _vehicle_place(actor: Any, path: LanePath) -> VehiclePlace:
+    box, said = actor.bounding_box, actor.attributes.get("color", "")
+    numbers = [int(part) for part in said.split(",")] if said else []
+    return VehiclePlace(
+        actor.id,
+        actor.type_id,
+        (numbers[0], numbers[1], numbers[2]) if numbers else None,
+        lambda: to_pose(actor.get_transform()),
+        np.array([box.location.x, box.location.y, box.location.z]),
+        np.array([box.extent.x, box.extent.y, box.extent.z]),
+        path,
+    )
+
+
+def clear(client: Any, actors: Sequence[Any]) -> None:
+    """Stop and destroy actors, sensors first, in one batch."""
+    for actor in actors:
+        if actor.type_id.startswith("sensor.") and hasattr(actor, "is_listening") and actor.is_listening:
+            actor.stop()
+    client.apply_batch_sync([carla.command.DestroyActor(actor.id) for actor in reversed(actors)], False)

@@ -1,0 +1,147 @@
+"""The folder layout of the German Traffic Sign Recognition Benchmark, written and read.
+
+::
+
+    DIR/Final_Training/Images/00014/00003_00000.ppm     class 14, track 3, picture 0
+    DIR/Final_Training/Images/00014/GT-00014.csv        Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId
+    DIR/Final_Test/Images/00000.ppm
+    DIR/Final_Test/Images/GT-final_test.csv             the same columns (also accepted beside Images or in DIR)
+
+Source: Stallkamp et al., IJCNN 2011, and the archives of benchmark.ini.rub.de. A track is one sign passed once; its
+pictures stay together as one group. A crop is the sign's box grown as in the driving loop (`SIGN_CROP_MARGIN`).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core.errors import DatasetError
+from testbed.core.perception_tasks import SIGN_CROP_MARGIN
+from testbed.core.gtsrb import SIGN_NAMES
+from testbed.training.data.exchange.files import Loaded, Picture, evenly, need_folder, read_picture, save_picture, splits, unknown_columns, write_text
+
+HEADER = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+HINT = "unpack GTSRB_Final_Training_Images.zip, GTSRB_Final_Test_Images.zip and GTSRB_Final_Test_GT.zip side by side"
+
+
+def export(folder: Path, out: Path, count: int | None = None) -> int:
+    """Write a ``tsr`` data set; return the number of pictures."""
+    written = 0
+    for split, rows in splits(folder, "tsr", count):
+        lines: dict[int, list[str]] = {}
+        tracks: dict[tuple[int, int], int] = {}
+        seen: dict[tuple[int, int], int] = {}
+        for row in rows:
+            class_id, group = int(split.labels["class_id"][row]), int(split.labels["group"][row])
+            picture = split.image(row)
+            if split.name == "train":
+                track = tracks.setdefault((class_id, group), sum(key[0] == class_id for key in tracks))
+                number = seen[class_id, group] = seen.get((class_id, group), -1) + 1
+                name = f"{track:05d}_{number:05d}.ppm"
+                path = out / "Final_Training" / "Images" / f"{class_id:05d}" / name
+            else:
+                name = f"{row:05d}.ppm"
+                path = out / "Final_Test" / "Images" / name
+            save_picture(path, picture)
+            lines.setdefault(class_id if split.name == "train" else -1, []).append(_line(name, picture, class_id))
+            written += 1
+        for class_id, entries in lines.items():
+            place = out / "Final_Training" / "Images" / f"{class_id:05d}" / f"GT-{class_id:05d}.csv"
+            if class_id < 0:
+                place = out / "Final_Test" / "Images" / "GT-final_test.csv"
+            write_text(place, [HEADER, *sorted(entries)])
+    return written
+
+
+def _line(name: str, picture: Picture, class_id: int) -> str:
+    """Return one row of a GT file; the box is the one that grows back to the whole crop."""
+    height, width = picture.shape[:2]
+    edge = SIGN_CROP_MARGIN / (1.0 + 2.0 * SIGN_CROP_MARGIN)
+    x_min, y_min = math.floor(edge * width), math.floor(edge * height)
+    x_max, y_max = math.ceil((1.0 - edge) * width), math.ceil((1.0 - edge) * height)
+    return f"{name};{width};{height};{x_min};{y_min};{x_max};{y_max};{class_id}"
+
+
+def load(source: Path, count: int | None = None) -> Loaded:
+    """Read a folder in this layout.
+
+    Args:
+        source: Folder that holds ``Final_Training`` and ``Final_Test``.
+        count: Number of pictures over both splits, evenly picked; None for all.
+
+    Returns:
+        ``tsr`` and, per split, pictures and labels.
+
+    Raises:
+        DatasetError: When something is missing or not as expected.
+    """
+    images = need_folder(source / "Final_Training" / "Images", "GTSRB's training classes 00000 to 00042", HINT)
+    train: list[tuple[Path, Path, list[str]]] = []
+    for class_id in range(len(SIGN_NAMES)):
+        place = images / f"{class_id:05d}"
+        if not place.is_dir():
+            continue
+        table = place / f"GT-{class_id:05d}.csv"
+        train += [(table, place / entry[0], entry) for entry in _table(table)]
+    if not train:
+        raise DatasetError(f"{images} holds none of the class folders 00000 to 00042", hint=HINT)
+    pictures = need_folder(source / "Final_Test" / "Images", "GTSRB's test pictures", HINT)
+    places = [folder / "GT-final_test.csv" for folder in (pictures, pictures.parent, source)]
+    table = next((place for place in places if place.is_file()), places[0])
+    test = [(table, pictures / entry[0], entry) for entry in _table(table)]
+    picked = evenly({"train": train, "test": test}, count)
+    return "tsr", {name: _read(entries, grouped=name == "train") for name, entries in picked.items()}
+
+
+def _table(path: Path) -> list[list[str]]:
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing: a table with the columns {HEADER} expected", hint=HINT)
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter=";"))
+    if not rows or rows[0] != HEADER.split(";"):
+        found = ";".join(rows[0])[:80] if rows else "nothing"
+        raise DatasetError(
+            f"{path}:1: the columns {HEADER} expected, {found!r} found",
+            hint="tables without ClassId, and those of other editions of GTSRB, do not tell the classes",
+        )
+    for number, row in enumerate(rows[1:], start=2):
+        numbers = row[1:]
+        if len(row) != 8 or not all(value.lstrip("-").isdigit() for value in numbers):
+            raise DatasetError(f"{path}:{number}: a name and seven whole numbers expected, {';'.join(row)!r} found")
+        if not 0 <= int(row[7]) < len(SIGN_NAMES):
+            raise DatasetError(f"{path}:{number}: ClassId {row[7]} is none of GTSRB's classes 0 to 42")
+        if int(row[5]) <= int(row[3]) or int(row[6]) <= int(row[4]):
+            raise DatasetError(f"{path}:{number}: the box {';'.join(row[3:7])} is empty")
+    return rows[1:]
+
+
+def _read(entries: list[tuple[Path, Path, list[str]]], *, grouped: bool) -> tuple[list[Picture], dict[str, Any]]:
+    crops, classes, groups = [], [], []
+    numbers: dict[tuple[str, str], int] = {}
+    for table, path, row in entries:
+        crops.append(_crop(read_picture(path, table), [int(value) for value in row[3:7]]))
+        classes.append(int(row[7]))
+        track = row[0].split("_")[0] if grouped else row[0]
+        groups.append(numbers.setdefault((row[7] if grouped else "", track), len(numbers)))
+    labels: dict[str, NDArray[Any]] = {
+        **unknown_columns(len(crops)),
+        "group": np.array(groups, np.int32),
+        "class_id": np.array(classes, np.int16),
+        "distance_m": np.full(len(crops), np.nan, np.float32),
+        "source": np.ones(len(crops), np.int8),
+    }
+    return crops, labels
+
+
+def _crop(picture: Picture, box: list[int]) -> Picture:
+    """Cut the sign's box, grown by the loop's margin, out of the picture."""
+    height, width = picture.shape[:2]
+    margin_x, margin_y = SIGN_CROP_MARGIN * (box[2] - box[0]), SIGN_CROP_MARGIN * (box[3] - box[1])
+    left, top = max(0, math.floor(box[0] - margin_x)), max(0, math.floor(box[1] - margin_y))
+    right, bottom = min(width, math.ceil(box[2] + margin_x)), min(height, math.ceil(box[3] + margin_y))
+    return np.ascontiguousarray(picture[top:bottom, left:right])

@@ -1,0 +1,286 @@
+"""Layout of a data set on disk, the only thing that generators, trainers and exporters share.
+
+One folder holds one task (``tsr``, ``alc`` or ``vd``)::
+
+    DIR/dataset.json        the card: task, format version, seed, counts per class, weather ranges, throughput, hashes
+    DIR/train.images.npy    uint8 pixels, RGB; alc and vd: (N, 160, 320, 3); tsr: one flat vector of all crops
+    DIR/train.labels.npz    one array of N rows per column, see the tables below
+    DIR/test.images.npy
+    DIR/test.labels.npz
+
+Sign crops keep the size they were seen at (they differ), so they lie one after the other in a flat vector and the
+columns ``offset``, ``height_px`` and ``width_px`` cut them out. `Split.image(i)` hides the difference.
+
+Columns of every task (N rows each):
+
+==================  ===========  =====================================================================================
+pose                (6,) f32     ego pose: x, y, z in m, pitch, yaw, roll in degrees, CARLA's world frame
+weather             (W,) f32     CARLA weather parameters in the order of `WEATHER_FIELDS`
+group               i32          the unit that is split: images of one group never stand in both train and test;
+                                 ``group // MAP_GROUPS`` numbers the map in the card's ``maps``
+==================  ===========  =====================================================================================
+
+``alc``: a driver's view and where the lane goes.
+
+==================  ===========  =====================================================================================
+steering            i8           class index into `STEERING_CLASSES` (0 Left, 1 Straight, 2 Right)
+preview_offset_m    f32          lane centre 25 m ahead (arc length) in the ego frame, positive left
+lateral_offset_m    f32          vehicle centre from the lane centre, positive left
+heading_error_rad   f32          vehicle heading against the lane's, positive pointing left
+curvature_1pm       f32          lane curvature at the vehicle, positive curving left
+lane_x_px           (4, R) f32   image x of the lines `LANE_LINES` at the rows `LANE_ROWS_PX`; NaN where out of range
+==================  ===========  =====================================================================================
+
+``vd``: a driver's view and the vehicles in it.
+
+==================  ===========  =====================================================================================
+present             bool         whether a vehicle is ahead in the ego's corridor (`testbed.core.types.LeadTruth`)
+lead_box_px         (4,) f32     its box (x_min, y_min, x_max, y_max); NaN when absent
+lead_distance_m     f32          to its rear bumper from the ego's front bumper; NaN when absent
+lead_kind           S40          its blueprint id, empty when absent
+boxes_px            (16, 4) f32  boxes of all vehicles that show at least `MIN_VEHICLE_PX` rows; NaN beyond `box_count`
+visible             (16,) f32    fraction of each vehicle's own pixels that is not hidden by something else
+box_count           i16          number of valid rows of `boxes_px`
+lead_index          i16          row of the lead vehicle in `boxes_px`, -1 when absent
+==================  ===========  =====================================================================================
+
+``tsr``: crops of one sign each.
+
+==================  ===========  =====================================================================================
+class_id            i16          GTSRB class 0-42 (`testbed.core.gtsrb.SIGN_NAMES`)
+offset              i64          first byte of the crop in the flat pixel vector
+height_px           i32
+width_px            i32
+distance_m          f32          camera to sign
+source              i8           0: cut from the 320x160 driving view as in the loop, 1: narrow lens, larger crop
+==================  ===========  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core.errors import DatasetError
+from testbed.core.perception_tasks import CAMERA_FOV_DEG as CAMERA_FOV_DEG
+from testbed.core.perception_tasks import CAMERA_PITCH_DEG as CAMERA_PITCH_DEG
+from testbed.core.perception_tasks import CAMERA_X_M as CAMERA_X_M
+from testbed.core.perception_tasks import CAMERA_Z_M as CAMERA_Z_M
+from testbed.core.perception_tasks import EGO_HALF_LENGTH_M as EGO_HALF_LENGTH_M
+from testbed.core.perception_tasks import FOCAL_PX as FOCAL_PX
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX as IMAGE_HEIGHT_PX
+from testbed.core.perception_tasks import IMAGE_WIDTH_PX as IMAGE_WIDTH_PX
+from testbed.core.perception_tasks import LANE_LINES as LANE_LINES
+from testbed.core.perception_tasks import LANE_ROWS_PX as LANE_ROWS_PX
+from testbed.core.perception_tasks import LEAD_RANGE_M as LEAD_RANGE_M
+from testbed.core.perception_tasks import MIN_SIGN_PX as MIN_SIGN_PX
+from testbed.core.perception_tasks import MIN_VEHICLE_PX as MIN_VEHICLE_PX
+from testbed.core.perception_tasks import MIN_VISIBLE_FRACTION as MIN_VISIBLE_FRACTION
+from testbed.core.perception_tasks import PREVIEW_M as PREVIEW_M
+from testbed.core.perception_tasks import PREVIEW_SPEED_MPS as PREVIEW_SPEED_MPS
+from testbed.core.perception_tasks import SIGN_CROP_MARGIN as SIGN_CROP_MARGIN
+from testbed.core.perception_tasks import STEERING_CLASSES as STEERING_CLASSES
+from testbed.core.perception_tasks import STRAIGHT_BELOW_M as STRAIGHT_BELOW_M
+from testbed.core.perception_tasks import sign_crop_box as sign_crop_box
+from testbed.core.perception_tasks import steering_class as steering_class
+
+FORMAT_VERSION = 1
+TASKS: tuple[str, ...] = ("tsr", "alc", "vd")
+SPLITS: tuple[str, ...] = ("train", "test")
+
+MAX_BOXES = 16
+MAP_GROUPS = 1_000_000
+"""Groups of a map: those of the n-th map (from 0) are numbered from n times this on."""
+
+WEATHER_FIELDS: tuple[str, ...] = (
+    "cloudiness",
+    "precipitation",
+    "precipitation_deposits",
+    "wind_intensity",
+    "sun_azimuth_angle",
+    "sun_altitude_angle",
+    "fog_density",
+    "fog_distance",
+    "wetness",
+    "fog_falloff",
+    "scattering_intensity",
+    "mie_scattering_scale",
+    "rayleigh_scattering_scale",
+    "dust_storm",
+)
+
+_COMMON = ("pose", "weather", "group")
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "alc": (
+        *_COMMON,
+        "steering",
+        "preview_offset_m",
+        "lateral_offset_m",
+        "heading_error_rad",
+        "curvature_1pm",
+        "lane_x_px",
+    ),
+    "vd": (
+        *_COMMON,
+        "present",
+        "lead_box_px",
+        "lead_distance_m",
+        "lead_kind",
+        "boxes_px",
+        "visible",
+        "box_count",
+        "lead_index",
+    ),
+    "tsr": (*_COMMON, "class_id", "offset", "height_px", "width_px", "distance_m", "source"),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a data set, its pixels mapped from disk.
+
+    Attributes:
+        task: ``tsr``, ``alc`` or ``vd``.
+        name: ``train`` or ``test``.
+        pixels: (N, H, W, 3) uint8, or the flat uint8 vector of a ``tsr`` split.
+        labels: Column name to array of N rows (module docstring).
+        card: Content of ``dataset.json``.
+    """
+
+    task: str
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: Mapping[str, NDArray[Any]]
+    card: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels["group"])
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """Names of the maps that the images come from."""
+        return tuple(self.card.get("maps") or (self.card["map"],))
+
+    @property
+    def map_of(self) -> NDArray[np.int64]:
+        """Index into `map_names` of every image, (N,)."""
+        return np.asarray(self.labels["group"], np.int64) // MAP_GROUPS
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return image `index`, shape (h, w, 3), RGB uint8."""
+        if self.task != "tsr":
+            return np.asarray(self.pixels[index])
+        start = int(self.labels["offset"][index])
+        height, width = int(self.labels["height_px"][index]), int(self.labels["width_px"][index])
+        return np.asarray(self.pixels[start : start + height * width * 3]).reshape(height, width, 3)
+
+
+def write_split(
+    folder: Path, task: str, name: str, images: list[NDArray[np.uint8]], labels: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write one split.
+
+    Args:
+        folder: Data set folder, created when missing.
+        task: ``tsr``, ``alc`` or ``vd``.
+        name: ``train`` or ``test``.
+        images: N images, RGB uint8; of one size except for ``tsr``.
+        labels: All columns of the task but ``offset``, ``height_px`` and ``width_px``, which follow from the images.
+
+    Raises:
+        DatasetError: When a column is missing, unknown or of the wrong length.
+    """
+    columns = dict(labels)
+    if task == "tsr":
+        sizes = np.array([image.size for image in images], np.int64)
+        columns["offset"] = np.cumsum(sizes) - sizes
+        columns["height_px"] = np.array([image.shape[0] for image in images], np.int32)
+        columns["width_px"] = np.array([image.shape[1] for image in images], np.int32)
+        pixels = np.concatenate([image.reshape(-1) for image in images])
+    else:
+        pixels = np.stack(images)
+    _check_columns(folder, task, columns, len(images))
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"{name}.images.npy", pixels)
+    np.savez(folder / f"{name}.labels.npz", allow_pickle=False, **columns)
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write ``dataset.json``; the hash of every file in the folder is added under ``sha256``."""
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.glob("*.np[yz]"))}
+    text = json.dumps({**card, "format_version": FORMAT_VERSION, "sha256": hashes}, indent=1, sort_keys=True)
+    (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_card(folder: Path, task: str | None = None) -> dict[str, Any]:
+    """Read and check ``dataset.json``.
+
+    Raises:
+        DatasetError: When the folder is no data set of ours, or one of another task or layout version.
+    """
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise DatasetError(
+            f"{folder} holds no data set: dataset.json is missing",
+            hint="make one with `python -m testbed dataset tsr|alc|vd --out DIR`",
+        )
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path} is not JSON: {error}") from error
+    if card.get("format_version") != FORMAT_VERSION:
+        found = card.get("format_version")
+        raise DatasetError(f"{path}: format_version {found!r}, this version reads {FORMAT_VERSION}")
+    if task is not None and card.get("task") != task:
+        raise DatasetError(f"{path}: the data set is for task {card.get('task')!r}, {task!r} is needed")
+    return dict(card)
+
+
+def load_split(folder: Path | str, name: str, *, task: str | None = None) -> Split:
+    """Open one split; pixels stay on disk until they are read.
+
+    Args:
+        folder: Data set folder.
+        name: ``train`` or ``test``.
+        task: Refuse the folder when it is made for another task.
+
+    Raises:
+        DatasetError: When files are missing or do not fit each other.
+    """
+    folder = Path(folder)
+    card = load_card(folder, task)
+    try:
+        pixels = np.load(folder / f"{name}.images.npy", mmap_mode="r")
+        with np.load(folder / f"{name}.labels.npz") as stored:
+            labels = {key: stored[key] for key in stored.files}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder}: split {name!r} cannot be read: {error}") from error
+    count = len(labels["group"]) if "group" in labels else 0
+    _check_columns(folder, card["task"], labels, count)
+    if card["task"] != "tsr" and len(pixels) != count:
+        raise DatasetError(f"{folder}: split {name!r} has {len(pixels)} images and {count} labels")
+    return Split(card["task"], name, pixels, labels, card)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_columns(folder: Path, task: str, columns: Mapping[str, NDArray[Any]], count: int) -> None:
+    expected = set(COLUMNS[task])
+    if set(columns) != expected:
+        missing, extra = sorted(expected - set(columns)), sorted(set(columns) - expected)
+        raise DatasetError(f"{folder}: columns missing {missing}, unknown {extra}")
+    for name, values in columns.items():
+        if len(values) != count:
+            raise DatasetError(f"{folder}: column {name!r} has {len(values)} rows for {count} images")

@@ -1,0 +1,15 @@
+"""Software renderer of the embedded server: triangles in, pictures and per-pixel ground truth out.
+
+``scene`` describes what there is (numpy only), ``renderer`` draws it with Warp kernels on the CPU or on CUDA,
+``rerender`` repeats the last, texture-dependent step in torch so that attacks can differentiate through it. Only light
+modules are imported here; import ``renderer`` (warp) and ``rerender`` (torch) by name where they are needed.
+"""
+
+from __future__ import annotations
+
+from testbed.world.render.camera import Camera, Pose, pose_matrix
+from testbed.world.render.mesh import Band, Material, Mesh
+from testbed.world.render.scene import Scene
+from testbed.world.render.weather import Weather
+
+__all__ = ["Band", "Camera", "Material", "Mesh", "Pose", "Scene", "Weather", "pose_matrix"]
