@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.weather import Weather
 from testbed.world.render.camera import Camera
 from testbed.world.render.mesh import Band, Material, Mesh
 from testbed.world.render.scene import Scene
 from testbed.world.render.shapes import box, lattice, sheet
-from testbed.world.render.weather import Weather
 
 CAR, SIGN, BUILDING, ROAD, TERRAIN, POLE = 14, 8, 3, 1, 10, 6
 LANE_M = 3.6

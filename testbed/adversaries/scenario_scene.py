@@ -13,11 +13,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.client.staging import weather_parameters
 from testbed.core.errors import MapError
 from testbed.core.lane_path import SPACING_M, LanePath
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Pose
+from testbed.core.weather import Weather, weather_of
 from testbed.scenario.concrete import Staging, realise
 from testbed.scenario.schema import Scenario
 from testbed.world.assets.sign_assets import sign_asset
@@ -26,7 +26,6 @@ from testbed.world.maps.scenery import build_scenery
 from testbed.world.render.camera import Camera, mounted
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
-from testbed.world.render.weather import Weather
 
 SIGN_TAG = 8
 """Semantic tag of CARLA 0.9.16 for traffic signs."""
@@ -79,7 +78,7 @@ class StagedScene:
         self.staging = realise(plan)
         start = self.staging.ego
         self.path = lane_path(self.network, start.road, start.lane, start.s_m, self._route_m)
-        self.weather = _weather(self.staging)
+        self.weather = weather_of(self.staging.weather_preset, self.staging.weather)
         self.scene.set_weather(self.weather)
         self._put_signs()
         return self.staging
@@ -133,9 +132,3 @@ def lane_path(network: RoadNetwork, road: int, lane: int, s_m: float, length_m: 
         poses.append(pose)
     points: NDArray[np.float64] = np.array([pose[:3] for pose in poses])
     return LanePath(points, np.array([pose[4] for pose in poses]), np.full(len(poses), start.width_m))
-
-
-def _weather(staging: Staging) -> Weather:
-    """Return a staging's weather as the renderer takes it."""
-    chosen = weather_parameters(staging.weather_preset, staging.weather)
-    return Weather(**{field.name: float(getattr(chosen, field.name)) for field in dataclasses.fields(Weather)})

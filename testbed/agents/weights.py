@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.core import shipped
 from testbed.core.errors import WeightsError
-from testbed.training.data.format import sha256_of
+from testbed.core.hashing import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -170,8 +170,8 @@ def _weights() -> Iterator[Finding]:
 def altered_weights(agent: str) -> list[Path]:
     """Return weight files of an agent whose bytes are not what their card says."""
     from testbed.agents import weights
+    from testbed.core.hashing import sha256_of
     from testbed.sweep.catalogue import Installed
-    from testbed.training.data.format import sha256_of
 
     altered = []
     for name, digest in Installed().agent_digests(agent).items():

@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Ask what is missing, write the tables, print where they are."""
-    from testbed.evaluate.run import QUICK, Request, Sizes, evaluate
+    from testbed.evaluate.request import QUICK, Request, Sizes
+    from testbed.evaluate.run import evaluate
     from testbed.evaluate.tables import TABLES
 
     sizes = QUICK if options.quick else Sizes() if options.count is None else Sizes.of(options.count)

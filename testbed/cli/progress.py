@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
+    from testbed.core.records import EpisodeRecord
     from testbed.sweep.run import Question
     from testbed.sweep.schedule import Progress
 
@@ -19,6 +20,15 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def outcome_of(record: EpisodeRecord) -> str:
+    """Return what came of an episode in a few words."""
+    if record.status != "done":
+        return f"FAILED {record.error_code}: {record.error}"
+    kinds = list(dict.fromkeys(event.kind.replace("_", " ") for event in record.events))
+    said = ", ".join(kinds) or "clean"
+    return f"{said} (attack not valid: {record.invalid_reason})" if record.valid_attack is False else said
 
 
 class Console:
@@ -55,8 +65,6 @@ class Console:
 
     def show(self, progress: Progress) -> None:
         """Print one change."""
-        from testbed.cli.work import outcome_of
-
         plan = progress.plan
         name = f"{plan.agent} {plan.condition} seed {plan.seed}"
         if progress.record is None:

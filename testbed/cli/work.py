@@ -141,15 +141,3 @@ def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord
         rest = (len(done) - len(counted), len(members) - len(done))
         lines.append([*row, *counts, *(str(number) if number else "-" for number in rest)])
     return column_table([*header, PULLED[0], *(title for title, _ in OUTCOMES), "invalid", "failed"], lines)
-
-
-def outcome_of(record: EpisodeRecord) -> str:
-    """Return what came of an episode in a few words."""
-    if record.status != "done":
-        return f"FAILED {record.error_code}: {record.error}"
-    kinds = list(dict.fromkeys(event.kind.replace("_", " ") for event in record.events))
-    said = ", ".join(kinds) or "clean"
-    return f"{said} (attack not valid: {record.invalid_reason})" if record.valid_attack is False else said
-
-
-__all__ = ["build_report", "outcome_of", "result_table", "work"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from testbed.client.truth.road_signs import find_map_sign, sign_place
 from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
 from testbed.core.lane_path import LanePath
 from testbed.core.types import Decal, Payload, Pose
+from testbed.core.weather import weather_of
 from testbed.scenario.concrete import Injection, Staging
 from testbed.scenario.schema import Actor, Sign
 from testbed.world.assets.occluder import drifted
@@ -61,21 +63,7 @@ def find_blueprint(library: Any, name: str) -> Any:
 
 def weather_parameters(preset: str, changes: Mapping[str, float]) -> Any:
     """Return CARLA weather: a preset with absolute values and ``d_``-prefixed increments applied, kept in range."""
-    weather = getattr(carla.WeatherParameters, preset)
-    # presets are shared objects of the module: copy before changing
-    copy = carla.WeatherParameters()
-    names = [name for name in dir(copy) if isinstance(getattr(copy, name), float)]
-    for name in names:
-        setattr(copy, name, getattr(weather, name))
-    for name, value in changes.items():
-        if not name.startswith("d_"):
-            setattr(copy, name, value)
-    for name, value in changes.items():
-        if name.startswith("d_"):
-            total = getattr(copy, name[2:]) + value
-            setattr(copy, name[2:], min(100.0, max(0.0, total)) if name == "d_cloudiness" else total)
-    copy.sun_altitude_angle = min(90.0, max(-90.0, copy.sun_altitude_angle))
-    return copy
+    return carla.WeatherParameters(**dataclasses.asdict(weather_of(preset, changes)))
 
 
 def drift_sun(weather: Any, minutes: float) -> Any:

@@ -8,6 +8,7 @@ says who is asked, ``score`` how answers are counted, ``cells`` where they are k
 
 from __future__ import annotations
 
-from testbed.evaluate.run import Request, Sizes, evaluate
+from testbed.evaluate.request import Request, Sizes
+from testbed.evaluate.run import evaluate
 
 __all__ = ["Request", "Sizes", "evaluate"]

@@ -12,7 +12,7 @@ from testbed.report.tables import NONE, Cellule, Row, Table, percent
 from testbed.selective import COSTS, RISKS
 
 if TYPE_CHECKING:
-    from testbed.evaluate.assemble import Line, Result
+    from testbed.evaluate.figures import Line, Result
 
 ATTACK_WORDS: dict[str, str] = {"tsr": "shadow", "alc": "road patch", "vd": "camouflage"}
 MIN_PART = 10

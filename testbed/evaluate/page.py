@@ -14,8 +14,8 @@ from testbed.report.gap import NOTE
 from testbed.report.page import asset, content_policy, environment
 
 if TYPE_CHECKING:
-    from testbed.evaluate.assemble import Line, Result
-    from testbed.evaluate.run import Request
+    from testbed.evaluate.figures import Line, Result
+    from testbed.evaluate.request import Request
 
 
 STYLE = """
@@ -30,7 +30,7 @@ def render(result: Result, request: Request) -> str:
     """Return the whole page."""
     from markupsafe import Markup
 
-    from testbed.evaluate.assemble import notes
+    from testbed.evaluate.notes import notes
 
     template = environment().from_string(resources.files("testbed.evaluate").joinpath("page.html").read_text("utf-8"))
     css = (asset("page.css") + STYLE).replace("</", "<\\/")

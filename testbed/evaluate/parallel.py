@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from testbed.core.processes import CONTEXT, processes
 
 if TYPE_CHECKING:
-    from testbed.evaluate.run import Request, Todo
+    from testbed.evaluate.evaluation import Todo
+    from testbed.evaluate.request import Request
     from testbed.evaluate.tables import Row
 
 LOOK_S = 0.2
@@ -60,7 +61,7 @@ def fill(
 
 
 def _begin(request: Request, rows: tuple[Row, ...], told: Any, stop: Any) -> None:
-    from testbed.evaluate.run import Evaluation
+    from testbed.evaluate.evaluation import Evaluation
 
     evaluation = Evaluation(request, lambda line: told.put((False, line)), rows)
     _at_work[:] = [evaluation, {todo.key: todo for todo in evaluation.missing()}, told, stop]

@@ -8,13 +8,13 @@ from testbed.evaluate.layout import grids, lead
 from testbed.report.exports import markdown, table_lines
 
 if TYPE_CHECKING:
-    from testbed.evaluate.assemble import Result
-    from testbed.evaluate.run import Request
+    from testbed.evaluate.figures import Result
+    from testbed.evaluate.request import Request
 
 
 def summary(result: Result, request: Request) -> str:
     """Return all tables, what a reader must know, and the command that repeats them."""
-    from testbed.evaluate.assemble import notes
+    from testbed.evaluate.notes import notes
 
     lines = ["# Evaluation on images", ""]
     lines += [f"- **{markdown(who)}**: {markdown('; '.join(parts))}." for who, _, parts in lead(result)]

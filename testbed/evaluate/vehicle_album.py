@@ -182,8 +182,8 @@ class VehicleViews:
     def _picture(
         self, index: int, condition: str, stand: Stand, gap_m: float | None, yaw_deg: float, weather: str
     ) -> Picture:
+        from testbed.core.weather import Weather
         from testbed.training.data.visibility import box_of
-        from testbed.world.render.weather import Weather
 
         handle, name, half_m = self._car
         scene = self._studio.scene

@@ -10,34 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from testbed.core.weather import PRESETS
+
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-WEATHER_PRESETS: tuple[str, ...] = (
-    "ClearNoon",
-    "CloudyNoon",
-    "WetNoon",
-    "WetCloudyNoon",
-    "SoftRainNoon",
-    "MidRainyNoon",
-    "HardRainNoon",
-    "ClearSunset",
-    "CloudySunset",
-    "WetSunset",
-    "WetCloudySunset",
-    "SoftRainSunset",
-    "MidRainSunset",
-    "HardRainSunset",
-    "ClearNight",
-    "CloudyNight",
-    "WetNight",
-    "WetCloudyNight",
-    "SoftRainNight",
-    "MidRainyNight",
-    "HardRainNight",
-    "DustStorm",
-)
-"""Names of CARLA's weather presets."""
 
 
 class Model(BaseModel):
@@ -65,8 +41,8 @@ class Weather(Model):
 
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
-        if self.preset not in WEATHER_PRESETS:
-            raise ValueError(f"unknown weather preset {self.preset!r}; known: {', '.join(WEATHER_PRESETS)}")
+        if self.preset not in PRESETS:
+            raise ValueError(f"unknown weather preset {self.preset!r}; known: {', '.join(PRESETS)}")
         return self
 
 

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed.core import hashing
 from testbed.core.errors import StoreError
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -104,5 +105,5 @@ def sha256_of(path: Path) -> str:
     Raises:
         StoreError: It cannot be read.
     """
-    with store_errors(path, "read"), open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with store_errors(path, "read"):
+        return hashing.sha256_of(path)

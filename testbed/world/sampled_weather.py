@@ -7,7 +7,7 @@ from dataclasses import astuple
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.world.render.weather import Weather
+from testbed.core.weather import Weather
 
 RANGES: dict[str, str] = {
     "day (66 %)": "sun 15-80 deg above the horizon, any azimuth, cloudiness 0-90",

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.adversaries.camouflage.mesh_file import GLOSS, SHININESS, Piece, read_car
+from testbed.adversaries.camouflage.mesh_file import GLOSS, SHININESS, read_car
+from testbed.adversaries.camouflage.mesh_part import MeshPart
 from testbed.core.body import Body
 from testbed.core.errors import UsageError
 from testbed.scenario.schema import CarMesh
@@ -61,11 +62,11 @@ def _read(
     )
 
 
-def _normals(piece: Piece) -> NDArray[np.float64]:
+def _normals(piece: MeshPart) -> NDArray[np.float64]:
     assert piece.normals is not None
     return piece.normals
 
 
-def _uv(piece: Piece) -> NDArray[np.float64]:
+def _uv(piece: MeshPart) -> NDArray[np.float64]:
     assert piece.uv is not None
     return piece.uv[piece.triangles]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.adversaries.camouflage.mesh_file import PLAIN_RGB, Piece
+from testbed.adversaries.camouflage.mesh_part import PLAIN_RGB, MeshPart
 from testbed.core.errors import UsageError
 
 _TYPES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -27,7 +27,7 @@ _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
 _TRIANGLES = 4
 
 
-def read(path: Path) -> list[Piece]:
+def read(path: Path) -> list[MeshPart]:
     """Return the pieces of a glTF file, one a material.
 
     Raises:
@@ -73,7 +73,7 @@ class _Reader:
         self._buffers: dict[int, bytes] = {}
         self._parts: dict[int, list[tuple[NDArray[np.float64], Any, Any, NDArray[np.int64]]]] = {}
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[MeshPart]:
         scenes = self._document.get("scenes")
         nodes = self._document.get("nodes", [])
         if scenes:
@@ -113,13 +113,13 @@ class _Reader:
             raise ValueError(f"face points to vertex {triangles.max()} of {len(points)}")
         self._parts.setdefault(primitive.get("material", -1), []).append((points, normals, uv, triangles))
 
-    def _piece(self, number: int, parts: list[tuple[NDArray[np.float64], Any, Any, NDArray[np.int64]]]) -> Piece:
+    def _piece(self, number: int, parts: list[tuple[NDArray[np.float64], Any, Any, NDArray[np.int64]]]) -> MeshPart:
         first = np.cumsum([0, *(len(points) for points, _, _, _ in parts)])
         material = self._document["materials"][number] if number >= 0 else {}
         look = material.get("pbrMetallicRoughness", {})
         red, green, blue = look.get("baseColorFactor", (*PLAIN_RGB, 1.0))[:3]
         texture = look.get("baseColorTexture")
-        return Piece(
+        return MeshPart(
             material.get("name") or ("default" if number < 0 else f"material_{number}"),
             np.concatenate([points for points, _, _, _ in parts]),
             None if any(item[1] is None for item in parts) else np.concatenate([item[1] for item in parts]),

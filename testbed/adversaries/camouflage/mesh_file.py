@@ -15,50 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.adversaries.camouflage.mesh_part import Floats, MeshPart
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
     from testbed.adversaries.camouflage.car import Subject
     from testbed.world.render.mesh import Mesh
 
-Floats = NDArray[np.float64]
-
 AXES = ("+x", "-x", "+y", "-y", "+z", "-z")
 LENGTHS_M = (2.0, 20.0)
 """A car shorter or longer than this is taken for one in other units."""
 CAR_TAG = 14
-PLAIN_RGB = (0.80, 0.80, 0.80)
 GLOSS, SHININESS = 0.55, 60.0
 """How paint mirrors: as the simulator's own vehicles do."""
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """All faces of one material, as triangles.
-
-    Attributes:
-        name: Material, or ``default`` where the file names none.
-        vertices: (V, 3), the file's axes and units.
-        normals: (V, 3), unit length, or None.
-        uv: (V, 2), v from the top of the picture, or None if any face lacks them.
-        triangles: (T, 3) int.
-        colour: Linear base colour.
-        picture: Base colour texture, (h, w, 3) uint8 sRGB, or None.
-    """
-
-    name: str
-    vertices: Floats
-    normals: Floats | None
-    uv: Floats | None
-    triangles: NDArray[np.int64]
-    colour: tuple[float, float, float] = PLAIN_RGB
-    picture: NDArray[np.uint8] | None = None
-
-    @property
-    def area(self) -> float:
-        """Its surface in square units of the file."""
-        a, b, c = (self.vertices[self.triangles[:, k]] for k in range(3))
-        return float(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +42,8 @@ class Car:
     """
 
     name: str
-    paint: Piece
-    others: tuple[Piece, ...]
+    paint: MeshPart
+    others: tuple[MeshPart, ...]
     half_extent_m: tuple[float, float, float]
 
     def original(self, side_px: int) -> NDArray[np.float32]:
@@ -185,7 +154,7 @@ def mesh_subject(
     return Subject(car.name, asset, CAR_TAG, car.half_extent_m, mask, original)
 
 
-def read_pieces(path: Path) -> list[Piece]:
+def read_pieces(path: Path) -> list[MeshPart]:
     """Return the pieces of a file, by its ending.
 
     Raises:
@@ -206,7 +175,7 @@ def read_pieces(path: Path) -> list[Piece]:
     return pieces
 
 
-def _painted(path: Path, pieces: Sequence[Piece], names: Sequence[str]) -> list[Piece]:
+def _painted(path: Path, pieces: Sequence[MeshPart], names: Sequence[str]) -> list[MeshPart]:
     """Return the pieces that are painted; UsageError if that is not clear or they lack texture coordinates."""
     known = ", ".join(f"{piece.name} ({piece.area:.1f})" for piece in sorted(pieces, key=lambda item: -item.area))
     missing = sorted(set(names) - {piece.name for piece in pieces})
@@ -243,12 +212,12 @@ def _unit(axis: str) -> Floats:
     return vector
 
 
-def _merged(pieces: Sequence[Piece]) -> Piece:
+def _merged(pieces: Sequence[MeshPart]) -> MeshPart:
     if len(pieces) == 1:
         return pieces[0]
     first = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
     normals = [piece.normals for piece in pieces]
-    return Piece(
+    return MeshPart(
         pieces[0].name,
         np.concatenate([piece.vertices for piece in pieces]),
         None
@@ -261,14 +230,14 @@ def _merged(pieces: Sequence[Piece]) -> Piece:
     )
 
 
-def _stood(piece: Piece, turn: Floats, origin: Floats, scale: float) -> Piece:
+def _stood(piece: MeshPart, turn: Floats, origin: Floats, scale: float) -> MeshPart:
     """Return a piece in CARLA's frame, with normals."""
     vertices = (piece.vertices @ turn.T - origin) * scale
     normals = _smooth(vertices, piece.triangles) if piece.normals is None else piece.normals @ turn.T
     return replace(piece, vertices=vertices, normals=normals)
 
 
-def _mesh(piece: Piece, material: str) -> Mesh:
+def _mesh(piece: MeshPart, material: str) -> Mesh:
     from testbed.world.render.mesh import Mesh
 
     assert piece.normals is not None

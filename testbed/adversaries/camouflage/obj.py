@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.adversaries.camouflage.mesh_file import PLAIN_RGB, Piece
+from testbed.adversaries.camouflage.mesh_part import PLAIN_RGB, MeshPart
 from testbed.core.errors import UsageError
 
 
@@ -29,7 +29,7 @@ class _Faces:
     corners: list[tuple[int, int, int]] = field(default_factory=list)
 
 
-def read(path: Path) -> list[Piece]:
+def read(path: Path) -> list[MeshPart]:
     """Return the pieces of an OBJ file, one a material, in order of appearance.
 
     Raises:
@@ -91,7 +91,7 @@ def _corner(word: str, counts: tuple[int, int, int]) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def _piece(name: str, faces: _Faces, table: tuple[NDArray[np.float64], ...], material: _Material) -> Piece:
+def _piece(name: str, faces: _Faces, table: tuple[NDArray[np.float64], ...], material: _Material) -> MeshPart:
     corners, where = np.unique(np.array(faces.corners), axis=0, return_inverse=True)
     uv = None
     if (corners[:, 1] >= 0).all():
@@ -100,7 +100,7 @@ def _piece(name: str, faces: _Faces, table: tuple[NDArray[np.float64], ...], mat
     if (corners[:, 2] >= 0).all():
         normals = table[2][corners[:, 2]]
         normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return Piece(
+    return MeshPart(
         name,
         table[0][corners[:, 0]],
         normals,

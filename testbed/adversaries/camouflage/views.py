@@ -32,12 +32,12 @@ from testbed.core.perception_tasks import (
     IMAGE_WIDTH_PX,
 )
 from testbed.core.types import Box, Pose
+from testbed.core.weather import Weather
 from testbed.world.maps import load_map
 from testbed.world.render.camera import Camera, mounted
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.rerender import NEEDED, Rerenderer, pyramid, to_srgb
 from testbed.world.render.scene import Scene
-from testbed.world.render.weather import Weather
 
 if TYPE_CHECKING:
     from testbed.world.maps.network import RoadNetwork

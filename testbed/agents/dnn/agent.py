@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from testbed.agents import weights
-from testbed.agents.dnn import WEIGHTS, card
+from testbed.agents.dnn.card import WEIGHTS, card
 from testbed.agents.dnn.clrernet import LaneNet
 from testbed.agents.dnn.nets import LANE_NETS, SIGN_NETS, LanePredictor, choose
 from testbed.agents.dnn.yolov5 import VehicleNet, pick_lead, suppress

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from testbed.agents.dnn.preview import PREVIEW_ROW_PX, preview_offset_of_x
-from testbed.training.data.format import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, LANE_LINES, LANE_ROWS_PX
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, LANE_LINES, LANE_ROWS_PX
 
 CUT_PX = 64
 ROWS = len(LANE_ROWS_PX)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from testbed.core.ground_plane import metres_per_pixel as metres_per_pixel
 from testbed.core.ground_plane import row_of_distance as row_of_distance
-from testbed.training.data.format import IMAGE_WIDTH_PX, PREVIEW_M
+from testbed.core.perception_tasks import IMAGE_WIDTH_PX, PREVIEW_M
 
 PREVIEW_ROW_PX = row_of_distance(PREVIEW_M)
 PREVIEW_METRES_PER_PIXEL = metres_per_pixel(PREVIEW_ROW_PX)

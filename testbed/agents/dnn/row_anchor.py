@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from testbed.agents.dnn.preview import PREVIEW_ROW_PX, preview_offset_of_x
-from testbed.training.data.format import IMAGE_HEIGHT_PX, LANE_LINES, LANE_ROWS_PX
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, LANE_LINES, LANE_ROWS_PX
 
 CUT_PX = 64
 """Rows above this one show sky."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def light_of(weather: Any) -> Lighting:
     """Return the light of a weather (``carla.WeatherParameters``)."""
+    from testbed.core.weather import Weather
     from testbed.world.render.lighting import Lighting
-    from testbed.world.render.weather import Weather
 
     names = Weather.__dataclass_fields__
     return Lighting.from_weather(Weather(**{name: getattr(weather, name) for name in names if hasattr(weather, name)}))

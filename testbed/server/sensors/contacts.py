@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgpack
 
-from testbed.server.rpc import encode
+from testbed.server import carla_types
 from testbed.server.sensors.headers import Instant, Message, header
 from testbed.server.simulation.actors import Actor
 from testbed.server.simulation.rays import cast
@@ -26,11 +26,11 @@ def collisions(actor: Actor, instant: Instant, world: World, port: int) -> Itera
         if me is None:
             continue
         shown = (
-            encode.actor(other, port)
+            carla_types.actor(other, port)
             if other is not None
-            else encode.scenery_actor(event.other_name, event.other_tag)
+            else carla_types.scenery_actor(event.other_name, event.other_tag)
         )  # fmt: skip
-        body = [encode.actor(me, port), shown, list(event.impulse_ns)]
+        body = [carla_types.actor(me, port), shown, list(event.impulse_ns)]
         yield (header(actor, COLLISION, instant), _pack(body))
 
 
@@ -46,8 +46,8 @@ def obstacles(actor: Actor, instant: Instant, world: World, port: int) -> Iterat
         other = world.actors.get(hit.actor_id)
         if only_dynamics and (other is None or (other.vehicle is None and other.walker is None)):
             continue
-        shown = encode.actor(other, port) if other is not None else encode.scenery_actor(hit.name, hit.tag)
-        yield (header(actor, OBSTACLE, instant), _pack([encode.actor(me, port), shown, hit.distance_m]))
+        shown = carla_types.actor(other, port) if other is not None else carla_types.scenery_actor(hit.name, hit.tag)
+        yield (header(actor, OBSTACLE, instant), _pack([carla_types.actor(me, port), shown, hit.distance_m]))
         return
 
 

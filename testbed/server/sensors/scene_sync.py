@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from testbed.core.weather import Weather
 from testbed.server.sensors.bodies import body, body_pose
 from testbed.server.sensors.cameras import View
 from testbed.server.simulation.actors import Actor
@@ -24,7 +25,6 @@ from testbed.world.maps.scenery import SceneryObject, build_scenery
 from testbed.world.render.camera import Camera
 from testbed.world.render.renderer import Frame, Renderer
 from testbed.world.render.scene import Scene
-from testbed.world.render.weather import Weather
 
 DECAL = "static.prop.decal"
 SCENERY_SEED = 0

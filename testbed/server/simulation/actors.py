@@ -8,9 +8,10 @@ from enum import StrEnum
 from testbed.core.frames import Vector
 from testbed.core.types import Pose
 from testbed.server.simulation.boxes import BoundingBox
-from testbed.server.simulation.chassis import Chassis, PhysicsControl, VehicleModel
+from testbed.server.simulation.chassis import Chassis, PhysicsControl
 from testbed.server.simulation.dynamics import Motion, Pedals
 from testbed.server.simulation.transforms import ORIGIN, ZERO
+from testbed.world.assets.vehicle_models import VehicleModel
 
 
 class Kind(StrEnum):

@@ -9,8 +9,7 @@ radar, event camera and optical flow are not offered: a blueprint without data w
 
 from __future__ import annotations
 
-from testbed.server.simulation.chassis import VehicleModel
-from testbed.world.assets.vehicle_models import VEHICLES
+from testbed.world.assets.vehicle_models import VEHICLES, VehicleModel
 
 BOOL, INT, FLOAT, STRING, COLOR = 1, 2, 3, 4, 5
 

@@ -29,6 +29,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from testbed.world.assets.vehicle_models import VehicleModel
+
 GRAVITY_MPS2 = 9.81
 AIR_DENSITY_KGPM3 = 1.2
 ROLLING_RESISTANCE = 0.012
@@ -39,39 +41,6 @@ DEFAULT_TIRE_FRICTION = 3.5
 
 PhysicsControl = list[object]
 """The 17 wire fields of ``VehiclePhysicsControl`` in protocol order."""
-
-
-@dataclass(frozen=True, slots=True)
-class VehicleModel:
-    """Facts about one vehicle blueprint.
-
-    Attributes:
-        type_id: CARLA blueprint id.
-        base_type: CARLA's ``base_type`` attribute (car, truck, van, bus, motorcycle, bicycle).
-        half_extent_m: Half length, half width, half height.
-        wheelbase_m: Distance of the axles.
-        mass_kg: Mass with driver.
-        power_w: Power at the wheels.
-        launch_mps2: Largest acceleration that the drive train gives at low speed.
-        wheels: Number of wheels.
-        generation: CARLA's ``generation`` attribute.
-        special_type: CARLA's ``special_type`` attribute.
-        colors: Recommended colours as "r,g,b".
-        tag: CARLA semantic tag.
-    """
-
-    type_id: str
-    base_type: str = "car"
-    half_extent_m: tuple[float, float, float] = (2.3, 0.95, 0.75)
-    wheelbase_m: float = 2.8
-    mass_kg: float = 1600.0
-    power_w: float = 150e3
-    launch_mps2: float = 4.4
-    wheels: int = 4
-    generation: str = "2"
-    special_type: str = ""
-    colors: tuple[str, ...] = ("255,255,255", "23,23,23", "134,134,139", "180,20,20", "28,53,110")
-    tag: int = 14
 
 
 @dataclass(slots=True)

@@ -69,27 +69,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
-from testbed.core.perception_tasks import CAMERA_FOV_DEG as CAMERA_FOV_DEG
-from testbed.core.perception_tasks import CAMERA_PITCH_DEG as CAMERA_PITCH_DEG
-from testbed.core.perception_tasks import CAMERA_X_M as CAMERA_X_M
-from testbed.core.perception_tasks import CAMERA_Z_M as CAMERA_Z_M
-from testbed.core.perception_tasks import EGO_HALF_LENGTH_M as EGO_HALF_LENGTH_M
-from testbed.core.perception_tasks import FOCAL_PX as FOCAL_PX
-from testbed.core.perception_tasks import IMAGE_HEIGHT_PX as IMAGE_HEIGHT_PX
-from testbed.core.perception_tasks import IMAGE_WIDTH_PX as IMAGE_WIDTH_PX
-from testbed.core.perception_tasks import LANE_LINES as LANE_LINES
-from testbed.core.perception_tasks import LANE_ROWS_PX as LANE_ROWS_PX
-from testbed.core.perception_tasks import LEAD_RANGE_M as LEAD_RANGE_M
-from testbed.core.perception_tasks import MIN_SIGN_PX as MIN_SIGN_PX
-from testbed.core.perception_tasks import MIN_VEHICLE_PX as MIN_VEHICLE_PX
-from testbed.core.perception_tasks import MIN_VISIBLE_FRACTION as MIN_VISIBLE_FRACTION
-from testbed.core.perception_tasks import PREVIEW_M as PREVIEW_M
-from testbed.core.perception_tasks import PREVIEW_SPEED_MPS as PREVIEW_SPEED_MPS
-from testbed.core.perception_tasks import SIGN_CROP_MARGIN as SIGN_CROP_MARGIN
-from testbed.core.perception_tasks import STEERING_CLASSES as STEERING_CLASSES
-from testbed.core.perception_tasks import STRAIGHT_BELOW_M as STRAIGHT_BELOW_M
-from testbed.core.perception_tasks import sign_crop_box as sign_crop_box
-from testbed.core.perception_tasks import steering_class as steering_class
+from testbed.core.hashing import sha256_of
 
 FORMAT_VERSION = 1
 TASKS: tuple[str, ...] = ("tsr", "alc", "vd")
@@ -268,12 +248,6 @@ def load_split(folder: Path | str, name: str, *, task: str | None = None) -> Spl
     if card["task"] != "tsr" and len(pixels) != count:
         raise DatasetError(f"{folder}: split {name!r} has {len(pixels)} images and {count} labels")
     return Split(card["task"], name, pixels, labels, card)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_columns(folder: Path, task: str, columns: Mapping[str, NDArray[Any]], count: int) -> None:

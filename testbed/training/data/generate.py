@@ -279,7 +279,7 @@ def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
 def renderer_hash() -> str:
     """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
     digest = hashlib.sha256()
-    root = Path(testbed.__file__).parent / "server"
+    root = Path(testbed.__file__).parent / "world"
     for room in ("render", "maps", "assets"):
         for path in sorted((root / room).rglob("*")):
             if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}:

@@ -28,7 +28,8 @@ from testbed.agents.dnn.nets import LanePredictor
 from testbed.agents.dnn.row_anchor import RowAnchorNet
 from testbed.agents.imaging import to_batch
 from testbed.agents.precision import mixed
-from testbed.training.data.format import IMAGE_WIDTH_PX, LANE_ROWS_PX, STRAIGHT_BELOW_M, Split
+from testbed.core.perception_tasks import IMAGE_WIDTH_PX, LANE_ROWS_PX, STRAIGHT_BELOW_M
+from testbed.training.data.format import Split
 from testbed.training.nets.loop import (
     Training,
     blotches,

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from testbed.agents.precision import name_of
-from testbed.training.data.format import Split, load_split, sha256_of
+from testbed.core.hashing import sha256_of
+from testbed.training.data.format import Split, load_split
 
 
 def seed_everything(seed: int) -> np.random.Generator:

@@ -28,7 +28,7 @@ from testbed.agents.vlm import cards
 from testbed.agents.vlm import model as models
 from testbed.agents.vlm.model import VisionLanguageModel
 from testbed.agents.vlm.reader import Reader
-from testbed.training.data.format import sha256_of
+from testbed.core.hashing import sha256_of
 from testbed.training.nets import vlm_tower
 from testbed.training.nets.vlm_answers import fit_answers, quick_figures, whiten_projector
 from testbed.training.nets.vlm_figures import evaluate, record_latency

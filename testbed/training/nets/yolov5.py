@@ -21,7 +21,8 @@ from testbed.agents import weights
 from testbed.agents.dnn.yolov5 import STRIDES, VehicleNet, pick_lead, suppress
 from testbed.agents.imaging import to_batch
 from testbed.agents.precision import mixed
-from testbed.training.data.format import IMAGE_WIDTH_PX, Split
+from testbed.core.perception_tasks import IMAGE_WIDTH_PX
+from testbed.training.data.format import Split
 from testbed.training.nets.loop import (
     Training,
     fraction,

@@ -1,4 +1,4 @@
-"""The vehicle blueprints of the embedded server: CARLA ids with their real sizes and plausible masses and powers.
+"""The vehicles that the world knows: CARLA ids with their real sizes and plausible masses and powers.
 
 Sizes follow CARLA's bounding boxes, so that lane geometry (how far a car can drift before it leaves its lane) agrees
 with a real server; masses and powers are those of the series cars.
@@ -6,7 +6,41 @@ with a real server; masses and powers are those of the series cars.
 
 from __future__ import annotations
 
-from testbed.server.simulation.chassis import VehicleModel
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleModel:
+    """Facts about one vehicle blueprint.
+
+    Attributes:
+        type_id: CARLA blueprint id.
+        base_type: CARLA's ``base_type`` attribute (car, truck, van, bus, motorcycle, bicycle).
+        half_extent_m: Half length, half width, half height.
+        wheelbase_m: Distance of the axles.
+        mass_kg: Mass with driver.
+        power_w: Power at the wheels.
+        launch_mps2: Largest acceleration that the drive train gives at low speed.
+        wheels: Number of wheels.
+        generation: CARLA's ``generation`` attribute.
+        special_type: CARLA's ``special_type`` attribute.
+        colors: Recommended colours as "r,g,b".
+        tag: CARLA semantic tag.
+    """
+
+    type_id: str
+    base_type: str = "car"
+    half_extent_m: tuple[float, float, float] = (2.3, 0.95, 0.75)
+    wheelbase_m: float = 2.8
+    mass_kg: float = 1600.0
+    power_w: float = 150e3
+    launch_mps2: float = 4.4
+    wheels: int = 4
+    generation: str = "2"
+    special_type: str = ""
+    colors: tuple[str, ...] = ("255,255,255", "23,23,23", "134,134,139", "180,20,20", "28,53,110")
+    tag: int = 14
+
 
 VEHICLES: tuple[VehicleModel, ...] = (
     VehicleModel("vehicle.lincoln.mkz_2020", "car", (2.45, 1.064, 0.755), 2.85, 1800.0, 183e3),

@@ -13,8 +13,8 @@ from math import asin, degrees, radians
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from testbed.core.weather import Weather
 from testbed.world.render.mesh import Rgb
-from testbed.world.render.weather import Weather
 
 LUT_SIZE = 4096
 LUT_MAX = 16.0

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from testbed.core.weather import Weather
 from testbed.world.render.camera import Camera, Pose, pose_matrix
 from testbed.world.render.mesh import Band, Material, Mesh
-from testbed.world.render.weather import Weather
 
 __all__ = ["Band", "Camera", "Decal", "Material", "Mesh", "Pose", "Scene", "SceneObject", "Texture", "Weather"]
 

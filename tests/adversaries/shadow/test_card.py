@@ -8,13 +8,13 @@ import pytest
 from testbed.adversaries.shadow.polygon import cover
 from testbed.core.projection import rotation
 from testbed.core.types import Pose, Shade
+from testbed.core.weather import Weather
 from testbed.world.assets.occluder import drifted, occluder_for, plate_points, sun_vector
 from testbed.world.assets.shadow_card import card_asset, card_corners, triangles_of
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M, sign_asset
 from testbed.world.render.camera import Camera
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
-from testbed.world.render.weather import Weather
 
 SIZE_M = 0.75
 SIDE_PX = 120

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from testbed.core.errors import UsageError
+from testbed.core.weather import Weather
 from testbed.world.render import Camera, Material, Scene
 from testbed.world.render.renderer import ALL_OUTPUTS, RGB_ONLY, Renderer
 from testbed.world.render.shapes import box, lattice, sheet
-from testbed.world.render.weather import Weather
 
 ORIGIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 EYE = Camera(320, 160, 75.0, (0.0, 0.0, 1.45, 0.0, 0.0, 0.0))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from testbed.core.weather import Weather
 from testbed.world.render import rerender, sampling
 from testbed.world.render.lighting import tone_curve
 from testbed.world.render.renderer import RGB_ONLY, Renderer
-from testbed.world.render.weather import Weather
 
 RNG = np.random.default_rng(5)
 

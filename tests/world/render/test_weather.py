@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from testbed.core.weather import Weather
 from testbed.world.render.lighting import Lighting
 from testbed.world.render.renderer import Renderer
-from testbed.world.render.weather import Weather
 
 CLEAR = Weather(cloudiness=0.0, fog_density=0.0, sun_azimuth_angle=150.0, sun_altitude_angle=40.0)
 WANT = frozenset({"rgb", "linear", "shading", "residual", "tag", "depth_m", "instance", "normal"})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from testbed.core.frames import Vector
 from testbed.core.types import Pose
-from testbed.server.rpc import encode
+from testbed.server import carla_types
 from testbed.server.rpc.arguments import description, integer, lenient, number, sequence, text, vector
 from testbed.server.rpc.arguments import pose as pose_argument
 from testbed.server.rpc.catalogue import method
@@ -35,13 +35,13 @@ def get_actors_by_id(server: Server, ids: object) -> list[object]:
     """Answer the living actors among the ids."""
     actors = server.world.actors
     wanted = [integer(item, "actor id") for item in sequence(ids, None, "actor ids")]
-    return [encode.actor(actors[item], server.stream_port) for item in wanted if item in actors]
+    return [carla_types.actor(actors[item], server.stream_port) for item in wanted if item in actors]
 
 
 @method("get_spectator")
 def get_spectator(server: Server) -> list[object]:
     """Answer the spectator."""
-    return encode.actor(server.world.spectator, server.stream_port)
+    return carla_types.actor(server.world.spectator, server.stream_port)
 
 
 def spawn(server: Server, what: object, where: object, parent: object = 0, attachment: object = 0) -> Actor:
@@ -55,7 +55,7 @@ def spawn(server: Server, what: object, where: object, parent: object = 0, attac
 @method("spawn_actor")
 def spawn_actor(server: Server, what: object, where: object) -> list[object]:
     """Create an actor."""
-    return encode.actor(spawn(server, what, where), server.stream_port)
+    return carla_types.actor(spawn(server, what, where), server.stream_port)
 
 
 @method("spawn_actor_with_parent")
@@ -64,7 +64,7 @@ def spawn_actor_with_parent(
 ) -> list[object]:
     """Create an actor attached to another; sockets do not exist here."""
     text(socket)
-    return encode.actor(spawn(server, what, where, parent, attachment), server.stream_port)
+    return carla_types.actor(spawn(server, what, where, parent, attachment), server.stream_port)
 
 
 @method("destroy_actor")
@@ -232,7 +232,7 @@ def set_actor_autopilot(server: Server, actor_id: object, enabled: object) -> No
 def get_actor_bounding_box(server: Server, actor_id: object) -> list[object]:
     """Answer the bounding box in the actor's frame."""
     actor = find(server, actor_id)
-    return encode.box(actor.box, actor.id)
+    return carla_types.box(actor.box, actor.id)
 
 
 @method("get_actor_component_names")
@@ -260,7 +260,7 @@ def get_actor_socket_names(server: Server, actor_id: object) -> list[str]:
 def get_actor_component_world_transform(server: Server, actor_id: object, name: object) -> list[object]:
     """Answer where the component is."""
     text(name)
-    return encode.transform(find(server, actor_id).pose)
+    return carla_types.transform(find(server, actor_id).pose)
 
 
 @method("get_actor_component_relative_transform")
@@ -268,20 +268,20 @@ def get_actor_component_relative_transform(server: Server, actor_id: object, nam
     """Answer that the component is the actor."""
     text(name)
     find(server, actor_id)
-    return encode.transform(ORIGIN)
+    return carla_types.transform(ORIGIN)
 
 
 @method("get_actor_bone_world_transforms")
 def get_actor_bone_world_transforms(server: Server, actor_id: object) -> list[object]:
     """Answer where the bone is."""
-    return [encode.transform(find(server, actor_id).pose)]
+    return [carla_types.transform(find(server, actor_id).pose)]
 
 
 @method("get_actor_bone_relative_transforms")
 def get_actor_bone_relative_transforms(server: Server, actor_id: object) -> list[object]:
     """Answer that the bone is the actor."""
     find(server, actor_id)
-    return [encode.transform(ORIGIN)]
+    return [carla_types.transform(ORIGIN)]
 
 
 @method("get_actor_socket_world_transforms")
@@ -314,8 +314,8 @@ def apply_control_to_walker(server: Server, actor_id: object, control: object) -
 @method("get_bones_transform")
 def get_bones_transform(server: Server, actor_id: object) -> list[object]:
     """Answer the one bone of a walker."""
-    here = encode.transform(find(server, actor_id).pose)
-    return [[["crl_root", here, encode.transform(ORIGIN), encode.transform(ORIGIN)]]]
+    here = carla_types.transform(find(server, actor_id).pose)
+    return [[["crl_root", here, carla_types.transform(ORIGIN), carla_types.transform(ORIGIN)]]]
 
 
 @method("set_bones_transform")
@@ -415,4 +415,4 @@ def get_group_traffic_lights(server: Server, actor_id: object) -> list[int]:
 def get_light_boxes(server: Server, actor_id: object) -> list[object]:
     """Answer the box of the light in the world."""
     actor = find(server, actor_id)
-    return [encode.world_box(actor.pose, actor.box, actor.id)]
+    return [carla_types.world_box(actor.pose, actor.box, actor.id)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.frames import Vector
-from testbed.server.rpc import encode
+from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, sequence, text, vector
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation.boxes import BoundingBox
@@ -26,7 +26,7 @@ VEHICLE_TAGS = frozenset({14, 15, 16, 18, 19})
 
 
 def _box(item: SceneryObject) -> list[object]:
-    return encode.world_box(item.pose, BoundingBox(item.centre_m, item.extent_m))
+    return carla_types.world_box(item.pose, BoundingBox(item.centre_m, item.extent_m))
 
 
 @method("get_environment_objects")
@@ -34,7 +34,7 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
     """Answer the scenery with a tag."""
     wanted = integer(tag, "tag")
     return [
-        [encode.transform(item.pose), _box(item), item.instance_id, item.name, item.tag]
+        [carla_types.transform(item.pose), _box(item), item.instance_id, item.name, item.tag]
         for item in server.studio.scenery
         if wanted in (ANY_TAG, item.tag)
     ]
@@ -56,7 +56,7 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
     ]
     for actor in server.world.actors.values():
         if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (ANY_TAG, actor.tags[0]):
-            boxes.append(encode.world_box(actor.pose, actor.box, actor.id))
+            boxes.append(carla_types.world_box(actor.pose, actor.box, actor.id))
     return boxes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.server.rpc import encode
+from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, text
 from testbed.server.rpc.calls.actors import find
 from testbed.server.rpc.catalogue import method
@@ -21,7 +21,7 @@ def get_sensor_token(server: Server, stream_id: object) -> list[bytes]:
     if not 0 < wanted < 2**32:
         raise CallError(f"there is no stream {wanted}")
     server.expect(wanted)
-    return [encode.token(wanted, server.stream_port)]
+    return [carla_types.token(wanted, server.stream_port)]
 
 
 @method("is_sensor_enabled_for_ros")

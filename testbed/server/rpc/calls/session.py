@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from testbed.core.errors import MapError
-from testbed.server.rpc import encode
+from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, optional, sequence, text
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation.blueprints import OWN
@@ -40,14 +40,14 @@ def get_available_maps(server: Server) -> list[str]:
 @method("get_episode_info")
 def get_episode_info(server: Server) -> list[object]:
     """Answer the episode id and the token of the state stream."""
-    return [server.world.episode_id, [encode.token(OBSERVER_STREAM, server.stream_port)]]
+    return [server.world.episode_id, [carla_types.token(OBSERVER_STREAM, server.stream_port)]]
 
 
 @method("get_map_info")
 def get_map_info(server: Server) -> list[object]:
     """Answer name and spawn points."""
     world = server.world
-    return [f"Carla/Maps/{world.bundle.name}", [encode.transform(pose) for pose in world.spawn_points]]
+    return [f"Carla/Maps/{world.bundle.name}", [carla_types.transform(pose) for pose in world.spawn_points]]
 
 
 @method("get_map_data")
@@ -137,7 +137,7 @@ def get_actor_definitions(server: Server) -> list[list[object]]:
 @method("get_episode_settings")
 def get_episode_settings(server: Server) -> list[object]:
     """Answer the settings; a traffic manager asks thousands of times per second."""
-    return encode.settings(server.world.settings)
+    return carla_types.settings(server.world.settings)
 
 
 @method("set_episode_settings")

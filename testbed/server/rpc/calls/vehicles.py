@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from testbed.server.rpc import encode
+from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, lenient, number, sequence
 from testbed.server.rpc.calls.actors import find
 from testbed.server.rpc.catalogue import method
@@ -151,7 +151,7 @@ def get_wheel_pitch_angle(server: Server, actor_id: object, wheel: object) -> fl
 @method("get_vehicle_bone_world_transforms")
 def get_vehicle_bone_world_transforms(server: Server, actor_id: object) -> list[object]:
     """Answer the one bone there is."""
-    return [encode.transform(find(server, actor_id).pose)]
+    return [carla_types.transform(find(server, actor_id).pose)]
 
 
 @method("get_vehicle_light_state")

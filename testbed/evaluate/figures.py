@@ -1,33 +1,22 @@
-"""From filled cells to the documents: ``tables.json``, ``summary.md``, ``manifest.json`` and the page.
-
-Nothing is asked here, so the same cells give the same documents; only the manifest holds times.
-"""
+"""From filled cells to figures: what became of every row under every condition. Nothing is asked here."""
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from testbed import __version__, stats
-from testbed.evaluate.published import INCONSISTENCIES
+from testbed import stats
+from testbed.evaluate.evaluation import Asked
+from testbed.evaluate.request import Request
 from testbed.evaluate.score import Answer, Loss, Score, loss, paired, score
-from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, TABLES, TASKS, V2LM, Row
+from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, Row
 from testbed.judge.perception import ABSTAIN
 from testbed.report.gap import Gap, gap_table, gaps
-from testbed.report.gap import document as gap_document
 from testbed.report.run_view import gather
 from testbed.report.tables import Table
 from testbed.selective import COSTS, RISKS, Judged, aurc, best_threshold, coverage_at, reliability
-from testbed.store.atomic import write_text
-
-if TYPE_CHECKING:
-    from testbed.evaluate.run import Asked, Request
-
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,171 +196,3 @@ def _parts(benign: Sequence[Answer], attacked: Sequence[Answer]) -> tuple[tuple[
                 count[0] += not after.right
                 count[1] += 1
     return tuple((name, value, stats.rate(k, n)) for (name, value), (k, n) in counts.items() if name != "class")
-
-
-def notes(result: Result) -> list[str]:
-    """Return what a reader must know."""
-    from testbed.evaluate.shadow_album import KIND
-
-    lines = [
-        "Our figures are measured here, with our models, our data and our attacks; the publications' stand beside "
-        "them only where they are known, and a cell without one is empty."
-    ]
-    if any(line.row.task == "tsr" for lines_ in result.tables.values() for line in lines_):
-        lines.append(
-            f"A {KIND} is searched for every bright sign that is read rightly; darker signs cannot be shaded and are "
-            "left out of the attacked pictures, as in the attack's paper. So attacked pictures are fewer."
-        )
-    if any(line.row.task == "alc" for lines_ in result.tables.values() for line in lines_):
-        lines.append(
-            "Pictures of one approach to a road patch resemble each other; the interval of an accuracy drop resamples "
-            "whole approaches, intervals of k/n do not and are narrower than they should be."
-        )
-    if any(line.row.task == "vd" for lines_ in result.tables.values() for line in lines_):
-        lines.append(
-            "Vehicle detection counts presence as right or wrong; AP50 counts reported boxes with an overlap of at "
-            "least one half."
-        )
-    if "I" in result.tables:
-        lines.append(
-            "Which six defences the publication's Table I lists is not known here; these are all that we have."
-        )
-    published = dict.fromkeys(one for lines_ in result.tables.values() for line in lines_ for one in line.row.published)
-    lines += [f"Published {one.text} ({one.mark}): {one.source}." for one in sorted(published, key=lambda p: p.mark)]
-    lines += [
-        f"Left out of Table {row.table}: {row.victim.label}, {TASKS[row.task].lower()}: {reason}."
-        for row, reason in result.left_out
-    ]
-    return [*lines, *(f"In the publication: {one}" for one in INCONSISTENCIES)]
-
-
-def document(result: Result, request: Request) -> dict[str, Any]:
-    """Return ``tables.json`` (docs/formats.md)."""
-    return {
-        "version": VERSION,
-        "testbed": __version__,
-        "command": request.command,
-        "seed": request.seed,
-        "tables": {
-            name: {"title": TABLES[name], "rows": [_row(line) for line in lines]}
-            for name, lines in result.tables.items()
-        },
-        "left_out": [
-            {"table": row.table, "task": row.task, "victim": row.victim.label, "reason": reason}
-            for row, reason in result.left_out
-        ],
-        "gap": None if result.gap is None else gap_document(result.gaps),
-        "notes": notes(result),
-    }
-
-
-def _row(line: Line) -> dict[str, Any]:
-    row = line.row
-    return {
-        "task": row.task,
-        "block": row.block,
-        "victim": row.victim.label,
-        "agent": row.victim.content,
-        "defence": row.defence,
-        "attack": ATTACKS[row.task],
-        "shadows_found_by_asking": row.against or None,
-        "benign": _score(line.benign),
-        "held_out": None if line.held_out is None else _score(line.held_out),
-        "attacks": {under.condition: _under_document(under) for under in line.attacks},
-        "controls": {under.condition: _under_document(under) for under in line.controls},
-        "selective": None if line.selective is None else _selective_document(line.selective),
-        "success_by": [{"tag": tag, "value": value, **_rate(rate)} for tag, value, rate in line.parts],
-        "published": [{"text": one.text, "source": one.source} for one in row.published],
-        "cells": line.cells,
-    }
-
-
-def _selective_document(found: Selective) -> dict[str, Any]:
-    return {
-        "aurc_benign": found.aurc_benign,
-        "aurc_attacked": found.aurc_attacked,
-        "coverage_at_risk": {f"{risk:g}": value for risk, value in zip(RISKS, found.coverage, strict=True)},
-        "effective_reliability": {
-            f"{cost:g}": {"chosen": chosen, "always": always} for cost, chosen, always in found.reliability
-        },
-    }
-
-
-def _rate(rate: stats.Rate) -> dict[str, Any]:
-    return {
-        "k": rate.k,
-        "n": rate.n,
-        "low": round(rate.interval.low, 6),
-        "high": round(rate.interval.high, 6),
-        "method": rate.interval.method,
-    }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    def rounded(value: float | None) -> float | None:
-        return None if value is None else round(value, 6)
-
-    return {
-        "accuracy": _rate(score.accuracy),
-        "macro_f1": rounded(score.macro_f1),
-        "abstained": score.abstained,
-        "mean_iou": rounded(score.mean_iou),
-        "ap50": rounded(score.ap50),
-    }
-
-
-def _under_document(under: Under) -> dict[str, Any]:
-    lost = under.loss
-    span = lost.drop_interval
-    return {
-        **_score(under.score),
-        "benign_same_scenes": _score(under.twin),
-        "success": _rate(lost.success),
-        "drop_points": round(lost.drop_points, 4),
-        "drop_interval": None if span is None else [round(span.low, 4), round(span.high, 4)],
-        "mcnemar": {
-            "only_benign_right": lost.test.only_first,
-            "only_attacked_right": lost.test.only_second,
-            "pairs": lost.test.pairs,
-            "p": lost.test.p_value,
-        },
-    }
-
-
-def write(result: Result, request: Request) -> Result:
-    """Write all documents and return the result with the path of the page.
-
-    Raises:
-        StoreError: The folder cannot be written to.
-    """
-    import dataclasses
-    import importlib.metadata
-
-    from testbed.evaluate.page import render
-    from testbed.evaluate.run import created_utc, machine
-    from testbed.evaluate.summary import summary
-
-    out = request.out
-    tables = json.dumps(document(result, request), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    page = render(result, request)
-    hashes = {
-        "tables.json": write_text(out / "tables.json", tables),
-        "summary.md": write_text(out / "summary.md", summary(result, request)),
-        "index.html": write_text(out / "index.html", page),
-    }
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "torch", "transformers", "warp-lang")}
-    manifest = {
-        "version": VERSION,
-        "created_utc": created_utc(),
-        "command": request.command,
-        "tables": list(result.tables),
-        "pictures": dataclasses.asdict(request.sizes),
-        "data": "the user's data sets" if request.data is not None else "made by the simulator",
-        "seed": request.seed,
-        "versions": {"testbed": __version__, **versions},
-        "machine": machine(),
-        "digests": result.digests,
-        "sha256": hashes,
-    }
-    write_text(out / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    return dataclasses.replace(result, page=out / "index.html")
