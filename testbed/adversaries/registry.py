@@ -170,7 +170,7 @@ def optimiser(name: str) -> Callable[..., list[Path]]:
     """
     if name in TARGETS:
         # imported only now: optimisers bring torch and the renderer
-        package = f"adversaries.{name}"
+        package = f"testbed.adversaries.{name}"
         found = (
             getattr(importlib.import_module(package), "optimise", None) if importlib.util.find_spec(package) else None
         )

@@ -24,11 +24,6 @@ def test_a_cpu_torch_beside_a_cuda_torchvision_is_explained() -> None:
     )
 
 
-def test_our_agents_package_is_found() -> None:
-    (finding,) = findings(doctor._agents_package)
-    assert finding.verdict == "ok"
-
-
 def test_another_carla_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "0.9.15")
     (finding,) = findings(doctor._carla)

@@ -111,7 +111,7 @@ def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tup
         repeats: Decisions measured, after a quarter as many unmeasured ones.
     """
     torch.set_num_threads(1)
-    agent = importlib.import_module(f"agents.{kind}").build(folder=out)
+    agent = importlib.import_module(f"testbed.agents.{kind}").build(folder=out)
     rng = np.random.default_rng(0)
     view = rng.integers(0, 256, (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, 3), dtype=np.uint8)
     observation = Observation(0, 0.0, view, 20.0, sign_crop=view[:24, :24].copy())
