@@ -5,11 +5,14 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11,$(shell $(name) -c '$(FITS)' 2>/dev/null && echo $(name))))
 VENV := .venv
 BIN := $(VENV)/bin
+comma := ,
+# What is installed: [all] to use the testbed, the rest besides to work on it.
 STAMP := $(VENV)/.installed
+STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: run test lint format schema install clean
+.PHONY: run test lint format schema docs wheel install hooks clean
 
-run: install
+run: $(STAMP)
 	$(BIN)/python -m testbed run scenarios/drp_highway.yaml
 
 # A test's own time-out cannot end a wait inside native code, such as a client waiting for a server: this one can.
@@ -18,6 +21,7 @@ test: install
 
 lint: install
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -29,7 +33,19 @@ schema: install
 	$(BIN)/python -m testbed validate --schema scenario > docs/scenario.schema.json
 	$(BIN)/python -m testbed validate --schema sweep > docs/sweep.schema.json
 
-install: $(STAMP)
+# The site of docs/, into build/site.
+docs: install
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+# Into dist/, with the tools that are installed: nothing is fetched.
+wheel: install
+	$(BIN)/python -m build --no-isolation
+
+install: $(STAMP_DEV)
+
+# git runs what `make lint` runs before each commit.
+hooks: install
+	$(BIN)/pre-commit install
 
 # Where there is no Python that fits, as on Debian 13, uv fetches one if it may.
 define FETCHED
@@ -42,12 +58,20 @@ endef
 
 # uv installs the whole stack in seconds where pip needs minutes; it comes with pip into the same environment. Compiled
 # once, on all cores, modules load in less than half the time, in each of the many processes of a run.
+define INSTALLED
+@test -x $(BIN)/python || $(if $(PYTHON),$(PYTHON) -m venv $(VENV),$(FETCHED))
+$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
+$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[$(1)]'
+touch $@
+endef
+
 $(STAMP): pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(if $(PYTHON),$(PYTHON) -m venv $(VENV),$(FETCHED))
-	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(call INSTALLED,all)
+
+$(STAMP_DEV): pyproject.toml constraints.txt
+	$(call INSTALLED,all$(comma)dev$(comma)docs)
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build dist *.egg-info
