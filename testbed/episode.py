@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.metadata
 import math
 import sys
 import time
@@ -32,6 +31,7 @@ from typing import Any, Self
 from testbed import __version__, agents
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Frame, Session, connect
+from testbed.core import extras
 from testbed.core.errors import AgentError, TestbedError
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
@@ -282,5 +282,5 @@ def _record(
         invalid_reason=reason,
         trace=TRACE_NAME,
         trace_sha256=trace_sha256,
-        versions={"testbed": __version__} | {name: importlib.metadata.version(name) for name in VERSIONED},
+        versions={"testbed": __version__} | extras.versions(VERSIONED),
     )

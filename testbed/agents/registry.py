@@ -24,7 +24,7 @@ from typing import Any, cast
 
 import yaml
 
-from testbed.core import shipped
+from testbed.core import extras, shipped
 from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.types import Agent, AgentCard
 
@@ -91,7 +91,18 @@ def _module(name: str) -> ModuleType:
             f"unknown agent {name!r}",
             hint=f"{suggest(name, known)}known: {', '.join(sorted(packages))}, and those of `testbed list`",
         )
-    return importlib.import_module(packages[name])
+    with extras.explained(f"agent {name!r}"):
+        return importlib.import_module(packages[name])
+
+
+def check_extras(name_or_path: str) -> None:
+    """Check that what an agent's package says it needs (``NEEDS``, names of modules) is installed; load nothing.
+
+    Raises:
+        UsageError: If there is no such agent or file.
+        MissingExtraError: If it could not be loaded for want of an extra.
+    """
+    extras.require(f"agent {name_or_path!r}", getattr(_module(resolve(name_or_path).agent), "NEEDS", ()))
 
 
 def card(name_or_path: str) -> AgentCard:
@@ -120,12 +131,15 @@ def load(name_or_path: str) -> Agent:
 
     Raises:
         UsageError: If there is no such agent or file, it does not take such options, or a defence changes nothing.
+        MissingExtraError: If an extra that it needs is not installed.
         WeightsError: If its weights are missing or altered.
         AgentError: If what was built does not follow the agent protocol.
     """
     choice = resolve(name_or_path)
+    module = _module(choice.agent)
     try:
-        agent: Agent = _module(choice.agent).build(**choice.options)
+        with extras.explained(f"agent {name_or_path!r}"):
+            agent: Agent = module.build(**choice.options)
     except TypeError as error:
         raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
     if not isinstance(agent, Agent):
@@ -133,7 +147,8 @@ def load(name_or_path: str) -> Agent:
     if choice.defences:
         from testbed.agents.defences import DefendedAgent, build_all
 
-        agent = DefendedAgent(agent, build_all(choice.defences))
+        with extras.explained(f"agent {name_or_path!r}"):
+            agent = DefendedAgent(agent, build_all(choice.defences))
     return agent
 
 

@@ -8,7 +8,8 @@ exit  meaning
 ====  ==============================================================================
 0     done
 1     done, but episodes failed (an agent raised, a judge broke), or a defect
-2     the command line, a scenario, an artefact, weights or a data set is not accepted
+2     the command line, a scenario, an artefact, weights or a data set is not accepted,
+      or an extra that it needs is not installed
 3     simulator or storage failed
 4     inconclusive: too many episodes were lost to infrastructure
 130   ended by Ctrl-C (143 by SIGTERM); the same command resumes
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
 from testbed import __version__
+from testbed.core import extras
 from testbed.core.errors import TestbedError, UsageError
 
 VERBS: dict[str, str] = {
@@ -117,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     debug = "--debug" in arguments
     try:
-        return _dispatch(arguments, chosen)
+        with extras.explained("this command"):
+            return _dispatch(arguments, chosen)
     except TestbedError as error:
         return _fail(f"error[{error.code}]: {error}", error.exit_code, debug)
     except KeyboardInterrupt as error:

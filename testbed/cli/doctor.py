@@ -14,16 +14,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from testbed.core import extras
 from testbed.core.errors import TestbedError
 
 LEAST_DISK_GB = 2.0
 CARLA_VERSION = "0.9.16"
 FAMILIES = {
     "simulator": ("carla", "msgpack", "warp-lang"),
-    "models": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors"),
-    "testbed": ("numpy", "pydantic", "gymnasium", "ray", "mcap", "pyarrow", "scipy", "statsmodels"),
+    "testbed": ("numpy", "pydantic", "gymnasium", "mcap", "pyarrow", "scipy"),
 }
 """Distributions that must be installed."""
+
+DISTRIBUTIONS = {"stable_baselines3": "stable-baselines3"}
+"""Modules of extras whose distribution has another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,28 @@ def _packages() -> Iterator[Finding]:
             except importlib.metadata.PackageNotFoundError:
                 absent.append(name)
         if absent:
-            yield Finding("fail", family, f"not installed: {', '.join(absent)}; run make install")
+            yield Finding("fail", family, f"not installed: {', '.join(absent)}; pip install {extras.DISTRIBUTION}")
         else:
             yield Finding("ok", family, ", ".join(found))
 
 
+def _extras() -> Iterator[Finding]:
+    for extra, modules in extras.MODULES.items():
+        names = [DISTRIBUTIONS.get(module, module) for module in modules]
+        found = extras.versions(names)
+        absent = [name for name in names if name not in found]
+        command = extras.install_command(extra)
+        if not found:
+            yield Finding("ok", f"[{extra}]", f"not installed; {extras.PURPOSES[extra]} would need it: {command}")
+        elif absent:
+            yield Finding("fail", f"[{extra}]", f"not installed: {', '.join(absent)}; {command}")
+        else:
+            yield Finding("ok", f"[{extra}]", ", ".join(f"{name} {version}" for name, version in found.items()))
+
+
 def _torch() -> Iterator[Finding]:
+    if not extras.installed("torch"):
+        return
     try:
         import torch
     except Exception as error:
@@ -109,7 +128,8 @@ def torchvision_advice(message: str, torch_version: str) -> str:
     if "torchvision::nms" in message or "operator torchvision" in message:
         return (
             f"torchvision was built for another torch than {torch_version} (CPU-only beside CUDA?), "
-            "which breaks every image processor of transformers; install both in one command: make install"
+            "which breaks every image processor of transformers; install both in one command: make install, or "
+            f"{extras.install_command('agents')}"
         )
     return f"torchvision cannot be imported beside torch {torch_version}: {message}"
 
@@ -138,10 +158,10 @@ def _warp() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    import torch
-
-    if torch.cuda.is_available():
-        yield Finding("ok", "gpu", f"{torch.cuda.get_device_name(0)}; use it with --device cuda:0")
+    warp = importlib.import_module("warp")
+    devices = warp.get_cuda_devices()
+    if devices:
+        yield Finding("ok", "gpu", f"{devices[0].name}; use it with --device cuda:0")
     else:
         yield Finding("ok", "gpu", "none; everything runs on the CPU")
 
@@ -235,6 +255,7 @@ def _resources() -> Iterator[Finding]:
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python,
     _packages,
+    _extras,
     _torch,
     _carla,
     _warp,

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from testbed.cli.options import jobs, names
+from testbed.core import extras
 
 MOST_PICTURES = 100_000
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Ask what is missing, write the tables, print where they are."""
+    extras.require("this command", ("torch", "transformers"))
     from testbed.evaluate.request import QUICK, Request, Sizes
     from testbed.evaluate.run import evaluate
     from testbed.evaluate.tables import TABLES

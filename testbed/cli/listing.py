@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from testbed.cli.options import column_table
+from testbed.core.errors import MissingExtraError
 
 _AGENT_COLUMNS = ("name", "kind", "parameters", "latency p50/p95", "figures")
 KINDS = ("scenarios", "sweeps", "agents", "maps", "artefacts")
@@ -63,12 +64,13 @@ def _agents() -> list[dict[str, Any]]:
     rows = []
     for name in sorted({*agents.names(), *agents.configured()}):
         try:
-            card = agents.card(name)
+            card, obstacle = agents.card(name), _obstacle(name)
         except TestbedError as error:
             # an agent without weights is worth listing: the reader learns how to get them
-            rows.append(dict.fromkeys(_AGENT_COLUMNS, "-") | {"name": name, "figures": f"not usable: {error}"})
+            why = f"needs [{error.extra}]" if isinstance(error, MissingExtraError) else f"not usable: {error}"
+            rows.append(dict.fromkeys(_AGENT_COLUMNS, "-") | {"name": name, "figures": why})
             continue
-        figures = ", ".join(f"{key} {value:.3f}" for key, value in sorted(card.figures.items()))
+        figures = ", ".join(obstacle + [f"{key} {value:.3f}" for key, value in sorted(card.figures.items())])
         p50_ms, p95_ms = card.latency_ms
         rows.append(
             {
@@ -80,6 +82,17 @@ def _agents() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _obstacle(name: str) -> list[str]:
+    """Return what keeps an agent from being loaded here, in words, an empty list when nothing does."""
+    from testbed import agents
+
+    try:
+        agents.check_extras(name)
+    except MissingExtraError as error:
+        return [f"needs [{error.extra}]"]
+    return []
 
 
 def _maps() -> list[dict[str, Any]]:

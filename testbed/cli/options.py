@@ -8,6 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testbed.core.records import EpisodePlan
 
 MOST_SEEDS = 100_000
 
@@ -104,6 +108,22 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="cpu", metavar="cpu|cuda:0", help="where the camera is rendered (default cpu)"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default reports/<name>-<id>)")
+
+
+def check_extras(plans: Iterable[EpisodePlan], ray: str | None) -> None:
+    """Check, before a simulator is started, that the agents of plans can be loaded here.
+
+    Args:
+        plans: Plans of a run.
+        ray: The option of that name; what a cluster has installed is not known here.
+
+    Raises:
+        MissingExtraError: An agent needs an extra that is not installed.
+    """
+    from testbed import agents
+
+    for agent in dict.fromkeys(plan.agent for plan in plans if ray in (None, "auto")):
+        agents.check_extras(agent)
 
 
 def default_jobs() -> int:

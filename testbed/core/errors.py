@@ -9,6 +9,7 @@
     ├── ArtefactError                2  TB130  an attack artefact that is missing, altered or malformed
     ├── WeightsError                 2  TB140  model weights that are missing, altered or malformed
     ├── DatasetError                 2  TB150  a data set with a wrong layout
+    ├── MissingExtraError            2  TB160  a package that an extra brings is needed and not installed
     ├── StoreError                   3  TB200  a run folder that cannot be read or written (disk, corruption)
     ├── ServerError                  3  TB300  the simulator could not be started or reached
     │   ├── PortBusyError            3  TB301
@@ -117,6 +118,22 @@ class DatasetError(TestbedError):
 
     code = "TB150"
     exit_code = 2
+
+
+class MissingExtraError(TestbedError):
+    """Raised when the user asks for something that needs an extra which is not installed, see `testbed.core.extras`.
+
+    Attributes:
+        extra: Name of the extra, or an empty string.
+    """
+
+    code = "TB160"
+    exit_code = 2
+
+    def __init__(self, message: str, *, extra: str = "", hint: str = "") -> None:
+        """Store the sentence and the extra's name."""
+        super().__init__(message, hint=hint)
+        self.extra = extra
 
 
 class StoreError(TestbedError):

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import fcntl
 import hashlib
-import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import __version__
+from testbed.core import extras
 from testbed.core.errors import StoreError, UsageError
 from testbed.core.records import EpisodePlan
 from testbed.scenario.schema import Scenario
@@ -24,7 +24,7 @@ from testbed.sweep.schedule import SCRATCH, Progress, Schedule, Summary, deadlin
 from testbed.sweep.worker import RunnerSpec
 
 VERSIONED = ("carla", "gymnasium", "numpy", "peft", "ray", "torch", "transformers", "warp-lang")
-"""Distributions whose versions stand in the manifest."""
+"""Distributions whose versions stand in the manifest, where they are installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Means:
         size = max(1, min(self.jobs, episodes))
         if self.ray is None:
             return ProcessPool(size, self.runner, scratch)
+        extras.require("--ray", ("ray", "psutil"))
         from testbed.sweep.cluster import RayPool
 
         return RayPool(size, self.runner, scratch, self.ray)
@@ -140,7 +141,7 @@ def open_run(question: Question, folder: Path, command: str = "") -> tuple[RunFo
 
 
 def _versions() -> dict[str, str]:
-    return {"testbed": __version__, **{name: importlib.metadata.version(name) for name in VERSIONED}}
+    return {"testbed": __version__, **extras.versions(VERSIONED)}
 
 
 def carry_out(

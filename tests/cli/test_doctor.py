@@ -32,12 +32,22 @@ def test_another_carla_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
-        if name == "peft":
+        if name == "msgpack":
             raise doctor.importlib.metadata.PackageNotFoundError(name)
         return "1"
 
     monkeypatch.setattr(doctor.importlib.metadata, "version", version)
-    assert [finding.subject for finding in findings(doctor._packages) if finding.verdict == "fail"] == ["models"]
+    assert [finding.subject for finding in findings(doctor._packages) if finding.verdict == "fail"] == ["simulator"]
+
+
+def test_an_extra_that_is_absent_is_fine_and_one_that_is_half_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.extras, "versions", lambda names: {name: "1" for name in names if name == "torch"})
+    found = {finding.subject: finding for finding in findings(doctor._extras)}
+    assert {name: finding.verdict for name, finding in found.items()} == {
+        "[agents]": "fail", "[ray]": "ok", "[rl]": "ok", "[contracts]": "ok",
+    }  # fmt: skip
+    assert found["[agents]"].detail.startswith("not installed: torchvision, transformers,")
+    assert found["[rl]"].detail.endswith("would need it: pip install 'v2lm-testbed[rl]'")
 
 
 def test_altered_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from testbed.cli import VERBS, build_parser, main, work
-from testbed.core import errors
+from testbed.core import errors, extras
 from testbed.core.errors import ArtefactError, MapError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.scenario.loader import shipped_folder
@@ -218,6 +218,32 @@ def test_defects_show_a_traceback_only_on_demand(
     assert status == 1 and "Traceback" not in err and "ZeroDivisionError" in err
     _, _, err = said(capsys, "report", "x", "--debug")
     assert "Traceback" in err
+
+
+def test_a_verb_without_its_extra_says_what_to_type(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("testbed.cli.report.build_report", lack)
+    wanted = "error[TB160]: this command needs torch, which is not installed: pip install 'v2lm-testbed[agents]'\n"
+    assert said(capsys, "report", "x")[::2] == (2, wanted)
+    monkeypatch.setattr(extras, "installed", lambda module: module not in ("torch", "ray"))
+    assert said(capsys, "evaluate", "--quick")[::2] == (2, wanted)
+    assert said(capsys, "run", "drp_highway")[::2] == (2, wanted.replace("this command", "agent 'dnn'"))
+    assert not (bench / "reports").exists()
+    asked = ("run", "drp_highway", "--agents", "scripted", "--seeds", "1", "--ray", "auto")
+    assert "--ray needs ray, which is not installed: pip install 'v2lm-testbed[ray]'" in refused(capsys, *asked)
+
+
+def test_agents_without_their_extra_are_listed_with_its_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "installed", lambda module: module != "torch")
+    status, out, _ = said(capsys, "list", "agents")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert status == 0 and "needs [agents]" in lines["dnn"] and "needs" not in lines["scripted"]
 
 
 def test_validate_prints_every_problem(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

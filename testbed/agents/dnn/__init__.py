@@ -9,7 +9,10 @@ from testbed.agents.dnn.card import WEIGHTS, card
 if TYPE_CHECKING:
     from testbed.agents.dnn.agent import DnnAgent
 
-__all__ = ["WEIGHTS", "build", "card"]
+__all__ = ["NEEDS", "WEIGHTS", "build", "card"]
+
+NEEDS = ("torch", "torchvision", "timm", "safetensors")
+"""Modules without which it cannot be loaded; its card can be read."""
 
 
 def build(**options: Any) -> DnnAgent:

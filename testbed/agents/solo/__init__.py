@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from testbed.agents.solo.agent import SoloAgent
     from testbed.core.types import AgentCard
 
-__all__ = ["build", "card"]
+__all__ = ["NEEDS", "build", "card"]
+
+NEEDS = ("torch", "transformers", "peft", "timm", "safetensors")
+"""Modules without which it cannot be loaded; its card can be read."""
 
 
 def build(**options: Any) -> SoloAgent:
