@@ -44,7 +44,7 @@ SPEEDS = {0: 20, 1: 30, 2: 50, 3: 60, 4: 70, 5: 80, 7: 100, 8: 120}
 
 
 def outline_name(number: int) -> str:
-    """Returns the key of OUTLINES for a GTSRB class."""
+    """Return the key of OUTLINES for a GTSRB class."""
     if number == 11 or 18 <= number <= 31:
         return "triangle"
     return {12: "diamond", 13: "yield", 14: "octagon"}.get(number, "disc")
@@ -66,7 +66,7 @@ def _end(size: int) -> Board:
 
 
 def _stripes(board: Board) -> None:
-    """Draws the five diagonal bars of an end sign, clipped by the rim."""
+    """Draw the five diagonal bars of an end sign, clipped by the rim."""
     for k in (-2, -1, 0, 1, 2):
         shift = 0.115 * k
         reach = math.sqrt(0.93**2 - (shift) ** 2) / math.sqrt(2)
@@ -99,7 +99,7 @@ def _number(board: Board, value: int, colour: Rgb8 = BLACK) -> None:
 
 
 def _car_rear(board: Board, x: float, y: float, colour: Rgb8, k: float = 1.0, back: Rgb8 = WHITE) -> None:
-    """Draws a car seen from behind, 0.5 k wide, around (x, y)."""
+    """Draw a car seen from behind, 0.5 k wide, around (x, y)."""
 
     def at(px: float, py: float) -> Point:
         return x + px * k, y + py * k
@@ -132,7 +132,7 @@ def _truck_side(board: Board) -> None:
 
 
 def _person(board: Board, x: float, y: float, k: float, lean: float = 0.0, stride: float = 1.0) -> None:
-    """Draws a walking person whose hip is at (x, y), about 0.9 k tall."""
+    """Draw a walking person whose hip is at (x, y), about 0.9 k tall."""
 
     def at(px: float, py: float) -> Point:
         return x + px * k, y + py * k
@@ -378,7 +378,7 @@ def _caution(board: Board) -> None:
 
 
 def _turn(side: int) -> Callable[[Board], None]:
-    """Arrow for "turn ahead": up, then to the side."""
+    """Draw the arrow for "turn ahead": up, then to the side."""
     return lambda board: board.arrow(
         [(-0.28 * side, 0.62), (-0.28 * side, -0.12), (0.62 * side, -0.12)], 0.26, WHITE, head=2.4
     )
@@ -442,15 +442,15 @@ _FACES: dict[int, Callable[[int], Board]] = {
 
 @cache
 def face(number: int, size_px: int = 256) -> Image.Image:
-    """Returns the face of a GTSRB class (0-42) as a square RGB picture.
+    """Return the face of a GTSRB class (0-42) as a square RGB picture.
 
     Raises:
-        KeyError: there is no such class.
+        KeyError: There is no such class.
     """
     return _FACES[number](size_px).finished()
 
 
 @cache
 def speed_face(limit_kmh: int, size_px: int = 256) -> Image.Image:
-    """Returns the face of a speed limit, also of those that are no GTSRB class (10, 90, 130 ...)."""
+    """Return the face of a speed limit, also of those that are no GTSRB class (10, 90, 130 ...)."""
     return _speed(limit_kmh)(size_px).finished()

@@ -171,7 +171,7 @@ _MATERIALS: dict[str, Material] = {
 
 
 def style_of(type_id: str) -> Style:
-    """Returns the body style of a four-wheeler; unknown makes are sedans."""
+    """Return the body style of a four-wheeler; unknown makes are sedans."""
     make = type_id.removeprefix("vehicle.")
     return next((style for prefix, style in _STYLES.items() if make.startswith(prefix)), SEDAN)
 
@@ -183,13 +183,13 @@ def vehicle_asset(
     extent_m: Extent | None = None,
     wheelbase_m: float | None = None,
 ) -> Asset:
-    """Returns a vehicle.
+    """Return a vehicle.
 
     Args:
         type_id: CARLA blueprint id; unknown ones look like a sedan.
-        colour: paint, sRGB bytes.
-        extent_m: half length, half width, half height; None takes a default for the blueprint.
-        wheelbase_m: distance of the axles; None takes 58 % of the length.
+        colour: Paint, sRGB bytes.
+        extent_m: Half length, half width, half height; None takes a default for the blueprint.
+        wheelbase_m: Distance of the axles; None takes 58 % of the length.
 
     Returns:
         Meshes whose origin lies on the ground in the middle of the footprint; parts[0] is the painted skin.
@@ -234,7 +234,7 @@ def _cached(type_id: str, colour: Rgb8, extent: Extent, wheelbase_m: float) -> A
 
 
 def paint_atlas(colour: Rgb8, *, panels: bool = True) -> textures.Pixels:
-    """Returns the default paint: one colour with the joints of doors, hood and trunk, (512, 512, 3) linear."""
+    """Return the default paint: one colour with the joints of doors, hood and trunk, (512, 512, 3) linear."""
     image = Image.new("RGB", (ATLAS_PX, ATLAS_PX), colour)
     draw = ImageDraw.Draw(image)
     dark: Rgb8 = (int(colour[0] * 0.38), int(colour[1] * 0.38), int(colour[2] * 0.38))
@@ -269,7 +269,7 @@ def paint_atlas(colour: Rgb8, *, panels: bool = True) -> textures.Pixels:
 
 @cache
 def _lamp(bright: Rgb8, deep: Rgb8) -> textures.Pixels:
-    """Returns a lamp glass with a dark bezel and two chambers, 64 x 32 px."""
+    """Return a lamp glass with a dark bezel and two chambers, 64 x 32 px."""
     image = Image.new("RGB", (64, 32), (26, 22, 24))
     draw = ImageDraw.Draw(image)
     draw.rectangle((3, 3, 60, 28), fill=deep)
@@ -279,7 +279,7 @@ def _lamp(bright: Rgb8, deep: Rgb8) -> textures.Pixels:
 
 
 def _number_plate(name: str) -> textures.Pixels:
-    """Returns a European number plate, 256 x 56 px."""
+    """Return a European number plate, 256 x 56 px."""
     image = Image.new("RGB", (256, 56), (240, 240, 236))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 255, 55), outline=(20, 20, 20), width=3)
@@ -292,7 +292,7 @@ def _number_plate(name: str) -> textures.Pixels:
 
 @cache
 def _four_wheels(type_id: str, extent: Extent, wheelbase_m: float) -> dict[str, Shape]:
-    """Returns shapes by material; "paint" first. Cars that differ in colour share them."""
+    """Return shapes by material; "paint" first. Cars that differ in colour share them."""
     style = style_of(type_id)
     length, width, height = (2.0 * value for value in extent)
     if style is CAB:
@@ -374,7 +374,7 @@ def _point(a: float, b: float, c: float) -> tuple[Floats, Floats, Floats]:
 
 
 def wheel(radius_m: float, width_m: float) -> tuple[Shape, Shape, Shape]:
-    """Returns (tyre, rim, dark gaps of the rim) around the y axis, centred at the origin, outer face at +y."""
+    """Return (tyre, rim, dark gaps of the rim) around the y axis, centred at the origin, outer face at +y."""
     half = 0.5 * width_m
     tyre = lathe(
         [(0.66 * radius_m, -half), (0.93 * radius_m, -half), (radius_m, -0.7 * half), (radius_m, 0.7 * half),
@@ -418,7 +418,7 @@ def _add_wheels(
 
 
 def _truck(type_id: str, length: float, width: float, height: float, wheelbase_m: float) -> dict[str, Shape]:
-    """Returns a cab with a box behind it, both painted from one atlas."""
+    """Return a cab with a box behind it, both painted from one atlas."""
     cab_length = min(2.4, 0.34 * length)
     body = Body(
         CAB, length, width, height, 0.5 * (length - cab_length), cab_length, height if height < 3.0 else 0.80 * height

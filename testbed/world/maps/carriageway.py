@@ -41,10 +41,10 @@ class Stretch:
     """A piece of a road within which lanes and marks stay the same.
 
     Attributes:
-        road: the road.
-        section: its lane section.
-        stations_m: stations of the cross-sections, from its start to its end.
-        edges_m: outer edge t of each lane at the stations, by lane id; 0 is the centre line.
+        road: The road.
+        section: Its lane section.
+        stations_m: Stations of the cross-sections, from its start to its end.
+        edges_m: Outer edge t of each lane at the stations, by lane id; 0 is the centre line.
     """
 
     road: Road
@@ -53,19 +53,19 @@ class Stretch:
     edges_m: dict[int, Floats]
 
     def across(self) -> list[Lane]:
-        """Returns the lanes from right to left without the centre line, skipping those of no width."""
+        """Return the lanes from right to left without the centre line, skipping those of no width."""
         lanes = [self.section.lanes[i] for i in sorted(self.section.lanes) if i]
         return [lane for lane in lanes if np.abs(np.subtract(*self.sides(lane))).max() > 0.02]
 
     def sides(self, lane: Lane) -> tuple[Floats, Floats]:
-        """Returns t of the right and the left edge of a lane."""
+        """Return t of the right and the left edge of a lane."""
         inner = self.edges_m[lane.id - 1 if lane.id > 0 else lane.id + 1]
         outer = self.edges_m[lane.id]
         return (inner, outer) if lane.id > 0 else (outer, inner)
 
 
 def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
-    """Cuts a road into stretches, in order of station."""
+    """Cut a road into stretches, in order of station."""
     straight = float(np.abs(road.line.node_curvature_1pm).max()) < 1e-6 and road.elevation.constant
     for section in road.sections:
         start, end = section.start_m, min(section.end_m, road.length_m)
@@ -94,19 +94,19 @@ def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
 
 
 def is_asphalt(lane: Lane) -> bool:
-    """Says whether a lane is paved for vehicles."""
+    """Tell whether a lane is paved for vehicles."""
     return lane.type in _ASPHALT and not lane.surface
 
 
 def is_raised(lane: Lane) -> bool:
-    """Says whether a lane lies on a kerb."""
+    """Tell whether a lane lies on a kerb."""
     return lane.type in _RAISED
 
 
 def sheet(
     stretch: Stretch, columns_t: Sequence[Floats], columns_z: Sequence[float], columns_u: Sequence[float]
 ) -> Shape:
-    """Returns a strip along a stretch whose columns lie at t (N,) and a height above the road, with uv = (s, u)."""
+    """Return a strip along a stretch whose columns lie at t (N,) and a height above the road, with uv = (s, u)."""
     s = stretch.stations_m
     points = np.stack(
         [stretch.road.positions(s, t) + (0.0, 0.0, z) for t, z in zip(columns_t, columns_z, strict=True)], 1
@@ -123,7 +123,7 @@ def sheet(
 
 
 def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: frozenset[int] = frozenset()) -> None:
-    """Puts the surfaces of one road on the stage, unless it leads through a junction whose surface is done."""
+    """Put the surfaces of one road on the stage, unless it leads through a junction whose surface is done."""
     if road.junction in junctions_done:
         return
     # Connecting roads overlap each other and the roads they join; a centimetre decides which paint lies on top.
@@ -170,7 +170,7 @@ def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: f
 
 
 def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
-    """Yields neighbouring lanes of the same surface, from right to left."""
+    """Yield neighbouring lanes of the same surface, from right to left."""
     current: list[Lane] = []
     kind = ""
     for lane in lanes:
@@ -186,7 +186,7 @@ def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
 
 
 def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
-    """Returns the name of the road material with the paint of these lanes; equal paint shares a material."""
+    """Return the name of the road material with the paint of these lanes; equal paint shares a material."""
     ds = float(stretch.stations_m[0]) - stretch.section.start_m
     # Within junctions the edges of connecting roads cross each other; streets leave that area unpainted.
     ids = {lane.id for lane in lanes} if stretch.road.junction == -1 else set()
@@ -216,7 +216,7 @@ def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
 
 
 def _painted(item: MapObject) -> list[Band]:
-    """Returns the paint of a crosswalk (stripes along the road), a stop line or the dashes of a yield line."""
+    """Return the paint of a crosswalk (stripes along the road), a stop line or the dashes of a yield line."""
     if item.type != "crosswalk" and item.name != "YieldLine":
         return [Band(round(item.t_m, 3), item.width_m, rgb=_WHITE)]
     stripe, pitch = (0.5, 1.0) if item.type == "crosswalk" else (0.5, 0.75)
@@ -225,7 +225,7 @@ def _painted(item: MapObject) -> list[Band]:
 
 
 def _raised(stretch: Stretch, lanes: Sequence[Lane]) -> Shape:
-    """Returns a sidewalk with its two curb faces."""
+    """Return a sidewalk with its two curb faces."""
     right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
     width = float((left - right).mean())
     top = sheet(stretch, [right, left], [CURB_M, CURB_M], [0.0, width])
@@ -235,7 +235,7 @@ def _raised(stretch: Stretch, lanes: Sequence[Lane]) -> Shape:
 
 
 def _end_face(stretch: Stretch, right: Floats, left: Floats, end: int) -> Shape:
-    """Returns the kerb across the start (0) or the end (-1) of a sidewalk."""
+    """Return the kerb across the start (0) or the end (-1) of a sidewalk."""
     s, road = stretch.stations_m[[end, end]], stretch.road
     low, high = road.positions(s, np.array([right[end], left[end]])), CURB_M
     points = np.concatenate((low + (0.0, 0.0, high), low - (0.0, 0.0, 0.02)))
@@ -250,7 +250,7 @@ _VERGE: tuple[tuple[float, float], ...] = ((0.0, -0.02), (1.6, -0.06), (4.5, -0.
 
 
 def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
-    """Returns the grass beside the outermost lane, or None where another road lies there."""
+    """Return the grass beside the outermost lane, or None where another road lies there."""
     lanes = stretch.across()
     if not lanes:
         return None
@@ -275,13 +275,13 @@ def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
 
 
 def sweep(road: Road, stations_m: Floats, profile: Sequence[tuple[float, float]], metres_per_tile: float) -> Shape:
-    """Returns a profile swept along a road with flat faces.
+    """Return a profile swept along a road with flat faces.
 
     Args:
-        road: the road.
-        stations_m: stations (N,).
+        road: The road.
+        stations_m: Stations (N,).
         profile: (t_m, z_m) points; faces look away from their mean.
-        metres_per_tile: texture repeats along both directions at this distance.
+        metres_per_tile: Texture repeats along both directions at this distance.
     """
     x, y, yaw, _ = road.line.sample(stations_m)
     left = np.stack((np.sin(yaw), -np.cos(yaw), np.zeros_like(yaw)), axis=-1)

@@ -30,10 +30,10 @@ class _Side:
     """One side of an arm, seen out of the junction: where the asphalt ends and where the sidewalk ends.
 
     Attributes:
-        kerb_m: world point (3,) of the asphalt's edge.
-        outer_m: world point (3,) of the outermost lane's edge.
-        beyond: unit vector (3,) that points away from the road.
-        raised: whether a sidewalk lies between both.
+        kerb_m: World point (3,) of the asphalt's edge.
+        outer_m: World point (3,) of the outermost lane's edge.
+        beyond: Unit vector (3,) that points away from the road.
+        raised: Whether a sidewalk lies between both.
     """
 
     kerb_m: Floats
@@ -51,7 +51,7 @@ class _Arm:
 
 
 def build_junctions(network: RoadNetwork, stage: Stage) -> frozenset[int]:
-    """Puts the surfaces of all junctions on the stage that are of an ordinary shape.
+    """Put the surfaces of all junctions on the stage that are of an ordinary shape.
 
     Returns:
         Ids of the junctions that are done; roads through others are to be drawn one by one.
@@ -65,7 +65,7 @@ def build_junctions(network: RoadNetwork, stage: Stage) -> frozenset[int]:
 
 
 def _arms(network: RoadNetwork, junction: int) -> list[_Arm]:
-    """Returns the arms of a junction counter-clockwise as seen from above."""
+    """Return the arms of a junction counter-clockwise as seen from above."""
     found = []
     for road in network.roads.values():
         for link, at_end in ((road.predecessor, False), (road.successor, True)):
@@ -107,7 +107,7 @@ def _is_track(lane: Lane) -> bool:
 
 
 def _rounded(a: Floats, a_inwards: Floats, b: Floats, b_inwards: Floats) -> Floats | None:
-    """Returns points (N, 3) of a corner from a to b that starts and ends in the given directions.
+    """Return points (N, 3) of a corner from a to b that starts and ends in the given directions.
 
     None where the two edges do not meet before them, so that there is no corner to round.
     """
@@ -172,7 +172,7 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) 
 
 
 def _fan(ring: Floats) -> Shape | None:
-    """Returns the sheet inside a ring of points (N, 3), or None where its middle does not see all of it."""
+    """Return the sheet inside a ring of points (N, 3), or None where its middle does not see all of it."""
     middle = ring.mean(axis=0)
     vertices = np.concatenate((middle[None], ring))
     k = np.arange(len(ring))
@@ -186,7 +186,7 @@ def _fan(ring: Floats) -> Shape | None:
 
 
 def _covers(network: RoadNetwork, junction: int, ring: Floats) -> bool:
-    """Says whether the middle of every way through a junction lies inside a ring."""
+    """Tell whether the middle of every way through a junction lies inside a ring."""
     for road in network.roads.values():
         if road.junction != junction:
             continue
@@ -209,7 +209,7 @@ def _inside(ring: Floats, x_m: float, y_m: float) -> bool:
 
 
 def _sidewalk(kerb: Floats, outer: Floats) -> Shape:
-    """Returns the raised strip between two curves (N, 3), with its kerb faces."""
+    """Return the raised strip between two curves (N, 3), with its kerb faces."""
     top = np.stack((kerb, outer), axis=1) + (0.0, 0.0, CURB_M)
     flat = Shape(
         top.reshape(-1, 3),
@@ -231,7 +231,7 @@ def _sidewalk(kerb: Floats, outer: Floats) -> Shape:
 
 
 def _verge(a: _Side, b: _Side, arm: _Arm, following: _Arm, inner: Floats) -> Floats | None:
-    """Returns grass around a corner as a grid of points (N, rows, 3), drawn in where the corner is narrow."""
+    """Return grass around a corner as a grid of points (N, rows, 3), drawn in where the corner is narrow."""
     reach = 1.0
     while reach > 0.05:
         curves = [

@@ -45,9 +45,9 @@ class Piece:
     """One element of the horizontal alignment.
 
     Attributes:
-        length_m: length along the reference line.
-        curvature_start_1pm: curvature at its start, positive = left.
-        curvature_end_1pm: curvature at its end; equal to the start for lines and arcs, different for a clothoid.
+        length_m: Length along the reference line.
+        curvature_start_1pm: Curvature at its start, positive = left.
+        curvature_end_1pm: Curvature at its end; equal to the start for lines and arcs, different for a clothoid.
     """
 
     length_m: float
@@ -56,7 +56,7 @@ class Piece:
 
 
 def _curve(radius_m: float, transition_m: float, arc_m: float) -> tuple[Piece, Piece, Piece]:
-    """Returns clothoid, arc, clothoid of one curve; a negative radius turns right."""
+    """Return clothoid, arc, clothoid of one curve; a negative radius turns right."""
     k = 1.0 / radius_m
     return Piece(transition_m, 0.0, k), Piece(arc_m, k, k), Piece(transition_m, k, 0.0)
 
@@ -163,7 +163,7 @@ def _planview() -> Any:
 
 
 def _lanes(road: int) -> xodr.Lanes:
-    """Returns the cross-section of a carriageway; see the module docstring."""
+    """Return the cross-section of a carriageway; see the module docstring."""
     from scenariogeneration import xodr
 
     def edge() -> Any:
@@ -217,7 +217,7 @@ def _lanes(road: int) -> xodr.Lanes:
 
 
 def highway_xodr() -> str:
-    """Returns the OpenDRIVE text of the map `highway`, the same bytes at every call."""
+    """Return the OpenDRIVE text of the map `highway`, the same bytes at every call."""
     from scenariogeneration import xodr
 
     document = xodr.OpenDrive("highway", revMinor="4", geo_reference=GEO_REFERENCE)
@@ -270,7 +270,7 @@ def highway_xodr() -> str:
 
 
 def _finish_header(root: ElementTree.Element) -> None:
-    """Takes the clock out of the header and fills in the bounds of the map."""
+    """Take the clock out of the header and fill in the bounds of the map."""
     header = root.find("header")
     assert header is not None
     header.set("date", "2026-01-01T00:00:00")
@@ -288,7 +288,7 @@ _FLOAT = re.compile(r"-?\d+\.\d{12,}(e-?\d+)?|-?\d+(\.\d+)?e-?\d+")
 
 
 def _round_numbers(root: ElementTree.Element) -> None:
-    """Rounds long decimals to 1e-12 so that the file does not depend on a platform's last floating-point bit."""
+    """Round long decimals to 1e-12 so that the file does not depend on a platform's last floating-point bit."""
     for element in root.iter():
         for key, text in element.attrib.items():
             if _FLOAT.fullmatch(text):

@@ -36,7 +36,7 @@ class Cubics:
     """Piecewise cubic polynomials a + b ds + c ds^2 + d ds^3, each valid from its own start."""
 
     def __init__(self, records: Iterable[tuple[float, float, float, float, float]]) -> None:
-        """Takes records (start, a, b, c, d); none means zero everywhere."""
+        """Take records (start, a, b, c, d); none means zero everywhere."""
         rows = sorted(records, key=lambda row: row[0]) or [(0.0, 0.0, 0.0, 0.0, 0.0)]
         self.rows = rows
         self._starts = [row[0] for row in rows]
@@ -44,19 +44,19 @@ class Cubics:
         self.constant = len(rows) == 1 and not any(rows[0][2:])
 
     def at(self, s: float) -> float:
-        """Returns the value at one argument."""
+        """Return the value at one argument."""
         start, a, b, c, d = self.rows[max(0, bisect_right(self._starts, s) - 1)]
         ds = s - start
         return a + ds * (b + ds * (c + ds * d))
 
     def slope(self, s: float) -> float:
-        """Returns the first derivative at one argument."""
+        """Return the first derivative at one argument."""
         start, _, b, c, d = self.rows[max(0, bisect_right(self._starts, s) - 1)]
         ds = s - start
         return b + ds * (2 * c + ds * 3 * d)
 
     def sample(self, s: Floats) -> Floats:
-        """Returns the values at an array of arguments."""
+        """Return the values at an array of arguments."""
         rows = self._table[np.maximum(np.searchsorted(self._table[:, 0], s, side="right") - 1, 0)]
         ds = s - rows[..., 0]
         values: Floats = rows[..., 1] + ds * (rows[..., 2] + ds * (rows[..., 3] + ds * rows[..., 4]))
@@ -78,10 +78,10 @@ class RoadMark:
     """Paint on the outer edge of a lane, or on the centre line for lane 0.
 
     Attributes:
-        s_offset_m: start, relative to the lane section.
+        s_offset_m: Start, relative to the lane section.
         kind: OpenDRIVE mark type, for instance "solid" or "broken".
         colour: OpenDRIVE colour name; "standard" is white.
-        lines: what is painted, empty for kinds without paint.
+        lines: What is painted, empty for kinds without paint.
     """
 
     s_offset_m: float
@@ -113,9 +113,9 @@ class LaneSection:
     """A stretch of a road with constant lanes.
 
     Attributes:
-        start_m: first station.
-        end_m: last station.
-        lanes: by lane id, including the centre line 0.
+        start_m: First station.
+        end_m: Last station.
+        lanes: By lane id, including the centre line 0.
     """
 
     start_m: float
@@ -123,7 +123,7 @@ class LaneSection:
     lanes: dict[int, Lane]
 
     def outwards(self, side: int) -> list[Lane]:
-        """Returns the lanes of one side (+1 left, -1 right) from the centre line outwards."""
+        """Return the lanes of one side (+1 left, -1 right) from the centre line outwards."""
         return [self.lanes[i] for i in sorted(self.lanes, key=abs) if i * side > 0]
 
 
@@ -141,20 +141,20 @@ class Signal:
     """A traffic sign or light.
 
     Attributes:
-        id: identifier in the file.
-        road_id: road that carries it.
-        s_m: station.
-        t_m: lateral position, positive left of the reference line.
+        id: Identifier in the file.
+        road_id: Road that carries it.
+        s_m: Station.
+        t_m: Lateral position, positive left of the reference line.
         type: StVO number or OpenDRIVE type, for instance "274" or "1000001".
-        subtype: as in the file; "-1" for none.
-        value: numeric value (km/h for speed limits), or None.
-        unit: unit of the value.
-        name: name in the file.
-        dynamic: whether it switches.
-        pose: world pose of the sign's middle; its yaw is that of a driver who obeys it.
-        width_m: plate width; 0 when the file does not say.
-        height_m: plate height.
-        lanes: lane ids it is valid for; empty means all lanes of its direction.
+        subtype: As in the file; "-1" for none.
+        value: Numeric value (km/h for speed limits), or None.
+        unit: Unit of the value.
+        name: Name in the file.
+        dynamic: Whether it switches.
+        pose: World pose of the sign's middle; its yaw is that of a driver who obeys it.
+        width_m: Plate width; 0 when the file does not say.
+        height_m: Plate height.
+        lanes: Lane ids it is valid for; empty means all lanes of its direction.
     """
 
     id: str
@@ -194,19 +194,19 @@ class Road:
     """A road: plan view, heights, lanes and what stands beside it.
 
     Attributes:
-        id: number in the file.
-        name: name in the file.
-        length_m: length along the reference line.
-        junction: junction id, or -1 when it is no connecting road.
-        line: reference line in CARLA's frame.
-        elevation: height of the reference line by station.
-        lane_offset: shift of the centre lane by station, positive left.
-        sections: lane sections in order.
-        types: records (start station, road type, speed limit in m/s or None).
-        predecessor: link at the start.
-        successor: link at the end.
-        signals: signs and lights.
-        objects: other objects.
+        id: Number in the file.
+        name: Name in the file.
+        length_m: Length along the reference line.
+        junction: Junction id, or -1 when it is no connecting road.
+        line: Reference line in CARLA's frame.
+        elevation: Height of the reference line by station.
+        lane_offset: Shift of the centre lane by station, positive left.
+        sections: Lane sections in order.
+        types: Records (start station, road type, speed limit in m/s or None).
+        predecessor: Link at the start.
+        successor: Link at the end.
+        signals: Signs and lights.
+        objects: Other objects.
     """
 
     id: int
@@ -224,12 +224,12 @@ class Road:
     objects: list[MapObject] = field(default_factory=list)
 
     def section(self, s_m: float) -> LaneSection:
-        """Returns the lane section at a station."""
+        """Return the lane section at a station."""
         index = bisect_right([section.start_m for section in self.sections], s_m) - 1
         return self.sections[max(0, index)]
 
     def positions(self, s_m: Floats, t_m: Floats | float) -> Floats:
-        """Returns world points (N, 3) at stations (N,) and lateral coordinates (N,) or one, t positive left."""
+        """Return world points (N, 3) at stations (N,) and lateral coordinates (N,) or one, t positive left."""
         s = np.asarray(s_m, np.float64)
         x, y, yaw, _ = self.line.sample(s)
         points: Floats = np.stack(
@@ -238,7 +238,7 @@ class Road:
         return points
 
     def pose(self, s_m: float, t_m: float, *, z_offset_m: float = 0.0, backwards: bool = False) -> Pose:
-        """Returns a world pose on the road surface, looking along the reference line or against it."""
+        """Return a world pose on the road surface, looking along the reference line or against it."""
         x, y, yaw, _ = self.line.point(s_m)
         slope = self.elevation.slope(s_m)
         pitch = math.degrees(math.atan(-slope if backwards else slope)) + 0.0
@@ -247,10 +247,10 @@ class Road:
         return (x + t_m * math.sin(yaw), y - t_m * math.cos(yaw), z, pitch, wrap_deg(math.degrees(yaw + turn)), 0.0)
 
     def lane_bounds(self, s_m: float, lane_id: int) -> tuple[float, float]:
-        """Returns (t_left, t_right) of a lane at a station.
+        """Return (t_left, t_right) of a lane at a station.
 
         Raises:
-            MapError: the road has no such lane there.
+            MapError: The road has no such lane there.
         """
         section = self.section(s_m)
         if lane_id not in section.lanes:
@@ -266,7 +266,7 @@ class Road:
         return (edge, inner) if side > 0 else (inner, edge)
 
     def edges(self, section: LaneSection, s_m: Floats) -> dict[int, Floats]:
-        """Returns the outer edge t of every lane of a section at stations (N,); key 0 is the centre line."""
+        """Return the outer edge t of every lane of a section at stations (N,); key 0 is the centre line."""
         s = np.asarray(s_m, np.float64)
         edges = {0: self.lane_offset.sample(s)}
         for side in (1, -1):
@@ -277,7 +277,7 @@ class Road:
         return edges
 
     def type_at(self, s_m: float) -> tuple[str, float | None]:
-        """Returns the road type and the speed limit in m/s (None where the file states none) at a station."""
+        """Return the road type and the speed limit in m/s (None where the file states none) at a station."""
         current: tuple[str, float | None] = ("unknown", None)
         for start, kind, limit in self.types:
             if start <= s_m:
@@ -286,7 +286,7 @@ class Road:
 
 
 def wrap_deg(angle_deg: float) -> float:
-    """Returns an angle in (-180, 180]."""
+    """Return an angle in (-180, 180]."""
     return 180.0 - (180.0 - angle_deg) % 360.0
 
 
@@ -295,12 +295,12 @@ class Document:
     """What a document says.
 
     Attributes:
-        name: map name.
+        name: Map name.
         geo_reference: PROJ string, may be empty.
-        roads: roads by id.
+        roads: Roads by id.
         junctions: id -> connections (incoming road, connecting road, contact point, lane links incoming ->
             connecting).
-        phases: junction id -> groups of signal ids that switch together, in the order in which they turn green.
+        phases: Junction id -> groups of signal ids that switch together, in the order in which they turn green.
     """
 
     name: str
@@ -311,7 +311,7 @@ class Document:
 
 
 def parse_roads(text: str) -> Document:
-    """Reads a document.
+    """Read a document.
 
     Args:
         text: OpenDRIVE 1.4 document.
@@ -320,7 +320,7 @@ def parse_roads(text: str) -> Document:
         Name, roads, junctions and the phases of their lights.
 
     Raises:
-        MapError: malformed XML or an OpenDRIVE document that cannot be understood, with the line.
+        MapError: Malformed XML or an OpenDRIVE document that cannot be understood, with the line.
     """
     root = read_xml(text)
     if root.tag != "OpenDRIVE":
@@ -357,7 +357,7 @@ def parse_roads(text: str) -> Document:
 
 
 def _phases(root: Node) -> dict[int, tuple[tuple[str, ...], ...]]:
-    """Reads which lights a junction's controllers switch, in the order of their sequence numbers."""
+    """Read which lights a junction's controllers switch, in the order of their sequence numbers."""
     groups = {
         node.string("id"): tuple(control.string("signalId") for control in node.all("control"))
         for node in root.all("controller")
@@ -418,7 +418,7 @@ def _records(nodes: Iterable[Node], start: str) -> list[tuple[float, float, floa
 
 
 def _primitive(node: Node) -> Primitive:
-    """Reads a `<geometry>` and mirrors it into CARLA's frame: y, heading, curvature and v change sign."""
+    """Read a `<geometry>` and mirror it into CARLA's frame: y, heading, curvature and v change sign."""
     length = node.number("length")
     if not 0.0 < length <= MAX_ROAD_LENGTH_M:
         raise MapError(f"line {node.line}: a geometry of {length} m length")
@@ -494,7 +494,7 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
 
 
 def _mark(node: Node) -> RoadMark:
-    """Reads a road mark; patterns that the file leaves open follow its type (3 m dashes, 9 m gaps)."""
+    """Read a road mark; patterns that the file leaves open follow its type (3 m dashes, 9 m gaps)."""
     kind = node.string("type", "none")
     bold = node.string("weight", "standard") == "bold"
     width = node.number("width", 0.0) or (0.30 if bold else 0.15)
@@ -520,7 +520,7 @@ def _mark(node: Node) -> RoadMark:
 
 
 def _backwards(node: Node, t_m: float, lanes: tuple[int, ...]) -> bool:
-    """Says whether a signal speaks to traffic against the reference line.
+    """Tell whether a signal speaks to traffic against the reference line.
 
     The lanes it is valid for decide before the orientation: CARLA's own towns state orientations in the opposite
     sense of the standard, but right lanes.

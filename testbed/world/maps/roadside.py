@@ -34,7 +34,7 @@ _BARRIER = (
 
 
 def outer_edges(stretch: Stretch, side: int) -> Floats | None:
-    """Returns t of the outermost lane edge of one side, or None when that side has no lanes."""
+    """Return t of the outermost lane edge of one side, or None when that side has no lanes."""
     lanes = stretch.across()
     if not lanes:
         return None
@@ -42,7 +42,7 @@ def outer_edges(stretch: Stretch, side: int) -> Floats | None:
 
 
 def open_side(network: RoadNetwork, stretch: Stretch, side: int, beyond_m: float = 0.9) -> bool:
-    """Says whether no other road lies just beyond the outermost lane of one side."""
+    """Tell whether no other road lies just beyond the outermost lane of one side."""
     edge = outer_edges(stretch, side)
     if edge is None:
         return False
@@ -55,7 +55,7 @@ def open_side(network: RoadNetwork, stretch: Stretch, side: int, beyond_m: float
 
 
 def _solids(road: Road, stations_m: Floats, t_m: Floats, thick_m: float, high_m: float) -> list[tuple[Pose, Extent]]:
-    """Returns collision boxes along a line, one per ten metres."""
+    """Return collision boxes along a line, one per ten metres."""
     pieces = max(1, math.ceil((stations_m[-1] - stations_m[0]) / 10.0))
     at = np.linspace(stations_m[0], stations_m[-1], pieces + 1)
     points = road.positions(at, np.interp(at, stations_m, t_m))
@@ -68,7 +68,7 @@ def _solids(road: Road, stations_m: Floats, t_m: Floats, thick_m: float, high_m:
 
 
 def build_roadside(network: RoadNetwork, road: Road, stage: Stage) -> None:
-    """Puts rails, barriers and delineators of one road on the stage."""
+    """Put rails, barriers and delineators of one road on the stage."""
     if road.junction != -1:
         return
     for number, stretch in enumerate(stretches(road)):
@@ -89,7 +89,7 @@ def build_roadside(network: RoadNetwork, road: Road, stage: Stage) -> None:
 
 
 def _needs_rail(stretch: Stretch, side: int) -> bool:
-    """Says whether a side has a guard rail: on country roads only the outside of tight curves does."""
+    """Tell whether a side has a guard rail: on country roads only the outside of tight curves does."""
     if stretch.road.type_at(float(stretch.stations_m[0]))[0] != "rural":
         return True
     # Curvature is positive to the right here, whose outside is the left.
@@ -115,7 +115,7 @@ def _guard_rail(stretch: Stretch, side: int, edge: Floats, label: str, stage: St
 
 
 def _median_barrier(network: RoadNetwork, stretch: Stretch, side: int, label: str, stage: Stage) -> None:
-    """Puts a concrete barrier on the seam of two carriageways; the road with the lower id builds it."""
+    """Put a concrete barrier on the seam of two carriageways; the road with the lower id builds it."""
     road, s = stretch.road, stretch.stations_m
     edge = outer_edges(stretch, side)
     assert edge is not None
@@ -130,7 +130,7 @@ def _median_barrier(network: RoadNetwork, stretch: Stretch, side: int, label: st
 
 
 def _delineators(stretch: Stretch, side: int, edge: Floats, label: str, stage: Stage) -> None:
-    """Puts posts with reflectors every 50 m, half a metre behind the rail so that they show above it."""
+    """Put posts with reflectors every 50 m, half a metre behind the rail so that they show above it."""
     road, s = stretch.road, stretch.stations_m
     at = np.arange(math.ceil(s[0] / 50.0) * 50.0, s[-1] - 1e-6, 50.0)
     if not len(at):
@@ -151,7 +151,7 @@ _PLACES = (
 
 
 def _panel(lines: tuple[str, ...]) -> textures.Pixels:
-    """Returns a blue direction panel with a road number, destinations and an arrow for the lane below, 384 x 224 px."""
+    """Return a blue direction panel with a road number, destinations and an arrow for the lane below, 384 x 224 px."""
     image = Image.new("RGB", (384, 224), (22, 78, 158))
     draw = ImageDraw.Draw(image)
     draw.rounded_rectangle((5, 5, 378, 218), 16, outline=(245, 245, 245), width=5)
@@ -168,7 +168,7 @@ def _panel(lines: tuple[str, ...]) -> textures.Pixels:
 
 
 def panel_asset(number: int, lane: int, width_m: float = 3.6, height_m: float = 2.1) -> Asset:
-    """Returns a direction panel: faces -x, its lower edge at z = 0."""
+    """Return a direction panel: faces -x, its lower edge at z = 0."""
     name = f"panel_{number % len(_PLACES)}_{lane % 2}"
     pixels = _panel(_PLACES[number % len(_PLACES)][lane % 2])
     outline = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * (0.5 * width_m, 0.5 * height_m)
@@ -186,7 +186,7 @@ def panel_asset(number: int, lane: int, width_m: float = 3.6, height_m: float = 
 
 
 def build_structures(network: RoadNetwork, stage: Stage) -> None:
-    """Puts gantries and bridges, which the map states as objects, on the stage."""
+    """Put gantries and bridges, which the map states as objects, on the stage."""
     for number, item in enumerate(network.objects()):
         road = network.roads[item.road_id]
         if item.type == "gantry":
@@ -196,7 +196,7 @@ def build_structures(network: RoadNetwork, stage: Stage) -> None:
 
 
 def _beam_between(a: Floats, b: Floats, thick_m: float) -> Shape:
-    """Returns a square beam from one point to another (not vertical)."""
+    """Return a square beam from one point to another (not vertical)."""
     d = b - a
     level = float(np.hypot(d[0], d[1]))
     shape = box(float(np.linalg.norm(d)), thick_m, thick_m, metres_per_tile=1.0)
@@ -205,7 +205,7 @@ def _beam_between(a: Floats, b: Floats, thick_m: float) -> Shape:
 
 
 def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stage: Stage) -> None:
-    """Puts a sign gantry over all carriageways: two columns, a truss, panels over the lanes of each direction."""
+    """Put a sign gantry over all carriageways: two columns, a truss, panels over the lanes of each direction."""
     high = item.height_m
     right = np.array(road.pose(item.s_m, item.t_m - 0.36 * item.width_m)[:3])
     left = np.array(road.pose(item.s_m, item.t_m + 0.36 * item.width_m)[:3])
@@ -244,7 +244,7 @@ def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stag
 
 
 def _station_beside(road: Road, pose: Pose) -> float | None:
-    """Returns the station of a road abreast of a pose, or None when the road does not pass there."""
+    """Return the station of a road abreast of a pose, or None when the road does not pass there."""
     gap = np.hypot(road.line.node_x_m - pose[0], road.line.node_y_m - pose[1])
     nearest = int(gap.argmin())
     if gap[nearest] > 15.0:
@@ -253,7 +253,7 @@ def _station_beside(road: Road, pose: Pose) -> float | None:
 
 
 def _bridge(item: MapObject, stage: Stage) -> None:
-    """Puts a road bridge across: deck with railings, piers in the median, earth dams that carry the road down."""
+    """Put a road bridge across: deck with railings, piers in the median, earth dams that carry the road down."""
     yaw = math.radians(item.pose[4])
     high, deck = item.height_m, item.length_m
     span, thick = 0.5 * item.width_m + 4.0, 1.15
@@ -296,7 +296,7 @@ def _bridge(item: MapObject, stage: Stage) -> None:
 
 
 def _ramp(side: int, start_m: float, deck_m: float, high_m: float) -> Shape:
-    """Returns the earth dam that carries a road down from a bridge: a ridge with sloping flanks, local frame."""
+    """Return the earth dam that carries a road down from a bridge: a ridge with sloping flanks, local frame."""
     length, flank = 95.0, 1.8 * high_m
     along = np.linspace(0.0, 1.0, 9)
     rows = []

@@ -54,14 +54,14 @@ _LAST_RADIUS_M, _LAST_TRANSITION_M = 140.0, 40.0
 
 
 def _half() -> tuple[Piece, ...]:
-    """Returns everything after the first straight, closed by a curve that makes the turn 180 degrees."""
+    """Return everything after the first straight, closed by a curve that makes the turn 180 degrees."""
     turned = sum(0.5 * piece.length_m * (piece.curvature_start_1pm + piece.curvature_end_1pm) for piece in _BENDS)
     arc = (math.pi - turned) * _LAST_RADIUS_M - _LAST_TRANSITION_M
     return (*_BENDS, *curve(_LAST_RADIUS_M, _LAST_TRANSITION_M, arc), Piece(50.0))
 
 
 def _lanes(width_m: float, widening: float, edge: Mark, *, first: bool, last: bool) -> dict[int, list[LaneDraft]]:
-    """Returns the lanes of both sides; sections link lanes of the same id, the road's ends lie at junctions."""
+    """Return the lanes of both sides; sections link lanes of the same id, the road's ends lie at junctions."""
 
     def lane(kind: str, number: int, width: float, grows: float, mark: Mark) -> LaneDraft:
         return LaneDraft(kind, width, grows, mark, None if first else number, None if last else number)
@@ -76,7 +76,7 @@ def _lanes(width_m: float, widening: float, edge: Mark, *, first: bool, last: bo
 
 
 def _sections(plan: Sequence[tuple[float, float, float, Mark, Mark]]) -> list[SectionDraft]:
-    """Returns lane sections from (s_m, lane width, widening, centre, edge)."""
+    """Return lane sections from (s_m, lane width, widening, centre, edge)."""
     drafts = []
     for number, (s, width, widening, centre, edge) in enumerate(plan):
         lanes = _lanes(width, widening, edge, first=number == 0, last=number == len(plan) - 1)
@@ -165,7 +165,7 @@ def _ring_road(
 
 
 def _track(draft: Draft, start: tuple[float, float, float], reach_m: float) -> None:
-    """Adds the track: it swings out and back, and a straight makes up the rest of the way."""
+    """Add the track: it swings out and back, and a straight makes up the rest of the way."""
     swing = [Piece(90.0), *curve(120.0, 20.0, 40.0), *curve(-120.0, 20.0, 40.0), Piece(60.0)]
     swing += [*curve(-120.0, 20.0, 40.0), *curve(120.0, 20.0, 40.0)]
     ahead, _, _ = end_point((0.0, 0.0, 0.0), swing)
@@ -191,7 +191,7 @@ def _track(draft: Draft, start: tuple[float, float, float], reach_m: float) -> N
 
 
 def rural_xodr() -> str:
-    """Returns the OpenDRIVE text of the map `rural`, the same bytes at every call."""
+    """Return the OpenDRIVE text of the map `rural`, the same bytes at every call."""
     draft = Draft("rural")
     dx, dy, _ = end_point((0.0, 0.0, 0.0), [Piece(STRAIGHT_M), *_half()])
     foot, top = 0.5 * dx, dy

@@ -21,12 +21,12 @@ __all__ = ["SceneryObject", "build_scenery"]
 
 
 def build_scenery(network: RoadNetwork, scene: Scene, seed: int = 0) -> list[SceneryObject]:
-    """Fills a scene with the scenery of a map.
+    """Fill a scene with the scenery of a map.
 
     Args:
-        network: the roads.
-        scene: receives the objects, static, with instance ids from 1 000 001 on.
-        seed: seed of hills, fields, trees and houses; equal seeds give equal scenes.
+        network: The roads.
+        scene: Receives the objects, static, with instance ids from 1 000 001 on.
+        seed: Seed of hills, fields, trees and houses; equal seeds give equal scenes.
 
     Returns:
         The objects in order of creation, with bounding boxes, tags and collision boxes.

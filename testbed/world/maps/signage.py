@@ -8,7 +8,7 @@ from testbed.world.maps.scenery_builder import SIGN, Stage, upright
 
 
 def build_signs(network: RoadNetwork, stage: Stage) -> None:
-    """Puts the signs on the stage, named "sign_" and the signal's id."""
+    """Put the signs on the stage, named "sign_" and the signal's id."""
     for signal in network.signals():
         if signal.dynamic:
             continue

@@ -39,18 +39,18 @@ _COLOURS = ((58, 62, 70), (196, 198, 200), (222, 222, 218), (30, 32, 36), (34, 5
 
 
 def is_street(road: Road) -> bool:
-    """Says whether a road is a street of a town, with houses and lamps."""
+    """Tell whether a road is a street of a town, with houses and lamps."""
     return road.junction == -1 and road.type_at(0.0)[0] == "town"
 
 
 def has_sidewalk(section: LaneSection, side: int) -> bool:
-    """Says whether a section's outermost lane of one side is a sidewalk."""
+    """Tell whether a section's outermost lane of one side is a sidewalk."""
     lanes = section.outwards(side)
     return bool(lanes) and lanes[-1].type in ("sidewalk", "walking")
 
 
 def build_streetscape(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts cars, lamps, trees and houses along all streets."""
+    """Put cars, lamps, trees and houses along all streets."""
     generator = np.random.default_rng((seed, 3))
     rows = _Rows(network, terrain, stage)
     for road in network.roads.values():
@@ -65,7 +65,7 @@ def build_streetscape(network: RoadNetwork, terrain: Terrain, stage: Stage, seed
 
 
 def _kerb(road: Road, s_m: float, side: int) -> tuple[float, float]:
-    """Returns t of the kerb and of the outer edge of the sidewalk, both positive towards the side."""
+    """Return t of the kerb and of the outer edge of the sidewalk, both positive towards the side."""
     section = road.section(s_m)
     lane = section.outwards(side)[-1]
     left, right = road.lane_bounds(s_m, lane.id)
@@ -114,7 +114,7 @@ def _lamps(road: Road, side: int, stage: Stage) -> None:
 
 
 def _trees(road: Road, side: int, stage: Stage, generator: np.random.Generator) -> None:
-    """Puts a row of small trees on wide sidewalks, behind the line of the signs."""
+    """Put a row of small trees on wide sidewalks, behind the line of the signs."""
     crowns: dict[str, list[Shape]] = {}
     solids: list[tuple[Pose, Extent]] = []
     for s in np.arange(20.0, road.length_m - 18.0, _TREE_EVERY_M).tolist():
@@ -150,7 +150,7 @@ class _Plot:
         return np.asarray(local @ np.array([[c, s], [-s, c]]) + (self.x_m, self.y_m))
 
     def overlaps(self, other: _Plot) -> bool:
-        """Says whether two rectangles share ground (separating axes)."""
+        """Tell whether two rectangles share ground (separating axes)."""
         reach = self.half_length_m + self.half_depth_m + other.half_length_m + other.half_depth_m
         if abs(self.x_m - other.x_m) > reach or abs(self.y_m - other.y_m) > reach:
             return False
@@ -171,7 +171,7 @@ class _Rows:
         self._plots: list[_Plot] = []
 
     def build(self, road: Road, side: int, generator: np.random.Generator) -> None:
-        """Fills one side of a street from its start to its end."""
+        """Fill one side of a street from its start to its end."""
         city = any(lane.type == "parking" for section in road.sections for lane in section.lanes.values())
         s = 0.0
         while s < road.length_m - 6.0:
@@ -235,7 +235,7 @@ class _Rows:
 
 
 def _flat_roof(length_m: float, depth_m: float, high_m: float) -> Shape:
-    """Returns a flat roof with a parapet that stands out a little."""
+    """Return a flat roof with a parapet that stands out a little."""
     slab = box(length_m, depth_m, 0.02, metres_per_tile=4.0).moved(z_m=high_m)
     along = box(length_m + 0.2, 0.25, 0.5, metres_per_tile=4.0)
     across = box(0.25, depth_m + 0.2, 0.5, metres_per_tile=4.0)
@@ -245,7 +245,7 @@ def _flat_roof(length_m: float, depth_m: float, high_m: float) -> Shape:
 
 
 def _front(length_m: float, depth_m: float, side: int) -> Shape:
-    """Returns the ground floor's front, a hand's breadth before the wall; `side` is the sign of t it looks to.
+    """Return the ground floor's front, a hand's breadth before the wall; `side` is the sign of t it looks to.
 
     In the house's frame x runs along the street and y to its right, so positive t is negative y.
     """

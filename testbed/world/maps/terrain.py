@@ -30,12 +30,12 @@ class Terrain:
     """Heights and land use as functions of position.
 
     Attributes:
-        low_m: lowest x and y of the roads, shape (2,).
-        high_m: highest x and y of the roads.
+        low_m: Lowest x and y of the roads, shape (2,).
+        high_m: Highest x and y of the roads.
     """
 
     def __init__(self, network: RoadNetwork, seed: int) -> None:
-        """Samples the roads every ten metres, every four on hills, and draws the hills from the seed."""
+        """Sample the roads every ten metres, every four on hills, and draw the hills from the seed."""
         elevations = {road.elevation.rows[0][1] if road.elevation.constant else None for road in network.roads.values()}
         self._flat = len(elevations) == 1 and None not in elevations
         spacing = 10.0 if self._flat else 4.0
@@ -68,7 +68,7 @@ class Terrain:
         self._crop = generator.integers(0, len(FIELDS), (64, 64))
 
     def nearest(self, xy_m: Floats) -> tuple[Floats, Floats]:
-        """Returns distance from the nearest road's edge and height of the roads around, each (N,), at points (N, 2).
+        """Return distance from the nearest road's edge and height of the roads around, each (N,), at points (N, 2).
 
         Where roads lie at different heights, theirs are averaged with the inverse fourth power of the distance: beside
         a road the land follows it, between two it leads smoothly from one to the other.
@@ -90,11 +90,11 @@ class Terrain:
         return np.maximum(distance, 0.0), height
 
     def heights(self, xy_m: Floats) -> Floats:
-        """Returns ground heights (N,) at points (N, 2)."""
+        """Return ground heights (N,) at points (N, 2)."""
         return self.heights_and_distance(xy_m)[0]
 
     def heights_and_distance(self, xy_m: Floats) -> tuple[Floats, Floats]:
-        """Returns ground heights and distances from the nearest road, each (N,), at points (N, 2)."""
+        """Return ground heights and distances from the nearest road, each (N,), at points (N, 2)."""
         distance, base = self.nearest(xy_m)
         away = distance - self.lawn_m
         waves = np.sin(xy_m @ self._waves + self._phase) @ self._gain / self._gain.sum()
@@ -106,7 +106,7 @@ class Terrain:
         return ground, distance
 
     def land_use(self, xy_m: Floats) -> NDArray[np.int64]:
-        """Returns an index into FIELDS for points (N, 2): Voronoi cells of about 130 m."""
+        """Return an index into FIELDS for points (N, 2): Voronoi cells of about 130 m."""
         cell = np.floor(xy_m / 130.0).astype(np.int64)
         best = np.full(len(xy_m), np.inf)
         use = np.zeros(len(xy_m), np.int64)
@@ -128,7 +128,7 @@ def _smooth(x: Floats) -> Floats:
 
 
 def build_terrain(terrain: Terrain, stage: Stage) -> None:
-    """Puts the land on the stage."""
+    """Put the land on the stage."""
     low = np.floor((terrain.low_m - _NEAR_REACH_M) / _NEAR_CELL_M)
     high = np.ceil((terrain.high_m + _NEAR_REACH_M) / _NEAR_CELL_M)
     for chunk in _chunks(low, high, _NEAR_CHUNK):
@@ -159,7 +159,7 @@ def _patch(
     from_m: float,
     to_m: float,
 ) -> None:
-    """Puts one chunk of a grid, with those cells whose middle lies in a range of distances from the roads."""
+    """Put one chunk of a grid, with those cells whose middle lies in a range of distances from the roads."""
     i0, j0, i1, j1 = chunk
     gx, gy = np.meshgrid(np.arange(i0, i1 + 1) * cell_m, np.arange(j0, j1 + 1) * cell_m, indexing="ij")
     xy = np.stack((gx.ravel(), gy.ravel()), axis=-1)

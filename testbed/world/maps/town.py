@@ -136,23 +136,23 @@ def _corner_id(node: Node) -> int:
 
 
 def _corner_contact(node: Node, direction: tuple[int, int]) -> str:
-    """A corner road starts at the arm that runs east or west and ends at the one that runs north or south."""
+    """Return which end of a corner road an arm touches: it starts at the one east or west of the node."""
     return "start" if direction[1] == 0 else "end"
 
 
 def _linked(lane: int, own: str, other: str) -> int:
-    """Returns the id of the lane that continues a lane where the end `own` of a road meets the end `other`."""
+    """Return the id of the lane that continues a lane where the end `own` of a road meets the end `other`."""
     return lane if own != other else -lane
 
 
 def _sections(street: Street, length_m: float, start: str | None, end: str | None) -> list[SectionDraft]:
-    """Returns the lane sections of a street.
+    """Return the lane sections of a street.
 
     Args:
-        street: its looks.
-        length_m: its length.
-        start: contact of the corner road that precedes it, or None for a junction.
-        end: contact of the corner road that follows it, or None.
+        street: Its looks.
+        length_m: Its length.
+        start: Contact of the corner road that precedes it, or None for a junction.
+        end: Contact of the corner road that follows it, or None.
     """
     wide = SIDEWALK_M + PARKING_M
     cuts = [0.0, NOSE_M, length_m - NOSE_M] if street.parking else [0.0]
@@ -269,11 +269,11 @@ class _Furniture:
         return str(10_000 + 100 * self.segment.road_id + self._objects)
 
     def station(self, distance_m: float, forwards: bool) -> float:
-        """Returns the station this far before the end that traffic of one direction comes to."""
+        """Return the station this far before the end that traffic of one direction comes to."""
         return round(self.road.length_m - distance_m if forwards else distance_m, 6)
 
     def kerb(self, forwards: bool) -> float:
-        """Returns t of a sign on the right of traffic of one direction."""
+        """Return t of a sign on the right of traffic of one direction."""
         beyond = SIGN_BEHIND_KERB_M + (PARKING_M if self.street.one_way and not forwards else self.street.lane_m)
         return -beyond if forwards else beyond
 
@@ -312,7 +312,7 @@ class _Furniture:
 
 
 def _equip(draft: Draft, segment: Segment, road: RoadDraft, lights: dict[Node, dict[tuple[int, int], str]]) -> None:
-    """Puts what traffic meets at both ends of a street, its limits, and crossings in between."""
+    """Put what traffic meets at both ends of a street, its limits, and crossings in between."""
     items = _Furniture(segment, road)
     for node, other, forwards in ((segment.b, segment.a, True), (segment.a, segment.b, False)):
         direction = (_sign(other[0] - node[0]), _sign(other[1] - node[1]))
@@ -361,7 +361,7 @@ def _sign(value: int) -> int:
 
 
 def _meet(draft: Draft, node: Node) -> None:
-    """Joins the streets of a node in a junction."""
+    """Join the streets of a node in a junction."""
     arms = []
     for direction in _arms(node):
         other = (node[0] + direction[0], node[1] + direction[1])
@@ -383,7 +383,7 @@ def _meet(draft: Draft, node: Node) -> None:
 
 
 def town_xodr() -> str:
-    """Returns the OpenDRIVE text of the map `town`, the same bytes at every call."""
+    """Return the OpenDRIVE text of the map `town`, the same bytes at every call."""
     draft = Draft("town")
     lights: dict[Node, dict[tuple[int, int], str]] = {}
     for segment in SEGMENTS:

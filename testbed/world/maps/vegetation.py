@@ -20,7 +20,7 @@ _ROW_NEAR_M, _ROW_FAR_M = 7.5, 28.0
 
 @cache
 def _icosphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
-    """Returns unit points (42, 3) and triangles (80, 3) of an icosahedron whose faces are split once."""
+    """Return unit points (42, 3) and triangles (80, 3) of an icosahedron whose faces are split once."""
     g = 0.5 * (1 + math.sqrt(5))
     points: list[tuple[float, float, float]] = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g)]
     points += [(0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
@@ -47,7 +47,7 @@ def _icosphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]
 
 @cache
 def _octasphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
-    """Returns unit points (14, 3) and triangles (24, 3): a cube whose faces are raised to pyramids."""
+    """Return unit points (14, 3) and triangles (24, 3): a cube whose faces are raised to pyramids."""
     corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / math.sqrt(3)
     tips = np.concatenate((np.eye(3), -np.eye(3)))
     faces = []
@@ -60,7 +60,7 @@ def _octasphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64
 
 
 def crown(seed: int, width_m: float, height_m: float, *, coarse: bool = False) -> Shape:
-    """Returns a lumpy broadleaf crown around the origin, 80 triangles, or 24 when coarse."""
+    """Return a lumpy broadleaf crown around the origin, 80 triangles, or 24 when coarse."""
     sphere, triangles = _octasphere() if coarse else _icosphere()
     generator = np.random.default_rng(seed)
     lumps = generator.standard_normal((5, 3))
@@ -91,11 +91,11 @@ def crown(seed: int, width_m: float, height_m: float, *, coarse: bool = False) -
 
 @cache
 def tree(kind: int, close: bool) -> tuple[Shape, Shape, str]:
-    """Returns (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high.
+    """Return (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high.
 
     Args:
         kind: 0 to 3 broadleaf, 4 spruce, 5 bush.
-        close: whether it stands near the road; others have about a third of the triangles.
+        close: Whether it stands near the road; others have about a third of the triangles.
     """
     trunk = cylinder(0.16, 3.4, 6 if close else 3, cap=False)
     if kind < 4:
@@ -116,7 +116,7 @@ def tree(kind: int, close: bool) -> tuple[Shape, Shape, str]:
 
 
 def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts trees along all roads that have open sides, and woods in the land around."""
+    """Put trees along all roads that have open sides, and woods in the land around."""
     generator = np.random.default_rng((seed, 1))
     for road in network.roads.values():
         if road.junction != -1:
@@ -148,7 +148,7 @@ def _plant(
     name: str,
     close: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> None:
-    """Puts one tree at each point (N, 2) that is clear of roads; trees close to a road stop vehicles."""
+    """Put one tree at each point (N, 2) that is clear of roads; trees close to a road stop vehicles."""
     if not len(xy_m):
         return
     z, distance = terrain.heights_and_distance(xy_m)
@@ -193,7 +193,7 @@ def _clear_of_structures(network: RoadNetwork, xy_m: Floats) -> np.ndarray[tuple
 
 
 def _woods(network: RoadNetwork, terrain: Terrain, stage: Stage, generator: np.random.Generator) -> None:
-    """Puts woods of simple trees at some distance from the roads, one patch per 500 m of road, at most 40."""
+    """Put woods of simple trees at some distance from the roads, one patch per 500 m of road, at most 40."""
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
     simple = lathe([(1.6, 0.5), (2.1, 4.4), (0.0, 8.2)], 5)
@@ -231,7 +231,7 @@ def _pick(roads: list[Road], generator: np.random.Generator) -> Road:
 
 
 def house(length_m: float, width_m: float, wall_m: float, roof_m: float, wall: str) -> list[tuple[Shape, str]]:
-    """Returns a house with a gabled roof around the z axis; the ridge runs along x."""
+    """Return a house with a gabled roof around the z axis; the ridge runs along x."""
     walls = box(length_m, width_m, wall_m + 1.5, metres_per_tile=6.0, top=False).moved(z_m=-1.5)
     hx, hy = 0.5 * length_m, 0.5 * width_m
     eave, over = 0.4, 0.35
@@ -254,7 +254,7 @@ def house(length_m: float, width_m: float, wall_m: float, roof_m: float, wall: s
 
 
 def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts hamlets beside country roads and motorways; houses along streets are part of the streetscape."""
+    """Put hamlets beside country roads and motorways; houses along streets are part of the streetscape."""
     generator = np.random.default_rng((seed, 2))
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
@@ -286,7 +286,7 @@ def _house(
     hall: bool,
     clear_m: float,
 ) -> int:
-    """Puts one building if the place is clear; returns how many were put."""
+    """Put one building if the place is clear; return how many were put."""
     z, distance = terrain.heights_and_distance(np.array([[x_m, y_m]]))
     size = (float(generator.uniform(9, 14)), float(generator.uniform(8, 10)), float(generator.uniform(3.0, 6.2)))
     wall = "brick" if generator.uniform() < 0.3 else "plaster"

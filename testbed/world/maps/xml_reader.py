@@ -29,14 +29,14 @@ class Node:
     text: str = ""
 
     def child(self, tag: str) -> Node | None:
-        """Returns the first child with this tag, or None."""
+        """Return the first child with this tag, or None."""
         return next((node for node in self.children if node.tag == tag), None)
 
     def need(self, tag: str) -> Node:
-        """Returns the first child with this tag.
+        """Return the first child with this tag.
 
         Raises:
-            MapError: if there is none.
+            MapError: If there is none.
         """
         node = self.child(tag)
         if node is None:
@@ -44,14 +44,14 @@ class Node:
         return node
 
     def all(self, tag: str) -> Iterator[Node]:
-        """Yields the children with this tag, in document order."""
+        """Yield the children with this tag, in document order."""
         return (node for node in self.children if node.tag == tag)
 
     def string(self, name: str, default: str | None = None) -> str:
-        """Returns an attribute.
+        """Return an attribute.
 
         Raises:
-            MapError: if it is missing and has no default.
+            MapError: If it is missing and has no default.
         """
         value = self.attributes.get(name, default)
         if value is None:
@@ -59,10 +59,10 @@ class Node:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """Returns an attribute as a finite float; numbers beyond 1e15 count as infinite.
+        """Return an attribute as a finite float; numbers beyond 1e15 count as infinite.
 
         Raises:
-            MapError: if it is missing without default, not a number, or not finite.
+            MapError: If it is missing without default, not a number, or not finite.
         """
         if name not in self.attributes and default is not None:
             return default
@@ -76,10 +76,10 @@ class Node:
         return value
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """Returns an attribute as an int.
+        """Return an attribute as an int.
 
         Raises:
-            MapError: if it is missing without default or not an integer.
+            MapError: If it is missing without default or not an integer.
         """
         if name not in self.attributes and default is not None:
             return default
@@ -91,16 +91,16 @@ class Node:
 
 
 def read_xml(text: str) -> Node:
-    """Parses a document.
+    """Parse a document.
 
     Args:
-        text: the whole document.
+        text: The whole document.
 
     Returns:
         The root element.
 
     Raises:
-        MapError: malformed XML (with line and column), a document type declaration, or a document over the limits.
+        MapError: Malformed XML (with line and column), a document type declaration, or a document over the limits.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if len(data) > MAX_BYTES:

@@ -23,7 +23,7 @@ class ClusterTable:
     """Clusters on the device, for culling.
 
     Attributes:
-        bounds: vec4, centre in the world and radius in m; negative for a cluster that is not to be drawn.
+        bounds: Vec4, centre in the world and radius in m; negative for a cluster that is not to be drawn.
         first: First triangle.
         count: Number of triangles.
         grain_m: As in ``Clusters``.
