@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from testbed.core.types import Pose
-from testbed.server.simulation.actors import Actor
-from testbed.server.simulation.boxes import BoundingBox
+from testbed.server.simulation.actors import SimulatedActor
+from testbed.server.simulation.bounding_boxes import BoundingBox
 from testbed.server.simulation.settings import Settings
 from testbed.server.simulation.transforms import compose
 
@@ -37,7 +37,7 @@ def world_box(pose: Pose, value: BoundingBox, actor_id: int = 0) -> list[object]
     return [list(placed[:3]), list(value.extent_m), list(placed[3:]), actor_id]
 
 
-def actor(value: Actor, port: int) -> list[object]:
+def actor(value: SimulatedActor, port: int) -> list[object]:
     """Return an Actor; its token is empty unless it has a stream."""
     return [
         value.id,

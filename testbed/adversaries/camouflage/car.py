@@ -19,7 +19,7 @@ from testbed.world.assets.asset import Asset
 from testbed.world.assets.car_body import ATLAS_PX
 from testbed.world.assets.vehicle_assets import vehicle_asset
 from testbed.world.assets.vehicle_models import VEHICLE_BY_ID
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
 
@@ -113,7 +113,9 @@ def visible_texels(asset: Asset, size_px: tuple[int, ...]) -> NDArray[np.bool_]:
             yaw, pitch = math.radians(yaw_deg), math.radians(pitch_deg)
             away = np.array([math.cos(yaw) * math.cos(pitch), math.sin(yaw) * math.cos(pitch), math.sin(pitch)])
             x_m, y_m, z_m = (float(value) for value in centre + distance_m * away)
-            camera = Camera(side_px, side_px, _CLOSE_UP_FOV_DEG, (x_m, y_m, z_m, -pitch_deg, yaw_deg + 180.0, 0.0))
+            camera = PinholeCamera(
+                side_px, side_px, _CLOSE_UP_FOV_DEG, (x_m, y_m, z_m, -pitch_deg, yaw_deg + 180.0, 0.0)
+            )
             frame = renderer.render(camera, want=frozenset({"material", "uv"}))
             assert frame.material is not None and frame.uv is not None
             uv = frame.uv[frame.material == number]

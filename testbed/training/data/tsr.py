@@ -20,7 +20,7 @@ from testbed.training.data import visibility
 from testbed.training.data.map_camera import Studio
 from testbed.world.sampled_weather import sample_weather, weather_row
 from testbed.world.assets import sign_asset
-from testbed.world.render.camera import Camera, mounted
+from testbed.world.render.camera import PinholeCamera, mounted
 
 WANT = frozenset({"rgb", "instance"})
 FIRST_INSTANCE = 301
@@ -106,19 +106,19 @@ def _quota(rng: np.random.Generator, count: int, source: int) -> NDArray[np.int6
     return quota
 
 
-def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -> Camera:
+def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -> PinholeCamera:
     if source == 0:
         return studio.camera(pose)
     fov_deg = float(rng.uniform(24.0, 60.0))
     seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG + float(rng.uniform(0.0, 5.0)))
-    return Camera(NARROW_WIDTH_PX, NARROW_HEIGHT_PX, fov_deg, seen_from)
+    return PinholeCamera(NARROW_WIDTH_PX, NARROW_HEIGHT_PX, fov_deg, seen_from)
 
 
 def _arrange(
     rng: np.random.Generator,
     studio: Studio,
     ego: Pose,
-    camera: Camera,
+    camera: PinholeCamera,
     candidates: list[Board],
     wanted: NDArray[np.int64],
 ) -> list[tuple[Board, Box, float]]:
@@ -158,7 +158,7 @@ def _arrange(
     return shown
 
 
-def _plate_box(board: Board, pose: Pose, camera: Camera) -> Box | None:
+def _plate_box(board: Board, pose: Pose, camera: PinholeCamera) -> Box | None:
     half = board.size_m / 2.0
     middle_m = board.bottom_m + half
     return visibility.rectangle(camera, pose, [(0.0, y, middle_m + z) for y in (-half, half) for z in (-half, half)])

@@ -31,7 +31,7 @@ CHARTS: dict[str, tuple[int, int, int, int]] = {
 
 
 @dataclass(frozen=True)
-class Style:
+class BodyStyle:
     """Proportions of a body.
 
     Attributes:
@@ -86,7 +86,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Body:
+class CarBody:
     """A style at the size of one vehicle; maps cube coordinates to metres.
 
     Attributes:
@@ -99,7 +99,7 @@ class Body:
         own_height_m: Height of this body.
     """
 
-    style: Style
+    style: BodyStyle
     length_m: float
     width_m: float
     height_m: float
@@ -145,8 +145,8 @@ class Body:
         bend = 0.10 * np.abs(b) ** 2.5 * np.abs(a) ** 6
         x = x - np.sign(a) * bend
         belt = _knots(style.deck, x / half) * self.top_m - 0.03
-        arch = 1.0 - 0.03 * ((a + 0.1) ** 2) * (c**4)
-        z = belt + (self.top_m * arch - 0.02 - belt) * c + 0.02 * c**4 * (1.0 - np.abs(b) ** 2.5)
+        wheel_arch = 1.0 - 0.03 * ((a + 0.1) ** 2) * (c**4)
+        z = belt + (self.top_m * wheel_arch - 0.02 - belt) * c + 0.02 * c**4 * (1.0 - np.abs(b) ** 2.5)
         share = style.cabin_width + (style.roof_width - style.cabin_width) * c - 0.03 * np.clip(c - 0.9, 0.0, 0.1) / 0.1
         y = b * self.half_width * share * (1.0 - 0.07 * np.abs(a) ** 4)
         return np.stack(np.broadcast_arrays(x + self.centre_x_m, y, z), axis=-1)
@@ -208,7 +208,7 @@ _CABIN_B = np.array([-1.0, -0.9, -0.6, 0.0, 0.6, 0.9, 1.0])
 _CABIN_C = np.array([0.0, 0.3, 0.6, 0.85, 0.95, 1.0])
 
 
-def paint_shape(body: Body) -> Shape:
+def paint_shape(body: CarBody) -> Shape:
     """Return the painted skin of a body: both cubes without their floors, uv in the atlas."""
     parts: list[Shape] = []
     for mapping, axes in ((body.lower, (_A, _B, _C)), (body.cabin, (_CABIN_A, _CABIN_B, _CABIN_C))):
@@ -231,7 +231,7 @@ def paint_shape(body: Body) -> Shape:
     return merged(parts)
 
 
-def floor_shape(body: Body) -> Shape:
+def floor_shape(body: CarBody) -> Shape:
     """Return the underside."""
     a, b = np.meshgrid(_A[::3], np.array([-1.0, 1.0]), indexing="ij")
     points = body.lower(a, b, np.full_like(a, -1.0)) - (0.0, 0.0, 0.0)
@@ -252,7 +252,7 @@ def _face(side: str, axes: tuple[Floats, Floats, Floats]) -> tuple[Floats, Float
     return np.full_like(gb, -1.0 if side == "rear" else 1.0), gb, gc
 
 
-def patch(
+def body_patch(
     mapping: Map,
     side: str,
     u_range: tuple[float, float],
@@ -265,7 +265,7 @@ def patch(
     """Return a sheet that hugs a face of a mapped cube, for glass, lamps and plates.
 
     Args:
-        mapping: :meth:`Body.lower` or :meth:`Body.cabin`.
+        mapping: :meth:`CarBody.lower` or :meth:`CarBody.cabin`.
         side: Face of the cube; "left" and "right" are spanned by (a, c), "rear" and "front" by (b, c).
         u_range: Range of the first coordinate.
         v_range: Range of c.
@@ -295,7 +295,7 @@ def patch(
     return Shape(vertices + lift_m * normals, normals, uv.reshape(-1, 2), triangles)
 
 
-def arch(body: Body, x_m: float, z_m: float, radius_m: float, side: int) -> Shape:
+def wheel_arch(body: CarBody, x_m: float, z_m: float, radius_m: float, side: int) -> Shape:
     """Return the dark disc of a wheel arch, hugging the flank (side -1 left, +1 right)."""
     angle = np.linspace(0.0, 2.0 * np.pi, 19)
     rings = []
@@ -314,5 +314,5 @@ def arch(body: Body, x_m: float, z_m: float, radius_m: float, side: int) -> Shap
 
 
 __all__: Sequence[str] = [
-    "ATLAS_PX", "CHARTS", "Body", "Style", "arch", "chart_uv", "floor_shape", "paint_shape", "patch",
+    "ATLAS_PX", "CHARTS", "BodyStyle", "CarBody", "body_patch", "chart_uv", "floor_shape", "paint_shape", "wheel_arch",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ GREEN: Rgb8 = (30, 140, 70)
 _OVERSAMPLING = 4
 
 
-class Board:
+class SignCanvas:
     """A square picture that is drawn with vectors."""
 
     def __init__(self, size_px: int, background: Rgb8) -> None:

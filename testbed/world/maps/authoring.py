@@ -24,7 +24,7 @@ _MARGIN_M = 200.0
 
 
 @dataclass(frozen=True)
-class Piece:
+class AlignmentElement:
     """One element of a horizontal alignment: length and curvature (positive = left) at its start and end."""
 
     length_m: float
@@ -32,19 +32,21 @@ class Piece:
     curvature_end_1pm: float = 0.0
 
 
-def curve(radius_m: float, transition_m: float, arc_m: float) -> tuple[Piece, Piece, Piece]:
+def curve(
+    radius_m: float, transition_m: float, arc_m: float
+) -> tuple[AlignmentElement, AlignmentElement, AlignmentElement]:
     """Return clothoid, arc, clothoid of one curve; a negative radius turns right."""
     k = 1.0 / radius_m
-    return Piece(transition_m, 0.0, k), Piece(arc_m, k, k), Piece(transition_m, k, 0.0)
+    return AlignmentElement(transition_m, 0.0, k), AlignmentElement(arc_m, k, k), AlignmentElement(transition_m, k, 0.0)
 
 
-def end_point(start: tuple[float, float, float], pieces: Iterable[Piece]) -> tuple[float, float, float]:
+def end_point(start: tuple[float, float, float], pieces: Iterable[AlignmentElement]) -> tuple[float, float, float]:
     """Return (x_m, y_m, heading_rad) at the end of an alignment."""
     x, y, heading = _view(start, pieces).get_end_point()
     return float(x), float(y), float(heading)
 
 
-def _view(start: tuple[float, float, float], pieces: Iterable[Piece]) -> xodr.PlanView:
+def _view(start: tuple[float, float, float], pieces: Iterable[AlignmentElement]) -> xodr.PlanView:
     from scenariogeneration import xodr
 
     view = xodr.PlanView(*start)
@@ -57,7 +59,7 @@ def _view(start: tuple[float, float, float], pieces: Iterable[Piece]) -> xodr.Pl
 
 
 @dataclass(frozen=True)
-class Mark:
+class LanePaint:
     """A painted line: solid when `dash_m` is 0; no paint when `width_m` is 0."""
 
     width_m: float = 0.0
@@ -65,7 +67,7 @@ class Mark:
     gap_m: float = 0.0
 
 
-PLAIN = Mark()
+PLAIN = LanePaint()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class LaneDraft:
     type: str
     width_m: float
     widening: float = 0.0
-    mark: Mark = PLAIN
+    mark: LanePaint = PLAIN
     before: int | None = None
     after: int | None = None
     surface: str = ""
@@ -98,11 +100,11 @@ class SectionDraft:
     s_m: float
     left: Sequence[LaneDraft]
     right: Sequence[LaneDraft]
-    centre: Mark = PLAIN
+    centre: LanePaint = PLAIN
 
 
 @dataclass(frozen=True)
-class End:
+class RoadEnd:
     """What a road's end joins: `element` "road" or "junction", its id, and for roads the contact point."""
 
     element: str
@@ -111,7 +113,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Arm:
+class JunctionArm:
     """A road's end at a junction.
 
     Attributes:
@@ -146,7 +148,7 @@ class Arm:
 
 
 @dataclass
-class Draft:
+class MapDraft:
     """A map that is being written.
 
     Attributes:
@@ -170,11 +172,11 @@ class Draft:
         road_id: int,
         name: str,
         start: tuple[float, float, float],
-        pieces: Iterable[Piece],
+        pieces: Iterable[AlignmentElement],
         sections: Sequence[SectionDraft],
         *,
-        before: End | None = None,
-        after: End | None = None,
+        before: RoadEnd | None = None,
+        after: RoadEnd | None = None,
         junction: int = -1,
     ) -> RoadDraft:
         """Add a road that starts at (x_m, y_m, heading_rad) in OpenDRIVE's frame."""
@@ -192,7 +194,9 @@ class Draft:
         self._document.add_road(road)
         return RoadDraft(road, float(view.get_total_length()), tuple(float(v) for v in view.get_end_point()))
 
-    def junction(self, junction_id: int, name: str, arms: Sequence[Arm], z_m: float, limit_kmh: int, kind: str) -> None:
+    def junction(
+        self, junction_id: int, name: str, arms: Sequence[JunctionArm], z_m: float, limit_kmh: int, kind: str
+    ) -> None:
         """Add a junction with a connecting road for every way from one arm to another, numbered from 100 x its id.
 
         The arms must lie at one distance from a common centre, so that every way is a line or one arc.
@@ -222,8 +226,8 @@ class Draft:
                     (source.x_m, source.y_m, heading),
                     [piece],
                     [SectionDraft(0.0, (), (lane,))],
-                    before=End("road", source.road_id, source.contact),
-                    after=End("road", target.road_id, target.contact),
+                    before=RoadEnd("road", source.road_id, source.contact),
+                    after=RoadEnd("road", target.road_id, target.contact),
                     junction=junction_id,
                 )
                 road.kind(kind, limit_kmh)
@@ -373,15 +377,15 @@ class RoadDraft:
         item.id = object_id
 
 
-def _way(source: Arm, target: Arm) -> Piece:
+def _way(source: JunctionArm, target: JunctionArm) -> AlignmentElement:
     """Return the line or arc from one arm to another."""
     turn = math.remainder(target.heading_rad - source.heading_rad - math.pi, 2.0 * math.pi)
     chord = math.hypot(target.x_m - source.x_m, target.y_m - source.y_m)
     if abs(turn) < 1e-6:
-        return Piece(chord)
+        return AlignmentElement(chord)
     radius = 0.5 * chord / math.sin(0.5 * abs(turn))
     k = math.copysign(1.0 / radius, turn)
-    return Piece(radius * abs(turn), k, k)
+    return AlignmentElement(radius * abs(turn), k, k)
 
 
 def _section(draft: SectionDraft) -> xodr.LaneSection:
@@ -404,7 +408,7 @@ def _section(draft: SectionDraft) -> xodr.LaneSection:
     return section
 
 
-def _mark(draft: Mark) -> xodr.RoadMark:
+def _mark(draft: LanePaint) -> xodr.RoadMark:
     from scenariogeneration import xodr
 
     white = xodr.RoadMarkColor.white

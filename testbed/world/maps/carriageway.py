@@ -18,7 +18,7 @@ from testbed.world.assets.shapes import Shape, grid_triangles, merged, smooth_no
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Lane, LaneSection, MapObject, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import GROUND, ROAD, SIDEWALK, TERRAIN, Stage
+from testbed.world.maps.scenery_builder import GROUND, ROAD, SIDEWALK, TERRAIN, SceneryBuilder
 from testbed.world.render.mesh import Band, Material
 
 PIECE_M = 120.0
@@ -37,8 +37,8 @@ _WHITE = (0.8, 0.8, 0.78)
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A piece of a road within which lanes and marks stay the same.
+class RoadStretch:
+    """A part of a road within which lanes and marks stay the same.
 
     Attributes:
         road: The road.
@@ -64,7 +64,7 @@ class Stretch:
         return (inner, outer) if lane.id > 0 else (outer, inner)
 
 
-def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
+def road_stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[RoadStretch]:
     """Cut a road into stretches, in order of station."""
     straight = float(np.abs(road.line.node_curvature_1pm).max()) < 1e-6 and road.elevation.constant
     for section in road.sections:
@@ -90,7 +90,7 @@ def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
             tight = float(np.abs(road.line.node_curvature_1pm[nodes]).max(initial=0.0)) > 0.02
             step = _STEP_CHANGING_M if changing or tight else _STEP_CURVE_M if curved else _STEP_STRAIGHT_M
             stations = np.linspace(a, b, max(2, math.ceil((b - a) / step) + 1))
-            yield Stretch(road, section, stations, road.edges(section, stations))
+            yield RoadStretch(road, section, stations, road.edges(section, stations))
 
 
 def is_asphalt(lane: Lane) -> bool:
@@ -103,8 +103,8 @@ def is_raised(lane: Lane) -> bool:
     return lane.type in _RAISED
 
 
-def sheet(
-    stretch: Stretch, columns_t: Sequence[Floats], columns_z: Sequence[float], columns_u: Sequence[float]
+def strip_shape(
+    stretch: RoadStretch, columns_t: Sequence[Floats], columns_z: Sequence[float], columns_u: Sequence[float]
 ) -> Shape:
     """Return a strip along a stretch whose columns lie at t (N,) and a height above the road, with uv = (s, u)."""
     s = stretch.stations_m
@@ -122,17 +122,19 @@ def sheet(
     return Shape(vertices, normals, uv.reshape(-1, 2), triangles)
 
 
-def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: frozenset[int] = frozenset()) -> None:
-    """Put the surfaces of one road on the stage, unless it leads through a junction whose surface is done."""
+def build_road(
+    network: RoadNetwork, road: Road, builder: SceneryBuilder, junctions_done: frozenset[int] = frozenset()
+) -> None:
+    """Put the surfaces of one road into the scenery, unless it leads through a junction whose surface is done."""
     if road.junction in junctions_done:
         return
     # Connecting roads overlap each other and the roads they join; a centimetre decides which paint lies on top.
     lower = -0.01 if road.junction != -1 else 0.0
-    for number, stretch in enumerate(stretches(road)):
+    for number, stretch in enumerate(road_stretches(road)):
         label = f"{road.id}_{number:03d}"
         for kind, lanes in _groups(stretch.across()):
             if kind == "asphalt":
-                material = _asphalt(stretch, lanes, stage)
+                material = _asphalt(stretch, lanes, builder)
                 edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
                 # Pavement reaches a little past the outermost edge line, which would otherwise be cut in half.
                 outermost = stretch.across()
@@ -140,23 +142,25 @@ def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: f
                     edges.insert(0, edges[0] - OVERHANG_M)
                 if lanes[-1] is outermost[-1]:
                     edges.append(edges[-1] + OVERHANG_M)
-                shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
-                stage.put(f"road_{label}_{lanes[0].id}", [(shape, material)], tag=ROAD, casts_shadow=False)
+                shape = strip_shape(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
+                builder.add_shapes(f"road_{label}_{lanes[0].id}", [(shape, material)], tag=ROAD, casts_shadow=False)
             elif kind == "gravel":
                 edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
-                shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
+                shape = strip_shape(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
                 shape = shape.with_uv(shape.uv / 4.0)
-                stage.put(f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=ROAD, casts_shadow=False)
+                builder.add_shapes(f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=ROAD, casts_shadow=False)
             elif kind == "raised":
                 shape = _raised(stretch, lanes)
-                stage.put(f"sidewalk_{label}_{lanes[0].id}", [(shape, "paving")], tag=SIDEWALK, casts_shadow=False)
+                builder.add_shapes(
+                    f"sidewalk_{label}_{lanes[0].id}", [(shape, "paving")], tag=SIDEWALK, casts_shadow=False
+                )
             else:
                 right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
                 width = float((left - right).mean())
-                shape = sheet(stretch, [right, left], [lower - 0.005] * 2, [0.0, width])
+                shape = strip_shape(stretch, [right, left], [lower - 0.005] * 2, [0.0, width])
                 scale = 1.0 / 4.0 if width < 2.0 else 1.0 / 6.0
                 surface = "concrete" if width < 2.0 and kind == "median" else "grass"
-                stage.put(
+                builder.add_shapes(
                     f"{kind}_{label}_{lanes[0].id}",
                     [(shape.with_uv(shape.uv * scale), surface)],
                     tag=GROUND if surface == "concrete" else TERRAIN,
@@ -166,7 +170,7 @@ def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: f
             verges = [_verge(network, stretch, side) for side in (-1, 1)]
             shapes = [shape for shape in verges if shape is not None]
             if shapes:
-                stage.put(f"verge_{label}", [(merged(shapes), "grass")], tag=TERRAIN, casts_shadow=False)
+                builder.add_shapes(f"verge_{label}", [(merged(shapes), "grass")], tag=TERRAIN, casts_shadow=False)
 
 
 def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
@@ -185,7 +189,7 @@ def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
         yield kind, current
 
 
-def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
+def _asphalt(stretch: RoadStretch, lanes: Sequence[Lane], builder: SceneryBuilder) -> str:
     """Return the name of the road material with the paint of these lanes; equal paint shares a material."""
     ds = float(stretch.stations_m[0]) - stretch.section.start_m
     # Within junctions the edges of connecting roads cross each other; streets leave that area unpainted.
@@ -207,11 +211,11 @@ def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
         if item.type in PAINTED and abs(item.s_m - 0.5 * float(stretch.stations_m[0] + stretch.stations_m[-1])) < 0.05:
             bands = _painted(item) if item.type == "crosswalk" else bands + _painted(item)
     material = Material(kind="road", bands=tuple(bands))
-    for name, known in stage.scene.materials.items():
+    for name, known in builder.scene.materials.items():
         if name.startswith("asphalt") and known == material:
             return name
-    name = f"asphalt_{sum(name.startswith('asphalt') for name in stage.scene.materials)}"
-    stage.scene.add_material(name, material)
+    name = f"asphalt_{sum(name.startswith('asphalt') for name in builder.scene.materials)}"
+    builder.scene.add_material(name, material)
     return name
 
 
@@ -224,17 +228,17 @@ def _painted(item: MapObject) -> list[Band]:
     return [Band(round(item.t_m + pitch * (k - 0.5 * (count - 1)), 3), stripe, rgb=_WHITE) for k in range(count)]
 
 
-def _raised(stretch: Stretch, lanes: Sequence[Lane]) -> Shape:
+def _raised(stretch: RoadStretch, lanes: Sequence[Lane]) -> Shape:
     """Return a sidewalk with its two curb faces."""
     right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
     width = float((left - right).mean())
-    top = sheet(stretch, [right, left], [CURB_M, CURB_M], [0.0, width])
-    curbs = [sheet(stretch, [t, t], [CURB_M, -0.02], [0.0, CURB_M]) for t in (right, left)]
+    top = strip_shape(stretch, [right, left], [CURB_M, CURB_M], [0.0, width])
+    curbs = [strip_shape(stretch, [t, t], [CURB_M, -0.02], [0.0, CURB_M]) for t in (right, left)]
     shape = merged([top, *curbs, *(_end_face(stretch, right, left, end) for end in (0, -1))])
     return shape.with_uv(shape.uv * 0.5)
 
 
-def _end_face(stretch: Stretch, right: Floats, left: Floats, end: int) -> Shape:
+def _end_face(stretch: RoadStretch, right: Floats, left: Floats, end: int) -> Shape:
     """Return the kerb across the start (0) or the end (-1) of a sidewalk."""
     s, road = stretch.stations_m[[end, end]], stretch.road
     low, high = road.positions(s, np.array([right[end], left[end]])), CURB_M
@@ -249,7 +253,7 @@ def _end_face(stretch: Stretch, right: Floats, left: Floats, end: int) -> Shape:
 _VERGE: tuple[tuple[float, float], ...] = ((0.0, -0.02), (1.6, -0.06), (4.5, -0.36), (10.0, -0.60))
 
 
-def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
+def _verge(network: RoadNetwork, stretch: RoadStretch, side: int) -> Shape | None:
     """Return the grass beside the outermost lane, or None where another road lies there."""
     lanes = stretch.across()
     if not lanes:
@@ -265,7 +269,7 @@ def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
     # Inside of a tight curve the strip must not reach the centre of the circle.
     curvature = np.abs(stretch.road.line.sample(stretch.stations_m)[3]).max()
     reach = min(1.0, 0.5 / max(float(curvature), 1e-9) / 20.0)
-    shape = sheet(
+    shape = strip_shape(
         stretch,
         [edge + side * offset * reach for offset, _ in _VERGE],
         [z for _, z in _VERGE],

@@ -17,7 +17,7 @@ from testbed.world.maps.carriageway import CURB_M, is_asphalt, is_raised
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Lane, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import ROAD, SIDEWALK, TERRAIN, Stage
+from testbed.world.maps.scenery_builder import ROAD, SIDEWALK, TERRAIN, SceneryBuilder
 from testbed.world.render.mesh import Material
 
 _CORNER_POINTS = 9
@@ -50,8 +50,8 @@ class _Arm:
     right: _Side
 
 
-def build_junctions(network: RoadNetwork, stage: Stage) -> frozenset[int]:
-    """Put the surfaces of all junctions on the stage that are of an ordinary shape.
+def build_junctions(network: RoadNetwork, builder: SceneryBuilder) -> frozenset[int]:
+    """Put the surfaces of all junctions of an ordinary shape into the scenery.
 
     Returns:
         Ids of the junctions that are done; roads through others are to be drawn one by one.
@@ -59,7 +59,7 @@ def build_junctions(network: RoadNetwork, stage: Stage) -> frozenset[int]:
     done = set()
     for junction in sorted(network.junctions):
         arms = _arms(network, junction)
-        if len(arms) >= 2 and _build(network, junction, arms, stage):
+        if len(arms) >= 2 and _build(network, junction, arms, builder):
             done.add(junction)
     return frozenset(done)
 
@@ -126,7 +126,7 @@ def _rounded(a: Floats, a_inwards: Floats, b: Floats, b_inwards: Floats) -> Floa
     return np.column_stack((plane, a[2] + w[:, 0] * (b[2] - a[2])))
 
 
-def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) -> bool:
+def _build(network: RoadNetwork, junction: int, arms: list[_Arm], builder: SceneryBuilder) -> bool:
     corners: list[tuple[_Side, _Side, _Arm, _Arm]] = []
     outline: list[Floats] = []
     kerbs: list[Floats] = []
@@ -148,14 +148,14 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) 
         sheet = sheet.with_uv(sheet.uv / 4.0)
     else:
         surface_name = "asphalt_plain"
-        stage.scene.add_material(surface_name, Material(kind="road"))
-    stage.put(f"junction_{junction}", [(sheet, surface_name)], tag=ROAD, casts_shadow=False)
+        builder.scene.add_material(surface_name, Material(kind="road"))
+    builder.add_shapes(f"junction_{junction}", [(sheet, surface_name)], tag=ROAD, casts_shadow=False)
     for number, ((a, b, arm, following), kerb) in enumerate(zip(corners, kerbs, strict=True)):
         inner = kerb
         if a.raised and b.raised:
             outer = _rounded(a.outer_m, arm.inwards, b.outer_m, following.inwards)
             if outer is not None:
-                stage.put(
+                builder.add_shapes(
                     f"corner_{junction}_{number}",
                     [(_sidewalk(kerb, outer), "paving")],
                     tag=SIDEWALK,
@@ -167,7 +167,7 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) 
         rows = _verge(a, b, arm, following, inner)
         if rows is not None:
             grass = surface(rows, rows[..., :2] / 6.0, rows.reshape(-1, 3).mean(axis=0) - (0.0, 0.0, 40.0))
-            stage.put(f"verge_{junction}_{number}", [(grass, "grass")], tag=TERRAIN, casts_shadow=False)
+            builder.add_shapes(f"verge_{junction}_{number}", [(grass, "grass")], tag=TERRAIN, casts_shadow=False)
     return True
 
 

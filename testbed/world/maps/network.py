@@ -13,7 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed.core.errors import MapError
-from testbed.world.maps.opendrive import DRIVABLE, Document, MapObject, Pose, Road, Signal, parse_roads, wrap_deg
+from testbed.world.maps.opendrive import (
+    DRIVABLE,
+    MapObject,
+    OpenDriveDocument,
+    Pose,
+    Road,
+    Signal,
+    parse_roads,
+    wrap_deg,
+)
 from testbed.world.maps.reference_line import Floats
 
 MAX_REACH_M = 300.0
@@ -55,7 +64,7 @@ class LanePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _RoadChord:
     """A short piece of a road between two nodes of its reference line, with the chord for a first guess.
 
     All of its lanes lie within `reach_m` of its start.
@@ -82,14 +91,14 @@ class RoadNetwork:
         phases: Junction id -> groups of lights (signal ids) that switch together, in the order they turn green.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: OpenDriveDocument) -> None:
         """Build the network and its grid; use :meth:`parse`."""
         self.name = document.name
         self.geo_reference = document.geo_reference
         self.roads = document.roads
         self.junctions = document.junctions
         self.phases = document.phases
-        self._grid: dict[tuple[int, int], list[_Piece]] = {}
+        self._grid: dict[tuple[int, int], list[_RoadChord]] = {}
         self._entries = 0
         for road in self.roads.values():
             self._insert(road)
@@ -333,7 +342,7 @@ class RoadNetwork:
         low = np.minimum(sides.min(axis=0), reference)[:, :2]
         high = np.maximum(sides.max(axis=0), reference)[:, :2]
         for i in range(len(stations) - 1):
-            piece = _Piece(
+            piece = _RoadChord(
                 road,
                 float(stations[i]),
                 float(stations[i + 1]),

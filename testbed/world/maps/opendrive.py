@@ -21,7 +21,7 @@ import numpy as np
 
 from testbed.core.errors import MapError
 from testbed.world.maps.reference_line import Floats, Primitive, ReferenceLine
-from testbed.world.maps.xml_reader import Node, read_xml
+from testbed.world.maps.xml_reader import XmlElement, read_xml
 
 Pose = tuple[float, float, float, float, float, float]
 
@@ -32,7 +32,7 @@ DRIVABLE = frozenset({"driving", "bidirectional", "entry", "exit", "onRamp", "of
 _UNIT_MPS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 
 
-class Cubics:
+class PiecewiseCubic:
     """Piecewise cubic polynomials a + b ds + c ds^2 + d ds^3, each valid from its own start."""
 
     def __init__(self, records: Iterable[tuple[float, float, float, float, float]]) -> None:
@@ -96,7 +96,7 @@ class Lane:
 
     id: int
     type: str
-    width: Cubics
+    width: PiecewiseCubic
     marks: tuple[RoadMark, ...]
     predecessor: int | None
     successor: int | None
@@ -214,8 +214,8 @@ class Road:
     length_m: float
     junction: int
     line: ReferenceLine
-    elevation: Cubics
-    lane_offset: Cubics
+    elevation: PiecewiseCubic
+    lane_offset: PiecewiseCubic
     sections: tuple[LaneSection, ...]
     types: tuple[tuple[float, str, float | None], ...]
     predecessor: RoadLink | None = None
@@ -291,7 +291,7 @@ def wrap_deg(angle_deg: float) -> float:
 
 
 @dataclass(frozen=True)
-class Document:
+class OpenDriveDocument:
     """What a document says.
 
     Attributes:
@@ -310,7 +310,7 @@ class Document:
     phases: dict[int, tuple[tuple[str, ...], ...]]
 
 
-def parse_roads(text: str) -> Document:
+def parse_roads(text: str) -> OpenDriveDocument:
     """Read a document.
 
     Args:
@@ -353,10 +353,10 @@ def parse_roads(text: str) -> Document:
         ]
         for node in root.all("junction")
     }
-    return Document(name, reference.text if reference else "", roads, junctions, _phases(root))
+    return OpenDriveDocument(name, reference.text if reference else "", roads, junctions, _phases(root))
 
 
-def _phases(root: Node) -> dict[int, tuple[tuple[str, ...], ...]]:
+def _phases(root: XmlElement) -> dict[int, tuple[tuple[str, ...], ...]]:
     """Read which lights a junction's controllers switch, in the order of their sequence numbers."""
     groups = {
         node.string("id"): tuple(control.string("signalId") for control in node.all("control"))
@@ -371,7 +371,7 @@ def _phases(root: Node) -> dict[int, tuple[tuple[str, ...], ...]]:
     return phases
 
 
-def _road(node: Node) -> Road:
+def _road(node: XmlElement) -> Road:
     road_id = node.integer("id")
     length = node.number("length")
     if not 0.0 < length <= MAX_ROAD_LENGTH_M:
@@ -397,8 +397,8 @@ def _road(node: Node) -> Road:
         length_m=length,
         junction=node.integer("junction", -1),
         line=ReferenceLine(primitives, length),
-        elevation=Cubics(_records(elevation.all("elevation"), "s") if elevation else ()),
-        lane_offset=Cubics(_records(lanes.all("laneOffset"), "s")),
+        elevation=PiecewiseCubic(_records(elevation.all("elevation"), "s") if elevation else ()),
+        lane_offset=PiecewiseCubic(_records(lanes.all("laneOffset"), "s")),
         sections=tuple(_section(s, end, section) for (s, section), end in zip(starts, ends, strict=True)),
         types=tuple(sorted(_types(node), key=lambda record: record[0])),
         predecessor=_link(link.child("predecessor")) if link else None,
@@ -410,14 +410,14 @@ def _road(node: Node) -> Road:
     return road
 
 
-def _records(nodes: Iterable[Node], start: str) -> list[tuple[float, float, float, float, float]]:
+def _records(nodes: Iterable[XmlElement], start: str) -> list[tuple[float, float, float, float, float]]:
     return [
         (node.number(start, 0.0), node.number("a"), node.number("b", 0.0), node.number("c", 0.0), node.number("d", 0.0))
         for node in nodes
     ]
 
 
-def _primitive(node: Node) -> Primitive:
+def _primitive(node: XmlElement) -> Primitive:
     """Read a `<geometry>` and mirror it into CARLA's frame: y, heading, curvature and v change sign."""
     length = node.number("length")
     if not 0.0 < length <= MAX_ROAD_LENGTH_M:
@@ -444,14 +444,14 @@ def _primitive(node: Node) -> Primitive:
     raise MapError(f"line {node.line}: <geometry> has none of line, arc, spiral, poly3, paramPoly3")
 
 
-def _curvature(node: Node, name: str, length_m: float) -> float:
+def _curvature(node: XmlElement, name: str, length_m: float) -> float:
     value = node.number(name)
     if abs(value) * length_m > 1000.0:
         raise MapError(f"line {node.line}: {name} {value} winds more than a thousand radians over {length_m} m")
     return -value
 
 
-def _types(node: Node) -> Iterable[tuple[float, str, float | None]]:
+def _types(node: XmlElement) -> Iterable[tuple[float, str, float | None]]:
     for record in node.all("type"):
         speed = record.child("speed")
         limit: float | None = None
@@ -460,13 +460,13 @@ def _types(node: Node) -> Iterable[tuple[float, str, float | None]]:
         yield record.number("s", 0.0), record.string("type", "unknown"), limit
 
 
-def _link(node: Node | None) -> RoadLink | None:
+def _link(node: XmlElement | None) -> RoadLink | None:
     if node is None:
         return None
     return RoadLink(node.string("elementType", "road"), node.integer("elementId"), node.string("contactPoint", ""))
 
 
-def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
+def _section(start_m: float, end_m: float, node: XmlElement) -> LaneSection:
     lanes: dict[int, Lane] = {}
     for side in ("left", "center", "right"):
         group = node.child(side)
@@ -484,7 +484,7 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
             lanes[lane_id] = Lane(
                 id=lane_id,
                 type=item.string("type", "none"),
-                width=Cubics(_records(item.all("width"), "sOffset")),
+                width=PiecewiseCubic(_records(item.all("width"), "sOffset")),
                 marks=tuple(sorted((_mark(mark) for mark in item.all("roadMark")), key=lambda mark: mark.s_offset_m)),
                 predecessor=before.integer("id") if before else None,
                 successor=after.integer("id") if after else None,
@@ -493,7 +493,7 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
     return LaneSection(start_m, max(end_m, start_m), lanes)
 
 
-def _mark(node: Node) -> RoadMark:
+def _mark(node: XmlElement) -> RoadMark:
     """Read a road mark; patterns that the file leaves open follow its type (3 m dashes, 9 m gaps)."""
     kind = node.string("type", "none")
     bold = node.string("weight", "standard") == "bold"
@@ -519,7 +519,7 @@ def _mark(node: Node) -> RoadMark:
     return RoadMark(node.number("sOffset", 0.0), kind, node.string("color", "standard"), tuple(lines))
 
 
-def _backwards(node: Node, t_m: float, lanes: tuple[int, ...]) -> bool:
+def _backwards(node: XmlElement, t_m: float, lanes: tuple[int, ...]) -> bool:
     """Tell whether a signal speaks to traffic against the reference line.
 
     The lanes it is valid for decide before the orientation: CARLA's own towns state orientations in the opposite
@@ -533,7 +533,7 @@ def _backwards(node: Node, t_m: float, lanes: tuple[int, ...]) -> bool:
     return orientation == "-" or (orientation == "none" and t_m > 0)
 
 
-def _signal(node: Node, road: Road) -> Signal:
+def _signal(node: XmlElement, road: Road) -> Signal:
     s, t = node.number("s"), node.number("t")
     lanes: list[int] = []
     for validity in node.all("validity"):
@@ -559,7 +559,7 @@ def _signal(node: Node, road: Road) -> Signal:
     )
 
 
-def _object(node: Node, road: Road) -> MapObject:
+def _object(node: XmlElement, road: Road) -> MapObject:
     s, t = node.number("s"), node.number("t")
     x, y, z, pitch, yaw, roll = road.pose(s, t, z_offset_m=node.number("zOffset", 0.0))
     return MapObject(

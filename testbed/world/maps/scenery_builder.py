@@ -100,7 +100,7 @@ _TEXTURES: dict[str, Callable[[], textures.Pixels]] = {
 }
 
 
-class Stage:
+class SceneryBuilder:
     """Collects the scenery of one map in a scene.
 
     Attributes:
@@ -113,7 +113,7 @@ class Stage:
         self.scene = scene
         self.objects: list[SceneryObject] = []
 
-    def use(self, material: str) -> str:
+    def ensure_material(self, material: str) -> str:
         """Make a material of the common stock known to the scene and return its name."""
         if material in _MATERIALS and material not in self.scene.materials:
             if material in _TEXTURES and material not in self.scene.textures:
@@ -121,7 +121,7 @@ class Stage:
             self.scene.add_material(material, _MATERIALS[material])
         return material
 
-    def put(
+    def add_shapes(
         self,
         name: str,
         parts: Sequence[tuple[Shape, str] | tuple[Shape, str, int]],
@@ -144,7 +144,7 @@ class Stage:
         centre, extent = 0.5 * (low + high), 0.5 * (high - low)
         origin = np.round((centre[0], centre[1], low[2]), 2)
         meshes = [
-            part[0].moved(*(-origin).tolist()).mesh(self.use(part[1]), part[2] if len(part) == 3 else 0)
+            part[0].moved(*(-origin).tolist()).mesh(self.ensure_material(part[1]), part[2] if len(part) == 3 else 0)
             for part in parts
         ]
         pose = (float(origin[0]), float(origin[1]), float(origin[2]), 0.0, 0.0, 0.0)
@@ -158,7 +158,7 @@ class Stage:
         self.objects.append(item)
         return item
 
-    def place(self, name: str, asset: Asset, pose: Pose, *, tag: int, signal_id: str = "") -> SceneryObject:
+    def add_asset(self, name: str, asset: Asset, pose: Pose, *, tag: int, signal_id: str = "") -> SceneryObject:
         """Add an asset at a pose; its bounding box is its collision box."""
         number = FIRST_INSTANCE_ID + len(self.objects)
         handle = asset.place(self.scene, name, pose, tag=tag, instance_id=number, static=True)

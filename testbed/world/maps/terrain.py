@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from testbed.world.assets.shapes import Shape
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import TERRAIN, Stage
+from testbed.world.maps.scenery_builder import TERRAIN, SceneryBuilder
 
 BELOW_ROAD_M = 0.42
 _NEAR_CELL_M, _NEAR_CHUNK = 20.0, 10
@@ -127,12 +127,12 @@ def _smooth(x: Floats) -> Floats:
     return result
 
 
-def build_terrain(terrain: Terrain, stage: Stage) -> None:
-    """Put the land on the stage."""
+def build_terrain(terrain: Terrain, builder: SceneryBuilder) -> None:
+    """Put the land into the scenery."""
     low = np.floor((terrain.low_m - _NEAR_REACH_M) / _NEAR_CELL_M)
     high = np.ceil((terrain.high_m + _NEAR_REACH_M) / _NEAR_CELL_M)
     for chunk in _chunks(low, high, _NEAR_CHUNK):
-        _patch(terrain, stage, chunk, _NEAR_CELL_M, "near", 0.0, _NEAR_REACH_M)
+        _patch(terrain, builder, chunk, _NEAR_CELL_M, "near", 0.0, _NEAR_REACH_M)
     cell = _FAR_CELL_M
     size = terrain.high_m - terrain.low_m + 2.0 * _FAR_REACH_M
     while float(np.prod(size / cell)) > _MAX_FAR_CELLS:
@@ -141,7 +141,7 @@ def build_terrain(terrain: Terrain, stage: Stage) -> None:
     high = np.ceil((terrain.high_m + _FAR_REACH_M) / cell)
     for chunk in _chunks(low, high, _FAR_CHUNK):
         # The coarse grid starts inside the fine one and a little below, which hides the seam.
-        _patch(terrain, stage, chunk, cell, "far", _NEAR_REACH_M - 2.0 * _NEAR_CELL_M, math.inf)
+        _patch(terrain, builder, chunk, cell, "far", _NEAR_REACH_M - 2.0 * _NEAR_CELL_M, math.inf)
 
 
 def _chunks(low: Floats, high: Floats, size: int) -> Iterable[tuple[int, int, int, int]]:
@@ -152,7 +152,7 @@ def _chunks(low: Floats, high: Floats, size: int) -> Iterable[tuple[int, int, in
 
 def _patch(
     terrain: Terrain,
-    stage: Stage,
+    builder: SceneryBuilder,
     chunk: tuple[int, int, int, int],
     cell_m: float,
     label: str,
@@ -195,4 +195,4 @@ def _patch(
         used, compact = np.unique(own, return_inverse=True)
         shape = Shape(vertices[used], normals[used], xy[used] / _TILE_M[name], compact.reshape(-1, 3))
         parts.append((shape, name))
-    stage.put(f"terrain_{label}_{i0}_{j0}", parts, tag=TERRAIN, casts_shadow=False)
+    builder.add_shapes(f"terrain_{label}_{i0}_{j0}", parts, tag=TERRAIN, casts_shadow=False)

@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 
 from testbed.world.assets.shapes import Floats, Shape, box, cylinder, lathe, merged, repeated, smooth_normals
-from testbed.world.maps.carriageway import stretches
+from testbed.world.maps.carriageway import road_stretches
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Pose, Road
 from testbed.world.maps.roadside import open_side, outer_edges
-from testbed.world.maps.scenery_builder import BUILDING, VEGETATION, Extent, Stage, upright
+from testbed.world.maps.scenery_builder import BUILDING, VEGETATION, Extent, SceneryBuilder, upright
 from testbed.world.maps.terrain import Terrain
 
 _ROW_NEAR_M, _ROW_FAR_M = 7.5, 28.0
@@ -115,13 +115,13 @@ def tree(kind: int, close: bool) -> tuple[Shape, Shape, str]:
     return crown(21, 2.6, 2.2, coarse=True).moved(z_m=0.9), trunk.scaled(0.4, 0.4, 0.2), "leaves"
 
 
-def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
+def build_vegetation(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, seed: int) -> None:
     """Put trees along all roads that have open sides, and woods in the land around."""
     generator = np.random.default_rng((seed, 1))
     for road in network.roads.values():
         if road.junction != -1:
             continue
-        for number, stretch in enumerate(stretches(road)):
+        for number, stretch in enumerate(road_stretches(road)):
             for side in (-1, 1):
                 edge = outer_edges(stretch, side)
                 if edge is None or not open_side(network, stretch, side, 4.0):
@@ -135,14 +135,14 @@ def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed:
                 away = _ROW_NEAR_M + (_ROW_FAR_M - _ROW_NEAR_M) * generator.beta(1.3, 1.6, count)
                 t = np.interp(s, stretch.stations_m, edge) + side * away
                 label = f"{road.id}_{number:03d}_{'left' if side > 0 else 'right'}"
-                _plant(network, terrain, stage, generator, road.positions(s, t)[:, :2], f"trees_{label}", away < 15.0)
-    _woods(network, terrain, stage, generator)
+                _plant(network, terrain, builder, generator, road.positions(s, t)[:, :2], f"trees_{label}", away < 15.0)
+    _woods(network, terrain, builder, generator)
 
 
 def _plant(
     network: RoadNetwork,
     terrain: Terrain,
-    stage: Stage,
+    builder: SceneryBuilder,
     generator: np.random.Generator,
     xy_m: Floats,
     name: str,
@@ -171,7 +171,7 @@ def _plant(
     for index in np.flatnonzero(close & (kinds != 5)):
         x, y, ground = positions[index].tolist()
         solids.append(upright((x, y, ground, 0.0, 0.0, 0.0), 0.35, 0.35, 4.0))
-    stage.put(
+    builder.add_shapes(
         name, [(merged(shapes), material) for material, shapes in sorted(crowns.items())], tag=VEGETATION, solids=solids
     )
 
@@ -192,7 +192,7 @@ def _clear_of_structures(network: RoadNetwork, xy_m: Floats) -> np.ndarray[tuple
     return clear
 
 
-def _woods(network: RoadNetwork, terrain: Terrain, stage: Stage, generator: np.random.Generator) -> None:
+def _woods(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, generator: np.random.Generator) -> None:
     """Put woods of simple trees at some distance from the roads, one patch per 500 m of road, at most 40."""
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
@@ -222,7 +222,7 @@ def _woods(network: RoadNetwork, terrain: Terrain, stage: Stage, generator: np.r
         for shape, material, chosen in ((pointed, "needles", needles), (simple, "leaves", ~needles)):
             if chosen.any():
                 parts.append((repeated(shape, positions[chosen], yaw[chosen], scale[chosen]), material))
-        stage.put(f"wood_{number:02d}", parts, tag=VEGETATION, casts_shadow=False)
+        builder.add_shapes(f"wood_{number:02d}", parts, tag=VEGETATION, casts_shadow=False)
 
 
 def _pick(roads: list[Road], generator: np.random.Generator) -> Road:
@@ -253,7 +253,7 @@ def house(length_m: float, width_m: float, wall_m: float, roof_m: float, wall: s
     return [(merged([walls, *gables]), wall), (merged(parts), "tiles")]
 
 
-def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
+def build_houses(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, seed: int) -> None:
     """Put hamlets beside country roads and motorways; houses along streets are part of the streetscape."""
     generator = np.random.default_rng((seed, 2))
     roads = [road for road in network.roads.values() if road.junction == -1]
@@ -272,12 +272,12 @@ def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int
                 math.radians(pose[4]) + float(generator.choice([0.0, 0.5 * math.pi])) + float(generator.normal() * 0.15)
             )
             hall = generator.uniform() < 0.12
-            number += _house(terrain, stage, generator, pose[0], pose[1], yaw, number, hall, clear_m=25.0)
+            number += _house(terrain, builder, generator, pose[0], pose[1], yaw, number, hall, clear_m=25.0)
 
 
 def _house(
     terrain: Terrain,
-    stage: Stage,
+    builder: SceneryBuilder,
     generator: np.random.Generator,
     x_m: float,
     y_m: float,
@@ -300,7 +300,7 @@ def _house(
         parts = [parts[0], (parts[1][0], "steel")]
     ground = float(z[0])
     pose = (x_m, y_m, ground, 0.0, math.degrees(yaw_rad), 0.0)
-    stage.put(
+    builder.add_shapes(
         f"building_{number:03d}",
         [(shape.moved(x_m, y_m, ground, yaw_rad=yaw_rad), material) for shape, material in parts],
         tag=BUILDING,

@@ -19,20 +19,20 @@ MAX_DEPTH = 64
 
 
 @dataclass(slots=True)
-class Node:
+class XmlElement:
     """An XML element: tag, attributes, child elements, and the line where it starts (first line is 1)."""
 
     tag: str
     attributes: dict[str, str]
     line: int
-    children: list[Node] = field(default_factory=list)
+    children: list[XmlElement] = field(default_factory=list)
     text: str = ""
 
-    def child(self, tag: str) -> Node | None:
+    def child(self, tag: str) -> XmlElement | None:
         """Return the first child with this tag, or None."""
         return next((node for node in self.children if node.tag == tag), None)
 
-    def need(self, tag: str) -> Node:
+    def need(self, tag: str) -> XmlElement:
         """Return the first child with this tag.
 
         Raises:
@@ -43,7 +43,7 @@ class Node:
             raise MapError(f"line {self.line}: <{self.tag}> lacks <{tag}>")
         return node
 
-    def all(self, tag: str) -> Iterator[Node]:
+    def all(self, tag: str) -> Iterator[XmlElement]:
         """Yield the children with this tag, in document order."""
         return (node for node in self.children if node.tag == tag)
 
@@ -90,7 +90,7 @@ class Node:
             raise MapError(f"line {self.line}: <{self.tag} {name}='{text[:40]}'> is not an integer") from None
 
 
-def read_xml(text: str) -> Node:
+def read_xml(text: str) -> XmlElement:
     """Parse a document.
 
     Args:
@@ -107,8 +107,8 @@ def read_xml(text: str) -> Node:
         raise MapError(f"the document has {len(data)} bytes, more than the {MAX_BYTES} that are read")
     # The text is already decoded, so whatever encoding the declaration names is overridden.
     parser = expat.ParserCreate("utf-8")
-    root: list[Node] = []
-    stack: list[Node] = []
+    root: list[XmlElement] = []
+    stack: list[XmlElement] = []
     count = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
@@ -119,7 +119,7 @@ def read_xml(text: str) -> Node:
             raise MapError(f"line {line}: more than {MAX_ELEMENTS} elements")
         if len(stack) >= MAX_DEPTH:
             raise MapError(f"line {line}: elements are nested deeper than {MAX_DEPTH}")
-        node = Node(tag, attributes, line)
+        node = XmlElement(tag, attributes, line)
         (stack[-1].children if stack else root).append(node)
         stack.append(node)
 

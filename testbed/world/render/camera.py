@@ -35,7 +35,7 @@ def mounted(body: Pose, x_m: float, z_m: float, pitch_deg: float = 0.0) -> Pose:
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A CARLA camera: square pixels, optical axis through the image centre.
 
     Attributes:

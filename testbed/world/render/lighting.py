@@ -13,7 +13,7 @@ from math import asin, degrees, radians
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 from testbed.world.render.mesh import Rgb
 
 LUT_SIZE = 4096
@@ -76,7 +76,7 @@ class Lighting:
     lamp_gain: float
 
     @classmethod
-    def from_weather(cls, weather: Weather) -> Lighting:
+    def from_weather(cls, weather: WeatherParameters) -> Lighting:
         """Derive light from the weather.
 
         Air mass after Kasten (1965); the extinction per channel, the sky colours and the camera's answer to darkness

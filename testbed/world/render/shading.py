@@ -50,7 +50,7 @@ from testbed.world.render.structs import (
     Windows,
     configure,
 )
-from testbed.world.render.sunlight import sunlit
+from testbed.world.render.sun_visibility import sunlit
 
 configure(__name__)
 

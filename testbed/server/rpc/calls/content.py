@@ -11,9 +11,9 @@ from testbed.core.frames import Vector
 from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, sequence, text, vector
 from testbed.server.rpc.catalogue import method
-from testbed.server.simulation.boxes import BoundingBox
-from testbed.server.simulation.errors import CallError
-from testbed.server.simulation.rays import Hit, cast
+from testbed.server.simulation.bounding_boxes import BoundingBox
+from testbed.server.simulation.call_error import CallError
+from testbed.server.simulation.rays import RayHit, cast
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Server
@@ -35,7 +35,7 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
     wanted = integer(tag, "tag")
     return [
         [carla_types.transform(item.pose), _box(item), item.instance_id, item.name, item.tag]
-        for item in server.studio.scenery
+        for item in server.scene_sync.scenery
         if wanted in (ANY_TAG, item.tag)
     ]
 
@@ -44,7 +44,7 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
 def enable_environment_objects(server: Server, ids: object, enabled: object) -> None:
     """Show or hide scenery."""
     wanted = [integer(item, "object id") for item in sequence(ids, None, "object ids")]
-    server.studio.enable(wanted, bool(enabled))
+    server.scene_sync.enable(wanted, bool(enabled))
 
 
 @method("get_all_level_BBs")
@@ -52,7 +52,7 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
     """Answer the world boxes of scenery and standing props and signs with a tag."""
     wanted = integer(tag, "tag")
     boxes: list[object] = [
-        _box(item) for item in server.studio.scenery if wanted in (ANY_TAG, item.tag) and not item.signal_id
+        _box(item) for item in server.scene_sync.scenery if wanted in (ANY_TAG, item.tag) and not item.signal_id
     ]
     for actor in server.world.actors.values():
         if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (ANY_TAG, actor.tags[0]):
@@ -63,7 +63,7 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
 @method("get_names_of_all_objects")
 def get_names_of_all_objects(server: Server) -> list[str]:
     """Answer the names that the texture calls accept."""
-    return server.studio.names()
+    return server.scene_sync.names()
 
 
 @method("apply_color_texture_to_objects")
@@ -91,7 +91,7 @@ def _paint(server: Server, names: object, pixels: NDArray[np.float32]) -> None:
     wanted = [text(name) for name in sequence(names, None, "object names")]
     if server.plain:
         return
-    server.studio.paint(wanted, pixels.astype(np.float32))
+    server.scene_sync.paint(wanted, pixels.astype(np.float32))
 
 
 def _texels(texture: object) -> NDArray[np.float32]:
@@ -153,7 +153,7 @@ def cast_ray(server: Server, start: object, end: object) -> list[object]:
     return [_point(first, last, hit) for hit in cast(server.world, first, last)]
 
 
-def _point(start: Vector, end: Vector, hit: Hit) -> list[object]:
+def _point(start: Vector, end: Vector, hit: RayHit) -> list[object]:
     dx, dy, dz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
     share = hit.distance_m / (dx * dx + dy * dy + dz * dz) ** 0.5
     return [[start[0] + dx * share, start[1] + dy * share, start[2] + dz * share], hit.tag]
