@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.weather import WeatherParameters
 from testbed.world.render.camera import PinholeCamera
 from testbed.world.render.mesh import Band, Material, Mesh
 from testbed.world.render.primitives import box_mesh, grid_mesh, grid_points
 from testbed.world.render.scene import Scene
 
-CAR, SIGN, BUILDING, ROAD, TERRAIN, POLE = 14, 8, 3, 1, 10, 6
 LANE_M = 3.6
 
 
@@ -73,26 +73,35 @@ def build(cars: int = 6, seed: int = 0) -> tuple[Scene, list[int]]:
     road = np.concatenate([st, np.zeros((*st.shape[:2], 1))], 2)
     road[..., 1] += bend(s)[:, None]
     origin = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    scene.add_object("road", [grid_mesh(road, st, "road")], origin, tag=ROAD, static=True, casts_shadow=False)
+    scene.add_object(
+        "road", [grid_mesh(road, st, "road")], origin, tag=SemanticTag.ROADS, static=True, casts_shadow=False
+    )
     st = grid_points(np.linspace(-300, 1200, 40), np.linspace(-500, 500, 30))
     land = np.concatenate([st, np.full((*st.shape[:2], 1), -0.08)], 2)
-    scene.add_object("land", [grid_mesh(land, st / 6.0, "grass")], origin, tag=TERRAIN, static=True, casts_shadow=False)
+    scene.add_object(
+        "land", [grid_mesh(land, st / 6.0, "grass")], origin, tag=SemanticTag.TERRAIN, static=True, casts_shadow=False
+    )
     for k in range(14):
         x, side = 20.0 + 35.0 * k, 1.0 if k % 2 else -1.0
         pose = (x, float(bend(np.array(x))) + side * (19.0 + 2 * (k % 3)), 0.0, 0.0, 0.0, 0.0)
-        scene.add_object(f"house{k}", box_mesh((14, 9, 5.0 + k % 4), "facade"), pose, tag=BUILDING, static=True)
+        scene.add_object(
+            f"house{k}", box_mesh((14, 9, 5.0 + k % 4), "facade"), pose, tag=SemanticTag.BUILDINGS, static=True
+        )
     st = grid_points(np.linspace(0.35, -0.35, 5), np.linspace(-0.35, 0.35, 5))
     plate = np.stack([np.full((5, 5), -0.03), st[..., 1], 2.2 + st[..., 0]], -1)
     uv = np.stack([(st[..., 1] + 0.35) / 0.7, (0.35 - st[..., 0]) / 0.7], -1)
     for k in range(4):
         x = 25.0 + 60.0 * k
-        parts = [grid_mesh(plate, uv, "face", SIGN), *box_mesh((0.05, 0.05, 2.6), "steel", POLE)]
+        parts = [
+            grid_mesh(plate, uv, "face", SemanticTag.TRAFFIC_SIGNS),
+            *box_mesh((0.05, 0.05, 2.6), "steel", SemanticTag.POLES),
+        ]
         pose = (x, float(bend(np.array(x))) + 2 * LANE_M + 1.2, 0.0, 0.0, 0.0, 0.0)
-        scene.add_object(f"sign{k}", parts, pose, tag=SIGN, instance_id=100 + k, static=True)
+        scene.add_object(f"sign{k}", parts, pose, tag=SemanticTag.TRAFFIC_SIGNS, instance_id=100 + k, static=True)
     handles = []
     for k in range(cars):
         parts = car_body()
-        handles.append(scene.add_object(f"car{k}", parts, car_pose(k, 0), tag=CAR, instance_id=10 + k))
+        handles.append(scene.add_object(f"car{k}", parts, car_pose(k, 0), tag=SemanticTag.CAR, instance_id=10 + k))
     return scene, handles
 
 

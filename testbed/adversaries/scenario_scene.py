@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from testbed.core.errors import MapError
 from testbed.core.lane_path import SPACING_M, LanePath
 from testbed.core.records import EpisodePlan
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Pose
 from testbed.core.weather import WeatherParameters, weather_of
 from testbed.scenario.concrete import Staging, realise
@@ -27,7 +28,6 @@ from testbed.world.render.camera import PinholeCamera, mounted
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
 
-SIGN_TAG = 8
 """Semantic tag of CARLA 0.9.16 for traffic signs."""
 
 
@@ -110,7 +110,7 @@ class StagedScene:
                 self.scene.set_pose(self._signs[sign.id], pose)
             else:
                 asset = sign_asset(sign.gtsrb_class, size_m=sign.size_m)
-                self._signs[sign.id] = asset.place(self.scene, f"sign:{sign.id}", pose, tag=SIGN_TAG)
+                self._signs[sign.id] = asset.place(self.scene, f"sign:{sign.id}", pose, tag=SemanticTag.TRAFFIC_SIGNS)
 
 
 def lane_path(network: RoadNetwork, road: int, lane: int, s_m: float, length_m: float) -> LanePath:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import UsageError
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.asset import Asset
 from testbed.world.assets.car_body import ATLAS_PX
 from testbed.world.assets.vehicle_assets import vehicle_asset
@@ -99,7 +100,7 @@ def visible_texels(asset: Asset, size_px: tuple[int, ...]) -> NDArray[np.bool_]:
 
     height, width = size_px[:2]
     scene = Scene()
-    asset.place(scene, NAME, (0.0,) * 6, tag=14, instance_id=INSTANCE)
+    asset.place(scene, NAME, (0.0,) * 6, tag=SemanticTag.CAR, instance_id=INSTANCE)
     scene.set_object_texture(NAME, np.zeros((height, width, 3), np.float32))
     number = scene.texture_number(NAME)
     renderer = Renderer(scene)

@@ -20,6 +20,7 @@ from testbed.adversaries.shadow.lightness import from_lab, to_lab
 from testbed.core.errors import MapError, UsageError
 from testbed.core.perception_tasks import sign_crop_box
 from testbed.core.projection import View, rotation
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Image, Pose, Shade
 from testbed.scenario.concrete import Staging
 from testbed.scenario.schema import Scenario, Sign
@@ -164,7 +165,7 @@ class SignApproach(StagedScene):
         card = occluder_for(shade, self.plate.pose, self.plate.size_m, self.sun, eye_m=eye)
         if card is None:
             return False
-        self._card = card_asset(card.corners_m).place(self.scene, "card", card.pose, tag=20)
+        self._card = card_asset(card.corners_m).place(self.scene, "card", card.pose, tag=SemanticTag.STATIC)
         return True
 
     def crop_box(self, camera: PinholeCamera) -> tuple[int, int, int, int] | None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
 from testbed.server.simulation.call_error import CallError
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import msgpack
 import numpy as np
 
-from testbed.core.frames import Vector, rotation_matrix
+from testbed.core.frames import rotation_matrix
+from testbed.core.geometry import Vector
 from testbed.server.sensors.headers import Instant, Message, header
 from testbed.server.simulation.actors import SimulatedActor
 from testbed.server.simulation.chassis import GRAVITY_MPS2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
 from testbed.server.simulation.bounding_boxes import BoundingBox
 from testbed.server.simulation.chassis import Chassis, PhysicsControl

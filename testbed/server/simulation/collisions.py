@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.server.simulation.actors import ActorKind, SimulatedActor
 from testbed.server.simulation.bounding_boxes import Contact, Footprint, footprint, overlap
 

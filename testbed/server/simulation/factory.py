@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Pose
 from testbed.server.simulation.actors import (
     ActorKind,
@@ -31,7 +32,6 @@ UIDS: dict[str, int] = {str(entry[1]): uid for uid, entry in enumerate(LIBRARY, 
 WALKER_HALF_EXTENT_M = (0.19, 0.19, 0.93)
 MAX_IMAGE_PX = 4096
 
-TAG_PEDESTRIAN, TAG_SIGN, TAG_STATIC, TAG_DYNAMIC, TAG_LIGHT = 12, 8, 20, 21, 7
 _NO_BOX = BoundingBox()
 
 
@@ -67,7 +67,7 @@ def create(actor_id: int, type_id: str, given: list[list[object]], pose: Pose) -
         case ActorKind.WALKER:
             actor.walker = Walker()
             actor.box = BoundingBox((0.0, 0.0, 0.0), WALKER_HALF_EXTENT_M)
-            actor.tags = bytes([TAG_PEDESTRIAN])
+            actor.tags = bytes([SemanticTag.PEDESTRIANS])
         case ActorKind.STATIC:
             _make_prop(actor)
         case ActorKind.SENSOR:
@@ -81,7 +81,7 @@ def map_actor(actor_id: int, type_id: str, pose: Pose, box: BoundingBox, signal_
     """Return a sign or traffic light that comes with the map."""
     actor = SimulatedActor(actor_id, type_id, kind_of(type_id), pose=pose, relative=pose, box=box, signal_id=signal_id)
     is_light = type_id == "traffic.traffic_light"
-    actor.tags = bytes([TAG_LIGHT if is_light else TAG_SIGN])
+    actor.tags = bytes([SemanticTag.TRAFFIC_LIGHT if is_light else SemanticTag.TRAFFIC_SIGNS])
     if is_light:
         actor.light = TrafficLight()
     return actor
@@ -117,7 +117,7 @@ def _make_vehicle(actor: SimulatedActor) -> None:
 
 
 def _make_prop(actor: SimulatedActor) -> None:
-    actor.tags = bytes([TAG_STATIC])
+    actor.tags = bytes([SemanticTag.STATIC])
     if actor.type_id == "static.prop.decal":
         length, width = _size(actor, "length_m", 6.0), _size(actor, "width_m", 3.0)
         actor.box = BoundingBox((0.0, 0.0, 0.0), (length / 2.0, width / 2.0, 0.0))
@@ -129,7 +129,7 @@ def _make_prop(actor: SimulatedActor) -> None:
                 f"Spawn failed: gtsrb_class '{actor.values.get('gtsrb_class')}' is not a class from 0 to 42"
             )
         actor.box = BoundingBox((0.0, 0.0, PLATE_BOTTOM_M + half), (0.02, half, half))
-        actor.tags = bytes([TAG_SIGN])
+        actor.tags = bytes([SemanticTag.TRAFFIC_SIGNS])
         actor.collides = False
     elif actor.type_id == "static.prop.occluder" and actor.values.get("polygon"):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.server.simulation.actors import SimulatedActor, Vehicle, Walker
 from testbed.server.simulation.chassis import GRAVITY_MPS2
 from testbed.server.simulation.dynamics import PlanarMotion, advance

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
+from testbed.core.semantic_tags import SemanticTag
 from testbed.server.simulation.actors import ActorKind, SimulatedActor
 from testbed.server.simulation.bounding_boxes import Footprint, footprint
 from testbed.server.simulation.world import World
 
-TAG_ROAD, TAG_TERRAIN = 1, 10
 STEP_M = 12.0
 
 
@@ -132,4 +132,4 @@ def _ground_hit(world: World, start: Vector, direction: Vector, length: float) -
             return None
     lane = world.ground.lane(start[0] + direction[0] * along, start[1] + direction[1] * along)
     on_road = lane is not None and lane.distance_m < 0.5
-    return RayHit(along, TAG_ROAD if on_road else TAG_TERRAIN)
+    return RayHit(along, SemanticTag.ROADS if on_road else SemanticTag.TERRAIN)

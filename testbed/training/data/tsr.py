@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.perception_tasks import CAMERA_PITCH_DEG, CAMERA_X_M, CAMERA_Z_M, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, sign_crop_box
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Box, Pose
@@ -50,7 +51,7 @@ def boards(studio: Studio, rng: np.random.Generator) -> list[Board]:
             number = FIRST_INSTANCE + len(pool)
             asset = sign_asset(class_id, size_m=size_m, bottom_m=bottom_m)
             name = f"board_{class_id}_{variant}"
-            handle = asset.place(studio.scene, name, (0.0,) * 6, tag=8, instance_id=number)
+            handle = asset.place(studio.scene, name, (0.0,) * 6, tag=SemanticTag.TRAFFIC_SIGNS, instance_id=number)
             studio.scene.set_visible(handle, False)
             pool.append(Board(class_id, handle, number, size_m, bottom_m))
     return pool

@@ -109,7 +109,7 @@ def touch(one: Box, other: Box, slack_px: float = 0.0) -> bool:
     )
 
 
-def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
+def box_of(mask: NDArray[np.bool_]) -> Box | None:
     """Return the box (x_min, y_min, x_max, y_max) around the true pixels, maxima exclusive; None without any."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if len(rows) == 0:

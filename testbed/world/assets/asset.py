@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.geometry import Pose
 from testbed.world.render.mesh import Material, Mesh
 from testbed.world.render.scene import Scene
-
-Pose = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from testbed.core.colour import srgb_to_linear
+
 Pixels = NDArray[np.float32]
 Rgb8 = tuple[int, int, int]
 
@@ -18,8 +20,7 @@ Rgb8 = tuple[int, int, int]
 def linear(srgb: ArrayLike) -> Pixels:
     """Return linear float32 values of sRGB bytes (0-255), any shape (IEC 61966-2-1)."""
     value = np.asarray(srgb, np.float64) / 255.0
-    out: Pixels = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return out
+    return srgb_to_linear(value).astype(np.float32)
 
 
 def linear_rgb(srgb: Rgb8) -> tuple[float, float, float]:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Shape, grid_triangles, merged, smooth_normals
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Lane, LaneSection, MapObject, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import GROUND, ROAD, SIDEWALK, TERRAIN, SceneryBuilder
+from testbed.world.maps.scenery_builder import SceneryBuilder
 from testbed.world.render.mesh import Band, Material
 
 PIECE_M = 120.0
@@ -143,16 +144,23 @@ def build_road(
                 if lanes[-1] is outermost[-1]:
                     edges.append(edges[-1] + OVERHANG_M)
                 shape = strip_shape(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
-                builder.add_shapes(f"road_{label}_{lanes[0].id}", [(shape, material)], tag=ROAD, casts_shadow=False)
+                builder.add_shapes(
+                    f"road_{label}_{lanes[0].id}", [(shape, material)], tag=SemanticTag.ROADS, casts_shadow=False
+                )
             elif kind == "gravel":
                 edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
                 shape = strip_shape(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
                 shape = shape.with_uv(shape.uv / 4.0)
-                builder.add_shapes(f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=ROAD, casts_shadow=False)
+                builder.add_shapes(
+                    f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=SemanticTag.ROADS, casts_shadow=False
+                )
             elif kind == "raised":
                 shape = _raised(stretch, lanes)
                 builder.add_shapes(
-                    f"sidewalk_{label}_{lanes[0].id}", [(shape, "paving")], tag=SIDEWALK, casts_shadow=False
+                    f"sidewalk_{label}_{lanes[0].id}",
+                    [(shape, "paving")],
+                    tag=SemanticTag.SIDEWALKS,
+                    casts_shadow=False,
                 )
             else:
                 right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
@@ -163,14 +171,16 @@ def build_road(
                 builder.add_shapes(
                     f"{kind}_{label}_{lanes[0].id}",
                     [(shape.with_uv(shape.uv * scale), surface)],
-                    tag=GROUND if surface == "concrete" else TERRAIN,
+                    tag=SemanticTag.GROUND if surface == "concrete" else SemanticTag.TERRAIN,
                     casts_shadow=False,
                 )
         if road.junction == -1:
             verges = [_verge(network, stretch, side) for side in (-1, 1)]
             shapes = [shape for shape in verges if shape is not None]
             if shapes:
-                builder.add_shapes(f"verge_{label}", [(merged(shapes), "grass")], tag=TERRAIN, casts_shadow=False)
+                builder.add_shapes(
+                    f"verge_{label}", [(merged(shapes), "grass")], tag=SemanticTag.TERRAIN, casts_shadow=False
+                )
 
 
 def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:

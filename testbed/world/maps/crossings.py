@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Shape, grid_triangles, merged, surface
 from testbed.world.maps.carriageway import CURB_M, is_asphalt, is_raised
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Lane, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import ROAD, SIDEWALK, TERRAIN, SceneryBuilder
+from testbed.world.maps.scenery_builder import SceneryBuilder
 from testbed.world.render.mesh import Material
 
 _CORNER_POINTS = 9
@@ -149,7 +150,7 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], builder: Scene
     else:
         surface_name = "asphalt_plain"
         builder.scene.add_material(surface_name, Material(kind="road"))
-    builder.add_shapes(f"junction_{junction}", [(sheet, surface_name)], tag=ROAD, casts_shadow=False)
+    builder.add_shapes(f"junction_{junction}", [(sheet, surface_name)], tag=SemanticTag.ROADS, casts_shadow=False)
     for number, ((a, b, arm, following), kerb) in enumerate(zip(corners, kerbs, strict=True)):
         inner = kerb
         if a.raised and b.raised:
@@ -158,7 +159,7 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], builder: Scene
                 builder.add_shapes(
                     f"corner_{junction}_{number}",
                     [(_sidewalk(kerb, outer), "paving")],
-                    tag=SIDEWALK,
+                    tag=SemanticTag.SIDEWALKS,
                     casts_shadow=False,
                 )
                 inner = outer
@@ -167,7 +168,9 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], builder: Scene
         rows = _verge(a, b, arm, following, inner)
         if rows is not None:
             grass = surface(rows, rows[..., :2] / 6.0, rows.reshape(-1, 3).mean(axis=0) - (0.0, 0.0, 40.0))
-            builder.add_shapes(f"verge_{junction}_{number}", [(grass, "grass")], tag=TERRAIN, casts_shadow=False)
+            builder.add_shapes(
+                f"verge_{junction}_{number}", [(grass, "grass")], tag=SemanticTag.TERRAIN, casts_shadow=False
+            )
     return True
 
 

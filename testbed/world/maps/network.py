@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed.core.errors import MapError
+from testbed.core.geometry import Pose
 from testbed.world.maps.opendrive import (
     DRIVABLE,
     MapObject,
     OpenDriveDocument,
-    Pose,
     Road,
     Signal,
     parse_roads,

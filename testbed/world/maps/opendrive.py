@@ -20,10 +20,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from testbed.core.errors import MapError
+from testbed.core.geometry import Pose
 from testbed.world.maps.reference_line import Floats, Primitive, ReferenceLine
 from testbed.world.maps.xml_reader import XmlElement, read_xml
-
-Pose = tuple[float, float, float, float, float, float]
 
 MAX_ROAD_LENGTH_M = 100_000.0
 MAX_TOTAL_LENGTH_M = 2_000_000.0

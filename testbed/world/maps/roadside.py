@@ -7,14 +7,16 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets import textures
 from testbed.world.assets.asset import Asset
 from testbed.world.assets.shapes import Shape, box, cylinder, merged, plate, plate_back, repeated, surface
 from testbed.world.maps.carriageway import RoadStretch, road_stretches, sweep
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.opendrive import MapObject, Pose, Road
+from testbed.world.maps.opendrive import MapObject, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import BRIDGE, GUARD_RAIL, POLE, STATIC, WALL, Extent, SceneryBuilder, upright
+from testbed.world.maps.scenery_builder import Extent, SceneryBuilder, upright
 from testbed.world.render.mesh import Material
 
 RAIL_GAP_M = 0.5  # from the edge of the pavement to the face of the guard rail
@@ -109,7 +111,7 @@ def _guard_rail(stretch: RoadStretch, side: int, edge: Floats, label: str, build
     builder.add_shapes(
         f"rail_{label}",
         [(beam, "steel"), (posts, "steel")],
-        tag=GUARD_RAIL,
+        tag=SemanticTag.GUARD_RAIL,
         solids=_solids(road, s, t, 0.16, 0.78),
     )
 
@@ -126,7 +128,9 @@ def _median_barrier(network: RoadNetwork, stretch: RoadStretch, side: int, label
         return
     base = float(edge.mean())
     shape = sweep(road, s, [(base + t, z) for t, z in _BARRIER], 4.0)
-    builder.add_shapes(f"barrier_{label}", [(shape, "concrete")], tag=WALL, solids=_solids(road, s, edge, 0.5, 0.9))
+    builder.add_shapes(
+        f"barrier_{label}", [(shape, "concrete")], tag=SemanticTag.WALLS, solids=_solids(road, s, edge, 0.5, 0.9)
+    )
 
 
 def _delineators(stretch: RoadStretch, side: int, edge: Floats, label: str, builder: SceneryBuilder) -> None:
@@ -141,7 +145,7 @@ def _delineators(stretch: RoadStretch, side: int, edge: Floats, label: str, buil
     band = repeated(box(0.11, 0.13, 0.18, top=False), positions + (0.0, 0.0, 0.76), yaw)
     light = repeated(box(0.115, 0.06, 0.12, top=False), positions + (0.0, 0.0, 0.79), yaw)
     builder.add_shapes(
-        f"post_{label}", [(body, "white_plastic"), (band, "black_plastic"), (light, "reflector")], tag=POLE
+        f"post_{label}", [(body, "white_plastic"), (band, "black_plastic"), (light, "reflector")], tag=SemanticTag.POLES
     )
 
 
@@ -221,7 +225,7 @@ def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, buil
         a, b = (right + (left - right) * knots[k + i] + forward + (0, 0, high + 0.8 * ((k + i) % 2)) for i in (0, 1))
         shapes.append(_beam_between(a, b, 0.06))
     solids = [upright((*point.tolist(), 0.0, item.pose[4], 0.0), 0.5, 0.5, high) for point in (right, left)]
-    builder.add_shapes(f"gantry_{item.id}", [(merged(shapes), "steel")], tag=STATIC, solids=solids)
+    builder.add_shapes(f"gantry_{item.id}", [(merged(shapes), "steel")], tag=SemanticTag.STATIC, solids=solids)
     lane_number = 0
     for other in sorted(network.roads.values(), key=lambda other: other.id):
         at = _station_beside(other, item.pose)
@@ -241,7 +245,7 @@ def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, buil
                     0.0,
                 )
                 asset = panel_asset(number, abs(lane.id), width_m=min(3.4, (a - b) - 0.15))
-                builder.add_asset(f"panel_{item.id}_{lane_number}", asset, pose, tag=STATIC)
+                builder.add_asset(f"panel_{item.id}_{lane_number}", asset, pose, tag=SemanticTag.STATIC)
                 lane_number += 1
 
 
@@ -291,10 +295,10 @@ def _bridge(item: MapObject, builder: SceneryBuilder) -> None:
             (world(asphalt), "steel"),
             (world(merged(rails)), "steel"),
         ],
-        tag=BRIDGE,
+        tag=SemanticTag.BRIDGE,
         solids=pier_solids,
     )
-    builder.add_shapes(f"ramp_{item.id}", [(world(merged(ramps)), "grass")], tag=10)
+    builder.add_shapes(f"ramp_{item.id}", [(world(merged(ramps)), "grass")], tag=SemanticTag.TERRAIN)
 
 
 def _ramp(side: int, start_m: float, deck_m: float, high_m: float) -> Shape:

@@ -8,18 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from testbed.core.geometry import Pose
 from testbed.world.assets import textures
 from testbed.world.assets.asset import Asset
 from testbed.world.assets.shapes import Shape
-from testbed.world.maps.opendrive import Pose
 from testbed.world.render.mesh import Material
 from testbed.world.render.scene import Scene
 
 Extent = tuple[float, float, float]
-
-# CARLA 0.9.16 semantic tags.
-ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, SIGN = 1, 2, 3, 4, 5, 6, 8
-VEGETATION, TERRAIN, CAR, STATIC, GROUND, BRIDGE, GUARD_RAIL = 9, 10, 14, 20, 25, 26, 28
 
 FIRST_INSTANCE_ID = 1_000_001
 

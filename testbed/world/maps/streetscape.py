@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.props import prop_asset
 from testbed.world.assets.shapes import Shape, box, grid_triangles, merged, repeated
 from testbed.world.assets.textures import SHOP_FRONTS, STREET_FACADES
 from testbed.world.assets.vehicle_assets import vehicle_asset
 from testbed.world.maps.carriageway import PAINTED
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.opendrive import LaneSection, Pose, Road
-from testbed.world.maps.scenery_builder import BUILDING, CAR, POLE, VEGETATION, Extent, SceneryBuilder, upright
+from testbed.world.maps.opendrive import LaneSection, Road
+from testbed.world.maps.scenery_builder import Extent, SceneryBuilder, upright
 from testbed.world.maps.terrain import Terrain
 from testbed.world.maps.vegetation import house, tree
 
@@ -95,7 +97,7 @@ def _parked_cars(road: Road, builder: SceneryBuilder, generator: np.random.Gener
                 asset = vehicle_asset(model[0], colour, extent_m=model[1], wheelbase_m=model[2])
                 name = f"parked_{road.id}_{sum(item.name.startswith('parked_') for item in builder.objects):03d}"
                 pose = (x, y, z, pitch, yaw, roll)
-                item = builder.add_asset(name, asset, pose, tag=CAR)
+                item = builder.add_asset(name, asset, pose, tag=SemanticTag.CAR)
                 builder.make_solid(item, upright(pose, *(2.0 * half for half in model[1])))
 
 
@@ -109,7 +111,9 @@ def _lamps(road: Road, side: int, builder: SceneryBuilder) -> None:
         # The lamp's arm reaches towards -x, so its x axis points away from the road.
         x, y, z, _, yaw, _ = road.pose(s, side * (kerb + 0.45))
         pose = (x, y, z, 0.0, yaw - side * 90.0, 0.0)
-        item = builder.add_asset(f"lamp_{road.id}_{'l' if side > 0 else 'r'}{number}", asset, pose, tag=POLE)
+        item = builder.add_asset(
+            f"lamp_{road.id}_{'l' if side > 0 else 'r'}{number}", asset, pose, tag=SemanticTag.POLES
+        )
         builder.make_solid(item, upright(pose, 0.2, 0.2, 7.5))
 
 
@@ -131,7 +135,7 @@ def _trees(road: Road, side: int, builder: SceneryBuilder, generator: np.random.
     if crowns:
         parts = [(merged(shapes), material) for material, shapes in sorted(crowns.items())]
         label = f"trees_{road.id}_{'left' if side > 0 else 'right'}"
-        builder.add_shapes(label, parts, tag=VEGETATION, solids=solids)
+        builder.add_shapes(label, parts, tag=SemanticTag.VEGETATION, solids=solids)
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ class _Rows:
         self._builder.add_shapes(
             f"townhouse_{number:03d}",
             [(shape.moved(*pose[:3], yaw_rad=plot.yaw_rad), material) for shape, material in parts],
-            tag=BUILDING,
+            tag=SemanticTag.BUILDINGS,
             solids=[upright(pose, length, depth, high)],
         )
 

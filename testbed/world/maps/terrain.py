@@ -12,10 +12,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Shape
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import TERRAIN, SceneryBuilder
+from testbed.world.maps.scenery_builder import SceneryBuilder
 
 BELOW_ROAD_M = 0.42
 _NEAR_CELL_M, _NEAR_CHUNK = 20.0, 10
@@ -195,4 +196,4 @@ def _patch(
         used, compact = np.unique(own, return_inverse=True)
         shape = Shape(vertices[used], normals[used], xy[used] / _TILE_M[name], compact.reshape(-1, 3))
         parts.append((shape, name))
-    builder.add_shapes(f"terrain_{label}_{i0}_{j0}", parts, tag=TERRAIN, casts_shadow=False)
+    builder.add_shapes(f"terrain_{label}_{i0}_{j0}", parts, tag=SemanticTag.TERRAIN, casts_shadow=False)

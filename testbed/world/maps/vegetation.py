@@ -7,12 +7,14 @@ from functools import cache
 
 import numpy as np
 
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Floats, Shape, box, cylinder, lathe, merged, repeated, smooth_normals
 from testbed.world.maps.carriageway import road_stretches
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.opendrive import Pose, Road
+from testbed.world.maps.opendrive import Road
 from testbed.world.maps.roadside import open_side, outer_edges
-from testbed.world.maps.scenery_builder import BUILDING, VEGETATION, Extent, SceneryBuilder, upright
+from testbed.world.maps.scenery_builder import Extent, SceneryBuilder, upright
 from testbed.world.maps.terrain import Terrain
 
 _ROW_NEAR_M, _ROW_FAR_M = 7.5, 28.0
@@ -172,7 +174,10 @@ def _plant(
         x, y, ground = positions[index].tolist()
         solids.append(upright((x, y, ground, 0.0, 0.0, 0.0), 0.35, 0.35, 4.0))
     builder.add_shapes(
-        name, [(merged(shapes), material) for material, shapes in sorted(crowns.items())], tag=VEGETATION, solids=solids
+        name,
+        [(merged(shapes), material) for material, shapes in sorted(crowns.items())],
+        tag=SemanticTag.VEGETATION,
+        solids=solids,
     )
 
 
@@ -222,7 +227,7 @@ def _woods(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, gene
         for shape, material, chosen in ((pointed, "needles", needles), (simple, "leaves", ~needles)):
             if chosen.any():
                 parts.append((repeated(shape, positions[chosen], yaw[chosen], scale[chosen]), material))
-        builder.add_shapes(f"wood_{number:02d}", parts, tag=VEGETATION, casts_shadow=False)
+        builder.add_shapes(f"wood_{number:02d}", parts, tag=SemanticTag.VEGETATION, casts_shadow=False)
 
 
 def _pick(roads: list[Road], generator: np.random.Generator) -> Road:
@@ -303,7 +308,7 @@ def _house(
     builder.add_shapes(
         f"building_{number:03d}",
         [(shape.moved(x_m, y_m, ground, yaw_rad=yaw_rad), material) for shape, material in parts],
-        tag=BUILDING,
+        tag=SemanticTag.BUILDINGS,
         solids=[upright(pose, size[0], size[1], size[2])],
     )
     return 1

@@ -8,8 +8,8 @@ modules are imported here; import ``renderer`` (warp) and ``rerender`` (torch) b
 from __future__ import annotations
 
 from testbed.core.weather import WeatherParameters
-from testbed.world.render.camera import PinholeCamera, Pose, pose_matrix
+from testbed.world.render.camera import PinholeCamera, pose_matrix
 from testbed.world.render.mesh import Band, Material, Mesh
 from testbed.world.render.scene import Scene
 
-__all__ = ["Band", "Material", "Mesh", "PinholeCamera", "Pose", "Scene", "WeatherParameters", "pose_matrix"]
+__all__ = ["Band", "Material", "Mesh", "PinholeCamera", "Scene", "WeatherParameters", "pose_matrix"]

@@ -149,7 +149,7 @@ def pyramid(texture: torch.Tensor) -> list[torch.Tensor]:
 
 
 def to_srgb(linear: torch.Tensor) -> torch.Tensor:
-    """Map exposed linear light to display values in [0, 1] as ``lighting.tone_curve`` does, differentiably."""
+    """Map exposed linear light to display values in [0, 1] as `testbed.core.colour.film_curve` does, differentiably."""
     x = 0.72 * linear.clamp(min=0.0)
     film = (x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)).clamp(max=1.0)
     # The root's slope is infinite at zero; below the threshold its branch is not taken, but torch would multiply it.

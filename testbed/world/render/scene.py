@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from testbed.core.geometry import Pose
 from testbed.core.weather import WeatherParameters
-from testbed.world.render.camera import Pose, pose_matrix
+from testbed.world.render.camera import pose_matrix
 from testbed.world.render.mesh import Material, Mesh
 
 MAX_DECALS = 8

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.render.camera import pose_matrix
 from testbed.world.render.mesh import Material, Mesh
 from testbed.world.render.scene import Scene, SceneObject
@@ -18,8 +19,6 @@ CELL_M = 32.0
 
 CLUSTER_TRIANGLES = 192
 """A static cluster has at most this many triangles."""
-
-TAG_SIGN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,7 @@ class PartTable:
             tag = mesh.tag or item.tag
             self.rows.append(self._row(item, material, mesh.material, tag, painted))
             soup.add(mesh, len(self.rows) - 1, matrix)
-            if tag == TAG_SIGN:
+            if tag == SemanticTag.TRAFFIC_SIGNS:
                 faces.append(mesh.vertices_m)
         if not faces:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
 from testbed.server import carla_types
 from testbed.server.rpc.arguments import description, integer, lenient, number, sequence, text, vector

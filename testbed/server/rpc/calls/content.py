@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.frames import Vector
+from testbed.core.colour import srgb_to_linear
+from testbed.core.geometry import Vector
+from testbed.core.semantic_tags import SemanticTag
 from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, sequence, text, vector
 from testbed.server.rpc.catalogue import method
@@ -19,10 +21,8 @@ if TYPE_CHECKING:
     from testbed.server.rpc.server import Server
     from testbed.world.maps.scenery_builder import SceneryObject
 
-ANY_TAG = 255
 DIFFUSE = 2
 MAX_TEXELS = 2048 * 1024
-VEHICLE_TAGS = frozenset({14, 15, 16, 18, 19})
 
 
 def _box(item: SceneryObject) -> list[object]:
@@ -36,7 +36,7 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
     return [
         [carla_types.transform(item.pose), _box(item), item.instance_id, item.name, item.tag]
         for item in server.scene_sync.scenery
-        if wanted in (ANY_TAG, item.tag)
+        if wanted in (SemanticTag.ANY, item.tag)
     ]
 
 
@@ -52,10 +52,10 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
     """Answer the world boxes of scenery and standing props and signs with a tag."""
     wanted = integer(tag, "tag")
     boxes: list[object] = [
-        _box(item) for item in server.scene_sync.scenery if wanted in (ANY_TAG, item.tag) and not item.signal_id
+        _box(item) for item in server.scene_sync.scenery if wanted in (SemanticTag.ANY, item.tag) and not item.signal_id
     ]
     for actor in server.world.actors.values():
-        if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (ANY_TAG, actor.tags[0]):
+        if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (SemanticTag.ANY, actor.tags[0]):
             boxes.append(carla_types.world_box(actor.pose, actor.box, actor.id))
     return boxes
 
@@ -73,10 +73,8 @@ def apply_color_texture_to_objects(server: Server, names: object, parameter: obj
     if integer(parameter, "material parameter") != DIFFUSE:
         return
     encoded = np.clip(pixels, 0.0, 255.0) / 255.0
-    rgb = encoded[..., :3]
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     alpha = encoded[..., 3:]
-    _paint(server, names, np.concatenate([linear * alpha, alpha], axis=2))
+    _paint(server, names, np.concatenate([srgb_to_linear(encoded[..., :3]) * alpha, alpha], axis=2))
 
 
 @method("apply_float_color_texture_to_objects")
