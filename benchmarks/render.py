@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.geometry import Pose
 from testbed.core.semantic_tags import SemanticTag
 from testbed.core.weather import WeatherParameters
 from testbed.world.render.camera import PinholeCamera
@@ -105,7 +106,7 @@ def build(cars: int = 6, seed: int = 0) -> tuple[Scene, list[int]]:
     return scene, handles
 
 
-def car_pose(k: int, frame: int) -> tuple[float, float, float, float, float, float]:
+def car_pose(k: int, frame: int) -> Pose:
     """Return where car k is in a frame."""
     x = 9.0 + 12.0 * k + 0.05 * frame * (1 + k % 3)
     yaw_deg = float(np.degrees(np.arctan(-8.0 / 90.0 * np.sin(x / 90.0))))

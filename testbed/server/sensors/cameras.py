@@ -64,9 +64,10 @@ def encode_depth(frame: RenderedFrame) -> Pixels:
 
 
 def encode_semantic(frame: RenderedFrame) -> Pixels:
-    """Return the semantic tag in the red channel."""
+    """Return the semantic tag in the red channel; the others are 0."""
     assert frame.tag is not None
     out = _opaque(frame.tag.shape)
+    out[..., :2] = 0
     out[..., 2] = frame.tag
     return out
 
