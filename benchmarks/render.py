@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.weather import Weather
-from testbed.world.render.camera import Camera
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
+from testbed.core.weather import WeatherParameters
+from testbed.world.render.camera import PinholeCamera
 from testbed.world.render.mesh import Band, Material, Mesh
+from testbed.world.render.primitives import box_mesh, grid_mesh, grid_points
 from testbed.world.render.scene import Scene
-from testbed.world.render.shapes import box, lattice, sheet
 
-CAR, SIGN, BUILDING, ROAD, TERRAIN, POLE = 14, 8, 3, 1, 10, 6
 LANE_M = 3.6
 
 
@@ -32,14 +33,14 @@ def car_body(stations: int = 60, ring: int = 28) -> list[Mesh]:
     y = wide_m[:, None] * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.55
     y = y * (1.0 - 0.25 * np.clip((z - 0.95) / 0.5, 0.0, 1.0))
     x = np.broadcast_to(2.35 * t[:, None], y.shape)
-    parts = [sheet(np.stack([x, y, z], -1), lattice(0.5 * (t + 1.0), angle / (2.0 * np.pi)), "paint")]
+    parts = [grid_mesh(np.stack([x, y, z], -1), grid_points(0.5 * (t + 1.0), angle / (2.0 * np.pi)), "paint")]
     turn = np.linspace(0.0, 2.0 * np.pi, 21)
     for wx in (-1.4, 1.4):
         for wy in (-0.85, 0.85):
             radius = np.array([0.0, 0.33, 0.33, 0.0])[:, None]
             side = np.array([-0.12, -0.12, 0.12, 0.12])[:, None] + 0.0 * turn
             rim = np.stack([wx + radius * np.cos(turn), wy + side, 0.33 + radius * np.sin(turn)], -1)
-            parts.append(sheet(rim, np.zeros((4, 21, 2)), "rubber"))
+            parts.append(grid_mesh(rim, np.zeros((4, 21, 2)), "rubber"))
     return parts
 
 
@@ -69,46 +70,55 @@ def build(cars: int = 6, seed: int = 0) -> tuple[Scene, list[int]]:
         return 8.0 * (np.cos(s / 90.0) - 1.0)
 
     s, t = np.linspace(-40, 600, 321), np.linspace(-2 * LANE_M - 1.5, 2 * LANE_M + 1.5, 7)
-    st = lattice(s, t)
+    st = grid_points(s, t)
     road = np.concatenate([st, np.zeros((*st.shape[:2], 1))], 2)
     road[..., 1] += bend(s)[:, None]
     origin = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    scene.add_object("road", [sheet(road, st, "road")], origin, tag=ROAD, static=True, casts_shadow=False)
-    st = lattice(np.linspace(-300, 1200, 40), np.linspace(-500, 500, 30))
+    scene.add_object(
+        "road", [grid_mesh(road, st, "road")], origin, tag=SemanticTag.ROADS, static=True, casts_shadow=False
+    )
+    st = grid_points(np.linspace(-300, 1200, 40), np.linspace(-500, 500, 30))
     land = np.concatenate([st, np.full((*st.shape[:2], 1), -0.08)], 2)
-    scene.add_object("land", [sheet(land, st / 6.0, "grass")], origin, tag=TERRAIN, static=True, casts_shadow=False)
+    scene.add_object(
+        "land", [grid_mesh(land, st / 6.0, "grass")], origin, tag=SemanticTag.TERRAIN, static=True, casts_shadow=False
+    )
     for k in range(14):
         x, side = 20.0 + 35.0 * k, 1.0 if k % 2 else -1.0
         pose = (x, float(bend(np.array(x))) + side * (19.0 + 2 * (k % 3)), 0.0, 0.0, 0.0, 0.0)
-        scene.add_object(f"house{k}", box((14, 9, 5.0 + k % 4), "facade"), pose, tag=BUILDING, static=True)
-    st = lattice(np.linspace(0.35, -0.35, 5), np.linspace(-0.35, 0.35, 5))
+        scene.add_object(
+            f"house{k}", box_mesh((14, 9, 5.0 + k % 4), "facade"), pose, tag=SemanticTag.BUILDINGS, static=True
+        )
+    st = grid_points(np.linspace(0.35, -0.35, 5), np.linspace(-0.35, 0.35, 5))
     plate = np.stack([np.full((5, 5), -0.03), st[..., 1], 2.2 + st[..., 0]], -1)
     uv = np.stack([(st[..., 1] + 0.35) / 0.7, (0.35 - st[..., 0]) / 0.7], -1)
     for k in range(4):
         x = 25.0 + 60.0 * k
-        parts = [sheet(plate, uv, "face", SIGN), *box((0.05, 0.05, 2.6), "steel", POLE)]
+        parts = [
+            grid_mesh(plate, uv, "face", SemanticTag.TRAFFIC_SIGNS),
+            *box_mesh((0.05, 0.05, 2.6), "steel", SemanticTag.POLES),
+        ]
         pose = (x, float(bend(np.array(x))) + 2 * LANE_M + 1.2, 0.0, 0.0, 0.0, 0.0)
-        scene.add_object(f"sign{k}", parts, pose, tag=SIGN, instance_id=100 + k, static=True)
+        scene.add_object(f"sign{k}", parts, pose, tag=SemanticTag.TRAFFIC_SIGNS, instance_id=100 + k, static=True)
     handles = []
     for k in range(cars):
         parts = car_body()
-        handles.append(scene.add_object(f"car{k}", parts, car_pose(k, 0), tag=CAR, instance_id=10 + k))
+        handles.append(scene.add_object(f"car{k}", parts, car_pose(k, 0), tag=SemanticTag.CAR, instance_id=10 + k))
     return scene, handles
 
 
-def car_pose(k: int, frame: int) -> tuple[float, float, float, float, float, float]:
+def car_pose(k: int, frame: int) -> Pose:
     """Return where car k is in a frame."""
     x = 9.0 + 12.0 * k + 0.05 * frame * (1 + k % 3)
     yaw_deg = float(np.degrees(np.arctan(-8.0 / 90.0 * np.sin(x / 90.0))))
     return (x, 8.0 * (np.cos(x / 90.0) - 1.0) + LANE_M * ((k % 3) - 0.5), 0.0, 0.0, yaw_deg, 0.0)
 
 
-def ego_camera(width_px: int, height_px: int, frame: int) -> Camera:
+def ego_camera(width_px: int, height_px: int, frame: int) -> PinholeCamera:
     """Return the driving camera, moving at 25 m/s with 20 frames a second."""
     x = 1.25 * frame % 100.0
     y = 8.0 * (np.cos(x / 90.0) - 1.0) + LANE_M / 2
     yaw_deg = float(np.degrees(np.arctan(-8.0 / 90.0 * np.sin(x / 90.0))))
-    return Camera(width_px, height_px, 75.0, (x, float(y), 1.45, -2.0, yaw_deg, 0.0))
+    return PinholeCamera(width_px, height_px, 75.0, (x, float(y), 1.45, -2.0, yaw_deg, 0.0))
 
 
 def main() -> None:
@@ -150,14 +160,14 @@ def main() -> None:
 
 
 WEATHERS = {
-    "noon": Weather(sun_azimuth_angle=-60.0),
-    "overcast": Weather(cloudiness=90.0),
-    "low_sun": Weather(sun_altitude_angle=10.0, sun_azimuth_angle=-25.0, cloudiness=25.0),
-    "fog": Weather(fog_density=60.0, cloudiness=60.0, fog_distance=0.0),
-    "rain": Weather(
+    "noon": WeatherParameters(sun_azimuth_angle=-60.0),
+    "overcast": WeatherParameters(cloudiness=90.0),
+    "low_sun": WeatherParameters(sun_altitude_angle=10.0, sun_azimuth_angle=-25.0, cloudiness=25.0),
+    "fog": WeatherParameters(fog_density=60.0, cloudiness=60.0, fog_distance=0.0),
+    "rain": WeatherParameters(
         cloudiness=100.0, precipitation=80.0, precipitation_deposits=70.0, wetness=90.0, wind_intensity=60.0
     ),
-    "night": Weather(sun_altitude_angle=-30.0),
+    "night": WeatherParameters(sun_altitude_angle=-30.0),
 }
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core import colour
 from testbed.core.errors import ArtefactError
 
 
@@ -30,16 +31,13 @@ def decode_albedo(pixels: NDArray[np.uint8], max_added_albedo: float) -> NDArray
 
 def srgb_to_linear(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return 8-bit sRGB as linear light in [0, 1] (IEC 61966-2-1)."""
-    value = pixels.astype(np.float64) / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
+    return colour.srgb_to_linear(pixels.astype(np.float64) / 255.0).astype(np.float32)
 
 
 def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return linear light in [0, 1] as 8-bit sRGB (IEC 61966-2-1)."""
     value = np.clip(np.asarray(linear, dtype=np.float64), 0.0, 1.0)
-    encoded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.rint(255.0 * encoded).astype(np.uint8)
+    return np.rint(255.0 * colour.linear_to_srgb(value)).astype(np.uint8)
 
 
 def encode_srgb(linear: NDArray[np.float32], mask: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:

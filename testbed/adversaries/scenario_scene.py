@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from testbed.core.errors import MapError
 from testbed.core.lane_path import SPACING_M, LanePath
 from testbed.core.records import EpisodePlan
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Pose
-from testbed.core.weather import Weather, weather_of
+from testbed.core.weather import WeatherParameters, weather_of
 from testbed.scenario.concrete import Staging, realise
 from testbed.scenario.schema import Scenario
 from testbed.world.assets.sign_assets import sign_asset
 from testbed.world.maps import RoadNetwork, load_map
 from testbed.world.maps.scenery import build_scenery
-from testbed.world.render.camera import Camera, mounted
+from testbed.world.render.camera import PinholeCamera, mounted
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
 
-SIGN_TAG = 8
 """Semantic tag of CARLA 0.9.16 for traffic signs."""
 
 
@@ -50,7 +50,7 @@ class StagedScene:
 
     staging: Staging
     path: LanePath
-    weather: Weather
+    weather: WeatherParameters
 
     def __init__(self, scenario: Scenario, route_m: float) -> None:
         """Build scenery and renderer once; nothing is staged yet."""
@@ -94,11 +94,11 @@ class StagedScene:
         x, y, z, _, yaw, roll = self.path.pose(s_m, left_m)
         return x, y, z, self.path.pitch_deg(s_m), yaw - math.degrees(heading_rad), roll
 
-    def camera(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> Camera:
+    def camera(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> PinholeCamera:
         """Return the driver's camera of an ego at a place in its lane, see ``ego_pose``."""
         chosen = self.staging.camera
         pose = mounted(self.ego_pose(s_m, left_m, heading_rad), chosen.x_m, chosen.z_m, chosen.pitch_deg)
-        return Camera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
+        return PinholeCamera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
 
     def _put_signs(self) -> None:
         """Add the signs that the scenario puts up itself on the first call; later calls move them."""
@@ -110,7 +110,7 @@ class StagedScene:
                 self.scene.set_pose(self._signs[sign.id], pose)
             else:
                 asset = sign_asset(sign.gtsrb_class, size_m=sign.size_m)
-                self._signs[sign.id] = asset.place(self.scene, f"sign:{sign.id}", pose, tag=SIGN_TAG)
+                self._signs[sign.id] = asset.place(self.scene, f"sign:{sign.id}", pose, tag=SemanticTag.TRAFFIC_SIGNS)
 
 
 def lane_path(network: RoadNetwork, road: int, lane: int, s_m: float, length_m: float) -> LanePath:

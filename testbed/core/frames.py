@@ -1,15 +1,15 @@
 """CARLA's rotation convention: left-handed frames, x forward, y right, z up, degrees, yaw clockwise seen from above.
 
 Plain floats and tuples: the server's tick handles a few dozen poses, for which array libraries cost more than they
-save. The renderer's ``pose_matrix`` states the same convention once more, because its sources are hashed into what
-every stored picture was made with; a test holds both to the same bits.
+save.
 """
 
 from __future__ import annotations
 
 import math
 
-Vector = tuple[float, float, float]
+from testbed.core.geometry import Vector
+
 Matrix = tuple[Vector, Vector, Vector]
 
 

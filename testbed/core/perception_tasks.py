@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from testbed.core.geometry import Box
 from testbed.core.types import Steering
 
 PROMPTS: dict[str, str] = {
@@ -57,7 +58,7 @@ def steering_class(preview_offset_m: float) -> int:
 
 
 def sign_crop_box(
-    box_px: tuple[float, float, float, float], width_px: int = IMAGE_WIDTH_PX, height_px: int = IMAGE_HEIGHT_PX
+    box_px: Box, width_px: int = IMAGE_WIDTH_PX, height_px: int = IMAGE_HEIGHT_PX
 ) -> tuple[int, int, int, int] | None:
     """Return the pixel rectangle (x_min, y_min, x_max, y_max; maxima exclusive) to cut for a plate, or None.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Weather:
+class WeatherParameters:
     """State of sky and road; the defaults are CARLA's ``WeatherParameters.Default`` noon.
 
     Attributes:
@@ -91,7 +91,7 @@ PRESETS: tuple[str, ...] = tuple(_PRESETS)
 """Names of CARLA's weather presets."""
 
 
-def weather_of(preset: str, changes: Mapping[str, float] | None = None) -> Weather:
+def weather_of(preset: str, changes: Mapping[str, float] | None = None) -> WeatherParameters:
     """Return a preset with changes, in the client's single precision.
 
     Args:
@@ -103,7 +103,7 @@ def weather_of(preset: str, changes: Mapping[str, float] | None = None) -> Weath
         KeyError: There is no such preset or parameter.
     """
     single = np.float32
-    values = {field.name: float(single(field.default)) for field in fields(Weather)}  # type: ignore[arg-type]
+    values = {field.name: float(single(field.default)) for field in fields(WeatherParameters)}  # type: ignore[arg-type]
     values |= {name: float(single(value)) for name, value in zip(_VARYING, _PRESETS[preset], strict=True)}
     given = changes or {}
     for name, value in given.items():
@@ -114,4 +114,4 @@ def weather_of(preset: str, changes: Mapping[str, float] | None = None) -> Weath
             total = values[name[2:]] + value
             values[name[2:]] = float(single(min(100.0, max(0.0, total)) if name == "d_cloudiness" else total))
     values["sun_altitude_angle"] = float(single(min(90.0, max(-90.0, values["sun_altitude_angle"]))))
-    return Weather(**values)
+    return WeatherParameters(**values)

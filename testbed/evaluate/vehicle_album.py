@@ -182,13 +182,13 @@ class VehicleViews:
     def _picture(
         self, index: int, condition: str, stand: Stand, gap_m: float | None, yaw_deg: float, weather: str
     ) -> Picture:
-        from testbed.core.weather import Weather
+        from testbed.core.weather import WeatherParameters
         from testbed.training.data.visibility import box_of
 
         handle, name, half_m = self._car
         scene = self._studio.scene
         rng = np.random.default_rng([self._seed, 31, index])
-        scene.set_weather(Weather(**WEATHERS[weather], sun_azimuth_angle=float(rng.uniform(0.0, 360.0))))
+        scene.set_weather(WeatherParameters(**WEATHERS[weather], sun_azimuth_angle=float(rng.uniform(0.0, 360.0))))
         tags = [("weather", weather)]
         if gap_m is not None:
             reach_m = gap_m + EGO_HALF_LENGTH_M + half_m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.core.boxes import box_iou
+from testbed.core.geometry import box_iou
 from testbed.judge.base import Findings, Judge, Score, Series
 from testbed.judge.composite import (
     Infractions,

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from testbed.core.boxes import box_iou
+from testbed.core.geometry import box_iou
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
 from testbed.judge.history import Answer, History, expert_steering

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from testbed.core.boxes import box_iou
+from testbed.core.geometry import box_iou
 from testbed.core.records import Event
 from testbed.core.types import Step
 from testbed.judge.base import Findings, Score

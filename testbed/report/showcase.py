@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.geometry import Box
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision, Step
 from testbed.judge import JudgeLimits, box_iou, expert_steering
@@ -318,5 +319,5 @@ def _telemetry(steps: Sequence[Step], size: tuple[int, int]) -> str:
     return json.dumps({"size": size, "answers": answers, "truth": truth}, separators=(",", ":"), allow_nan=False)
 
 
-def _ints(box: tuple[float, float, float, float] | None) -> list[float] | None:
+def _ints(box: Box | None) -> list[float] | None:
     return None if box is None else [round(float(value), 1) for value in box]

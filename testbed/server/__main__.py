@@ -17,7 +17,7 @@ from testbed.core.errors import TestbedError, UsageError
 from testbed.server.process import RENDER_THREADS
 
 if TYPE_CHECKING:
-    from testbed.server.rpc.loop import Loop
+    from testbed.server.rpc.event_loop import Loop
     from testbed.server.rpc.server import Server
 
 
@@ -91,7 +91,7 @@ def _serve(options: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     # Ports first: a busy one is told before seconds are spent on loading.
-    from testbed.server.rpc.loop import Loop, bind_pair
+    from testbed.server.rpc.event_loop import Loop, bind_pair
 
     calls, streams = bind_pair(options.host, options.port)
     port = int(calls.getsockname()[1])
@@ -108,7 +108,7 @@ def _serve(options: argparse.Namespace) -> int:
         render_threads=render_threads(options.render_threads, os.environ),
         plain=options.plain,
     )
-    server.studio.warm_up()
+    server.scene_sync.warm_up()
     loop = Loop()
     attach(loop, server, calls, streams)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Pose
-from testbed.server.simulation.actors import Actor
-from testbed.server.simulation.boxes import BoundingBox
+from testbed.server.simulation.actors import SimulatedActor
+from testbed.server.simulation.bounding_boxes import BoundingBox
 from testbed.server.simulation.settings import Settings
 from testbed.server.simulation.transforms import compose
 
@@ -14,6 +15,17 @@ _TOKEN = struct.Struct("<IHBB16x")
 _TCP = 1
 _SAME_HOST = 0
 """Address type by which the client connects to the host that it was given."""
+
+_SCENERY_KIND: dict[int, str] = {
+    SemanticTag.ROADS: "road",
+    SemanticTag.BUILDINGS: "building",
+    SemanticTag.WALLS: "wall",
+    SemanticTag.FENCES: "fence",
+    SemanticTag.POLES: "pole",
+    SemanticTag.VEGETATION: "vegetation",
+    SemanticTag.TERRAIN: "terrain",
+    SemanticTag.GUARD_RAIL: "guardrail",
+}
 
 
 def transform(pose: Pose) -> list[object]:
@@ -37,7 +49,7 @@ def world_box(pose: Pose, value: BoundingBox, actor_id: int = 0) -> list[object]
     return [list(placed[:3]), list(value.extent_m), list(placed[3:]), actor_id]
 
 
-def actor(value: Actor, port: int) -> list[object]:
+def actor(value: SimulatedActor, port: int) -> list[object]:
     """Return an Actor; its token is empty unless it has a stream."""
     return [
         value.id,
@@ -51,8 +63,7 @@ def actor(value: Actor, port: int) -> list[object]:
 
 def scenery_actor(name: str, tag: int) -> list[object]:
     """Return the stand-in by which a collision with scenery names what was hit: id 0, type ``static.<what>``."""
-    kind = {1: "road", 3: "building", 4: "wall", 5: "fence", 6: "pole", 9: "vegetation", 10: "terrain", 28: "guardrail"}
-    type_id = f"static.{kind.get(tag, 'other')}"
+    type_id = f"static.{_SCENERY_KIND.get(tag, 'other')}"
     return [0, 0, [0, type_id, [["name", 4, name]]], box(BoundingBox()), bytes([tag]), b""]
 
 

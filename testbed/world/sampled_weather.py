@@ -7,7 +7,7 @@ from dataclasses import astuple
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 
 RANGES: dict[str, str] = {
     "day (66 %)": "sun 15-80 deg above the horizon, any azimuth, cloudiness 0-90",
@@ -18,26 +18,26 @@ RANGES: dict[str, str] = {
 }
 
 
-def sample_weather(rng: np.random.Generator) -> Weather:
+def sample_weather(rng: np.random.Generator) -> WeatherParameters:
     """Draw one weather with the shares of `RANGES`."""
     azimuth = float(rng.uniform(0.0, 360.0))
     kind = rng.random()
     if kind < 0.66:
-        return Weather(
+        return WeatherParameters(
             cloudiness=float(rng.uniform(0.0, 90.0)),
             sun_azimuth_angle=azimuth,
             sun_altitude_angle=float(rng.uniform(15.0, 80.0)),
             fog_density=float(rng.uniform(0.0, 6.0)),
         )
     if kind < 0.78:
-        return Weather(
+        return WeatherParameters(
             cloudiness=float(rng.uniform(0.0, 60.0)),
             sun_azimuth_angle=azimuth,
             sun_altitude_angle=float(rng.uniform(3.0, 15.0)),
         )
     if kind < 0.90:
         rain = float(rng.uniform(15.0, 90.0))
-        return Weather(
+        return WeatherParameters(
             cloudiness=float(rng.uniform(60.0, 100.0)),
             precipitation=rain,
             precipitation_deposits=float(rng.uniform(0.0, rain)),
@@ -48,7 +48,7 @@ def sample_weather(rng: np.random.Generator) -> Weather:
             fog_density=float(rng.uniform(0.0, 10.0)),
         )
     if kind < 0.96:
-        return Weather(
+        return WeatherParameters(
             cloudiness=float(rng.uniform(30.0, 100.0)),
             sun_azimuth_angle=azimuth,
             sun_altitude_angle=float(rng.uniform(8.0, 60.0)),
@@ -56,13 +56,13 @@ def sample_weather(rng: np.random.Generator) -> Weather:
             fog_distance=float(rng.uniform(0.0, 40.0)),
             wetness=float(rng.uniform(0.0, 50.0)),
         )
-    return Weather(
+    return WeatherParameters(
         cloudiness=float(rng.uniform(0.0, 60.0)),
         sun_azimuth_angle=azimuth,
         sun_altitude_angle=float(rng.uniform(-20.0, 3.0)),
     )
 
 
-def weather_row(weather: Weather) -> NDArray[np.float32]:
+def weather_row(weather: WeatherParameters) -> NDArray[np.float32]:
     """Return the parameters in the order of `testbed.training.data.format.WEATHER_FIELDS`."""
     return np.array(astuple(weather), np.float32)

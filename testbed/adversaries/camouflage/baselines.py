@@ -43,10 +43,10 @@ def random_camouflage(atlas: NDArray[np.uint8], mask: NDArray[np.bool_], seed: i
 def plain_colour(atlas: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return an atlas of one colour that reflects as much light of every primary as the attack does on average."""
     from testbed.adversaries.picture import srgb_to_linear
+    from testbed.core.colour import linear_to_srgb
 
     mean = srgb_to_linear(atlas)[mask].mean(axis=0).astype(np.float64)
-    srgb = np.where(mean <= 0.0031308, 12.92 * mean, 1.055 * np.maximum(mean, 1e-9) ** (1.0 / 2.4) - 0.055)
-    return np.broadcast_to(np.rint(srgb * 255.0).astype(np.uint8), atlas.shape).copy()
+    return np.broadcast_to(np.rint(linear_to_srgb(mean) * 255.0).astype(np.uint8), atlas.shape).copy()
 
 
 def filled(atlas: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

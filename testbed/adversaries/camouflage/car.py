@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import UsageError
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.asset import Asset
 from testbed.world.assets.car_body import ATLAS_PX
 from testbed.world.assets.vehicle_assets import vehicle_asset
 from testbed.world.assets.vehicle_models import VEHICLE_BY_ID
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
 
@@ -99,7 +100,7 @@ def visible_texels(asset: Asset, size_px: tuple[int, ...]) -> NDArray[np.bool_]:
 
     height, width = size_px[:2]
     scene = Scene()
-    asset.place(scene, NAME, (0.0,) * 6, tag=14, instance_id=INSTANCE)
+    asset.place(scene, NAME, (0.0,) * 6, tag=SemanticTag.CAR, instance_id=INSTANCE)
     scene.set_object_texture(NAME, np.zeros((height, width, 3), np.float32))
     number = scene.texture_number(NAME)
     renderer = Renderer(scene)
@@ -113,7 +114,9 @@ def visible_texels(asset: Asset, size_px: tuple[int, ...]) -> NDArray[np.bool_]:
             yaw, pitch = math.radians(yaw_deg), math.radians(pitch_deg)
             away = np.array([math.cos(yaw) * math.cos(pitch), math.sin(yaw) * math.cos(pitch), math.sin(pitch)])
             x_m, y_m, z_m = (float(value) for value in centre + distance_m * away)
-            camera = Camera(side_px, side_px, _CLOSE_UP_FOV_DEG, (x_m, y_m, z_m, -pitch_deg, yaw_deg + 180.0, 0.0))
+            camera = PinholeCamera(
+                side_px, side_px, _CLOSE_UP_FOV_DEG, (x_m, y_m, z_m, -pitch_deg, yaw_deg + 180.0, 0.0)
+            )
             frame = renderer.render(camera, want=frozenset({"material", "uv"}))
             assert frame.material is not None and frame.uv is not None
             uv = frame.uv[frame.material == number]

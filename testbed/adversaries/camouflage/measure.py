@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from testbed.adversaries.camouflage.views import View, as_bytes, repaint
-from testbed.core.boxes import box_iou
+from testbed.core.geometry import box_iou
 from testbed.core.types import Box, Observation
 
 if TYPE_CHECKING:

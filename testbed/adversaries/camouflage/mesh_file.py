@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from testbed.adversaries.camouflage.mesh_part import Floats, MeshPart
 from testbed.core.errors import UsageError
+from testbed.core.semantic_tags import SemanticTag
 
 if TYPE_CHECKING:
     from testbed.adversaries.camouflage.car import Subject
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 AXES = ("+x", "-x", "+y", "-y", "+z", "-z")
 LENGTHS_M = (2.0, 20.0)
 """A car shorter or longer than this is taken for one in other units."""
-CAR_TAG = 14
 GLOSS, SHININESS = 0.55, 60.0
 """How paint mirrors: as the simulator's own vehicles do."""
 
@@ -151,7 +151,7 @@ def mesh_subject(
         meshes.append(_mesh(piece, name))
     asset = Asset(tuple(meshes), materials, {"mesh_paint": original})
     mask = visible_texels(asset, original.shape[:2])
-    return Subject(car.name, asset, CAR_TAG, car.half_extent_m, mask, original)
+    return Subject(car.name, asset, SemanticTag.CAR, car.half_extent_m, mask, original)
 
 
 def read_pieces(path: Path) -> list[MeshPart]:

@@ -120,7 +120,7 @@ class Paint:
 
 
 def linear_of(srgb: Tensor) -> Tensor:
-    """Return sRGB values in 0-1 as linear light, differentiably (IEC 61966-2-1)."""
+    """Return sRGB values in 0-1 as linear light as `testbed.core.colour.srgb_to_linear` does, differentiably."""
     return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
 
 

@@ -32,9 +32,9 @@ from testbed.core.perception_tasks import (
     IMAGE_WIDTH_PX,
 )
 from testbed.core.types import Box, Pose
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 from testbed.world.maps import load_map
-from testbed.world.render.camera import Camera, mounted
+from testbed.world.render.camera import PinholeCamera, mounted
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.rerender import NEEDED, Rerenderer, pyramid, to_srgb
 from testbed.world.render.scene import Scene
@@ -42,15 +42,15 @@ from testbed.world.render.scene import Scene
 if TYPE_CHECKING:
     from testbed.world.maps.network import RoadNetwork
 
-LIGHTS: dict[tuple[str, str], Weather] = {
-    ("clear", "noon"): Weather(),
-    ("clear", "evening"): Weather(cloudiness=20.0, sun_altitude_angle=7.0),
-    ("clear", "night"): Weather(cloudiness=20.0, sun_altitude_angle=-20.0),
-    ("overcast", "noon"): Weather(cloudiness=90.0),
-    ("rain", "noon"): Weather(
+LIGHTS: dict[tuple[str, str], WeatherParameters] = {
+    ("clear", "noon"): WeatherParameters(),
+    ("clear", "evening"): WeatherParameters(cloudiness=20.0, sun_altitude_angle=7.0),
+    ("clear", "night"): WeatherParameters(cloudiness=20.0, sun_altitude_angle=-20.0),
+    ("overcast", "noon"): WeatherParameters(cloudiness=90.0),
+    ("rain", "noon"): WeatherParameters(
         cloudiness=80.0, precipitation=60.0, precipitation_deposits=50.0, wetness=70.0, fog_density=5.0
     ),
-    ("fog", "noon"): Weather(cloudiness=70.0, fog_density=30.0, fog_distance=10.0),
+    ("fog", "noon"): WeatherParameters(cloudiness=70.0, fog_density=30.0, fog_distance=10.0),
 }
 """(Weather, time of day) of the evaluation grid."""
 
@@ -85,7 +85,7 @@ class Look:
     aside_m: float
     weather: str
     time: str
-    sky: Weather
+    sky: WeatherParameters
     road: bool
 
 
@@ -108,7 +108,7 @@ class View:
     """
 
     look: Look
-    camera: Camera
+    camera: PinholeCamera
     pose: Pose
     box_px: Box
     base: Tensor
@@ -177,7 +177,7 @@ class Yard:
                 return view
         raise MapError(f"found no place on the map from which a vehicle is seen {look.distance_m:.0f} m ahead")
 
-    def _stand(self, look: Look, rng: np.random.Generator) -> tuple[Camera, Pose] | None:
+    def _stand(self, look: Look, rng: np.random.Generator) -> tuple[PinholeCamera, Pose] | None:
         lengths = np.array([lane[2] for lane in self._lanes])
         road, lane, length_m = self._lanes[rng.choice(len(lengths), p=lengths / lengths.sum())]
         ahead_m = CAMERA_X_M + look.distance_m
@@ -194,7 +194,7 @@ class Yard:
         except MapError:
             return None  # the lane ends before the road does
         pose = mounted(ego, CAMERA_X_M, look.height_m, look.pitch_deg)
-        return Camera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, pose), vehicle
+        return PinholeCamera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, pose), vehicle
 
     @staticmethod
     def _shift(pose: Pose, left_m: float, turn_deg: float) -> Pose:
@@ -212,7 +212,7 @@ class Yard:
         assert frame.rgb is not None
         return frame.rgb
 
-    def _take(self, look: Look, camera: Camera, vehicle: Pose) -> View | None:
+    def _take(self, look: Look, camera: PinholeCamera, vehicle: Pose) -> View | None:
         frame = self.renderer.render(camera, want=NEEDED | {"rgb"})
         assert frame.instance is not None and frame.rgb is not None
         assert frame.shading is not None and frame.residual is not None
@@ -340,7 +340,7 @@ def following_grid(
     ]
 
 
-def _turned(sky: Weather, number: int) -> Weather:
+def _turned(sky: WeatherParameters, number: int) -> WeatherParameters:
     """Return a weather with the sun at another azimuth; golden angle, so that any run of numbers spreads evenly."""
     return replace(sky, sun_azimuth_angle=(137.5 * number) % 360.0)
 

@@ -20,13 +20,14 @@ from testbed.adversaries.shadow.lightness import from_lab, to_lab
 from testbed.core.errors import MapError, UsageError
 from testbed.core.perception_tasks import sign_crop_box
 from testbed.core.projection import View, rotation
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Image, Pose, Shade
 from testbed.scenario.concrete import Staging
 from testbed.scenario.schema import Scenario, Sign
 from testbed.world.assets.occluder import FACE_M, occluder_for, sun_vector
 from testbed.world.assets.shadow_card import card_asset
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M, gtsrb_class_of
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 from testbed.world.render.lighting import Lighting
 
 FloatArray = NDArray[np.float32]
@@ -164,10 +165,10 @@ class SignApproach(StagedScene):
         card = occluder_for(shade, self.plate.pose, self.plate.size_m, self.sun, eye_m=eye)
         if card is None:
             return False
-        self._card = card_asset(card.corners_m).place(self.scene, "card", card.pose, tag=20)
+        self._card = card_asset(card.corners_m).place(self.scene, "card", card.pose, tag=SemanticTag.STATIC)
         return True
 
-    def crop_box(self, camera: Camera) -> tuple[int, int, int, int] | None:
+    def crop_box(self, camera: PinholeCamera) -> tuple[int, int, int, int] | None:
         """Return the crop that an agent would get of the sign, or None where it would get none."""
         view = View(camera.pose, camera.width_px, camera.height_px, camera.fov_deg)
         box = view.box(self.plate.corners_m())
@@ -186,7 +187,7 @@ class SignApproach(StagedScene):
             raise UsageError(f"sign {self.sign.id!r} of {self.scenario.name!r} is never large enough to be read")
         return float(seen[0]), float(seen[-1])
 
-    def picture(self, camera: Camera) -> Image:
+    def picture(self, camera: PinholeCamera) -> Image:
         """Return what a camera sees of the world as it is now."""
         rgb = self.renderer.render(camera).rgb
         assert rgb is not None
@@ -216,7 +217,7 @@ class SignApproach(StagedScene):
         distance = float(np.linalg.norm(np.array(self.plate.pose[:3]) - np.array(camera.pose[:3])))
         return SignView(lit[None], shaded[None], points[None], plate[None], self._taps(), distance)
 
-    def on_plate(self, camera: Camera, pixels: NDArray[np.floating]) -> FloatArray:
+    def on_plate(self, camera: PinholeCamera, pixels: NDArray[np.floating]) -> FloatArray:
         """Return which points of the plate's plane pixels (..., 2) show, in plate units."""
         across = (pixels[..., 0] - camera.width_px / 2.0) / camera.focal_px
         down = (pixels[..., 1] - camera.height_px / 2.0) / camera.focal_px

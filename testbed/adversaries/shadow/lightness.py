@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.colour import linear_to_srgb, srgb_to_linear
+
 FloatArray = NDArray[np.float32]
 
 # Rows: X, Y, Z of the three primaries, divided by those of the D65 white (0.95047, 1, 1.08883).
@@ -23,9 +25,9 @@ _TO_XYZ = np.array(
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
 _DELTA = 6.0 / 29.0
 
-_LINEAR_OF_BYTE = np.array(
-    [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in np.arange(256) / 255.0]
-)
+# One value at a time: the power of a whole array differs from that of one number in the last bit, and stored attacks
+# were searched with these.
+_LINEAR_OF_BYTE = np.array([srgb_to_linear(np.array(value)) for value in np.arange(256) / 255.0])
 
 
 def to_lab(pixels: NDArray[np.uint8]) -> FloatArray:
@@ -44,8 +46,7 @@ def from_lab(lab: FloatArray) -> FloatArray:
     f = np.stack([fy + wide[..., 1] / 500.0, fy, fy - wide[..., 2] / 200.0], axis=-1)
     ratio = np.where(f > _DELTA, f**3, 3.0 * _DELTA**2 * (f - 4.0 / 29.0))
     linear = np.clip(ratio @ _FROM_XYZ.T, 0.0, 1.0)
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)
-    pixels: FloatArray = np.clip(255.0 * srgb, 0.0, 255.0).astype(np.float32)
+    pixels: FloatArray = np.clip(255.0 * linear_to_srgb(linear), 0.0, 255.0).astype(np.float32)
     return pixels
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from testbed.agents.defences.base import QUESTIONS, Cropping, Defence
 from testbed.core.errors import AgentError, UsageError, suggest
+from testbed.core.geometry import Box
 from testbed.core.types import Image
 
 ENTRY_POINTS = "testbed.defences"
@@ -131,9 +132,7 @@ def alter(defences: Sequence[Defence], images: Image, *, question: str = "tsr", 
     return np.stack(out) if out else images
 
 
-def shown(
-    defences: Sequence[Defence], image: Image, question: str, seed: int, number: int
-) -> tuple[Image, tuple[float, float, float, float]]:
+def shown(defences: Sequence[Defence], image: Image, question: str, seed: int, number: int) -> tuple[Image, Box]:
     """Return what one picture looks like behind the defences of a question, and which part of it that shows.
 
     Args:

@@ -18,6 +18,7 @@ from testbed.agents.dnn.yolov5_blocks import fuse
 from testbed.agents.dnn.yolov5_cls import sign_batch
 from testbed.agents.imaging import to_batch
 from testbed.core.errors import AgentError, WeightsError
+from testbed.core.geometry import Box
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, STRAIGHT_BELOW_M
 from testbed.core.types import (
     AgentCard,
@@ -172,6 +173,6 @@ def _logistic(value: float) -> float:
     return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, value))))
 
 
-def _spoken(box: tuple[float, float, float, float]) -> str:
+def _spoken(box: Box) -> str:
     x, y = (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0
     return f"vehicle ahead at ({x:.0f}, {y:.0f}), {box[3] - box[1]:.0f} x {box[2] - box[0]:.0f} px"

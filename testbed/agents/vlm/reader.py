@@ -46,7 +46,7 @@ class Reading:
 
     task: str
     probabilities: NDArray[np.float64]
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
     @property
     def choice(self) -> int:

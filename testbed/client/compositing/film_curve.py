@@ -1,8 +1,4 @@
-"""Between a camera's picture and linear light: the film curve that simulators put over their pictures.
-
-Narkowicz's fit of the ACES curve (2015) under the sRGB transfer function: exactly the embedded server's, and close to
-the filmic curve of CARLA's engine.
-"""
+"""Between a camera's picture and linear light: the film curve that simulators put over their pictures, in tables."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.colour import film_curve
 from testbed.core.types import Image
 
 BRIGHTEST = 8.0
@@ -35,8 +32,6 @@ def linear(picture: Image) -> NDArray[np.float64]:
 def _tables() -> tuple[Image, NDArray[np.float64]]:
     """Return (display byte over the root of light, light of every display byte)."""
     light = BRIGHTEST * np.linspace(0.0, 1.0, _STEPS) ** 2
-    x = 0.72 * light
-    film = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-    encoded = np.where(film <= 0.0031308, 12.92 * film, 1.055 * film ** (1.0 / 2.4) - 0.055)
+    encoded = film_curve(light)
     inverse = np.interp(np.arange(256) / 255.0, encoded, light)
     return np.floor(encoded * 255.0 + 0.5).astype(np.uint8), inverse

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 def light_of(weather: Any) -> Lighting:
     """Return the light of a weather (``carla.WeatherParameters``)."""
-    from testbed.core.weather import Weather
+    from testbed.core.weather import WeatherParameters
     from testbed.world.render.lighting import Lighting
 
-    names = Weather.__dataclass_fields__
-    return Lighting.from_weather(Weather(**{name: getattr(weather, name) for name in names if hasattr(weather, name)}))
+    names = WeatherParameters.__dataclass_fields__
+    return Lighting.from_weather(
+        WeatherParameters(**{name: getattr(weather, name) for name in names if hasattr(weather, name)})
+    )
 
 
 def without_sun(light: Lighting, normal: NDArray[np.float64]) -> NDArray[np.float64]:

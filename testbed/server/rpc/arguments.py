@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.call_error import CallError
 
 FAR_M = 1e6
 """Positions beyond this are refused: float32 on the wire could not resolve them anyway."""

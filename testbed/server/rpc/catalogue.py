@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.server.rpc.results import Result
+from testbed.server.rpc.results import ResultWrapping
 
 _VALUES = """
 version get_available_maps get_episode_info get_map_info get_map_data get_required_files request_file
@@ -51,10 +51,10 @@ disable_sensor_for_ros enable_gbuffers send set_ignored_vehicles stop_recorder s
 set_replayer_ignore_hero set_replayer_ignore_spectator
 """
 
-KNOWN: dict[str, Result] = {
-    **dict.fromkeys(_VALUES.split(), Result.VALUE),
-    **dict.fromkeys(_VOIDS.split(), Result.VOID),
-    "apply_batch": Result.RAW,
+KNOWN: dict[str, ResultWrapping] = {
+    **dict.fromkeys(_VALUES.split(), ResultWrapping.VALUE),
+    **dict.fromkeys(_VOIDS.split(), ResultWrapping.VOID),
+    "apply_batch": ResultWrapping.RAW,
 }
 """Method name to result wrapping, for all methods of the 0.9.16 client."""
 
@@ -74,7 +74,7 @@ class Method:
     """
 
     name: str
-    result: Result
+    result: ResultWrapping
     handler: Handler
     arity: tuple[int, int]
     answers_itself: bool

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgpack
 
-from testbed.server.rpc.loop import Buffer, Connection, Loop
+from testbed.server.rpc.event_loop import Buffer, Loop, SocketConnection
 
 MAX_MESSAGE_BYTES = 32 << 20
 """Largest request. A float texture takes 21 bytes per pixel; decoded, one byte of msgpack can become 64 of objects."""
@@ -40,7 +40,7 @@ class StreamHub(Protocol):
         """Hear that a stream connection is gone."""
 
 
-class CallConnection(Connection):
+class CallConnection(SocketConnection):
     """One client's msgpack-rpc connection; requests are handled strictly in order."""
 
     def __init__(self, loop: Loop, sock: socket.socket, receiver: CallReceiver) -> None:
@@ -97,7 +97,7 @@ class CallConnection(Connection):
         self.send(self._packer.pack([1, message_id, message, None]))
 
 
-class StreamConnection(Connection):
+class StreamConnection(SocketConnection):
     """One subscription: the client sends four bytes with the stream id and then only listens."""
 
     def __init__(self, loop: Loop, sock: socket.socket, hub: StreamHub) -> None:

@@ -8,7 +8,7 @@ Wire = object
 """Anything that msgpack can pack."""
 
 
-class Result(Enum):
+class ResultWrapping(Enum):
     """How the client unwraps the answer of a method.
 
     ``VALUE``: ``[[1, value]]`` or ``[[0, [text]]]``. ``VOID``: ``[[false]]`` or ``[[true, [text]]]``. ``RAW``: the
@@ -20,15 +20,15 @@ class Result(Enum):
     RAW = "raw"
 
 
-def success(kind: Result, value: Wire) -> Wire:
+def success(kind: ResultWrapping, value: Wire) -> Wire:
     """Return a wrapped result."""
-    if kind is Result.VOID:
+    if kind is ResultWrapping.VOID:
         return [[False]]
-    return value if kind is Result.RAW else [[1, value]]
+    return value if kind is ResultWrapping.RAW else [[1, value]]
 
 
-def failure(kind: Result, message: str) -> Wire:
+def failure(kind: ResultWrapping, message: str) -> Wire:
     """Return a wrapped error; the text becomes the client's RuntimeError."""
-    if kind is Result.VOID:
+    if kind is ResultWrapping.VOID:
         return [[True, [message]]]
-    return [] if kind is Result.RAW else [[0, [message]]]
+    return [] if kind is ResultWrapping.RAW else [[0, [message]]]

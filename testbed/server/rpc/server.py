@@ -17,12 +17,12 @@ from typing import Any
 
 from testbed.server.rpc.catalogue import KNOWN, METHODS
 from testbed.server.rpc.connections import CallConnection, StreamConnection
-from testbed.server.rpc.loop import Loop
-from testbed.server.rpc.results import Result, failure, success
-from testbed.server.sensors.scene_sync import Studio
+from testbed.server.rpc.event_loop import Loop
+from testbed.server.rpc.results import ResultWrapping, failure, success
+from testbed.server.sensors.scene_sync import SceneSync
 from testbed.server.sensors.suite import SensorSuite
 from testbed.server.simulation import state_stream
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.world import OBSERVER_STREAM, World
 from testbed.world.maps.catalogue import MapBundle
 
@@ -42,7 +42,7 @@ class Call:
     connection: CallConnection
     message_id: int
 
-    def answer(self, kind: Result, value: object) -> None:
+    def answer(self, kind: ResultWrapping, value: object) -> None:
         """Send the result."""
         self.connection.reply(self.message_id, success(kind, value))
 
@@ -52,7 +52,7 @@ class Server:
 
     Attributes:
         world: The simulation.
-        studio: Scenery and pictures.
+        scene_sync: Scenery and pictures.
         version: CARLA version it answers with.
         stream_port: Port of the streams.
         generated: Map uploaded by ``generate_opendrive_world``, if any.
@@ -87,8 +87,8 @@ class Server:
         self.generated: MapBundle | None = None
         self.traffic_managers: dict[int, str] = {}
         self.world = World(bundle, seed)
-        self.studio = Studio(device, render_threads)
-        self.suite = SensorSuite(self.world, self.studio, stream_port, seed)
+        self.scene_sync = SceneSync(device, render_threads)
+        self.suite = SensorSuite(self.world, self.scene_sync, stream_port, seed)
         self._subscribers: dict[int, list[StreamConnection]] = {}
         self._expected: dict[int, float] = {}
         self._waiting: list[Call] = []
@@ -111,11 +111,11 @@ class Server:
         self.restart_clock()
 
     def _enter(self, bundle: MapBundle) -> None:
-        self.world.set_statics(self.studio.enter(bundle))
-        self.world.on_spawn = self.studio.add
-        self.world.on_destroy = self.studio.remove
+        self.world.set_statics(self.scene_sync.enter(bundle))
+        self.world.on_spawn = self.scene_sync.add
+        self.world.on_destroy = self.scene_sync.remove
         for actor in self.world.actors.values():
-            self.studio.add(actor)
+            self.scene_sync.add(actor)
 
     # Calls
 
@@ -235,7 +235,7 @@ class Server:
                 if connection not in self._old:
                     connection.message(state)
         if call is not None:
-            call.answer(Result.VALUE, world.frame)
+            call.answer(ResultWrapping.VALUE, world.frame)
         self._emit()
 
     def _platform_s(self) -> float:

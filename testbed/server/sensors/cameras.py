@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from testbed.core.pixels import swap_red_and_blue
 from testbed.core.types import Pose
 from testbed.server.sensors.headers import IMAGE_HEADER, Instant, Message, header
-from testbed.server.simulation.actors import Actor
-from testbed.world.render.renderer import Frame
+from testbed.server.simulation.actors import SimulatedActor
+from testbed.world.render.renderer import RenderedFrame
 
 DEPTH, NORMALS, RGB, SEMANTIC, INSTANCE = 1, 2, 13, 14, 15
 DEPTH_RANGE_M = 1000.0
@@ -22,8 +22,8 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What decides a picture; cameras with equal views share one rendering.
+class RenderRequest:
+    """What decides a picture; cameras with equal requests share one rendering.
 
     Attributes:
         width_px: Image width.
@@ -43,7 +43,7 @@ class View:
     age_frames: int = 0
 
 
-def encode_rgb(frame: Frame) -> Pixels:
+def encode_rgb(frame: RenderedFrame) -> Pixels:
     """Return the colour image."""
     assert frame.rgb is not None
     out = _opaque(frame.rgb.shape[:2])
@@ -51,7 +51,7 @@ def encode_rgb(frame: Frame) -> Pixels:
     return out
 
 
-def encode_depth(frame: Frame) -> Pixels:
+def encode_depth(frame: RenderedFrame) -> Pixels:
     """Return depth with 24 bits: ``metres / 1000 * (2^24 - 1) = R + 256 G + 65536 B``."""
     assert frame.depth_m is not None
     scaled = np.clip(frame.depth_m.astype(np.float64) / DEPTH_RANGE_M, 0.0, 1.0) * (2**24 - 1)
@@ -63,15 +63,16 @@ def encode_depth(frame: Frame) -> Pixels:
     return out
 
 
-def encode_semantic(frame: Frame) -> Pixels:
-    """Return the semantic tag in the red channel."""
+def encode_semantic(frame: RenderedFrame) -> Pixels:
+    """Return the semantic tag in the red channel; the others are 0."""
     assert frame.tag is not None
     out = _opaque(frame.tag.shape)
+    out[..., :2] = 0
     out[..., 2] = frame.tag
     return out
 
 
-def encode_instance(frame: Frame) -> Pixels:
+def encode_instance(frame: RenderedFrame) -> Pixels:
     """Return the tag in red and the lower 16 bits of the instance id in green (low byte) and blue (high byte)."""
     assert frame.tag is not None and frame.instance is not None
     out = _opaque(frame.tag.shape)
@@ -81,7 +82,7 @@ def encode_instance(frame: Frame) -> Pixels:
     return out
 
 
-def encode_normals(frame: Frame) -> Pixels:
+def encode_normals(frame: RenderedFrame) -> Pixels:
     """Return world normals, each component mapped from [-1, 1] to [0, 255]; x in red."""
     assert frame.normal is not None
     out = _opaque(frame.normal.shape[:2])
@@ -95,7 +96,7 @@ class Encoding:
     """Renderer outputs that a kind of camera needs, and the function that turns them into pixels."""
 
     want: frozenset[str]
-    encode: Callable[[Frame], Pixels]
+    encode: Callable[[RenderedFrame], Pixels]
 
 
 ENCODINGS: dict[int, Encoding] = {
@@ -108,12 +109,12 @@ ENCODINGS: dict[int, Encoding] = {
 """By stream type id."""
 
 
-def image_size(actor: Actor) -> tuple[int, int]:
+def image_size(actor: SimulatedActor) -> tuple[int, int]:
     """Return (width, height) of a camera in pixels."""
     return int(actor.number("image_size_x", 800)), int(actor.number("image_size_y", 600))
 
 
-def message(actor: Actor, type_id: int, instant: Instant, pixels: Pixels) -> Message:
+def message(actor: SimulatedActor, type_id: int, instant: Instant, pixels: Pixels) -> Message:
     """Return an image message; the pixels travel without a copy."""
     height_px, width_px = pixels.shape[:2]
     head = header(actor, type_id, instant) + IMAGE_HEADER.pack(width_px, height_px, actor.number("fov", 90.0))

@@ -8,7 +8,7 @@ import msgpack
 
 from testbed.server import carla_types
 from testbed.server.sensors.headers import Instant, Message, header
-from testbed.server.simulation.actors import Actor
+from testbed.server.simulation.actors import SimulatedActor
 from testbed.server.simulation.rays import cast
 from testbed.server.simulation.transforms import to_world
 from testbed.server.simulation.world import World
@@ -16,7 +16,7 @@ from testbed.server.simulation.world import World
 COLLISION, OBSTACLE = 0, 7
 
 
-def collisions(actor: Actor, instant: Instant, world: World, port: int) -> Iterator[Message]:
+def collisions(actor: SimulatedActor, instant: Instant, world: World, port: int) -> Iterator[Message]:
     """Yield one message per contact of the sensor's parent in the last frame."""
     for event in world.collisions:
         if event.actor_id != actor.parent_id:
@@ -34,7 +34,7 @@ def collisions(actor: Actor, instant: Instant, world: World, port: int) -> Itera
         yield (header(actor, COLLISION, instant), _pack(body))
 
 
-def obstacles(actor: Actor, instant: Instant, world: World, port: int) -> Iterator[Message]:
+def obstacles(actor: SimulatedActor, instant: Instant, world: World, port: int) -> Iterator[Message]:
     """Yield the nearest thing within the sensor's ``distance`` straight ahead, swept with its ``hit_radius``."""
     me = world.actors.get(actor.parent_id)
     if me is None:

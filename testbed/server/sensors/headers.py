@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from testbed.server.simulation.actors import Actor
+from testbed.server.simulation.actors import SimulatedActor
 from testbed.server.simulation.state_stream import SENSOR_HEADER
 
 IMAGE_HEADER = struct.Struct("<IIf")
@@ -24,6 +24,6 @@ class Instant:
     elapsed_s: float
 
 
-def header(actor: Actor, type_id: int, instant: Instant) -> bytes:
+def header(actor: SimulatedActor, type_id: int, instant: Instant) -> bytes:
     """Return the 48 bytes in front of every measurement."""
     return SENSOR_HEADER.pack(type_id, instant.frame, instant.elapsed_s, *actor.pose)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import msgpack
 import numpy as np
 
-from testbed.core.frames import Vector, rotation_matrix
+from testbed.core.frames import rotation_matrix
+from testbed.core.geometry import Vector
 from testbed.server.sensors.headers import Instant, Message, header
-from testbed.server.simulation.actors import Actor
+from testbed.server.simulation.actors import SimulatedActor
 from testbed.server.simulation.chassis import GRAVITY_MPS2
 from testbed.server.simulation.transforms import apply_inverse
 
@@ -47,10 +48,10 @@ class GeoReference:
         return math.degrees(latitude), math.degrees(longitude), point[2]
 
 
-class Noise:
+class SensorNoise:
     """Gaussian noise of one sensor, from its ``noise_seed``: the same episode has the same noise."""
 
-    def __init__(self, actor: Actor, seed: int) -> None:
+    def __init__(self, actor: SimulatedActor, seed: int) -> None:
         """Seed by the sensor's attribute and the server's seed."""
         self._actor = actor
         self._generator = np.random.default_rng([seed, int(abs(actor.number("noise_seed", 0.0))), actor.stream_id])
@@ -61,7 +62,7 @@ class Noise:
         return float(self._generator.normal(0.0, value)) if value > 0.0 else 0.0
 
 
-def imu(actor: Actor, instant: Instant, noise: Noise) -> Message:
+def imu(actor: SimulatedActor, instant: Instant, noise: SensorNoise) -> Message:
     """Return accelerometer (m/s², with gravity's reaction), gyroscope (rad/s) and compass (rad, 0 = north = -y)."""
     matrix = rotation_matrix(*actor.pose[3:])
     ax, ay, az = actor.acceleration_mps2
@@ -80,7 +81,7 @@ def imu(actor: Actor, instant: Instant, noise: Noise) -> Message:
     return (header(actor, IMU, instant), body)
 
 
-def gnss(actor: Actor, instant: Instant, noise: Noise, reference: GeoReference) -> Message:
+def gnss(actor: SimulatedActor, instant: Instant, noise: SensorNoise, reference: GeoReference) -> Message:
     """Return latitude and longitude in degrees and altitude in metres."""
     values = [
         value + actor.number(f"noise_{name}_bias", 0.0) + noise(f"noise_{name}_stddev")

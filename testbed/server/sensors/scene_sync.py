@@ -1,4 +1,4 @@
-"""The studio keeps the picture of the world: scenery and actors in a scene, and the renderer that draws it.
+"""Keep a scene in step with the world, its scenery and its actors, and draw it.
 
 The renderer is heavy and only made for the first picture (or before the server reports ready); the scene is plain
 numpy and exists from the start, because scenery is also what vehicles collide with.
@@ -11,26 +11,26 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 from testbed.server.sensors.bodies import body, body_pose
-from testbed.server.sensors.cameras import View
-from testbed.server.simulation.actors import Actor
-from testbed.server.simulation.boxes import BoundingBox, footprint
+from testbed.server.sensors.cameras import RenderRequest
+from testbed.server.simulation.actors import SimulatedActor
+from testbed.server.simulation.bounding_boxes import BoundingBox, footprint
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.collisions import StaticBox
-from testbed.server.simulation.errors import CallError
 from testbed.server.simulation.settings import WEATHER_FIELDS
 from testbed.server.simulation.world import World
 from testbed.world.maps.catalogue import MapBundle
 from testbed.world.maps.scenery import SceneryObject, build_scenery
-from testbed.world.render.camera import Camera
-from testbed.world.render.renderer import Frame, Renderer
+from testbed.world.render.camera import PinholeCamera
+from testbed.world.render.renderer import RenderedFrame, Renderer
 from testbed.world.render.scene import Scene
 
 DECAL = "static.prop.decal"
 SCENERY_SEED = 0
 
 
-class Studio:
+class SceneSync:
     """Scene and renderer of the current map.
 
     Attributes:
@@ -87,7 +87,7 @@ class Studio:
 
     # Actors
 
-    def add(self, actor: Actor) -> None:
+    def add(self, actor: SimulatedActor) -> None:
         """Show a new actor, if it has a body."""
         if actor.type_id == DECAL:
             blank = np.zeros((2, 2, 4), np.float32)
@@ -103,7 +103,7 @@ class Studio:
                 self._scene, actor.object_name, body_pose(actor), tag=tag, instance_id=actor.id
             )
 
-    def remove(self, actor: Actor) -> None:
+    def remove(self, actor: SimulatedActor) -> None:
         """Stop showing an actor."""
         handle = self._handles.pop(actor.id, None)
         if handle is not None:
@@ -144,7 +144,7 @@ class Studio:
 
     def warm_up(self) -> None:
         """Load the renderer's kernels now, so that the first picture does not wait for them."""
-        camera = Camera(8, 8, 90.0, (0.0, 0.0, 5.0, 0.0, 0.0, 0.0))
+        camera = PinholeCamera(8, 8, 90.0, (0.0, 0.0, 5.0, 0.0, 0.0, 0.0))
         self._require_renderer().render(camera)
 
     def follow(self, world: World) -> None:
@@ -157,13 +157,15 @@ class Studio:
                 self.add(actor)
         if self._weather is not world.weather:
             self._weather = world.weather
-            self._scene.set_weather(Weather(**{name: getattr(world.weather, name) for name in WEATHER_FIELDS}))
+            self._scene.set_weather(
+                WeatherParameters(**{name: getattr(world.weather, name) for name in WEATHER_FIELDS})
+            )
 
-    def draw(self, view: View, want: frozenset[str]) -> Frame:
+    def draw(self, request: RenderRequest, want: frozenset[str]) -> RenderedFrame:
         """Draw what a camera sees."""
-        camera = Camera(view.width_px, view.height_px, view.fov_deg, view.pose)
-        self._scene.set_frame(view.age_frames)
-        hidden = self._handles.get(view.hidden_id)
+        camera = PinholeCamera(request.width_px, request.height_px, request.fov_deg, request.pose)
+        self._scene.set_frame(request.age_frames)
+        hidden = self._handles.get(request.hidden_id)
         hide = frozenset() if hidden is None else frozenset({hidden})
         return self._require_renderer().render(camera, want=want, hide=hide)
 

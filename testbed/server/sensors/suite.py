@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from testbed.server.sensors import cameras, contacts, navigation
-from testbed.server.sensors.cameras import View
+from testbed.server.sensors.cameras import RenderRequest
 from testbed.server.sensors.headers import Instant, Message
-from testbed.server.sensors.navigation import GeoReference, Noise
-from testbed.server.sensors.scene_sync import Studio
-from testbed.server.simulation.actors import Actor
+from testbed.server.sensors.navigation import GeoReference, SensorNoise
+from testbed.server.sensors.scene_sync import SceneSync
+from testbed.server.simulation.actors import SimulatedActor
 from testbed.server.simulation.transforms import to_local
 from testbed.server.simulation.world import World
-from testbed.world.render.renderer import Frame
+from testbed.world.render.renderer import RenderedFrame
 
 _EPSILON_S = 1e-6
 
@@ -22,18 +22,18 @@ class SensorSuite:
 
     Args:
         world: The simulation.
-        studio: Draws pictures.
+        scene_sync: Draws pictures.
         stream_port: For tokens inside messages.
         seed: Enters the noise.
     """
 
-    def __init__(self, world: World, studio: Studio, stream_port: int, seed: int) -> None:
+    def __init__(self, world: World, scene_sync: SceneSync, stream_port: int, seed: int) -> None:
         """Start without any noise generator or picture."""
         self._world = world
-        self._studio = studio
+        self._scene_sync = scene_sync
         self._port = stream_port
         self._seed = seed
-        self._noise: dict[int, Noise] = {}
+        self._noise: dict[int, SensorNoise] = {}
         self._reference: tuple[str, GeoReference] = ("", GeoReference())
 
     def measure(self, stream_ids: Iterable[int]) -> Iterator[tuple[int, Message]]:
@@ -49,7 +49,7 @@ class SensorSuite:
                     yield stream, message
         yield from self._pictures([item for item in due if _is_camera(item[1])], instant)
 
-    def _is_due(self, actor: Actor) -> bool:
+    def _is_due(self, actor: SimulatedActor) -> bool:
         clock = actor.sensor
         if clock is None:
             return False
@@ -62,7 +62,7 @@ class SensorSuite:
         clock.due_s = max((clock.due_s if clock.due_s is not None else now) + clock.period_s, now)
         return True
 
-    def _message(self, actor: Actor, instant: Instant) -> Iterator[Message]:
+    def _message(self, actor: SimulatedActor, instant: Instant) -> Iterator[Message]:
         assert actor.sensor is not None
         match actor.sensor.type_id:
             case contacts.COLLISION:
@@ -76,28 +76,30 @@ class SensorSuite:
             case _:
                 return
 
-    def _pictures(self, due: list[tuple[int, Actor]], instant: Instant) -> Iterator[tuple[int, Message]]:
+    def _pictures(self, due: list[tuple[int, SimulatedActor]], instant: Instant) -> Iterator[tuple[int, Message]]:
         if not due or self._world.settings.no_rendering:
             return
-        views: dict[View, set[str]] = {}
+        requests: dict[RenderRequest, set[str]] = {}
         for _, actor in due:
             assert actor.sensor is not None
-            views.setdefault(self._view(actor), set()).update(cameras.ENCODINGS[actor.sensor.type_id].want)
-        self._studio.follow(self._world)
-        frames: dict[View, Frame] = {view: self._studio.draw(view, frozenset(want)) for view, want in views.items()}
+            requests.setdefault(self._request(actor), set()).update(cameras.ENCODINGS[actor.sensor.type_id].want)
+        self._scene_sync.follow(self._world)
+        frames: dict[RenderRequest, RenderedFrame] = {
+            request: self._scene_sync.draw(request, frozenset(want)) for request, want in requests.items()
+        }
         for stream, actor in due:
             assert actor.sensor is not None
-            pixels = cameras.ENCODINGS[actor.sensor.type_id].encode(frames[self._view(actor)])
+            pixels = cameras.ENCODINGS[actor.sensor.type_id].encode(frames[self._request(actor)])
             yield stream, cameras.message(actor, actor.sensor.type_id, instant, pixels)
 
-    def _view(self, actor: Actor) -> View:
+    def _request(self, actor: SimulatedActor) -> RenderRequest:
         width_px, height_px = cameras.image_size(actor)
         age = 0
         if actor.sensor is not None and self._world.weather.precipitation > 0.0:
             age = self._world.frame - actor.sensor.born_frame
-        return View(width_px, height_px, actor.number("fov", 90.0), actor.pose, self._enclosing(actor), age)
+        return RenderRequest(width_px, height_px, actor.number("fov", 90.0), actor.pose, self._enclosing(actor), age)
 
-    def _enclosing(self, actor: Actor) -> int:
+    def _enclosing(self, actor: SimulatedActor) -> int:
         """Return the parent whose box the camera sits in: a real camera would see the windshield, not the inside."""
         parent = self._world.actors.get(actor.parent_id)
         if parent is None or parent.vehicle is None:
@@ -109,11 +111,11 @@ class SensorSuite:
         )
         return parent.id if inside else 0
 
-    def _noise_of(self, actor: Actor) -> Noise:
+    def _noise_of(self, actor: SimulatedActor) -> SensorNoise:
         if actor.id not in self._noise:
             if len(self._noise) > 4096:
                 self._noise = {key: value for key, value in self._noise.items() if key in self._world.actors}
-            self._noise[actor.id] = Noise(actor, self._seed)
+            self._noise[actor.id] = SensorNoise(actor, self._seed)
         return self._noise[actor.id]
 
     def _geo_reference(self) -> GeoReference:
@@ -123,5 +125,5 @@ class SensorSuite:
         return self._reference[1]
 
 
-def _is_camera(actor: Actor) -> bool:
+def _is_camera(actor: SimulatedActor) -> bool:
     return actor.sensor is not None and actor.sensor.type_id in cameras.ENCODINGS

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
-from testbed.server.simulation.boxes import BoundingBox
+from testbed.server.simulation.bounding_boxes import BoundingBox
 from testbed.server.simulation.chassis import Chassis, PhysicsControl
-from testbed.server.simulation.dynamics import Motion, Pedals
+from testbed.server.simulation.dynamics import ControlInput, PlanarMotion
 from testbed.server.simulation.transforms import ORIGIN, ZERO
 from testbed.world.assets.vehicle_models import VehicleModel
 
 
-class Kind(StrEnum):
+class ActorKind(StrEnum):
     """First part of the type id, which decides the union of the actor's state record."""
 
     VEHICLE = "vehicle"
@@ -26,10 +26,10 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-def kind_of(type_id: str) -> Kind:
-    """Return the kind of a type id; unknown first parts are :attr:`Kind.OTHER`."""
+def kind_of(type_id: str) -> ActorKind:
+    """Return the kind of a type id; unknown first parts are :attr:`ActorKind.OTHER`."""
     head = type_id.split(".", 1)[0]
-    return Kind(head) if head in Kind._value2member_map_ else Kind.OTHER
+    return ActorKind(head) if head in ActorKind._value2member_map_ else ActorKind.OTHER
 
 
 @dataclass(slots=True)
@@ -53,8 +53,8 @@ class Vehicle:
         chassis: Bicycle parameters derived from both.
         motion: Planar state.
         control: Last ``VehicleControl`` in wire order, sanitised, for the state stream.
-        pedals: The same as the dynamics want it.
-        ackermann: Ackermann demand; while set it replaces the pedals.
+        control_input: The same as the dynamics want it.
+        ackermann: Ackermann demand; while set it replaces the control input.
         ackermann_settings: The six gains of the Ackermann controller.
         constant_velocity: Local velocity that overrides the dynamics, or None.
         lights: Light bitmask.
@@ -68,9 +68,9 @@ class Vehicle:
     model: VehicleModel
     physics: PhysicsControl
     chassis: Chassis
-    motion: Motion
+    motion: PlanarMotion
     control: list[float | bool | int] = field(default_factory=lambda: [0.0, 0.0, 0.0, False, False, False, 0])
-    pedals: Pedals = field(default_factory=Pedals)
+    control_input: ControlInput = field(default_factory=ControlInput)
     ackermann: Ackermann | None = None
     ackermann_settings: list[float] = field(default_factory=lambda: [0.15, 0.0, 0.25, 0.01, 0.0, 0.01])
     constant_velocity: Vector | None = None
@@ -129,7 +129,7 @@ class SensorClock:
 
 
 @dataclass(slots=True)
-class Actor:
+class SimulatedActor:
     """One actor.
 
     Attributes:
@@ -159,7 +159,7 @@ class Actor:
 
     id: int
     type_id: str
-    kind: Kind
+    kind: ActorKind
     uid: int = 0
     attributes: list[list[object]] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)

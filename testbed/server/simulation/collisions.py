@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from testbed.core.frames import Vector
-from testbed.server.simulation.actors import Actor, Kind
-from testbed.server.simulation.boxes import Contact, Footprint, footprint, overlap
+from testbed.core.geometry import Vector
+from testbed.server.simulation.actors import ActorKind, SimulatedActor
+from testbed.server.simulation.bounding_boxes import Contact, Footprint, footprint, overlap
 
 RESTITUTION = 0.1
 SLIDING_FRICTION = 0.3
@@ -37,7 +37,7 @@ class StaticBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Collision:
+class CollisionEvent:
     """One contact of one actor in one tick.
 
     Attributes:
@@ -85,7 +85,7 @@ def _cells(centre_m: float, reach_m: float) -> range:
 
 @dataclass(slots=True)
 class _Body:
-    actor: Actor
+    actor: SimulatedActor
     shape: Footprint
     inverse_mass: float
     inverse_inertia: float
@@ -136,7 +136,7 @@ class CollisionSolver:
         self.statics = statics
         self._touching: set[tuple[int, str]] = set()
 
-    def resolve(self, actors: Sequence[Actor]) -> list[Collision]:
+    def resolve(self, actors: Sequence[SimulatedActor]) -> list[CollisionEvent]:
         """Separate what overlaps, exchange impulses, and report each contact from both sides.
 
         Args:
@@ -146,7 +146,7 @@ class CollisionSolver:
         movers = [body for body in bodies if body.actor.vehicle is not None]
         if not movers:
             return []
-        events: list[Collision] = []
+        events: list[CollisionEvent] = []
         touching: set[tuple[int, str]] = set()
         bodies.sort(key=lambda body: (body.shape.x_m - body.shape.radius_m, body.actor.id))
         for first, second in _pairs(bodies):
@@ -165,7 +165,7 @@ class CollisionSolver:
                     touching.add(key)
                     if impulse > 1.0 or key not in self._touching:
                         vector = (contact.normal_x * impulse, contact.normal_y * impulse, 0.0)
-                        events.append(Collision(body.actor.id, 0, box.name, box.tag, vector))
+                        events.append(CollisionEvent(body.actor.id, 0, box.name, box.tag, vector))
         self._touching = touching
         return events
 
@@ -176,7 +176,7 @@ class CollisionSolver:
         contact: Contact,
         impulse: float,
         touching: set[tuple[int, str]],
-        events: list[Collision],
+        events: list[CollisionEvent],
     ) -> None:
         low, high = sorted((first.actor.id, second.actor.id))
         key = (low, str(high))
@@ -184,29 +184,29 @@ class CollisionSolver:
         if impulse <= 1.0 and key in self._touching:
             return
         x, y = contact.normal_x * impulse, contact.normal_y * impulse
-        events.append(Collision(first.actor.id, second.actor.id, "", 0, (x, y, 0.0)))
-        events.append(Collision(second.actor.id, first.actor.id, "", 0, (-x, -y, 0.0)))
+        events.append(CollisionEvent(first.actor.id, second.actor.id, "", 0, (x, y, 0.0)))
+        events.append(CollisionEvent(second.actor.id, first.actor.id, "", 0, (-x, -y, 0.0)))
 
 
-def blocked(shape: Footprint, actors: Iterable[Actor]) -> bool:
+def blocked(shape: Footprint, actors: Iterable[SimulatedActor]) -> bool:
     """Tell whether a new actor with this footprint would overlap a living one."""
     return any(overlap(shape, footprint(actor.pose, actor.box)) is not None for actor in actors if _takes_part(actor))
 
 
-def _takes_part(actor: Actor) -> bool:
+def _takes_part(actor: SimulatedActor) -> bool:
     if not actor.collides or actor.parent_id or actor.box.extent_m[0] <= 0.0:
         return False
-    return actor.kind in (Kind.VEHICLE, Kind.WALKER, Kind.STATIC)
+    return actor.kind in (ActorKind.VEHICLE, ActorKind.WALKER, ActorKind.STATIC)
 
 
-def _body(actor: Actor) -> _Body:
+def _body(actor: SimulatedActor) -> _Body:
     shape = footprint(actor.pose, actor.box)
     vehicle = actor.vehicle
     if vehicle is not None:
         if not actor.physics or vehicle.constant_velocity is not None:
             return _Body(actor, shape, 0.0, 0.0)
         return _Body(actor, shape, 1.0 / vehicle.chassis.mass_kg, 1.0 / vehicle.chassis.yaw_inertia_kgm2)
-    if actor.kind is Kind.WALKER:
+    if actor.kind is ActorKind.WALKER:
         return _Body(actor, shape, 1.0 / 75.0, 0.0)
     return _Body(actor, shape, 1.0 / 5.0 if "cone" in actor.type_id else 0.0, 0.0)
 

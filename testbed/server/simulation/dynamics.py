@@ -34,7 +34,7 @@ DYNAMIC_ABOVE_MPS = 4.0
 
 
 @dataclass(slots=True)
-class Motion:
+class PlanarMotion:
     """Planar state of a vehicle.
 
     Attributes:
@@ -63,7 +63,7 @@ class Motion:
 
 
 @dataclass(slots=True)
-class Pedals:
+class ControlInput:
     """What the driver asks for; all finite and in range.
 
     Attributes:
@@ -83,40 +83,53 @@ class Pedals:
     neutral: bool = False
 
 
-def advance(motion: Motion, chassis: Chassis, pedals: Pedals, duration_s: float, friction: float, grade: float) -> None:
+def advance(
+    motion: PlanarMotion,
+    chassis: Chassis,
+    control_input: ControlInput,
+    duration_s: float,
+    friction: float,
+    grade: float,
+) -> None:
     """Move a vehicle by ``duration_s``.
 
     Args:
         motion: State, changed in place.
         chassis: Vehicle parameters.
-        pedals: Driver demand, constant over the duration.
+        control_input: Driver demand, constant over the duration.
         duration_s: Time to move by; cut into substeps.
         friction: Factor of the road on the tyres' friction (1 dry).
         grade: Slope along the heading, positive uphill (sine of the angle).
     """
-    if motion.at_rest() and (pedals.throttle == 0.0 or pedals.neutral) and abs(grade) < ROLLING_RESISTANCE:
-        _steer(motion, chassis, pedals.steer, duration_s)
+    if (
+        motion.at_rest()
+        and (control_input.throttle == 0.0 or control_input.neutral)
+        and abs(grade) < ROLLING_RESISTANCE
+    ):
+        _steer(motion, chassis, control_input.steer, duration_s)
         motion.drive_mps2 = 0.0
         return
     longest = FAST_SUBSTEP_S if motion.vx_mps > FAST_ABOVE_MPS else SUBSTEP_S
     count = max(1, math.ceil(duration_s / longest - 1e-9))
     step = duration_s / count
     for _ in range(count):
-        _substep(motion, chassis, pedals, step, friction, grade)
+        _substep(motion, chassis, control_input, step, friction, grade)
 
 
-def _steer(motion: Motion, chassis: Chassis, steer: float, step: float) -> None:
+def _steer(motion: PlanarMotion, chassis: Chassis, steer: float, step: float) -> None:
     target = steer * chassis.max_steer_rad * chassis.steering_factor(motion.vx_mps)
     change = (target - motion.wheel_rad) * (1.0 - math.exp(-step / STEER_LAG_S))
     limit = STEER_RATE_RAD_S * step
     motion.wheel_rad += max(-limit, min(limit, change))
 
 
-def _substep(motion: Motion, chassis: Chassis, pedals: Pedals, step: float, friction: float, grade: float) -> None:
+def _substep(
+    motion: PlanarMotion, chassis: Chassis, control_input: ControlInput, step: float, friction: float, grade: float
+) -> None:
     vx, vy, rate = motion.vx_mps, motion.vy_mps, motion.yaw_rate_rad_s
     mass, front, rear = chassis.mass_kg, chassis.front_m, chassis.rear_m
     base = front + rear
-    _steer(motion, chassis, pedals.steer, step)
+    _steer(motion, chassis, control_input.steer, step)
     delta = motion.wheel_rad
     mu = chassis.friction * friction
 
@@ -126,12 +139,12 @@ def _substep(motion: Motion, chassis: Chassis, pedals: Pedals, step: float, fric
     grip_front, grip_rear = mu * load_front, mu * load_rear
 
     drive = 0.0
-    if pedals.throttle > 0.0 and not pedals.neutral:
-        drive = pedals.throttle * min(chassis.drive_n, chassis.power_w / max(abs(vx), 1.0))
-        if pedals.reverse:
+    if control_input.throttle > 0.0 and not control_input.neutral:
+        drive = control_input.throttle * min(chassis.drive_n, chassis.power_w / max(abs(vx), 1.0))
+        if control_input.reverse:
             drive = -0.5 * drive
-    brake = pedals.brake * chassis.brake_n
-    hand = chassis.handbrake_n if pedals.hand_brake else 0.0
+    brake = control_input.brake * chassis.brake_n
+    hand = chassis.handbrake_n if control_input.hand_brake else 0.0
     share = load_front / (load_front + load_rear + 1e-9)
     rolling = -1.0 if vx > 0.0 else 1.0 if vx < 0.0 else 0.0
 

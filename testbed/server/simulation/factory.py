@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Pose
-from testbed.server.simulation.actors import Actor, Kind, SensorClock, TrafficLight, Vehicle, Walker, kind_of
+from testbed.server.simulation.actors import (
+    ActorKind,
+    SensorClock,
+    SimulatedActor,
+    TrafficLight,
+    Vehicle,
+    Walker,
+    kind_of,
+)
 from testbed.server.simulation.blueprints import SENSOR_TYPE, library
-from testbed.server.simulation.boxes import BoundingBox
+from testbed.server.simulation.bounding_boxes import BoundingBox
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.chassis import build_chassis, default_physics
-from testbed.server.simulation.dynamics import Motion
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.dynamics import PlanarMotion
 from testbed.world.assets.props import prop_asset
 from testbed.world.assets.shadow_card import card_corners
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M
@@ -23,11 +32,10 @@ UIDS: dict[str, int] = {str(entry[1]): uid for uid, entry in enumerate(LIBRARY, 
 WALKER_HALF_EXTENT_M = (0.19, 0.19, 0.93)
 MAX_IMAGE_PX = 4096
 
-TAG_PEDESTRIAN, TAG_SIGN, TAG_STATIC, TAG_DYNAMIC, TAG_LIGHT = 12, 8, 20, 21, 7
 _NO_BOX = BoundingBox()
 
 
-def create(actor_id: int, type_id: str, given: list[list[object]], pose: Pose) -> Actor:
+def create(actor_id: int, type_id: str, given: list[list[object]], pose: Pose) -> SimulatedActor:
     """Return a new actor of a blueprint; it is not in the world yet.
 
     Args:
@@ -43,7 +51,7 @@ def create(actor_id: int, type_id: str, given: list[list[object]], pose: Pose) -
         raise CallError(f"Spawn failed because of invalid actor description: there is no blueprint '{type_id}'")
     sent = {str(item[0]): item for item in given}
     attributes = [sent.get(str(item[0]), [item[0], item[1], item[2]]) for item in ATTRIBUTES[type_id]]
-    actor = Actor(
+    actor = SimulatedActor(
         actor_id,
         type_id,
         kind_of(type_id),
@@ -54,35 +62,35 @@ def create(actor_id: int, type_id: str, given: list[list[object]], pose: Pose) -
         relative=pose,
     )
     match actor.kind:
-        case Kind.VEHICLE:
+        case ActorKind.VEHICLE:
             _make_vehicle(actor)
-        case Kind.WALKER:
+        case ActorKind.WALKER:
             actor.walker = Walker()
             actor.box = BoundingBox((0.0, 0.0, 0.0), WALKER_HALF_EXTENT_M)
-            actor.tags = bytes([TAG_PEDESTRIAN])
-        case Kind.STATIC:
+            actor.tags = bytes([SemanticTag.PEDESTRIANS])
+        case ActorKind.STATIC:
             _make_prop(actor)
-        case Kind.SENSOR:
+        case ActorKind.SENSOR:
             _make_sensor(actor)
         case _:
             pass
     return actor
 
 
-def map_actor(actor_id: int, type_id: str, pose: Pose, box: BoundingBox, signal_id: str) -> Actor:
+def map_actor(actor_id: int, type_id: str, pose: Pose, box: BoundingBox, signal_id: str) -> SimulatedActor:
     """Return a sign or traffic light that comes with the map."""
-    actor = Actor(actor_id, type_id, kind_of(type_id), pose=pose, relative=pose, box=box, signal_id=signal_id)
+    actor = SimulatedActor(actor_id, type_id, kind_of(type_id), pose=pose, relative=pose, box=box, signal_id=signal_id)
     is_light = type_id == "traffic.traffic_light"
-    actor.tags = bytes([TAG_LIGHT if is_light else TAG_SIGN])
+    actor.tags = bytes([SemanticTag.TRAFFIC_LIGHT if is_light else SemanticTag.TRAFFIC_SIGNS])
     if is_light:
         actor.light = TrafficLight()
     return actor
 
 
-def spectator(actor_id: int) -> Actor:
+def spectator(actor_id: int) -> SimulatedActor:
     """Return the camera man that every CARLA world has."""
     pose = (0.0, 0.0, 30.0, -30.0, 0.0, 0.0)
-    return Actor(actor_id, "spectator", Kind.OTHER, pose=pose, relative=pose)
+    return SimulatedActor(actor_id, "spectator", ActorKind.OTHER, pose=pose, relative=pose)
 
 
 def paint_colour(text: str) -> tuple[int, int, int]:
@@ -98,18 +106,18 @@ def paint_colour(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _make_vehicle(actor: Actor) -> None:
+def _make_vehicle(actor: SimulatedActor) -> None:
     model = VEHICLE_BY_ID[actor.type_id]
     paint_colour(actor.values["color"])
     physics = default_physics(model)
-    motion = Motion(actor.pose[0], actor.pose[1], math.radians(actor.pose[4]))
+    motion = PlanarMotion(actor.pose[0], actor.pose[1], math.radians(actor.pose[4]))
     actor.vehicle = Vehicle(model, physics, build_chassis(model, physics), motion)
     actor.box = BoundingBox((0.0, 0.0, model.half_extent_m[2]), model.half_extent_m)
     actor.tags = bytes([model.tag])
 
 
-def _make_prop(actor: Actor) -> None:
-    actor.tags = bytes([TAG_STATIC])
+def _make_prop(actor: SimulatedActor) -> None:
+    actor.tags = bytes([SemanticTag.STATIC])
     if actor.type_id == "static.prop.decal":
         length, width = _size(actor, "length_m", 6.0), _size(actor, "width_m", 3.0)
         actor.box = BoundingBox((0.0, 0.0, 0.0), (length / 2.0, width / 2.0, 0.0))
@@ -121,7 +129,7 @@ def _make_prop(actor: Actor) -> None:
                 f"Spawn failed: gtsrb_class '{actor.values.get('gtsrb_class')}' is not a class from 0 to 42"
             )
         actor.box = BoundingBox((0.0, 0.0, PLATE_BOTTOM_M + half), (0.02, half, half))
-        actor.tags = bytes([TAG_SIGN])
+        actor.tags = bytes([SemanticTag.TRAFFIC_SIGNS])
         actor.collides = False
     elif actor.type_id == "static.prop.occluder" and actor.values.get("polygon"):
         try:
@@ -141,7 +149,7 @@ def _make_prop(actor: Actor) -> None:
         actor.box = BoundingBox((centre[0], centre[1], centre[2]), (extent[0], extent[1], extent[2]))
 
 
-def _make_sensor(actor: Actor) -> None:
+def _make_sensor(actor: SimulatedActor) -> None:
     number = SENSOR_TYPE.get(actor.type_id)
     if number is None:
         return
@@ -154,7 +162,7 @@ def _make_sensor(actor: Actor) -> None:
             raise CallError(f"Spawn failed: fov '{actor.values.get('fov')}' is not between 0 and 180 degrees")
 
 
-def _size(actor: Actor, name: str, default: float) -> float:
+def _size(actor: SimulatedActor, name: str, default: float) -> float:
     value = actor.number(name, default)
     if not 0.01 <= value <= 200.0:
         raise CallError(f"Spawn failed: {name} '{actor.values.get(name)}' is not between 0.01 and 200 m")

@@ -9,7 +9,7 @@ from testbed.world.maps.network import LanePoint, RoadNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class GroundSurface:
     """The ground below a vehicle.
 
     Attributes:
@@ -55,11 +55,11 @@ class Ground:
         """Drop what is remembered about an actor that is gone."""
         self._last.pop(actor_id, None)
 
-    def surface(self, x_m: float, y_m: float, yaw_rad: float, half_m: float, actor_id: int) -> Surface:
+    def surface(self, x_m: float, y_m: float, yaw_rad: float, half_m: float, actor_id: int) -> GroundSurface:
         """Return height and slope below a vehicle with axles ``half_m`` before and behind its origin."""
         if self._level is not None:
-            return Surface(self._level)
+            return GroundSurface(self._level)
         dx, dy = half_m * math.cos(yaw_rad), half_m * math.sin(yaw_rad)
         front = self.height_m(x_m + dx, y_m + dy, actor_id)
         rear = self.height_m(x_m - dx, y_m - dy, actor_id)
-        return Surface(0.5 * (front + rear), math.degrees(math.atan2(front - rear, 2.0 * half_m)))
+        return GroundSurface(0.5 * (front + rear), math.degrees(math.atan2(front - rear, 2.0 * half_m)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from testbed.core.frames import Vector
-from testbed.server.simulation.actors import Actor, Vehicle, Walker
+from testbed.core.geometry import Vector
+from testbed.server.simulation.actors import SimulatedActor, Vehicle, Walker
 from testbed.server.simulation.chassis import GRAVITY_MPS2
-from testbed.server.simulation.dynamics import Motion, advance
+from testbed.server.simulation.dynamics import PlanarMotion, advance
 from testbed.server.simulation.ground import Ground
 from testbed.server.simulation.transforms import ZERO, wrap_deg
 
@@ -15,7 +15,7 @@ MAX_SPEED_MPS = 300.0
 MAX_YAW_RATE_RAD_S = 30.0
 
 
-def _bound(actor: Actor, motion: Motion) -> None:
+def _bound(actor: SimulatedActor, motion: PlanarMotion) -> None:
     """Keep velocities in a range that the integration survives, whatever impulses a client adds up."""
     motion.vx_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, motion.vx_mps))
     motion.vy_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, motion.vy_mps))
@@ -23,7 +23,7 @@ def _bound(actor: Actor, motion: Motion) -> None:
     actor.fall_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, actor.fall_mps))
 
 
-def place(actor: Actor) -> None:
+def place(actor: SimulatedActor) -> None:
     """Make the motion state of a vehicle agree with the pose it was put to; velocities stay."""
     if actor.vehicle is not None:
         motion = actor.vehicle.motion
@@ -32,7 +32,7 @@ def place(actor: Actor) -> None:
     actor.fall_mps = 0.0
 
 
-def halt(actor: Actor) -> None:
+def halt(actor: SimulatedActor) -> None:
     """Take all velocity from an actor."""
     actor.velocity_mps = actor.angular_deg_s = actor.acceleration_mps2 = ZERO
     actor.fall_mps = 0.0
@@ -41,7 +41,7 @@ def halt(actor: Actor) -> None:
         motion.vx_mps = motion.vy_mps = motion.yaw_rate_rad_s = 0.0
 
 
-def set_velocity(actor: Actor, velocity_mps: Vector) -> None:
+def set_velocity(actor: SimulatedActor, velocity_mps: Vector) -> None:
     """Give an actor a world velocity."""
     actor.velocity_mps = velocity_mps
     if actor.vehicle is not None:
@@ -52,7 +52,7 @@ def set_velocity(actor: Actor, velocity_mps: Vector) -> None:
     actor.fall_mps = velocity_mps[2]
 
 
-def push(actor: Actor, impulse_ns: Vector) -> None:
+def push(actor: SimulatedActor, impulse_ns: Vector) -> None:
     """Apply a world impulse at the centre of gravity."""
     if actor.vehicle is None or not actor.physics:
         return
@@ -63,7 +63,7 @@ def push(actor: Actor, impulse_ns: Vector) -> None:
     actor.fall_mps += impulse_ns[2] / mass
 
 
-def step_vehicle(actor: Actor, vehicle: Vehicle, step_s: float, ground: Ground, friction: float) -> None:
+def step_vehicle(actor: SimulatedActor, vehicle: Vehicle, step_s: float, ground: Ground, friction: float) -> None:
     """Move a vehicle by one tick.
 
     Args:
@@ -95,7 +95,7 @@ def step_vehicle(actor: Actor, vehicle: Vehicle, step_s: float, ground: Ground, 
         _fly(motion, step_s)
     else:
         grade = math.sin(math.radians(surface.pitch_deg))
-        advance(motion, vehicle.chassis, vehicle.pedals, step_s, friction, grade)
+        advance(motion, vehicle.chassis, vehicle.control_input, step_s, friction, grade)
     surface = ground.surface(motion.x_m, motion.y_m, motion.yaw_rad, vehicle.chassis.front_m, actor.id)
     z = _fall(actor, surface.z_m, step_s)
     grounded = z <= surface.z_m + 0.3
@@ -114,7 +114,7 @@ def step_vehicle(actor: Actor, vehicle: Vehicle, step_s: float, ground: Ground, 
         actor.acceleration_mps2 = ((vx - before[0]) / step_s, (vy - before[1]) / step_s, (vz - before[2]) / step_s)
 
 
-def step_walker(actor: Actor, walker: Walker, step_s: float, ground: Ground) -> None:
+def step_walker(actor: SimulatedActor, walker: Walker, step_s: float, ground: Ground) -> None:
     """Move a walker in its direction at its speed, turned the way it walks, on the ground."""
     if not actor.physics:
         actor.velocity_mps = ZERO
@@ -138,7 +138,7 @@ def step_walker(actor: Actor, walker: Walker, step_s: float, ground: Ground) -> 
         actor.acceleration_mps2 = ((vx - before[0]) / step_s, (vy - before[1]) / step_s, 0.0)
 
 
-def _fall(actor: Actor, floor_m: float, step_s: float) -> float:
+def _fall(actor: SimulatedActor, floor_m: float, step_s: float) -> float:
     """Return the new height of an actor that stands on, or falls towards, the ground."""
     z = actor.pose[2]
     if not actor.gravity:
@@ -156,16 +156,16 @@ def _fall(actor: Actor, floor_m: float, step_s: float) -> float:
     return z
 
 
-def _glide(vehicle: Vehicle, motion: Motion, step_s: float) -> None:
+def _glide(vehicle: Vehicle, motion: PlanarMotion, step_s: float) -> None:
     """Move with the constant local velocity a client asked for; steering still turns the car."""
     assert vehicle.constant_velocity is not None
     motion.vx_mps, motion.vy_mps = vehicle.constant_velocity[0], vehicle.constant_velocity[1]
-    motion.wheel_rad = vehicle.pedals.steer * vehicle.chassis.max_steer_rad
+    motion.wheel_rad = vehicle.control_input.steer * vehicle.chassis.max_steer_rad
     motion.yaw_rate_rad_s = motion.vx_mps * math.tan(motion.wheel_rad) / vehicle.chassis.wheelbase_m
     _drift(motion, step_s)
 
 
-def _fly(motion: Motion, step_s: float) -> None:
+def _fly(motion: PlanarMotion, step_s: float) -> None:
     """Keep the world velocity: nothing holds a car in the air."""
     cos, sin = math.cos(motion.yaw_rad), math.sin(motion.yaw_rad)
     vx, vy = motion.vx_mps * cos - motion.vy_mps * sin, motion.vx_mps * sin + motion.vy_mps * cos
@@ -176,7 +176,7 @@ def _fly(motion: Motion, step_s: float) -> None:
     motion.vx_mps, motion.vy_mps = vx * cos + vy * sin, vy * cos - vx * sin
 
 
-def _drift(motion: Motion, step_s: float) -> None:
+def _drift(motion: PlanarMotion, step_s: float) -> None:
     yaw = motion.yaw_rad + 0.5 * motion.yaw_rate_rad_s * step_s
     cos, sin = math.cos(yaw), math.sin(yaw)
     motion.x_m += (motion.vx_mps * cos - motion.vy_mps * sin) * step_s
@@ -185,28 +185,28 @@ def _drift(motion: Motion, step_s: float) -> None:
 
 
 def _follow_ackermann(vehicle: Vehicle, step_s: float) -> None:
-    """Turn an Ackermann demand into pedals through the inverse of the pedal map.
+    """Turn an Ackermann demand into pedals and a steer through the inverse of the pedal map.
 
     The speed error is closed at 2 1/s, within the demanded acceleration where one is given; the wheel angle moves at
     the demanded steering speed. CARLA runs two PID loops instead and needs several seconds to settle.
     """
     demand = vehicle.ackermann
     assert demand is not None
-    pedals, chassis, speed = vehicle.pedals, vehicle.chassis, vehicle.motion.vx_mps
+    control_input, chassis, speed = vehicle.control_input, vehicle.chassis, vehicle.motion.vx_mps
     target = max(-1.0, min(1.0, demand.steer_rad / max(chassis.max_steer_rad, 1e-6)))
     if demand.steer_speed_rad_s > 0.0:
         limit = demand.steer_speed_rad_s * step_s / max(chassis.max_steer_rad, 1e-6)
-        target = pedals.steer + max(-limit, min(limit, target - pedals.steer))
-    pedals.steer = target
-    pedals.reverse = demand.speed_mps < 0.0
-    sense = -1.0 if pedals.reverse else 1.0
+        target = control_input.steer + max(-limit, min(limit, target - control_input.steer))
+    control_input.steer = target
+    control_input.reverse = demand.speed_mps < 0.0
+    sense = -1.0 if control_input.reverse else 1.0
     wanted = 2.0 * (demand.speed_mps - speed) * sense
     bound = abs(demand.acceleration_mps2)
     if bound > 0.0:
         wanted = max(-bound, min(bound, wanted))
     if demand.speed_mps == 0.0 and abs(speed) < 0.1:
-        pedals.throttle, pedals.brake = 0.0, 1.0
+        control_input.throttle, control_input.brake = 0.0, 1.0
     else:
-        pedals.throttle, pedals.brake = chassis.pedals(wanted, abs(speed))
-    vehicle.control[0:3] = [pedals.throttle, pedals.steer, pedals.brake]
-    vehicle.control[4] = pedals.reverse
+        control_input.throttle, control_input.brake = chassis.pedals(wanted, abs(speed))
+    vehicle.control[0:3] = [control_input.throttle, control_input.steer, control_input.brake]
+    vehicle.control[4] = control_input.reverse

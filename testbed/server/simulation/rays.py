@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from testbed.core.frames import Vector
-from testbed.server.simulation.actors import Actor, Kind
-from testbed.server.simulation.boxes import Footprint, footprint
+from testbed.core.geometry import Vector
+from testbed.core.semantic_tags import SemanticTag
+from testbed.server.simulation.actors import ActorKind, SimulatedActor
+from testbed.server.simulation.bounding_boxes import Footprint, footprint
 from testbed.server.simulation.world import World
 
-TAG_ROAD, TAG_TERRAIN = 1, 10
 STEP_M = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class RayHit:
     """Where a ray met something.
 
     Attributes:
@@ -66,7 +66,7 @@ def ray_box(origin: Vector, direction: Vector, length_m: float, box: Footprint, 
     return near
 
 
-def cast(world: World, start: Vector, end: Vector, *, ignore: Iterable[int] = (), grow_m: float = 0.0) -> list[Hit]:
+def cast(world: World, start: Vector, end: Vector, *, ignore: Iterable[int] = (), grow_m: float = 0.0) -> list[RayHit]:
     """Return everything that a segment of the world meets, nearest first: actors, scenery boxes, the ground.
 
     Args:
@@ -93,7 +93,7 @@ def cast(world: World, start: Vector, end: Vector, *, ignore: Iterable[int] = ()
                 seen.add(id(box))
                 distance = ray_box(start, direction, length, box.shape, grow_m)
                 if distance is not None:
-                    hits.append(Hit(distance, box.tag, 0, box.name))
+                    hits.append(RayHit(distance, box.tag, 0, box.name))
     ground = _ground_hit(world, start, direction, length)
     if ground is not None and grow_m == 0.0:
         hits.append(ground)
@@ -101,21 +101,26 @@ def cast(world: World, start: Vector, end: Vector, *, ignore: Iterable[int] = ()
 
 
 def _actor_hits(
-    actors: Iterable[Actor], start: Vector, direction: Vector, length: float, ignored: set[int], grow_m: float
-) -> list[Hit]:
+    actors: Iterable[SimulatedActor], start: Vector, direction: Vector, length: float, ignored: set[int], grow_m: float
+) -> list[RayHit]:
     hits = []
     for actor in actors:
-        if actor.id in ignored or actor.kind not in (Kind.VEHICLE, Kind.WALKER, Kind.STATIC, Kind.TRAFFIC):
+        if actor.id in ignored or actor.kind not in (
+            ActorKind.VEHICLE,
+            ActorKind.WALKER,
+            ActorKind.STATIC,
+            ActorKind.TRAFFIC,
+        ):
             continue
         if actor.box.extent_m[0] <= 0.0 or actor.parent_id:
             continue
         distance = ray_box(start, direction, length, footprint(actor.pose, actor.box), grow_m)
         if distance is not None:
-            hits.append(Hit(distance, actor.tags[0] if actor.tags else 0, actor.id))
+            hits.append(RayHit(distance, actor.tags[0] if actor.tags else 0, actor.id))
     return hits
 
 
-def _ground_hit(world: World, start: Vector, direction: Vector, length: float) -> Hit | None:
+def _ground_hit(world: World, start: Vector, direction: Vector, length: float) -> RayHit | None:
     """Return where the ray goes through the ground: the road's height below the crossing, found in a few steps."""
     if direction[2] >= -1e-9:
         return None
@@ -127,4 +132,4 @@ def _ground_hit(world: World, start: Vector, direction: Vector, length: float) -
             return None
     lane = world.ground.lane(start[0] + direction[0] * along, start[1] + direction[1] * along)
     on_road = lane is not None and lane.distance_m < 0.5
-    return Hit(along, TAG_ROAD if on_road else TAG_TERRAIN)
+    return RayHit(along, SemanticTag.ROADS if on_road else SemanticTag.TERRAIN)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from testbed.server.simulation.actors import Actor, Kind, TrafficLight, Vehicle, Walker
+from testbed.server.simulation.actors import ActorKind, SimulatedActor, TrafficLight, Vehicle, Walker
 from testbed.server.simulation.world import World
 
 WORLD_OBSERVER = 17
@@ -46,12 +46,12 @@ def encode(world: World, platform_s: float) -> bytes:
     return b"".join(parts)
 
 
-def _detail(actor: Actor) -> bytes:
+def _detail(actor: SimulatedActor) -> bytes:
     if actor.vehicle is not None:
         return _vehicle(actor.vehicle)
     if actor.walker is not None:
         return _walker(actor.walker)
-    if actor.kind is not Kind.TRAFFIC:
+    if actor.kind is not ActorKind.TRAFFIC:
         return NOTHING
     signal = actor.signal_id.encode("utf-8", "replace")[:31]
     return SIGN.pack(signal) if actor.light is None else _light(actor.light, signal)

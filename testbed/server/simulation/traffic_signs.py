@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from testbed.server.simulation.boxes import BoundingBox
+from testbed.server.simulation.bounding_boxes import BoundingBox
 from testbed.world.assets.sign_assets import gtsrb_class_of
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Signal
@@ -114,7 +114,7 @@ class SpeedLimits:
                 self._cells.setdefault((column, row), []).append(line)
 
 
-class Approaches:
+class TrafficLightApproaches:
     """Which traffic light a vehicle comes to: that of its lane, as long as it is close before the light's line."""
 
     def __init__(self, network: RoadNetwork, lights: Iterable[tuple[int, Signal]]) -> None:

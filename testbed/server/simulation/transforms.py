@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from testbed.core.frames import Matrix, Vector, rotation_matrix
+from testbed.core.frames import Matrix, rotation_matrix
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
 
 ORIGIN: Pose = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

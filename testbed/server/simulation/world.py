@@ -22,16 +22,16 @@ from collections.abc import Callable, Iterable
 
 from testbed.core.types import Pose
 from testbed.server.simulation import factory
-from testbed.server.simulation.actors import Actor, Kind, Vehicle
-from testbed.server.simulation.boxes import footprint
+from testbed.server.simulation.actors import ActorKind, SimulatedActor, Vehicle
+from testbed.server.simulation.bounding_boxes import footprint
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.chassis import WET_FRICTION_LOSS
-from testbed.server.simulation.collisions import Collision, CollisionSolver, StaticBox, StaticGrid, blocked
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.collisions import CollisionEvent, CollisionSolver, StaticBox, StaticGrid, blocked
 from testbed.server.simulation.ground import Ground
 from testbed.server.simulation.lights import GREEN, coordinate, step_light
 from testbed.server.simulation.mover import step_vehicle, step_walker
 from testbed.server.simulation.settings import Settings, WeatherState
-from testbed.server.simulation.traffic_signs import Approaches, SpeedLimits, gtsrb_class, plate, type_id
+from testbed.server.simulation.traffic_signs import SpeedLimits, TrafficLightApproaches, gtsrb_class, plate, type_id
 from testbed.server.simulation.transforms import compose
 from testbed.world.maps.catalogue import MapBundle
 
@@ -46,7 +46,7 @@ OBSERVER_STREAM = 1
 
 BLOCKED = "Spawn failed because of collision at spawn position"
 
-ActorHook = Callable[[Actor], None]
+ActorHook = Callable[[SimulatedActor], None]
 
 
 class World:
@@ -92,10 +92,10 @@ class World:
         self.episode_id += 1
         self.elapsed_s = 0.0
         self.state_bits = MAP_CHANGED | LIGHT_UPDATE
-        self.actors: dict[int, Actor] = {}
-        self.streams: dict[int, Actor] = {}
-        self.collisions: list[Collision] = []
-        self._graveyard: OrderedDict[int, Actor] = OrderedDict()
+        self.actors: dict[int, SimulatedActor] = {}
+        self.streams: dict[int, SimulatedActor] = {}
+        self.collisions: list[CollisionEvent] = []
+        self._graveyard: OrderedDict[int, SimulatedActor] = OrderedDict()
         self.ground = Ground(bundle.network)
         self.limits = SpeedLimits(bundle.network)
         self.spawn_points = [_lifted(pose) for pose in bundle.network.spawn_points()]
@@ -112,7 +112,7 @@ class World:
         lights = {actor.signal_id: actor for actor in self.lights()}
         coordinate({name: actor.light for name, actor in lights.items() if actor.light}, bundle.network.phases)
         named = {signal.id[:31]: signal for signal in bundle.network.signals()}
-        self.approaches = Approaches(bundle.network, [(lights[name].id, named[name]) for name in lights])
+        self.approaches = TrafficLightApproaches(bundle.network, [(lights[name].id, named[name]) for name in lights])
 
     def set_statics(self, statics: Iterable[StaticBox]) -> None:
         """Replace the scenery that can be hit."""
@@ -125,7 +125,7 @@ class World:
 
     # Actors
 
-    def get(self, actor_id: int) -> Actor:
+    def get(self, actor_id: int) -> SimulatedActor:
         """Return a living or recently destroyed actor.
 
         Raises:
@@ -138,7 +138,7 @@ class World:
 
     def spawn(
         self, type_id: str, attributes: list[list[object]], pose: Pose, parent_id: int = 0, attachment: int = 0
-    ) -> Actor:
+    ) -> SimulatedActor:
         """Create an actor.
 
         Args:
@@ -159,7 +159,7 @@ class World:
             if parent is None:
                 raise CallError("unable to attach actor: parent actor not found")
         actor = factory.create(self._next_id, type_id, attributes, pose)
-        if parent is None and actor.kind in (Kind.VEHICLE, Kind.WALKER):
+        if parent is None and actor.kind in (ActorKind.VEHICLE, ActorKind.WALKER):
             shape = footprint(pose, actor.box)
             if blocked(shape, self.actors.values()):
                 raise CallError(BLOCKED)
@@ -208,11 +208,11 @@ class World:
         if self.on_destroy is not None:
             self.on_destroy(actor)
 
-    def vehicles(self) -> list[Actor]:
+    def vehicles(self) -> list[SimulatedActor]:
         """Return all living vehicles by id."""
         return [actor for actor in self.actors.values() if actor.vehicle is not None]
 
-    def lights(self) -> list[Actor]:
+    def lights(self) -> list[SimulatedActor]:
         """Return all living traffic lights by id."""
         return [actor for actor in self.actors.values() if actor.light is not None]
 
@@ -239,13 +239,13 @@ class World:
             if actor.vehicle is not None:
                 self._meet_light(actor, actor.vehicle)
 
-    def _meet_light(self, actor: Actor, vehicle: Vehicle) -> None:
+    def _meet_light(self, actor: SimulatedActor, vehicle: Vehicle) -> None:
         """Tell a vehicle which light it comes to and how that shows now."""
         vehicle.traffic_light_id = self.approaches.at(actor.pose[0], actor.pose[1], math.radians(actor.pose[4]))
         light = self.actors[vehicle.traffic_light_id].light if vehicle.traffic_light_id in self.actors else None
         vehicle.traffic_light_state = GREEN if light is None else light.state
 
-    def _slice(self, actors: list[Actor], step_s: float) -> None:
+    def _slice(self, actors: list[SimulatedActor], step_s: float) -> None:
         friction = self.weather.friction(WET_FRICTION_LOSS)
         moved = []
         for actor in actors:
@@ -264,7 +264,7 @@ class World:
             if limit is not None:
                 vehicle.speed_limit_kmh = limit
 
-    def _follow(self, actor: Actor) -> None:
+    def _follow(self, actor: SimulatedActor) -> None:
         parent = self.actors.get(actor.parent_id)
         if parent is not None:
             if parent.parent_id:
@@ -274,7 +274,7 @@ class World:
             actor.angular_deg_s = parent.angular_deg_s
             actor.acceleration_mps2 = parent.acceleration_mps2
 
-    def refresh(self, actor: Actor) -> None:
+    def refresh(self, actor: SimulatedActor) -> None:
         """Bring the children of an actor that was teleported along at once."""
         for child_id in actor.children:
             child = self.actors.get(child_id)

@@ -277,12 +277,14 @@ def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
 
 
 def renderer_hash() -> str:
-    """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
+    """Return one sha256 over the sources of renderer, maps and assets: another value may mean other pictures."""
     digest = hashlib.sha256()
-    root = Path(testbed.__file__).parent / "world"
+    root = Path(testbed.__file__).parent
+    sources = [root / "core" / f"{name}.py" for name in ("colour", "frames", "semantic_tags", "weather")]
     for room in ("render", "maps", "assets"):
-        for path in sorted((root / room).rglob("*")):
-            if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}:
-                digest.update(path.relative_to(root).as_posix().encode())
-                digest.update(path.read_bytes())
+        sources += sorted((root / "world" / room).rglob("*"))
+    for path in sources:
+        if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}:
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -17,7 +17,7 @@ from testbed.core.perception_tasks import LANE_ROWS_PX
 from testbed.core.types import Pose
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import LaneSection, Road
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 
 Floats = NDArray[np.float64]
 
@@ -170,7 +170,7 @@ class Course:
         left_m = float(dx[index]) * math.sin(yaw_rad) - float(dy[index]) * math.cos(yaw_rad)
         return float(self.ahead_m[index]) + along_m, left_m, math.degrees(yaw_rad)
 
-    def lines_px(self, camera: Camera) -> NDArray[np.float32]:
+    def lines_px(self, camera: PinholeCamera) -> NDArray[np.float32]:
         """Return where the lines of `testbed.core.perception_tasks.LANE_LINES` cross the rows `LANE_ROWS_PX`, (4, R).
 
         NaN where a line does not exist, is nearer or farther than the course, or lies behind the top of a hill; x may

@@ -16,7 +16,7 @@ from testbed.training.data.lane_ahead import Course, turn_deg
 from testbed.world.maps import load_map
 from testbed.world.maps.scenery import build_scenery
 from testbed.world.maps.scenery_builder import SceneryObject
-from testbed.world.render.camera import Camera, mounted
+from testbed.world.render.camera import PinholeCamera, mounted
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
 
@@ -180,11 +180,11 @@ class Studio:
         group = 1000 * home[0] + self.block(*home)
         return Stand(piece.road.id, piece.lane_id, s_m, lateral_offset_m, heading_error_rad, pose, group, course)
 
-    def camera(self, pose: Pose) -> Camera:
+    def camera(self, pose: Pose) -> PinholeCamera:
         """Return the driving camera of an ego at `pose`."""
         seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG)
-        return Camera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, seen_from)
+        return PinholeCamera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, seen_from)
 
-    def lane_lines_px(self, stand: Stand, camera: Camera) -> NDArray[np.float32]:
+    def lane_lines_px(self, stand: Stand, camera: PinholeCamera) -> NDArray[np.float32]:
         """Return the image columns (4, R) of the lane's lines, see `Course.lines_px`."""
         return stand.course.lines_px(camera)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.perception_tasks import CAMERA_PITCH_DEG, CAMERA_X_M, CAMERA_Z_M, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, sign_crop_box
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Box, Pose
@@ -20,7 +21,7 @@ from testbed.training.data import visibility
 from testbed.training.data.map_camera import Studio
 from testbed.world.sampled_weather import sample_weather, weather_row
 from testbed.world.assets import sign_asset
-from testbed.world.render.camera import Camera, mounted
+from testbed.world.render.camera import PinholeCamera, mounted
 
 WANT = frozenset({"rgb", "instance"})
 FIRST_INSTANCE = 301
@@ -50,7 +51,7 @@ def boards(studio: Studio, rng: np.random.Generator) -> list[Board]:
             number = FIRST_INSTANCE + len(pool)
             asset = sign_asset(class_id, size_m=size_m, bottom_m=bottom_m)
             name = f"board_{class_id}_{variant}"
-            handle = asset.place(studio.scene, name, (0.0,) * 6, tag=8, instance_id=number)
+            handle = asset.place(studio.scene, name, (0.0,) * 6, tag=SemanticTag.TRAFFIC_SIGNS, instance_id=number)
             studio.scene.set_visible(handle, False)
             pool.append(Board(class_id, handle, number, size_m, bottom_m))
     return pool
@@ -106,19 +107,19 @@ def _quota(rng: np.random.Generator, count: int, source: int) -> NDArray[np.int6
     return quota
 
 
-def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -> Camera:
+def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -> PinholeCamera:
     if source == 0:
         return studio.camera(pose)
     fov_deg = float(rng.uniform(24.0, 60.0))
     seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG + float(rng.uniform(0.0, 5.0)))
-    return Camera(NARROW_WIDTH_PX, NARROW_HEIGHT_PX, fov_deg, seen_from)
+    return PinholeCamera(NARROW_WIDTH_PX, NARROW_HEIGHT_PX, fov_deg, seen_from)
 
 
 def _arrange(
     rng: np.random.Generator,
     studio: Studio,
     ego: Pose,
-    camera: Camera,
+    camera: PinholeCamera,
     candidates: list[Board],
     wanted: NDArray[np.int64],
 ) -> list[tuple[Board, Box, float]]:
@@ -158,7 +159,7 @@ def _arrange(
     return shown
 
 
-def _plate_box(board: Board, pose: Pose, camera: Camera) -> Box | None:
+def _plate_box(board: Board, pose: Pose, camera: PinholeCamera) -> Box | None:
     half = board.size_m / 2.0
     middle_m = board.bottom_m + half
     return visibility.rectangle(camera, pose, [(0.0, y, middle_m + z) for y in (-half, half) for z in (-half, half)])

@@ -22,7 +22,7 @@ from testbed.training.data.map_camera import Stand, Studio
 from testbed.training.data.random_traffic import Placed, Traffic, fleet
 from testbed.training.data.road_wear import Wear
 from testbed.world.sampled_weather import sample_weather, weather_row
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 
 RENEW_WEAR_EVERY = 100
 WANT = frozenset({"rgb", "instance"})
@@ -106,7 +106,7 @@ def _arrange(rng: np.random.Generator, traffic: Traffic, stand: Stand, with_lead
 
 
 def _photograph(
-    studio: Studio, traffic: Traffic, placed: list[Placed], camera: Camera
+    studio: Studio, traffic: Traffic, placed: list[Placed], camera: PinholeCamera
 ) -> tuple[NDArray[np.uint8], dict[str, Any]] | None:
     """Return the image of a view and its label columns, or None for a view that is left out."""
     if any(_counts(item) and (item.gap_m > SURE_M or _will_be_unsure(camera, item)) for item in placed):
@@ -118,7 +118,7 @@ def _photograph(
 
 
 def _label(
-    studio: Studio, traffic: Traffic, placed: list[Placed], camera: Camera, instance: NDArray[np.uint32]
+    studio: Studio, traffic: Traffic, placed: list[Placed], camera: PinholeCamera, instance: NDArray[np.uint32]
 ) -> dict[str, Any] | None:
     """Return the label columns of one view, or None for a view that is left out."""
     seen: list[tuple[float, Box, float, Placed | None]] = []
@@ -178,13 +178,13 @@ def _counts(item: Placed) -> bool:
     return item.own_lane and item.gap_m < UNSURE_TO_M
 
 
-def _will_be_unsure(camera: Camera, item: Placed) -> bool:
+def _will_be_unsure(camera: PinholeCamera, item: Placed) -> bool:
     """Tell before the picture is drawn that a vehicle will be as tall as leaves a view out."""
     outline = visibility.outline(camera, item.pose, item.member.extent_m)
     return outline is not None and UNSURE_PX[0] <= outline[3] - outline[1] <= UNSURE_PX[1]
 
 
-def _alone_px(studio: Studio, traffic: Traffic, item: Placed, placed: list[Placed], camera: Camera) -> float:
+def _alone_px(studio: Studio, traffic: Traffic, item: Placed, placed: list[Placed], camera: PinholeCamera) -> float:
     """Return how many pixels of a vehicle would be seen without other vehicles, at least 1."""
     traffic.show([item])
     alone = studio.renderer.render(camera, want=ONLY_INSTANCES).instance

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from testbed.core.types import Box, Pose
 from testbed.training.data.random_traffic import FIRST_INSTANCE
-from testbed.world.render.camera import Camera, pose_matrix
+from testbed.world.render.camera import PinholeCamera, pose_matrix
 
 FILL, FILL_NARROW = 0.7, 0.35
 """Share of the rectangle around its bounding box that a vehicle, a two-wheeler in full view covers, roughly."""
@@ -56,7 +56,7 @@ class Look:
         return self.box[3] - self.box[1]
 
 
-def look(camera: Camera, pixels: Pixels, number: int, pose: Pose, half_m: tuple[float, float, float]) -> Look | None:
+def look(camera: PinholeCamera, pixels: Pixels, number: int, pose: Pose, half_m: tuple[float, float, float]) -> Look | None:
     """Return what is seen of a vehicle, given its pose and half extents; None for nothing."""
     mine = pixels.vehicle == number
     row, column = pixels.row[mine], pixels.column[mine]
@@ -71,7 +71,7 @@ def look(camera: Camera, pixels: Pixels, number: int, pose: Pose, half_m: tuple[
     return Look(box, around, len(row), min(1.0, len(row) / (fill * area_px)))
 
 
-def outline(camera: Camera, pose: Pose, half_m: tuple[float, float, float]) -> Box | None:
+def outline(camera: PinholeCamera, pose: Pose, half_m: tuple[float, float, float]) -> Box | None:
     """Return the rectangle around a bounding box; None beside the camera, where it cannot be told."""
     whole = rectangle(
         camera,
@@ -84,7 +84,7 @@ def outline(camera: Camera, pose: Pose, half_m: tuple[float, float, float]) -> B
     return left, top, right, bottom
 
 
-def rectangle(camera: Camera, pose: Pose, points_m: Sequence[tuple[float, float, float]]) -> Box | None:
+def rectangle(camera: PinholeCamera, pose: Pose, points_m: Sequence[tuple[float, float, float]]) -> Box | None:
     """Return the rectangle in px around points given in the frame of a pose; None if one is beside the camera."""
     points = np.column_stack([points_m, np.ones(len(points_m))])
     pixels = camera.project((points @ pose_matrix(pose).T)[:, :3])
@@ -94,7 +94,7 @@ def rectangle(camera: Camera, pose: Pose, points_m: Sequence[tuple[float, float,
     return left, top, right, bottom
 
 
-def distance_m(pose: Pose, camera: Camera) -> float:
+def distance_m(pose: Pose, camera: PinholeCamera) -> float:
     """Return how far a vehicle stands from the camera on the ground."""
     return math.hypot(pose[0] - camera.pose[0], pose[1] - camera.pose[1])
 
@@ -109,7 +109,7 @@ def touch(one: Box, other: Box, slack_px: float = 0.0) -> bool:
     )
 
 
-def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
+def box_of(mask: NDArray[np.bool_]) -> Box | None:
     """Return the box (x_min, y_min, x_max, y_max) around the true pixels, maxima exclusive; None without any."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if len(rows) == 0:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from testbed.core import perception_tasks as layout
+from testbed.core.geometry import Box
 
 LANE_WIDTH_M = 3.6
 
@@ -41,7 +42,7 @@ class Grid:
     origin: tuple[float, float]
 
 
-def grid(window_px: tuple[float, float, float, float], size: tuple[int, int]) -> Grid:
+def grid(window_px: Box, size: tuple[int, int]) -> Grid:
     """Intersect the rays of a window (x_min, y_min, x_max, y_max) of the driving camera with the ground plane."""
     x_min, y_min, x_max, y_max = window_px
     scale_x, scale_y = size[1] / (x_max - x_min), size[0] / (y_max - y_min)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.geometry import Pose
 from testbed.world.render.mesh import Material, Mesh
 from testbed.world.render.scene import Scene
-
-Pose = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +19,9 @@ class Asset:
     Names of materials and textures follow from their content (blueprint, colour), so assets share them.
 
     Attributes:
-        parts: meshes in the object's frame; the origin lies on the ground in the middle of the footprint.
-        materials: materials the parts name.
-        textures: linear float32 images (h, w, 3) the materials name.
+        parts: Meshes in the object's frame; the origin lies on the ground in the middle of the footprint.
+        materials: Materials the parts name.
+        textures: Linear float32 images (h, w, 3) the materials name.
     """
 
     parts: tuple[Mesh, ...]
@@ -35,13 +34,13 @@ class Asset:
         return sum(len(part.triangles) for part in self.parts)
 
     def bounds_m(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns the lowest and highest corner, each (3,), in the object's frame."""
+        """Return the lowest and highest corner, each (3,), in the object's frame."""
         low = np.min([part.vertices_m.min(axis=0) for part in self.parts], axis=0)
         high = np.max([part.vertices_m.max(axis=0) for part in self.parts], axis=0)
         return low.astype(np.float64), high.astype(np.float64)
 
     def install(self, scene: Scene) -> None:
-        """Adds the textures and materials that the scene does not have yet."""
+        """Add the textures and materials that the scene does not have yet."""
         for name, pixels in self.textures.items():
             if name not in scene.textures:
                 scene.add_texture(name, pixels)
@@ -59,7 +58,7 @@ class Asset:
         static: bool = False,
         casts_shadow: bool = True,
     ) -> int:
-        """Installs the asset and adds an object made of it; returns the scene's handle."""
+        """Install the asset, add an object made of it and return the scene's handle."""
         self.install(scene)
         return scene.add_object(
             name, self.parts, pose, tag=tag, instance_id=instance_id, static=static, casts_shadow=casts_shadow

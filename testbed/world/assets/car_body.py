@@ -31,33 +31,33 @@ CHARTS: dict[str, tuple[int, int, int, int]] = {
 
 
 @dataclass(frozen=True)
-class Style:
+class BodyStyle:
     """Proportions of a body.
 
     Attributes:
-        deck: top line of the lower body (hood, belt, trunk): knots (x / half length, z / height).
-        floor: bottom line: knots (x / half length, z / height).
-        plan: half width along the car: knots (x / half length, share of the body's half width).
-        flank: half width over the height of the lower body: knots (c, share).
-        body_width: body width without mirrors, share of the box width.
-        nose: how far the corners of the front lie back, metres.
-        tail: how far the corners of the rear lie back, metres.
-        nose_profile: how far the front lies back over c: knots (c, metres).
-        tail_profile: how far the rear lies back over c: knots (c, metres).
-        cabin_base: rear and front end of the greenhouse at its base, x / half length.
-        cabin_roof: rear and front end of the roof, x / half length.
-        roof_width: half width of the roof, share of the body's half width.
-        cabin_width: half width of the greenhouse at its base, share of the body's half width.
-        side_windows: windows on each side: (a0, a1) along the greenhouse.
-        rear_window: whether there is glass at the rear.
-        window_low: lower edge of the side glass, 0 base to 1 roof.
-        window_high: upper edge of the side glass.
-        wheel_radius_m: wheel radius.
-        mirrors: whether there are door mirrors.
-        grille: upper grille on the nose: (b, c0, c1), or None.
-        head_lamps: lamps at the front: (b0, b1, c0, c1).
-        tail_lamps: lamps at the rear: (b0, b1, c0, c1).
-        plate_c: height of the rear plate's centre on the tail.
+        deck: Top line of the lower body (hood, belt, trunk): knots (x / half length, z / height).
+        floor: Bottom line: knots (x / half length, z / height).
+        plan: Half width along the car: knots (x / half length, share of the body's half width).
+        flank: Half width over the height of the lower body: knots (c, share).
+        body_width: Body width without mirrors, share of the box width.
+        nose: How far the corners of the front lie back, metres.
+        tail: How far the corners of the rear lie back, metres.
+        nose_profile: How far the front lies back over c: knots (c, metres).
+        tail_profile: How far the rear lies back over c: knots (c, metres).
+        cabin_base: Rear and front end of the greenhouse at its base, x / half length.
+        cabin_roof: Rear and front end of the roof, x / half length.
+        roof_width: Half width of the roof, share of the body's half width.
+        cabin_width: Half width of the greenhouse at its base, share of the body's half width.
+        side_windows: Windows on each side: (a0, a1) along the greenhouse.
+        rear_window: Whether there is glass at the rear.
+        window_low: Lower edge of the side glass, 0 base to 1 roof.
+        window_high: Upper edge of the side glass.
+        wheel_radius_m: Wheel radius.
+        mirrors: Whether there are door mirrors.
+        grille: Upper grille on the nose: (b, c0, c1), or None.
+        head_lamps: Lamps at the front: (b0, b1, c0, c1).
+        tail_lamps: Lamps at the rear: (b0, b1, c0, c1).
+        plate_c: Height of the rear plate's centre on the tail.
     """
 
     deck: Knots
@@ -86,20 +86,20 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Body:
+class CarBody:
     """A style at the size of one vehicle; maps cube coordinates to metres.
 
     Attributes:
-        style: proportions.
-        length_m: length of the vehicle.
-        width_m: width of the vehicle with mirrors.
-        height_m: height of the vehicle.
-        centre_x_m: middle of this body along x (trucks carry a cab at the front).
-        own_length_m: length of this body, at most that of the vehicle.
-        own_height_m: height of this body.
+        style: Proportions.
+        length_m: Length of the vehicle.
+        width_m: Width of the vehicle with mirrors.
+        height_m: Height of the vehicle.
+        centre_x_m: Middle of this body along x (trucks carry a cab at the front).
+        own_length_m: Length of this body, at most that of the vehicle.
+        own_height_m: Height of this body.
     """
 
-    style: Style
+    style: BodyStyle
     length_m: float
     width_m: float
     height_m: float
@@ -123,7 +123,7 @@ class Body:
         return self.own_height_m or self.height_m
 
     def lower(self, a: Floats, b: Floats, c: Floats) -> Floats:
-        """Maps cube coordinates (any shape) to points (..., 3) of the lower body."""
+        """Map cube coordinates (any shape) to points (..., 3) of the lower body."""
         style, half = self.style, self.half_length
         low = _knots(style.floor, a) * self.top_m
         high = _knots(style.deck, a) * self.top_m
@@ -136,7 +136,7 @@ class Body:
         return np.stack(np.broadcast_arrays(x + self.centre_x_m, y, z), axis=-1)
 
     def cabin(self, a: Floats, b: Floats, c: Floats) -> Floats:
-        """Maps cube coordinates to points of the greenhouse; here c runs from 0 at its base to 1 at the roof."""
+        """Map cube coordinates to points of the greenhouse; here c runs from 0 at its base to 1 at the roof."""
         style, half = self.style, self.half_length
         ease = c + 0.10 * c * (1.0 - c)
         rear = style.cabin_base[0] + (style.cabin_roof[0] - style.cabin_base[0]) * ease
@@ -145,14 +145,14 @@ class Body:
         bend = 0.10 * np.abs(b) ** 2.5 * np.abs(a) ** 6
         x = x - np.sign(a) * bend
         belt = _knots(style.deck, x / half) * self.top_m - 0.03
-        arch = 1.0 - 0.03 * ((a + 0.1) ** 2) * (c**4)
-        z = belt + (self.top_m * arch - 0.02 - belt) * c + 0.02 * c**4 * (1.0 - np.abs(b) ** 2.5)
+        wheel_arch = 1.0 - 0.03 * ((a + 0.1) ** 2) * (c**4)
+        z = belt + (self.top_m * wheel_arch - 0.02 - belt) * c + 0.02 * c**4 * (1.0 - np.abs(b) ** 2.5)
         share = style.cabin_width + (style.roof_width - style.cabin_width) * c - 0.03 * np.clip(c - 0.9, 0.0, 0.1) / 0.1
         y = b * self.half_width * share * (1.0 - 0.07 * np.abs(a) ** 4)
         return np.stack(np.broadcast_arrays(x + self.centre_x_m, y, z), axis=-1)
 
     def side_y(self, x_m: Floats, z_m: Floats) -> Floats:
-        """Returns the half width of the lower body at (x, z)."""
+        """Return the half width of the lower body at (x, z)."""
         a = np.clip((x_m - self.centre_x_m) / self.half_length, -1.0, 1.0)
         low = _knots(self.style.floor, a) * self.top_m
         high = _knots(self.style.deck, a) * self.top_m
@@ -161,12 +161,12 @@ class Body:
         return half
 
     def uv(self, points: Floats, side: str) -> Floats:
-        """Returns atlas coordinates of points (..., 3) on one side."""
+        """Return atlas coordinates of points (..., 3) on one side."""
         return chart_uv(points, side, self.length_m, self.width_m, self.height_m)
 
 
 def chart_uv(points_m: Floats, side: str, length_m: float, width_m: float, height_m: float) -> Floats:
-    """Returns atlas coordinates (..., 2) of points (..., 3) of a vehicle as one side's orthographic view sees them."""
+    """Return atlas coordinates (..., 2) of points (..., 3) of a vehicle as one side's orthographic view sees them."""
     x = points_m[..., 0] / length_m + 0.5
     y = points_m[..., 1] / width_m + 0.5
     z = 1.0 - points_m[..., 2] / height_m
@@ -177,7 +177,7 @@ def chart_uv(points_m: Floats, side: str, length_m: float, width_m: float, heigh
 
 
 def _knots(knots: Knots, at: Floats) -> Floats:
-    """Interpolates knots with a monotone cubic (Fritsch-Carlson), so that lines have no kinks and no overshoot."""
+    """Interpolate knots with a monotone cubic (Fritsch-Carlson), so that lines have no kinks and no overshoot."""
     x, y = np.array(knots).T
     if len(x) == 1:
         return np.full(np.shape(at), y[0])
@@ -208,8 +208,8 @@ _CABIN_B = np.array([-1.0, -0.9, -0.6, 0.0, 0.6, 0.9, 1.0])
 _CABIN_C = np.array([0.0, 0.3, 0.6, 0.85, 0.95, 1.0])
 
 
-def paint_shape(body: Body) -> Shape:
-    """Returns the painted skin of a body: both cubes without their floors, uv in the atlas."""
+def paint_shape(body: CarBody) -> Shape:
+    """Return the painted skin of a body: both cubes without their floors, uv in the atlas."""
     parts: list[Shape] = []
     for mapping, axes in ((body.lower, (_A, _B, _C)), (body.cabin, (_CABIN_A, _CABIN_B, _CABIN_C))):
         skin = []
@@ -231,8 +231,8 @@ def paint_shape(body: Body) -> Shape:
     return merged(parts)
 
 
-def floor_shape(body: Body) -> Shape:
-    """Returns the underside."""
+def floor_shape(body: CarBody) -> Shape:
+    """Return the underside."""
     a, b = np.meshgrid(_A[::3], np.array([-1.0, 1.0]), indexing="ij")
     points = body.lower(a, b, np.full_like(a, -1.0)) - (0.0, 0.0, 0.0)
     vertices = points.reshape(-1, 3)
@@ -252,7 +252,7 @@ def _face(side: str, axes: tuple[Floats, Floats, Floats]) -> tuple[Floats, Float
     return np.full_like(gb, -1.0 if side == "rear" else 1.0), gb, gc
 
 
-def patch(
+def body_patch(
     mapping: Map,
     side: str,
     u_range: tuple[float, float],
@@ -262,16 +262,16 @@ def patch(
     cells: tuple[int, int] = (4, 3),
     corner: float = 0.0,
 ) -> Shape:
-    """Returns a sheet that hugs a face of a mapped cube, for glass, lamps and plates.
+    """Return a sheet that hugs a face of a mapped cube, for glass, lamps and plates.
 
     Args:
-        mapping: :meth:`Body.lower` or :meth:`Body.cabin`.
-        side: face of the cube; "left" and "right" are spanned by (a, c), "rear" and "front" by (b, c).
-        u_range: range of the first coordinate.
-        v_range: range of c.
-        lift_m: distance from the face along its normal.
-        cells: cells along both.
-        corner: share of the width by which the upper edge is pulled in at both ends.
+        mapping: :meth:`CarBody.lower` or :meth:`CarBody.cabin`.
+        side: Face of the cube; "left" and "right" are spanned by (a, c), "rear" and "front" by (b, c).
+        u_range: Range of the first coordinate.
+        v_range: Range of c.
+        lift_m: Distance from the face along its normal.
+        cells: Cells along both.
+        corner: Share of the width by which the upper edge is pulled in at both ends.
 
     Returns:
         The sheet; its uv runs 0..1 from left to right and top to bottom as seen from outside.
@@ -295,8 +295,8 @@ def patch(
     return Shape(vertices + lift_m * normals, normals, uv.reshape(-1, 2), triangles)
 
 
-def arch(body: Body, x_m: float, z_m: float, radius_m: float, side: int) -> Shape:
-    """Returns the dark disc of a wheel arch, hugging the flank (side -1 left, +1 right)."""
+def wheel_arch(body: CarBody, x_m: float, z_m: float, radius_m: float, side: int) -> Shape:
+    """Return the dark disc of a wheel arch, hugging the flank (side -1 left, +1 right)."""
     angle = np.linspace(0.0, 2.0 * np.pi, 19)
     rings = []
     for share in (0.0, 0.55, 1.0):
@@ -314,5 +314,5 @@ def arch(body: Body, x_m: float, z_m: float, radius_m: float, side: int) -> Shap
 
 
 __all__: Sequence[str] = [
-    "ATLAS_PX", "CHARTS", "Body", "Style", "arch", "chart_uv", "floor_shape", "paint_shape", "patch",
+    "ATLAS_PX", "CHARTS", "BodyStyle", "CarBody", "body_patch", "chart_uv", "floor_shape", "paint_shape", "wheel_arch",
 ]  # fmt: skip

@@ -120,7 +120,7 @@ _PROPS: dict[str, Callable[[], list[_Part]]] = {
 
 
 def _stripes() -> textures.Pixels:
-    """Returns the red and white slanted stripes of a barrier, 64 x 64 px."""
+    """Return the red and white slanted stripes of a barrier, 64 x 64 px."""
     image = Image.new("RGB", (256, 256), (238, 238, 234))
     draw = ImageDraw.Draw(image)
     for k in range(-4, 5):
@@ -129,7 +129,7 @@ def _stripes() -> textures.Pixels:
 
 
 def _corrugated() -> textures.Pixels:
-    """Returns the ribbed steel of a container, 64 x 64 px."""
+    """Return the ribbed steel of a container, 64 x 64 px."""
     wave = 1.0 + 0.18 * np.sign(np.sin(np.arange(64) * 2 * np.pi * 4 / 64))
     return textures.linear(
         np.clip(np.array([44, 84, 130])[None, None] * wave[None, :, None] * np.ones((64, 1, 1)), 0, 255)
@@ -138,7 +138,7 @@ def _corrugated() -> textures.Pixels:
 
 @cache
 def prop_asset(type_id: str) -> Asset:
-    """Returns a prop, origin on the ground; unknown ids are a grey box of one metre.
+    """Return a prop, origin on the ground; unknown ids are a grey box of one metre.
 
     Args:
         type_id: "static.prop.trafficcone01" and so on; digits at the end are variants.
@@ -164,10 +164,10 @@ def prop_asset(type_id: str) -> Asset:
 
 
 def occluder_asset(length_m: float, width_m: float, height_m: float) -> Asset:
-    """Returns a plain upright panel (a box of a dark colour) that stands on the ground, centred on the origin.
+    """Return a plain upright panel (a box of a dark colour) that stands on the ground, centred on the origin.
 
     Raises:
-        ValueError: a size is not a positive finite number.
+        ValueError: A size is not a positive finite number.
     """
     if not all(math.isfinite(size) and size > 0.0 for size in (length_m, width_m, height_m)):
         raise ValueError(f"an occluder of {length_m} m x {width_m} m x {height_m} m")
@@ -177,7 +177,7 @@ def occluder_asset(length_m: float, width_m: float, height_m: float) -> Asset:
 
 
 def traffic_light_asset(state: str = "red") -> Asset:
-    """Returns a traffic light on a pole that faces -x, as signs do.
+    """Return a traffic light on a pole that faces -x, as signs do.
 
     Args:
         state: "red", "yellow", "green" or "off": the lamp that shines.

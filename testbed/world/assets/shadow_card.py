@@ -14,10 +14,10 @@ REACH_M = 100.0
 
 
 def card_corners(text: str) -> NDArray[np.float64]:
-    """Returns the corners (n, 2) that an attribute "y,z;y,z;y,z" means, metres in the card's plane.
+    """Return the corners (n, 2) that an attribute "y,z;y,z;y,z" means, metres in the card's plane.
 
     Raises:
-        ValueError: there are fewer than three or too many corners, or one is not two numbers within reach.
+        ValueError: There are fewer than three or too many corners, or one is not two numbers within reach.
     """
     try:
         corners = np.array([[float(part) for part in pair.split(",")] for pair in text.split(";")])
@@ -31,7 +31,7 @@ def card_corners(text: str) -> NDArray[np.float64]:
 
 
 def card_asset(corners_m: NDArray[np.float64]) -> Asset:
-    """Returns a dark card in the plane x = 0 of its pose.
+    """Return a dark card in the plane x = 0 of its pose.
 
     Args:
         corners_m: (n, 2) corners (y, z) in order around a polygon whose border does not cross itself.
@@ -50,7 +50,7 @@ def card_asset(corners_m: NDArray[np.float64]) -> Asset:
 
 
 def triangles_of(corners: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Returns the triangles (n - 2, 3) of a simple polygon (n, 2), by cutting off its ears (Meisters, 1975)."""
+    """Return the triangles (n - 2, 3) of a simple polygon (n, 2), by cutting off its ears (Meisters, 1975)."""
     x, y = corners.T
     left = list(range(len(corners)))
     sense = 1.0 if float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) >= 0.0 else -1.0

@@ -24,10 +24,10 @@ class Shape:
     """Triangles without a material.
 
     Attributes:
-        vertices_m: shape (V, 3).
-        normals: shape (V, 3), unit length.
-        uv: shape (V, 2).
-        triangles: shape (T, 3), indices.
+        vertices_m: Shape (V, 3).
+        normals: Shape (V, 3), unit length.
+        uv: Shape (V, 2).
+        triangles: Shape (T, 3), indices.
     """
 
     vertices_m: Floats
@@ -36,13 +36,13 @@ class Shape:
     triangles: NDArray[np.int64]
 
     def moved(self, x_m: float = 0.0, y_m: float = 0.0, z_m: float = 0.0, *, yaw_rad: float = 0.0) -> Shape:
-        """Returns the shape turned about z (positive from x to y) and then shifted."""
+        """Return the shape turned about z (positive from x to y) and then shifted."""
         c, s = math.cos(yaw_rad), math.sin(yaw_rad)
         turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
         return Shape(self.vertices_m @ turn + (x_m, y_m, z_m), self.normals @ turn, self.uv, self.triangles)
 
     def turned(self, axis: str, angle_rad: float) -> Shape:
-        """Returns the shape turned about an axis through the origin ("x": y to z, "y": z to x, "z": x to y)."""
+        """Return the shape turned about an axis through the origin ("x": y to z, "y": z to x, "z": x to y)."""
         i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
         turn = np.eye(3)
         turn[i, i] = turn[j, j] = math.cos(angle_rad)
@@ -50,13 +50,13 @@ class Shape:
         return Shape(self.vertices_m @ turn, self.normals @ turn, self.uv, self.triangles)
 
     def scaled(self, x: float, y: float, z: float) -> Shape:
-        """Returns the shape stretched along the axes."""
+        """Return the shape stretched along the axes."""
         normals = self.normals / (x, y, z)
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         return Shape(self.vertices_m * (x, y, z), normals, self.uv, self.triangles)
 
     def with_uv(self, uv: ArrayLike) -> Shape:
-        """Returns the shape with other texture coordinates: shape (V, 2), or one (u, v) for all."""
+        """Return the shape with other texture coordinates: shape (V, 2), or one (u, v) for all."""
         return Shape(
             self.vertices_m,
             self.normals,
@@ -65,7 +65,7 @@ class Shape:
         )
 
     def mesh(self, material: str, tag: int = 0) -> Mesh:
-        """Returns the shape as a renderer mesh of one material."""
+        """Return the shape as a renderer mesh of one material."""
         return Mesh(
             self.vertices_m.astype(np.float32),
             self.normals.astype(np.float32),
@@ -77,7 +77,7 @@ class Shape:
 
 
 def merged(shapes: Sequence[Shape]) -> Shape:
-    """Returns several shapes as one; at least one is needed."""
+    """Return several shapes as one; at least one is needed."""
     offsets = np.cumsum([0] + [len(shape.vertices_m) for shape in shapes[:-1]])
     return Shape(
         np.concatenate([shape.vertices_m for shape in shapes]),
@@ -88,7 +88,7 @@ def merged(shapes: Sequence[Shape]) -> Shape:
 
 
 def repeated(shape: Shape, positions_m: Floats, yaw_rad: Floats | float = 0.0, scale: Floats | float = 1.0) -> Shape:
-    """Returns copies of a shape at positions (N, 3), each turned about z and scaled; vectorised for forests."""
+    """Return copies of a shape at positions (N, 3), each turned about z and scaled; vectorised for forests."""
     count = len(positions_m)
     yaw, factor = np.broadcast_to(yaw_rad, (count,)), np.broadcast_to(scale, (count,))
     c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
@@ -108,7 +108,7 @@ def repeated(shape: Shape, positions_m: Floats, yaw_rad: Floats | float = 0.0, s
 
 
 def grid_triangles(rows: int, columns: int) -> NDArray[np.int64]:
-    """Returns the triangles of a grid of rows x columns vertices numbered row by row, shape (T, 3)."""
+    """Return the triangles of a grid of rows x columns vertices numbered row by row, shape (T, 3)."""
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
     a = (i * columns + j).ravel()
     b, c, d = a + 1, a + columns, a + columns + 1
@@ -118,13 +118,13 @@ def grid_triangles(rows: int, columns: int) -> NDArray[np.int64]:
 def smooth_normals(
     vertices_m: Floats, triangles: NDArray[np.int64], outwards_from: ArrayLike, crease_deg: float = 180.0
 ) -> Floats:
-    """Returns vertex normals (V, 3), averaged over faces that meet at a position within the crease angle.
+    """Return vertex normals (V, 3), averaged over faces that meet at a position within the crease angle.
 
     Args:
-        vertices_m: shape (V, 3); vertices at one position count as the same corner.
-        triangles: shape (T, 3).
-        outwards_from: point (3,) or points (T, 3) that faces look away from.
-        crease_deg: faces whose normals differ by more are kept apart where the vertices are separate.
+        vertices_m: Shape (V, 3); vertices at one position count as the same corner.
+        triangles: Shape (T, 3).
+        outwards_from: Point (3,) or points (T, 3) that faces look away from.
+        crease_deg: Faces whose normals differ by more are kept apart where the vertices are separate.
     """
     corners = vertices_m[triangles]
     faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -149,7 +149,7 @@ def smooth_normals(
 
 
 def surface(points_m: Floats, uv: Floats, outwards_from: ArrayLike) -> Shape:
-    """Returns a smooth sheet through a grid of points (R, C, 3) with texture coordinates (R, C, 2)."""
+    """Return a smooth sheet through a grid of points (R, C, 3) with texture coordinates (R, C, 2)."""
     rows, columns = points_m.shape[:2]
     vertices, triangles = points_m.reshape(-1, 3), grid_triangles(rows, columns)
     return Shape(vertices, smooth_normals(vertices, triangles, outwards_from), uv.reshape(-1, 2), triangles)
@@ -158,14 +158,14 @@ def surface(points_m: Floats, uv: Floats, outwards_from: ArrayLike) -> Shape:
 def box(
     length_m: float, width_m: float, height_m: float, *, metres_per_tile: float | None = None, top: bool = True
 ) -> Shape:
-    """Returns a box that stands on z = 0 around the z axis, without its bottom.
+    """Return a box that stands on z = 0 around the z axis, without its bottom.
 
     Args:
-        length_m: along x.
-        width_m: along y.
-        height_m: along z.
-        metres_per_tile: texture repeats at this distance; None maps each face to the unit square.
-        top: whether the top face exists.
+        length_m: Along x.
+        width_m: Along y.
+        height_m: Along z.
+        metres_per_tile: Texture repeats at this distance; None maps each face to the unit square.
+        top: Whether the top face exists.
     """
     hx, hy = 0.5 * length_m, 0.5 * width_m
     shapes = []
@@ -189,12 +189,12 @@ def box(
 
 
 def lathe(profile: Sequence[tuple[float, float]], sides: int, *, smooth: bool = True) -> Shape:
-    """Returns a body of revolution about z.
+    """Return a body of revolution about z.
 
     Args:
         profile: (radius_m, z_m) points from one end to the other.
-        sides: number of facets around.
-        smooth: whether normals blend along the profile too (a ball) or keep its edges (a can).
+        sides: Number of facets around.
+        smooth: Whether normals blend along the profile too (a ball) or keep its edges (a can).
     """
     angle = np.linspace(0.0, 2.0 * math.pi, sides + 1)
     around = np.stack((np.cos(angle), np.sin(angle)), axis=-1)
@@ -228,18 +228,18 @@ def lathe(profile: Sequence[tuple[float, float]], sides: int, *, smooth: bool = 
 
 
 def cylinder(radius_m: float, height_m: float, sides: int = 8, *, cap: bool = True) -> Shape:
-    """Returns an upright cylinder that stands on z = 0, with a top unless `cap` is False."""
+    """Return an upright cylinder that stands on z = 0, with a top unless `cap` is False."""
     profile = [(radius_m, 0.0), (radius_m, height_m)] + ([(0.0, height_m)] if cap else [])
     return lathe(profile, sides, smooth=False)
 
 
 def plate(outline: Floats, half_m: float) -> Shape:
-    """Returns a flat plate in the plane x = 0 that faces -x, with uv from the square of half size `half_m` around it.
+    """Return a flat plate in the plane x = 0 that faces -x, with uv from the square of half size `half_m` around it.
 
     Args:
         outline: (N, 2) points (y_m, z_m) of a convex outline around the origin; the reader of the plate looks along +x
             and sees y grow to the right, as u does.
-        half_m: half side of the square that the texture covers.
+        half_m: Half side of the square that the texture covers.
     """
     y, z = outline.T
     vertices = np.concatenate(([[0.0, 0.0, 0.0]], np.column_stack((np.zeros(len(y)), y, z))))
@@ -250,7 +250,7 @@ def plate(outline: Floats, half_m: float) -> Shape:
 
 
 def plate_back(outline: Floats, thickness_m: float) -> Shape:
-    """Returns the rim and the back of a plate (see :func:`plate`), for the unpainted metal."""
+    """Return the rim and the back of a plate (see :func:`plate`), for the unpainted metal."""
     face = plate(outline, 1.0)
     back = Shape(face.vertices_m + (thickness_m, 0.0, 0.0), -face.normals, face.uv * 0.0, face.triangles)
     ring = face.vertices_m[1:]

@@ -34,12 +34,12 @@ _BY_TYPE: dict[str, int] = {
 
 
 def gtsrb_class_of(type_: str, value: float | None = None, subtype: str = "") -> int | None:
-    """Returns the GTSRB class of a map signal, or None where the benchmark has no such sign.
+    """Return the GTSRB class of a map signal, or None where the benchmark has no such sign.
 
     Args:
         type_: StVO number, also with a variant ("274-60", "103-10").
-        value: numeric value of the signal, km/h for speed limits.
-        subtype: variant when it is stated apart.
+        value: Numeric value of the signal, km/h for speed limits.
+        subtype: Variant when it is stated apart.
     """
     base, _, variant = type_.partition("-")
     variant = variant or (subtype if subtype not in ("", "-1", "None", "none") else "")
@@ -74,17 +74,17 @@ def _build(name: str, pixels: textures.Pixels, shape: str, size_m: float, pole: 
 
 
 def sign_asset(gtsrb_class: int, *, size_m: float = 0.75, pole: bool = True, bottom_m: float = PLATE_BOTTOM_M) -> Asset:
-    """Returns the sign of a GTSRB class.
+    """Return the sign of a GTSRB class.
 
     Args:
         gtsrb_class: 0 to 42.
-        size_m: side of the plate's bounding square (the diameter of a round sign).
-        pole: whether it stands on a pole; without one the plate still has its height.
-        bottom_m: height of the plate's lower edge.
+        size_m: Side of the plate's bounding square (the diameter of a round sign).
+        pole: Whether it stands on a pole; without one the plate still has its height.
+        bottom_m: Height of the plate's lower edge.
 
     Raises:
-        KeyError: there is no such class.
-        ValueError: the size is not within (0, 10] m.
+        KeyError: There is no such class.
+        ValueError: The size is not within (0, 10] m.
     """
     if not (math.isfinite(size_m) and 0.0 < size_m <= 10.0):
         raise ValueError(f"a sign of {size_m} m")
@@ -95,7 +95,7 @@ def sign_asset(gtsrb_class: int, *, size_m: float = 0.75, pole: bool = True, bot
 def sign_asset_for(
     type_: str, value: float | None, subtype: str = "", *, size_m: float = 0.75, bottom_m: float = PLATE_BOTTOM_M
 ) -> Asset | None:
-    """Returns the sign of a map signal, or None when there is no face for it.
+    """Return the sign of a map signal, or None when there is no face for it.
 
     Speed limits that are no GTSRB class (90, 130 ...) are drawn as well.
     """

@@ -22,11 +22,11 @@ GREEN: Rgb8 = (30, 140, 70)
 _OVERSAMPLING = 4
 
 
-class Board:
+class SignCanvas:
     """A square picture that is drawn with vectors."""
 
     def __init__(self, size_px: int, background: Rgb8) -> None:
-        """Starts with a plain picture of size_px x size_px."""
+        """Start with a plain picture of size_px x size_px."""
         self._size = size_px
         self._big = size_px * _OVERSAMPLING
         self.image = Image.new("RGB", (self._big, self._big), background)
@@ -37,30 +37,30 @@ class Board:
         return half + half * point[0], half + half * point[1]
 
     def polygon(self, points: Sequence[Point], colour: Rgb8) -> None:
-        """Fills a polygon."""
+        """Fill a polygon."""
         self._draw.polygon([self._at(point) for point in points], fill=colour)
 
     def disc(self, centre: Point, radius: float, colour: Rgb8) -> None:
-        """Fills a circle."""
+        """Fill a circle."""
         (x, y), r = self._at(centre), 0.5 * self._big * radius
         self._draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
     def ellipse(self, low: Point, high: Point, colour: Rgb8) -> None:
-        """Fills an upright ellipse given by its bounding corners."""
+        """Fill an upright ellipse given by its bounding corners."""
         self._draw.ellipse((*self._at(low), *self._at(high)), fill=colour)
 
     def ring(self, centre: Point, radius: float, width: float, colour: Rgb8) -> None:
-        """Strokes a circle; `radius` is that of the middle of the line."""
+        """Stroke a circle; `radius` is that of the middle of the line."""
         (x, y), r, w = self._at(centre), 0.5 * self._big * (radius + 0.5 * width), 0.5 * self._big * width
         self._draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=round(w))
 
     def box(self, low: Point, high: Point, colour: Rgb8, radius: float = 0.0) -> None:
-        """Fills a rectangle with rounded corners."""
+        """Fill a rectangle with rounded corners."""
         corners = (*self._at(low), *self._at(high))
         self._draw.rounded_rectangle(corners, 0.5 * self._big * radius, fill=colour)
 
     def line(self, points: Sequence[Point], width: float, colour: Rgb8, *, round_ends: bool = True) -> None:
-        """Strokes a polyline with round joints."""
+        """Stroke a polyline with round joints."""
         w = 0.5 * self._big * width
         placed = [self._at(point) for point in points]
         for (x0, y0), (x1, y1) in zip(placed, placed[1:], strict=False):
@@ -72,7 +72,7 @@ class Board:
             self._draw.ellipse((x - 0.5 * w, y - 0.5 * w, x + 0.5 * w, y + 0.5 * w), fill=colour)
 
     def arrow(self, points: Sequence[Point], width: float, colour: Rgb8, head: float = 2.6) -> None:
-        """Strokes a polyline that ends in an arrow head, `head` times as wide as the line, with its tip at the end."""
+        """Stroke a polyline that ends in an arrow head, `head` times as wide as the line, with its tip at the end."""
         (x0, y0), (x1, y1) = points[-2], points[-1]
         length = math.hypot(x1 - x0, y1 - y0) or 1.0
         dx, dy = (x1 - x0) / length, (y1 - y0) / length
@@ -84,20 +84,20 @@ class Board:
         )
 
     def text(self, text: str, low: Point, high: Point, colour: Rgb8, *, weight: float = 0.035) -> None:
-        """Writes text so that its ink fills a rectangle exactly; `weight` thickens the strokes."""
+        """Write text so that its ink fills a rectangle exactly; `weight` thickens the strokes."""
         glyphs = _ink(text, round(weight * 1000))
         (x0, y0), (x1, y1) = self._at(low), self._at(high)
         scaled = glyphs.resize((round(x1 - x0), round(y1 - y0)), Image.Resampling.LANCZOS)
         self.image.paste(colour, (round(x0), round(y0)), scaled)
 
     def finished(self) -> Image.Image:
-        """Returns the picture at its final size."""
+        """Return the picture at its final size."""
         return self.image.resize((self._size, self._size), Image.Resampling.LANCZOS)
 
 
 @cache
 def _ink(text: str, weight: int) -> Image.Image:
-    """Returns the ink of a text as a mask without margins, 400 px letters."""
+    """Return the ink of a text as a mask without margins, 400 px letters."""
     font = ImageFont.load_default(size=400)
     stroke = round(400 * weight / 1000)
     left, top, right, bottom = font.getbbox(text, stroke_width=stroke)
@@ -108,7 +108,7 @@ def _ink(text: str, weight: int) -> Image.Image:
 
 
 def rounded(corners: Sequence[Point], radius: float, steps: int = 5) -> list[Point]:
-    """Returns a convex polygon with rounded corners."""
+    """Return a convex polygon with rounded corners."""
     points: list[Point] = []
     count = len(corners)
     for i, (x, y) in enumerate(corners):
@@ -135,7 +135,7 @@ def _unit(x: float, y: float) -> Point:
 
 
 def shrunk(points: Sequence[Point], factor: float, centre: Point = (0.0, 0.0)) -> list[Point]:
-    """Returns points scaled about a centre."""
+    """Return points scaled about a centre."""
     return [(centre[0] + (x - centre[0]) * factor, centre[1] + (y - centre[1]) * factor) for x, y in points]
 
 

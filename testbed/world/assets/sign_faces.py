@@ -26,9 +26,9 @@ from testbed.world.assets.sign_canvas import (
     WHITE,
     YELLOW,
     YIELD,
-    Board,
     Point,
     Rgb8,
+    SignCanvas,
     rounded,
     shrunk,
 )
@@ -44,7 +44,7 @@ SPEEDS = {0: 20, 1: 30, 2: 50, 3: 60, 4: 70, 5: 80, 7: 100, 8: 120}
 
 
 def outline_name(number: int) -> str:
-    """Returns the key of OUTLINES for a GTSRB class."""
+    """Return the key of OUTLINES for a GTSRB class."""
     if number == 11 or 18 <= number <= 31:
         return "triangle"
     return {12: "diamond", 13: "yield", 14: "octagon"}.get(number, "disc")
@@ -53,20 +53,20 @@ def outline_name(number: int) -> str:
 # --- frames -------------------------------------------------------------------------------------------------------
 
 
-def _prohibition(size: int, ring: float = 0.80) -> Board:
-    board = Board(size, RED)
+def _prohibition(size: int, ring: float = 0.80) -> SignCanvas:
+    board = SignCanvas(size, RED)
     board.disc((0, 0), ring, WHITE)
     return board
 
 
-def _end(size: int) -> Board:
-    board = Board(size, WHITE)
+def _end(size: int) -> SignCanvas:
+    board = SignCanvas(size, WHITE)
     board.ring((0, 0), 0.955, 0.035, BLACK)
     return board
 
 
-def _stripes(board: Board) -> None:
-    """Draws the five diagonal bars of an end sign, clipped by the rim."""
+def _stripes(board: SignCanvas) -> None:
+    """Draw the five diagonal bars of an end sign, clipped by the rim."""
     for k in (-2, -1, 0, 1, 2):
         shift = 0.115 * k
         reach = math.sqrt(0.93**2 - (shift) ** 2) / math.sqrt(2)
@@ -74,15 +74,15 @@ def _stripes(board: Board) -> None:
         board.line([(dx - reach, dx + reach), (dx + reach, dx - reach)], 0.06, BLACK, round_ends=False)
 
 
-def _warning(size: int) -> Board:
-    board = Board(size, RED)
+def _warning(size: int) -> SignCanvas:
+    board = SignCanvas(size, RED)
     inner = rounded([(0.0, -0.575), (0.70, 0.635), (-0.70, 0.635)], 0.05)
     board.polygon(inner, WHITE)
     return board
 
 
-def _mandatory(size: int) -> Board:
-    board = Board(size, BLUE)
+def _mandatory(size: int) -> SignCanvas:
+    board = SignCanvas(size, BLUE)
     board.ring((0, 0), 0.955, 0.03, WHITE)
     return board
 
@@ -90,7 +90,7 @@ def _mandatory(size: int) -> Board:
 # --- pictograms ---------------------------------------------------------------------------------------------------
 
 
-def _number(board: Board, value: int, colour: Rgb8 = BLACK) -> None:
+def _number(board: SignCanvas, value: int, colour: Rgb8 = BLACK) -> None:
     half, high = (0.50, 0.40) if value < 100 else (0.62, 0.34)
     if value < 100:
         board.text(str(value), (-half, -high), (half, high), colour)
@@ -98,8 +98,8 @@ def _number(board: Board, value: int, colour: Rgb8 = BLACK) -> None:
         board.text(str(value), (-half, -high), (half, high), colour, weight=0.04)
 
 
-def _car_rear(board: Board, x: float, y: float, colour: Rgb8, k: float = 1.0, back: Rgb8 = WHITE) -> None:
-    """Draws a car seen from behind, 0.5 k wide, around (x, y)."""
+def _car_rear(board: SignCanvas, x: float, y: float, colour: Rgb8, k: float = 1.0, back: Rgb8 = WHITE) -> None:
+    """Draw a car seen from behind, 0.5 k wide, around (x, y)."""
 
     def at(px: float, py: float) -> Point:
         return x + px * k, y + py * k
@@ -113,7 +113,7 @@ def _car_rear(board: Board, x: float, y: float, colour: Rgb8, k: float = 1.0, ba
     board.box(at(0.13, 0.01), at(0.21, 0.05), back, 0.01)
 
 
-def _truck_rear(board: Board, x: float, y: float, colour: Rgb8, back: Rgb8 = WHITE) -> None:
+def _truck_rear(board: SignCanvas, x: float, y: float, colour: Rgb8, back: Rgb8 = WHITE) -> None:
     board.box((x - 0.27, y - 0.36), (x + 0.27, y + 0.10), colour, 0.02)
     board.box((x - 0.25, y + 0.08), (x - 0.12, y + 0.22), colour, 0.02)
     board.box((x + 0.12, y + 0.08), (x + 0.25, y + 0.22), colour, 0.02)
@@ -121,7 +121,7 @@ def _truck_rear(board: Board, x: float, y: float, colour: Rgb8, back: Rgb8 = WHI
     board.box((x - 0.23, y + 0.03), (x + 0.23, y + 0.05), back)
 
 
-def _truck_side(board: Board) -> None:
+def _truck_side(board: SignCanvas) -> None:
     board.box((-0.58, -0.30), (0.14, 0.16), BLACK, 0.02)
     board.polygon([(0.18, -0.16), (0.42, -0.16), (0.55, 0.02), (0.58, 0.16), (0.18, 0.16)], BLACK)
     board.polygon([(0.25, -0.11), (0.39, -0.11), (0.47, 0.01), (0.25, 0.01)], WHITE)
@@ -131,8 +131,8 @@ def _truck_side(board: Board) -> None:
         board.disc((x, 0.22), 0.11, BLACK)
 
 
-def _person(board: Board, x: float, y: float, k: float, lean: float = 0.0, stride: float = 1.0) -> None:
-    """Draws a walking person whose hip is at (x, y), about 0.9 k tall."""
+def _person(board: SignCanvas, x: float, y: float, k: float, lean: float = 0.0, stride: float = 1.0) -> None:
+    """Draw a walking person whose hip is at (x, y), about 0.9 k tall."""
 
     def at(px: float, py: float) -> Point:
         return x + px * k, y + py * k
@@ -145,7 +145,7 @@ def _person(board: Board, x: float, y: float, k: float, lean: float = 0.0, strid
     board.line([at(0.0, 0.0), at(-0.06 * stride, 0.22), at(-0.22 * stride, 0.38)], 0.09 * k, BLACK)
 
 
-def _curve(board: Board, side: int) -> None:
+def _curve(board: SignCanvas, side: int) -> None:
     points = [(-0.16 * side, 0.52), (-0.16 * side, 0.22)]
     points += [
         (side * (-0.16 + 0.20 * (1 - math.cos(a))), 0.22 - 0.20 * math.sin(a)) for a in (0.3, 0.6, 0.9, 1.2, 1.5)
@@ -153,31 +153,31 @@ def _curve(board: Board, side: int) -> None:
     board.arrow([*points, (side * 0.10, -0.02), (side * 0.36, -0.02 - 0.10)], 0.15, BLACK, head=2.3)
 
 
-def _double_curve(board: Board) -> None:
+def _double_curve(board: SignCanvas) -> None:
     bend = [(0.13 * math.cos(w), 0.46 - 0.15 * w) for w in [0.3 * k for k in range(16)]]
     board.arrow([(0.13, 0.55), *bend, (bend[-1][0] + 0.02, -0.38)], 0.12, BLACK, head=2.4)
 
 
-def _bumps(board: Board) -> None:
+def _bumps(board: SignCanvas) -> None:
     for x in (-0.21, 0.21):
         arc = [(x + 0.20 * math.cos(a), 0.42 - 0.26 * math.sin(a)) for a in [math.pi * k / 16 for k in range(17)]]
         board.polygon(arc, BLACK)
     board.box((-0.50, 0.41), (0.50, 0.53), BLACK)
 
 
-def _slippery(board: Board) -> None:
+def _slippery(board: SignCanvas) -> None:
     _car_rear(board, 0.02, 0.02, BLACK, 0.88)
     for x in (-0.17, 0.13):
         wave = [(x + 0.055 * math.sin(9.5 * w), 0.20 + 0.34 * w) for w in [k / 14 for k in range(15)]]
         board.line(wave, 0.06, BLACK)
 
 
-def _narrows_right(board: Board) -> None:
+def _narrows_right(board: SignCanvas) -> None:
     board.line([(-0.20, 0.54), (-0.20, -0.12)], 0.12, BLACK, round_ends=False)
     board.line([(0.30, 0.54), (0.30, 0.32), (0.10, 0.10), (0.10, -0.12)], 0.12, BLACK, round_ends=False)
 
 
-def _road_work(board: Board) -> None:
+def _road_work(board: SignCanvas) -> None:
     board.disc((0.02, -0.16), 0.075, BLACK)
     board.line([(-0.02, -0.02), (-0.16, 0.20)], 0.15, BLACK)
     board.line([(0.0, -0.04), (0.13, 0.10), (0.03, 0.18)], 0.06, BLACK)
@@ -187,24 +187,24 @@ def _road_work(board: Board) -> None:
     board.polygon([(0.08, 0.58), (0.26, 0.30), (0.40, 0.42), (0.53, 0.58)], BLACK)
 
 
-def _traffic_light(board: Board) -> None:
+def _traffic_light(board: SignCanvas) -> None:
     board.box((-0.16, -0.24), (0.16, 0.54), BLACK, 0.05)
     for y, colour in ((-0.10, RED), (0.15, YELLOW), (0.40, GREEN)):
         board.disc((0, y), 0.10, colour)
 
 
-def _pedestrian(board: Board) -> None:
+def _pedestrian(board: SignCanvas) -> None:
     for x in (-0.46, -0.26, -0.06, 0.14, 0.34):
         board.polygon([(x, 0.58), (x + 0.10, 0.58), (x + 0.10 - 0.22 * x, 0.46), (x - 0.22 * x, 0.46)], BLACK)
     _person(board, 0.0, 0.12, 0.85)
 
 
-def _children(board: Board) -> None:
+def _children(board: SignCanvas) -> None:
     _person(board, -0.17, 0.20, 0.80, lean=0.03, stride=1.15)
     _person(board, 0.20, 0.30, 0.62, lean=0.03, stride=1.15)
 
 
-def _bicycle(board: Board) -> None:
+def _bicycle(board: SignCanvas) -> None:
     for x in (-0.27, 0.27):
         board.ring((x, 0.34), 0.19, 0.055, BLACK)
     board.line([(-0.27, 0.34), (-0.10, 0.08), (0.18, 0.08), (0.0, 0.34), (-0.27, 0.34)], 0.05, BLACK)
@@ -213,7 +213,7 @@ def _bicycle(board: Board) -> None:
     board.line([(-0.20, 0.0), (-0.08, 0.0)], 0.06, BLACK)
 
 
-def _snow(board: Board) -> None:
+def _snow(board: SignCanvas) -> None:
     cx, cy, r = 0.0, 0.18, 0.36
     for k in range(6):
         a = math.pi / 6 + k * math.pi / 3
@@ -224,7 +224,7 @@ def _snow(board: Board) -> None:
             board.line([knot, (knot[0] + 0.15 * math.cos(a + turn), knot[1] + 0.15 * math.sin(a + turn))], 0.05, BLACK)
 
 
-def _deer(board: Board) -> None:
+def _deer(board: SignCanvas) -> None:
     board.polygon(
         [
             (-0.44, 0.20), (-0.30, 0.10), (-0.02, 0.10), (0.16, -0.02), (0.20, -0.18), (0.36, -0.12), (0.36, -0.05),
@@ -242,7 +242,7 @@ def _deer(board: Board) -> None:
     board.line([(0.20, -0.30), (0.28, -0.34)], 0.035, BLACK)
 
 
-def _priority_crossing(board: Board) -> None:
+def _priority_crossing(board: SignCanvas) -> None:
     board.polygon(
         [(0.0, -0.36), (0.17, -0.08), (0.075, -0.08), (0.11, 0.54), (-0.11, 0.54), (-0.075, -0.08), (-0.17, -0.08)],
         BLACK,
@@ -250,7 +250,7 @@ def _priority_crossing(board: Board) -> None:
     board.box((-0.34, 0.15), (0.34, 0.26), BLACK)
 
 
-def _roundabout(board: Board) -> None:
+def _roundabout(board: SignCanvas) -> None:
     for k in range(3):
         start = math.radians(-80 + 120 * k)
         points = [
@@ -264,8 +264,8 @@ def _roundabout(board: Board) -> None:
 # --- faces --------------------------------------------------------------------------------------------------------
 
 
-def _speed(value: int) -> Callable[[int], Board]:
-    def paint(size: int) -> Board:
+def _speed(value: int) -> Callable[[int], SignCanvas]:
+    def paint(size: int) -> SignCanvas:
         board = _prohibition(size)
         _number(board, value)
         return board
@@ -273,8 +273,8 @@ def _speed(value: int) -> Callable[[int], Board]:
     return paint
 
 
-def _warn(pictogram: Callable[[Board], None]) -> Callable[[int], Board]:
-    def paint(size: int) -> Board:
+def _warn(pictogram: Callable[[SignCanvas], None]) -> Callable[[int], SignCanvas]:
+    def paint(size: int) -> SignCanvas:
         board = _warning(size)
         pictogram(board)
         return board
@@ -282,8 +282,8 @@ def _warn(pictogram: Callable[[Board], None]) -> Callable[[int], Board]:
     return paint
 
 
-def _order(pictogram: Callable[[Board], None]) -> Callable[[int], Board]:
-    def paint(size: int) -> Board:
+def _order(pictogram: Callable[[SignCanvas], None]) -> Callable[[int], SignCanvas]:
+    def paint(size: int) -> SignCanvas:
         board = _mandatory(size)
         pictogram(board)
         return board
@@ -291,34 +291,34 @@ def _order(pictogram: Callable[[Board], None]) -> Callable[[int], Board]:
     return paint
 
 
-def _end_of_80(size: int) -> Board:
+def _end_of_80(size: int) -> SignCanvas:
     board = _end(size)
     board.text("80", (-0.52, -0.40), (0.52, 0.40), GREY)
     _stripes(board)
     return board
 
 
-def _end_of_all(size: int) -> Board:
+def _end_of_all(size: int) -> SignCanvas:
     board = _end(size)
     _stripes(board)
     return board
 
 
-def _no_passing(size: int) -> Board:
+def _no_passing(size: int) -> SignCanvas:
     board = _prohibition(size)
     _car_rear(board, -0.33, 0.02, RED, 1.26)
     _car_rear(board, 0.33, 0.02, BLACK, 1.26)
     return board
 
 
-def _no_passing_trucks(size: int) -> Board:
+def _no_passing_trucks(size: int) -> SignCanvas:
     board = _prohibition(size)
     _truck_rear(board, -0.31, 0.06, RED)
     _car_rear(board, 0.31, 0.08, BLACK, 1.05)
     return board
 
 
-def _end_no_passing(size: int) -> Board:
+def _end_no_passing(size: int) -> SignCanvas:
     board = _end(size)
     _car_rear(board, -0.33, 0.02, GREY, 1.26)
     _car_rear(board, 0.33, 0.02, GREY, 1.26)
@@ -326,7 +326,7 @@ def _end_no_passing(size: int) -> Board:
     return board
 
 
-def _end_no_passing_trucks(size: int) -> Board:
+def _end_no_passing_trucks(size: int) -> SignCanvas:
     board = _end(size)
     _truck_rear(board, -0.31, 0.06, GREY)
     _car_rear(board, 0.31, 0.08, GREY, 1.05)
@@ -334,73 +334,73 @@ def _end_no_passing_trucks(size: int) -> Board:
     return board
 
 
-def _priority(size: int) -> Board:
-    board = Board(size, BLACK)
+def _priority(size: int) -> SignCanvas:
+    board = SignCanvas(size, BLACK)
     board.polygon(shrunk(DIAMOND, 0.97), WHITE)
     board.polygon(shrunk(DIAMOND, 0.70), BLACK)
     board.polygon(shrunk(DIAMOND, 0.67), YELLOW)
     return board
 
 
-def _yield(size: int) -> Board:
-    board = Board(size, RED)
+def _yield(size: int) -> SignCanvas:
+    board = SignCanvas(size, RED)
     board.polygon([(x, -y) for x, y in rounded([(0.0, -0.55), (0.68, 0.63), (-0.68, 0.63)], 0.05)], WHITE)
     return board
 
 
-def _stop(size: int) -> Board:
-    board = Board(size, WHITE)
+def _stop(size: int) -> SignCanvas:
+    board = SignCanvas(size, WHITE)
     board.polygon(shrunk(OCTAGON, 0.95), RED)
     board.text("STOP", (-0.76, -0.31), (0.76, 0.31), WHITE, weight=0.03)
     return board
 
 
-def _no_vehicles(size: int) -> Board:
+def _no_vehicles(size: int) -> SignCanvas:
     return _prohibition(size)
 
 
-def _no_trucks(size: int) -> Board:
+def _no_trucks(size: int) -> SignCanvas:
     board = _prohibition(size)
     _truck_side(board)
     return board
 
 
-def _no_entry(size: int) -> Board:
-    board = Board(size, WHITE)
+def _no_entry(size: int) -> SignCanvas:
+    board = SignCanvas(size, WHITE)
     board.disc((0, 0), 0.97, RED)
     board.box((-0.72, -0.19), (0.72, 0.19), WHITE, 0.02)
     return board
 
 
-def _caution(board: Board) -> None:
+def _caution(board: SignCanvas) -> None:
     board.polygon([(-0.095, -0.26), (0.095, -0.26), (0.055, 0.26), (-0.055, 0.26)], BLACK)
     board.disc((0.0, 0.42), 0.10, BLACK)
 
 
-def _turn(side: int) -> Callable[[Board], None]:
-    """Arrow for "turn ahead": up, then to the side."""
+def _turn(side: int) -> Callable[[SignCanvas], None]:
+    """Draw the arrow for "turn ahead": up, then to the side."""
     return lambda board: board.arrow(
         [(-0.28 * side, 0.62), (-0.28 * side, -0.12), (0.62 * side, -0.12)], 0.26, WHITE, head=2.4
     )
 
 
-def _straight_or(side: int) -> Callable[[Board], None]:
-    def paint(board: Board) -> None:
+def _straight_or(side: int) -> Callable[[SignCanvas], None]:
+    def paint(board: SignCanvas) -> None:
         board.arrow([(-0.20 * side, 0.66), (-0.20 * side, -0.74)], 0.22, WHITE, head=2.4)
         board.arrow([(-0.20 * side, 0.18), (0.62 * side, 0.18)], 0.22, WHITE, head=2.3)
 
     return paint
 
 
-def _keep(side: int) -> Callable[[Board], None]:
+def _keep(side: int) -> Callable[[SignCanvas], None]:
     return lambda board: board.arrow([(-0.46 * side, -0.46), (0.54 * side, 0.54)], 0.26, WHITE, head=2.5)
 
 
-def _ahead(board: Board) -> None:
+def _ahead(board: SignCanvas) -> None:
     board.arrow([(0.0, 0.66), (0.0, -0.74)], 0.26, WHITE, head=2.5)
 
 
-_FACES: dict[int, Callable[[int], Board]] = {
+_FACES: dict[int, Callable[[int], SignCanvas]] = {
     **{number: _speed(value) for number, value in SPEEDS.items()},
     6: _end_of_80,
     9: _no_passing,
@@ -442,15 +442,15 @@ _FACES: dict[int, Callable[[int], Board]] = {
 
 @cache
 def face(number: int, size_px: int = 256) -> Image.Image:
-    """Returns the face of a GTSRB class (0-42) as a square RGB picture.
+    """Return the face of a GTSRB class (0-42) as a square RGB picture.
 
     Raises:
-        KeyError: there is no such class.
+        KeyError: There is no such class.
     """
     return _FACES[number](size_px).finished()
 
 
 @cache
 def speed_face(limit_kmh: int, size_px: int = 256) -> Image.Image:
-    """Returns the face of a speed limit, also of those that are no GTSRB class (10, 90, 130 ...)."""
+    """Return the face of a speed limit, also of those that are no GTSRB class (10, 90, 130 ...)."""
     return _speed(limit_kmh)(size_px).finished()

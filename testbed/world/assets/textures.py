@@ -11,32 +11,33 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from testbed.core.colour import srgb_to_linear
+
 Pixels = NDArray[np.float32]
 Rgb8 = tuple[int, int, int]
 
 
 def linear(srgb: ArrayLike) -> Pixels:
-    """Returns linear float32 values of sRGB bytes (0-255), any shape (IEC 61966-2-1)."""
+    """Return linear float32 values of sRGB bytes (0-255), any shape (IEC 61966-2-1)."""
     value = np.asarray(srgb, np.float64) / 255.0
-    out: Pixels = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return out
+    return srgb_to_linear(value).astype(np.float32)
 
 
 def linear_rgb(srgb: Rgb8) -> tuple[float, float, float]:
-    """Returns one colour as linear floats."""
+    """Return one colour as linear floats."""
     r, g, b = linear(srgb).tolist()
     return r, g, b
 
 
 def noise(size: int, seed: int, slope: float = 1.0, *, low: float = 1.0, high: float = 1e9) -> NDArray[np.float64]:
-    """Returns seamless noise (size, size) with zero mean and unit deviation.
+    """Return seamless noise (size, size) with zero mean and unit deviation.
 
     Args:
-        size: side in pixels.
-        seed: seed of the generator.
-        slope: amplitude falls with frequency to this power; 0 is white, 1 cloudy, 2 very smooth.
-        low: lowest frequency in cycles per tile.
-        high: highest frequency in cycles per tile.
+        size: Side in pixels.
+        seed: Seed of the generator.
+        slope: Amplitude falls with frequency to this power; 0 is white, 1 cloudy, 2 very smooth.
+        low: Lowest frequency in cycles per tile.
+        high: Highest frequency in cycles per tile.
     """
     generator = np.random.default_rng(seed)
     spectrum = np.fft.rfft2(generator.standard_normal((size, size)))
@@ -49,13 +50,13 @@ def noise(size: int, seed: int, slope: float = 1.0, *, low: float = 1.0, high: f
 
 
 def tinted(base: Rgb8, *layers: tuple[NDArray[np.float64], tuple[float, float, float]]) -> Pixels:
-    """Returns a linear texture: an sRGB colour plus noise fields, each with its amplitude per channel in bytes."""
+    """Return a linear texture: an sRGB colour plus noise fields, each with its amplitude per channel in bytes."""
     srgb = np.asarray(base, np.float64) + sum(field[..., None] * np.asarray(gain) for field, gain in layers)
     return linear(np.clip(srgb, 0.0, 255.0))
 
 
 def from_image(image: Image.Image) -> Pixels:
-    """Returns a Pillow image as a linear texture (h, w, 3)."""
+    """Return a Pillow image as a linear texture (h, w, 3)."""
     table = linear(np.arange(256))
     pixels: Pixels = table[np.asarray(image.convert("RGB"))]
     return pixels
@@ -63,13 +64,13 @@ def from_image(image: Image.Image) -> Pixels:
 
 @cache
 def grass() -> Pixels:
-    """Mown roadside grass, 256 x 256 px, made to repeat every 6 m."""
+    """Return mown roadside grass, 256 x 256 px, made to repeat every 6 m."""
     return tinted((108, 112, 72), (noise(256, 11, 0.5, low=8), (13, 13, 10)), (noise(256, 12, 1.2, high=12), (9, 7, 5)))
 
 
 @cache
 def meadow(kind: int) -> Pixels:
-    """Fields: 0 meadow, 1 ripe grain, 2 young crop, 3 ploughed earth; 128 x 128 px, made to repeat every 40 m."""
+    """Return fields: 0 meadow, 1 ripe grain, 2 young crop, 3 ploughed earth; 128 x 128 px, repeats every 40 m."""
     base: Rgb8 = ((106, 114, 72), (170, 154, 104), (98, 114, 70), (128, 110, 88))[kind]
     rows = np.sin(np.arange(128) * 2 * np.pi * 16 / 128)[None, :] * np.ones((128, 1)) * (0.0 if kind == 0 else 1.0)
     return tinted(
@@ -82,7 +83,7 @@ def meadow(kind: int) -> Pixels:
 
 @cache
 def leaves(kind: int) -> Pixels:
-    """Tree crowns: 0 broadleaf, 1 lighter broadleaf, 2 conifer; 128 x 128 px."""
+    """Return tree crowns: 0 broadleaf, 1 lighter broadleaf, 2 conifer; 128 x 128 px."""
     base: Rgb8 = ((74, 86, 50), (94, 104, 60), (56, 68, 48))[kind]
     blobs = noise(128, 40 + kind, 0.8, low=5, high=26)
     return tinted(base, (blobs, (22, 24, 14)), (noise(128, 50 + kind, 0.2, low=20), (10, 11, 7)))
@@ -90,19 +91,19 @@ def leaves(kind: int) -> Pixels:
 
 @cache
 def bark() -> Pixels:
-    """Tree trunks, 32 x 32 px."""
+    """Return tree trunks, 32 x 32 px."""
     return tinted((84, 68, 54), (noise(32, 60, 0.5), (12, 10, 8)))
 
 
 @cache
 def concrete() -> Pixels:
-    """Concrete with dirt, 128 x 128 px, made to repeat every 4 m."""
+    """Return concrete with dirt, 128 x 128 px, made to repeat every 4 m."""
     return tinted((160, 156, 148), (noise(128, 70, 0.6, low=3), (6, 6, 6)), (noise(128, 71, 1.6, high=6), (9, 9, 9)))
 
 
 @cache
 def paving() -> Pixels:
-    """Sidewalk slabs, 128 x 128 px, made to repeat every 2 m."""
+    """Return sidewalk slabs, 128 x 128 px, made to repeat every 2 m."""
     pixels = tinted((150, 146, 140), (noise(128, 72, 0.4, low=6), (8, 8, 8)))
     pixels[::32] *= 0.6
     pixels[:, ::32] *= 0.6
@@ -111,13 +112,13 @@ def paving() -> Pixels:
 
 @cache
 def steel() -> Pixels:
-    """Galvanised steel, 64 x 64 px."""
+    """Return galvanised steel, 64 x 64 px."""
     return tinted((150, 154, 158), (noise(64, 80, 0.8, low=2), (7, 7, 7)))
 
 
 @cache
 def facade(kind: int) -> Pixels:
-    """House walls with windows: 0 plaster, 1 brick, 2 factory hall; 128 x 128 px, made to repeat every 6 m."""
+    """Return house walls with windows: 0 plaster, 1 brick, 2 factory hall; 128 x 128 px, made to repeat every 6 m."""
     base: Rgb8 = ((214, 204, 184), (156, 104, 84), (176, 180, 184))[kind]
     pixels = tinted(
         base, (noise(128, 90 + kind, 0.4, low=8), (5, 5, 5)), (noise(128, 93 + kind, 1.6, high=6), (6, 6, 6))
@@ -138,7 +139,7 @@ def facade(kind: int) -> Pixels:
 
 @cache
 def tiles() -> Pixels:
-    """Roof tiles, 64 x 64 px, made to repeat every 3 m."""
+    """Return roof tiles, 64 x 64 px, made to repeat every 3 m."""
     pixels = tinted((138, 74, 58), (noise(64, 97, 0.4, low=6), (10, 7, 6)))
     pixels[::8] *= 0.72
     return pixels
@@ -146,7 +147,7 @@ def tiles() -> Pixels:
 
 @cache
 def slate() -> Pixels:
-    """Dark roofs of town houses, 64 x 64 px, made to repeat every 3 m."""
+    """Return dark roofs of town houses, 64 x 64 px, made to repeat every 3 m."""
     pixels = tinted((88, 86, 88), (noise(64, 98, 0.4, low=6), (8, 8, 8)))
     pixels[::8] *= 0.75
     return pixels
@@ -154,7 +155,7 @@ def slate() -> Pixels:
 
 @cache
 def gravel() -> Pixels:
-    """A farm track, evenly stony; 128 x 128 px, made to repeat every 4 m."""
+    """Return a farm track, evenly stony; 128 x 128 px, made to repeat every 4 m."""
     stones, patches = noise(128, 99, 0.3, low=10), noise(128, 100, 1.4, low=3)
     return tinted((158, 146, 124), (stones, (14, 13, 11)), (patches, (9, 8, 7)))
 
@@ -168,7 +169,7 @@ _SHOP_SIGNS: tuple[Rgb8, ...] = ((150, 40, 36), (34, 78, 62), (40, 60, 110))
 
 @cache
 def street_facade(kind: int) -> Pixels:
-    """Upper floors of town houses, 128 x 128 px: two windows wide and two floors high, made to repeat every 6 m."""
+    """Return upper floors of town houses, 128 x 128 px: two windows wide, two floors high, repeats every 6 m."""
     grain, stains = noise(128, 110 + kind, 0.4, low=8), noise(128, 120 + kind, 1.6, low=3)
     pixels = tinted(_STREET_WALLS[kind], (grain, (5, 5, 5)), (stains, (5, 5, 5)))
     frame = linear((236, 234, 228) if kind != 4 else (110, 92, 76))
@@ -185,7 +186,7 @@ def street_facade(kind: int) -> Pixels:
 
 @cache
 def shop_front(kind: int) -> Pixels:
-    """Ground floor of a town house, 128 x 64 px for 6 m by 3.2 m: a sign band, two panes, a door."""
+    """Return the ground floor of a town house, 128 x 64 px for 6 m by 3.2 m: a sign band, two panes, a door."""
     pixels = tinted((172, 166, 156), (noise(128, 130 + kind, 0.4, low=8), (5, 5, 5)))[:64]
     pixels[8:18, 4:124] = linear(_SHOP_SIGNS[kind])
     pixels[11:15, 24:104:3] = linear((226, 222, 210))

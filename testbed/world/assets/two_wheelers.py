@@ -12,7 +12,7 @@ Extent = tuple[float, float, float]
 
 
 def two_wheeler_kind(type_id: str, extent_m: Extent) -> str | None:
-    """Returns "bicycle", "motorcycle", or None for vehicles with more wheels."""
+    """Return "bicycle", "motorcycle", or None for vehicles with more wheels."""
     if any(make in type_id for make in ("bh.", "diamondback", "gazelle")):
         return "bicycle"
     if any(make in type_id for make in ("kawasaki", "harley", "yamaha", "vespa")):
@@ -21,7 +21,7 @@ def two_wheeler_kind(type_id: str, extent_m: Extent) -> str | None:
 
 
 def rod(start: tuple[float, float, float], end: tuple[float, float, float], radius_m: float, sides: int = 6) -> Shape:
-    """Returns a round rod between two points."""
+    """Return a round rod between two points."""
     a, b = np.array(start), np.array(end)
     d = b - a
     length = float(np.linalg.norm(d))
@@ -32,14 +32,14 @@ def rod(start: tuple[float, float, float], end: tuple[float, float, float], radi
 
 
 def ball(centre: tuple[float, float, float], radius_m: float, stretch: float = 1.0) -> Shape:
-    """Returns an upright ellipsoid."""
+    """Return an upright ellipsoid."""
     angle = np.linspace(-0.5 * math.pi, 0.5 * math.pi, 7)
     profile = [(radius_m * math.cos(a), radius_m * stretch * math.sin(a)) for a in angle.tolist()]
     return lathe(profile, 9).moved(*centre)
 
 
 def hoop(radius_m: float, thick_m: float, sides: int = 20) -> Shape:
-    """Returns a wheel rim with tyre as a ring around the y axis."""
+    """Return a wheel rim with tyre as a ring around the y axis."""
     ring = lathe(
         [
             (radius_m - 2 * thick_m, -0.6 * thick_m),
@@ -76,7 +76,7 @@ def _rider(seat: tuple[float, float, float], grip: tuple[float, float, float], p
 
 
 def bicycle_parts(extent_m: Extent) -> dict[str, Shape]:
-    """Returns a bicycle with rider by material; "paint" (the frame) first."""
+    """Return a bicycle with rider by material; "paint" (the frame) first."""
     half = extent_m[0]
     r = 0.34
     rear, front = -half + r + 0.02, half - r - 0.02
@@ -100,7 +100,7 @@ def bicycle_parts(extent_m: Extent) -> dict[str, Shape]:
 
 
 def motorcycle_parts(extent_m: Extent) -> dict[str, Shape]:
-    """Returns a motorcycle with rider by material; "paint" (tank and fairing) first."""
+    """Return a motorcycle with rider by material; "paint" (tank and fairing) first."""
     half = extent_m[0]
     r = 0.31
     rear, front = -half + r, half - r
@@ -132,7 +132,7 @@ def _dressed(rider: dict[str, Shape]) -> dict[str, Shape]:
 
 
 def bounds(parts: dict[str, Shape]) -> tuple[Floats, Floats]:
-    """Returns lowest and highest corner of all shapes."""
+    """Return lowest and highest corner of all shapes."""
     low = np.min([shape.vertices_m.min(axis=0) for shape in parts.values()], axis=0)
     high = np.max([shape.vertices_m.max(axis=0) for shape in parts.values()], axis=0)
     return low, high

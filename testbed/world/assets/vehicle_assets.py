@@ -17,14 +17,24 @@ from PIL import Image, ImageDraw, ImageFont
 
 from testbed.world.assets import textures
 from testbed.world.assets.asset import Asset
-from testbed.world.assets.car_body import ATLAS_PX, CHARTS, Body, Style, arch, chart_uv, floor_shape, paint_shape, patch
+from testbed.world.assets.car_body import (
+    ATLAS_PX,
+    CHARTS,
+    BodyStyle,
+    CarBody,
+    body_patch,
+    chart_uv,
+    floor_shape,
+    paint_shape,
+    wheel_arch,
+)
 from testbed.world.assets.shapes import Floats, Shape, box, lathe, merged
 from testbed.world.render.mesh import Material
 
 Rgb8 = tuple[int, int, int]
 Extent = tuple[float, float, float]
 
-SEDAN = Style(
+SEDAN = BodyStyle(
     deck=(
         (-1.0, 0.655),
         (-0.93, 0.685),
@@ -43,7 +53,7 @@ COUPE = replace(
     cabin_roof=(-0.30, 0.02),
     side_windows=((-0.55, 0.86),),
 )
-HATCH = Style(
+HATCH = BodyStyle(
     deck=((-1.0, 0.60), (-0.9, 0.62), (-0.2, 0.62), (0.45, 0.61), (0.75, 0.575), (0.93, 0.51), (1.0, 0.45)),
     cabin_base=(-0.95, 0.48),
     cabin_roof=(-0.74, 0.16),
@@ -52,7 +62,7 @@ HATCH = Style(
     tail_lamps=(0.62, 0.97, 0.35, 0.95),
     side_windows=((-0.82, -0.16), (-0.09, 0.88)),
 )
-SUV = Style(
+SUV = BodyStyle(
     deck=((-1.0, 0.575), (-0.9, 0.595), (0.0, 0.59), (0.5, 0.585), (0.8, 0.555), (0.94, 0.51), (1.0, 0.45)),
     floor=((-1.0, 0.21), (-0.8, 0.16), (0.8, 0.16), (1.0, 0.20)),
     cabin_base=(-0.96, 0.50),
@@ -64,7 +74,7 @@ SUV = Style(
     side_windows=((-0.88, -0.45), (-0.40, 0.14), (0.20, 0.90)),
     grille=(0.45, -0.05, 0.6),
 )
-VAN = Style(
+VAN = BodyStyle(
     deck=((-1.0, 0.50), (0.5, 0.50), (0.74, 0.475), (0.93, 0.39), (1.0, 0.33)),
     floor=((-1.0, 0.13), (0.85, 0.11), (1.0, 0.14)),
     plan=((-1.0, 0.96), (-0.8, 1.0), (0.6, 1.0), (0.85, 0.96), (1.0, 0.85)),
@@ -129,7 +139,7 @@ BUS = replace(
     tail_lamps=(0.80, 0.97, -0.3, 0.3),
 )
 
-_STYLES: dict[str, Style] = {
+_STYLES: dict[str, BodyStyle] = {
     "mini": HATCH, "audi.a2": HATCH, "citroen": HATCH, "seat": HATCH, "toyota": HATCH, "bmw": HATCH,
     "audi.tt": COUPE, "ford.mustang": COUPE, "mercedes.coupe": COUPE, "dodge": COUPE,
     "nissan.patrol": SUV, "jeep": SUV, "audi.etron": SUV,
@@ -170,8 +180,8 @@ _MATERIALS: dict[str, Material] = {
 }
 
 
-def style_of(type_id: str) -> Style:
-    """Returns the body style of a four-wheeler; unknown makes are sedans."""
+def style_of(type_id: str) -> BodyStyle:
+    """Return the body style of a four-wheeler; unknown makes are sedans."""
     make = type_id.removeprefix("vehicle.")
     return next((style for prefix, style in _STYLES.items() if make.startswith(prefix)), SEDAN)
 
@@ -183,13 +193,13 @@ def vehicle_asset(
     extent_m: Extent | None = None,
     wheelbase_m: float | None = None,
 ) -> Asset:
-    """Returns a vehicle.
+    """Return a vehicle.
 
     Args:
         type_id: CARLA blueprint id; unknown ones look like a sedan.
-        colour: paint, sRGB bytes.
-        extent_m: half length, half width, half height; None takes a default for the blueprint.
-        wheelbase_m: distance of the axles; None takes 58 % of the length.
+        colour: Paint, sRGB bytes.
+        extent_m: Half length, half width, half height; None takes a default for the blueprint.
+        wheelbase_m: Distance of the axles; None takes 58 % of the length.
 
     Returns:
         Meshes whose origin lies on the ground in the middle of the footprint; parts[0] is the painted skin.
@@ -234,7 +244,7 @@ def _cached(type_id: str, colour: Rgb8, extent: Extent, wheelbase_m: float) -> A
 
 
 def paint_atlas(colour: Rgb8, *, panels: bool = True) -> textures.Pixels:
-    """Returns the default paint: one colour with the joints of doors, hood and trunk, (512, 512, 3) linear."""
+    """Return the default paint: one colour with the joints of doors, hood and trunk, (512, 512, 3) linear."""
     image = Image.new("RGB", (ATLAS_PX, ATLAS_PX), colour)
     draw = ImageDraw.Draw(image)
     dark: Rgb8 = (int(colour[0] * 0.38), int(colour[1] * 0.38), int(colour[2] * 0.38))
@@ -269,7 +279,7 @@ def paint_atlas(colour: Rgb8, *, panels: bool = True) -> textures.Pixels:
 
 @cache
 def _lamp(bright: Rgb8, deep: Rgb8) -> textures.Pixels:
-    """Returns a lamp glass with a dark bezel and two chambers, 64 x 32 px."""
+    """Return a lamp glass with a dark bezel and two chambers, 64 x 32 px."""
     image = Image.new("RGB", (64, 32), (26, 22, 24))
     draw = ImageDraw.Draw(image)
     draw.rectangle((3, 3, 60, 28), fill=deep)
@@ -279,7 +289,7 @@ def _lamp(bright: Rgb8, deep: Rgb8) -> textures.Pixels:
 
 
 def _number_plate(name: str) -> textures.Pixels:
-    """Returns a European number plate, 256 x 56 px."""
+    """Return a European number plate, 256 x 56 px."""
     image = Image.new("RGB", (256, 56), (240, 240, 236))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 255, 55), outline=(20, 20, 20), width=3)
@@ -292,12 +302,12 @@ def _number_plate(name: str) -> textures.Pixels:
 
 @cache
 def _four_wheels(type_id: str, extent: Extent, wheelbase_m: float) -> dict[str, Shape]:
-    """Returns shapes by material; "paint" first. Cars that differ in colour share them."""
+    """Return shapes by material; "paint" first. Cars that differ in colour share them."""
     style = style_of(type_id)
     length, width, height = (2.0 * value for value in extent)
     if style is CAB:
         return _truck(type_id, length, width, height, wheelbase_m)
-    body = Body(style, length, width, height)
+    body = CarBody(style, length, width, height)
     parts = _car_parts(body)
     half = 0.5 * wheelbase_m
     shift = 0.02 * length
@@ -307,42 +317,45 @@ def _four_wheels(type_id: str, extent: Extent, wheelbase_m: float) -> dict[str, 
     return parts
 
 
-def _car_parts(body: Body) -> dict[str, Shape]:
+def _car_parts(body: CarBody) -> dict[str, Shape]:
     style = body.style
     low, cabin = body.lower, body.cabin
     glass = [
-        patch(cabin, "front", (-0.90, 0.90), (0.05, 0.93), cells=(6, 4), corner=0.04),
+        body_patch(cabin, "front", (-0.90, 0.90), (0.05, 0.93), cells=(6, 4), corner=0.04),
         *(
-            patch(cabin, side, window, (style.window_low, style.window_high), cells=(4, 3))
+            body_patch(cabin, side, window, (style.window_low, style.window_high), cells=(4, 3))
             for side in ("left", "right")
             for window in style.side_windows
         ),
     ]
     if style.rear_window:
-        glass.append(patch(cabin, "rear", (-0.84, 0.84), (0.14, 0.88), cells=(6, 4), corner=0.05))
+        glass.append(body_patch(cabin, "rear", (-0.84, 0.84), (0.14, 0.88), cells=(6, 4), corner=0.05))
     b0, b1, c0, c1 = style.tail_lamps
-    tail = [patch(low, "rear", span, (c0, c1), cells=(5, 4), lift_m=0.010) for span in ((b0, b1), (-b1, -b0))]
+    tail = [body_patch(low, "rear", span, (c0, c1), cells=(5, 4), lift_m=0.010) for span in ((b0, b1), (-b1, -b0))]
     if style.rear_window:
-        tail.append(patch(cabin, "rear", (-0.13, 0.13), (0.90, 0.935), cells=(4, 1), lift_m=0.012))
+        tail.append(body_patch(cabin, "rear", (-0.13, 0.13), (0.90, 0.935), cells=(4, 1), lift_m=0.012))
     tail += [
-        patch(low, side, (-0.995, -0.945), (c0 + 0.05, c1 - 0.04), cells=(3, 4), lift_m=0.010)
+        body_patch(low, side, (-0.995, -0.945), (c0 + 0.05, c1 - 0.04), cells=(3, 4), lift_m=0.010)
         for side in ("left", "right")
     ]
     f0, f1, d0, d1 = style.head_lamps
-    head = [patch(low, "front", span, (d0, d1), cells=(5, 4), lift_m=0.010) for span in ((f0, f1), (-f1, -f0))]
+    head = [body_patch(low, "front", span, (d0, d1), cells=(5, 4), lift_m=0.010) for span in ((f0, f1), (-f1, -f0))]
     trim = [
         floor_shape(body),
-        patch(low, "rear", (-0.80, 0.80), (-1.0, -0.66), cells=(6, 1), lift_m=0.008),
-        patch(low, "front", (-0.72, 0.72), (-0.92, -0.45), cells=(6, 1)),
-        *(patch(low, side, (-0.56, 0.60), (-1.0, -0.86), cells=(6, 1), lift_m=0.008) for side in ("left", "right")),
+        body_patch(low, "rear", (-0.80, 0.80), (-1.0, -0.66), cells=(6, 1), lift_m=0.008),
+        body_patch(low, "front", (-0.72, 0.72), (-0.92, -0.45), cells=(6, 1)),
+        *(
+            body_patch(low, side, (-0.56, 0.60), (-1.0, -0.86), cells=(6, 1), lift_m=0.008)
+            for side in ("left", "right")
+        ),
     ]
     if style.grille:
         gb, g0, g1 = style.grille
-        trim.append(patch(low, "front", (-gb, gb), (g0, g1), cells=(4, 2)))
+        trim.append(body_patch(low, "front", (-gb, gb), (g0, g1), cells=(4, 2)))
     half_plate = 0.26 / (body.half_width * 0.9)
     tall = 0.11 / (0.46 * body.top_m)
     plates = [
-        patch(
+        body_patch(
             low,
             "rear",
             (-half_plate, half_plate),
@@ -350,7 +363,7 @@ def _car_parts(body: Body) -> dict[str, Shape]:
             cells=(2, 1),
             lift_m=0.014,
         ),
-        patch(low, "front", (-half_plate, half_plate), (-0.34 - tall, -0.34 + tall), cells=(2, 1), lift_m=0.02),
+        body_patch(low, "front", (-half_plate, half_plate), (-0.34 - tall, -0.34 + tall), cells=(2, 1), lift_m=0.02),
     ]
     if style.mirrors:
         for side in (-1, 1):
@@ -374,7 +387,7 @@ def _point(a: float, b: float, c: float) -> tuple[Floats, Floats, Floats]:
 
 
 def wheel(radius_m: float, width_m: float) -> tuple[Shape, Shape, Shape]:
-    """Returns (tyre, rim, dark gaps of the rim) around the y axis, centred at the origin, outer face at +y."""
+    """Return (tyre, rim, dark gaps of the rim) around the y axis, centred at the origin, outer face at +y."""
     half = 0.5 * width_m
     tyre = lathe(
         [(0.66 * radius_m, -half), (0.93 * radius_m, -half), (radius_m, -0.7 * half), (radius_m, 0.7 * half),
@@ -397,7 +410,7 @@ def wheel(radius_m: float, width_m: float) -> tuple[Shape, Shape, Shape]:
 
 
 def _add_wheels(
-    parts: dict[str, Shape], body: Body, axles_m: tuple[float, ...], radius_m: float, width_m: float
+    parts: dict[str, Shape], body: CarBody, axles_m: tuple[float, ...], radius_m: float, width_m: float
 ) -> None:
     tyres: list[Shape] = []
     rims: list[Shape] = []
@@ -411,16 +424,16 @@ def _add_wheels(
             flip = 0.0 if side > 0 else math.pi
             for target, shape in ((tyres, tyre), (rims, rim), (gaps, gap)):
                 target.append(shape.moved(x, y, radius_m, yaw_rad=flip))
-            arches.append(arch(body, x, radius_m + 0.01, 1.13 * radius_m, side))
+            arches.append(wheel_arch(body, x, radius_m + 0.01, 1.13 * radius_m, side))
     parts["car_tyre"] = merged(tyres)
     parts["car_rim"] = merged(rims)
     parts["car_trim"] = merged([parts["car_trim"], *gaps, *arches])
 
 
 def _truck(type_id: str, length: float, width: float, height: float, wheelbase_m: float) -> dict[str, Shape]:
-    """Returns a cab with a box behind it, both painted from one atlas."""
+    """Return a cab with a box behind it, both painted from one atlas."""
     cab_length = min(2.4, 0.34 * length)
-    body = Body(
+    body = CarBody(
         CAB, length, width, height, 0.5 * (length - cab_length), cab_length, height if height < 3.0 else 0.80 * height
     )
     parts = _car_parts(body)
@@ -447,7 +460,7 @@ def _truck(type_id: str, length: float, width: float, height: float, wheelbase_m
     parts["plate"] = merged([parts["plate"], plate])
     front = 0.5 * length - 0.58 * cab_length
     axles = (front, front - wheelbase_m) if length < 6.5 else (front, front - wheelbase_m, front - wheelbase_m + 1.25)
-    wide = Body(replace(CAB, plan=((0.0, 0.97),)), length, width, height)
+    wide = CarBody(replace(CAB, plan=((0.0, 0.97),)), length, width, height)
     _add_wheels(parts, wide, axles, radius, 0.30)
     if "firetruck" in type_id or "ambulance" in type_id:
         top = body.top_m

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from testbed.core.semantic_tags import SemanticTag
+
 
 @dataclass(frozen=True, slots=True)
 class VehicleModel:
@@ -39,7 +41,7 @@ class VehicleModel:
     generation: str = "2"
     special_type: str = ""
     colors: tuple[str, ...] = ("255,255,255", "23,23,23", "134,134,139", "180,20,20", "28,53,110")
-    tag: int = 14
+    tag: SemanticTag = SemanticTag.CAR
 
 
 VEHICLES: tuple[VehicleModel, ...] = (
@@ -65,14 +67,26 @@ VEHICLES: tuple[VehicleModel, ...] = (
     VehicleModel(
         "vehicle.ford.ambulance", "van", (3.183, 1.176, 1.216), 3.90, 4000.0, 200e3, 3.0, special_type="emergency"
     ),
-    VehicleModel("vehicle.carlamotors.carlacola", "truck", (2.602, 1.313, 1.234), 3.30, 7500.0, 180e3, 2.0, tag=15),
+    VehicleModel(
+        "vehicle.carlamotors.carlacola", "truck", (2.602, 1.313, 1.234), 3.30, 7500.0, 180e3, 2.0,
+        tag=SemanticTag.TRUCK,
+    ),
     VehicleModel(
         "vehicle.carlamotors.firetruck", "truck", (4.235, 1.446, 1.914), 4.90, 14000.0, 260e3, 1.6,
-        special_type="emergency", tag=15,
+        special_type="emergency", tag=SemanticTag.TRUCK,
     ),
-    VehicleModel("vehicle.mitsubishi.fusorosa", "bus", (5.136, 1.972, 2.127), 4.55, 8000.0, 180e3, 1.6, tag=16),
-    VehicleModel("vehicle.kawasaki.ninja", "motorcycle", (1.017, 0.398, 0.725), 1.41, 250.0, 1e5, 6.0, 2, "1", tag=18),
-    VehicleModel("vehicle.bh.crossbike", "bicycle", (0.744, 0.43, 0.9), 1.0, 95.0, 0.4e3, 1.2, 2, "1", tag=19),
+    VehicleModel(
+        "vehicle.mitsubishi.fusorosa", "bus", (5.136, 1.972, 2.127), 4.55, 8000.0, 180e3, 1.6,
+        tag=SemanticTag.BUS,
+    ),
+    VehicleModel(
+        "vehicle.kawasaki.ninja", "motorcycle", (1.017, 0.398, 0.725), 1.41, 250.0, 1e5, 6.0, 2, "1",
+        tag=SemanticTag.MOTORCYCLE,
+    ),
+    VehicleModel(
+        "vehicle.bh.crossbike", "bicycle", (0.744, 0.43, 0.9), 1.0, 95.0, 0.4e3, 1.2, 2, "1",
+        tag=SemanticTag.BICYCLE,
+    ),
 )  # fmt: skip
 
 VEHICLE_BY_ID: dict[str, VehicleModel] = {model.type_id: model for model in VEHICLES}

@@ -28,11 +28,11 @@ _CHILDREN = frozenset(range(9, 15)) | {48, 49}
 
 
 def walker_asset(type_id: str, *, stride: float = 0.35) -> Asset:
-    """Returns a pedestrian facing +x, origin on the ground; 1.1 m tall for child blueprints.
+    """Return a pedestrian facing +x, origin on the ground; 1.1 m tall for child blueprints.
 
     Args:
         type_id: "walker.pedestrian.0001" and so on.
-        stride: how far the legs are apart, 0 standing to 1 running; half a step of walking is 0.35.
+        stride: How far the legs are apart, 0 standing to 1 running; half a step of walking is 0.35.
 
     Returns:
         The figure; parts[0] is the jacket with a paintable texture.
@@ -81,5 +81,5 @@ def _cached(number: int, stride: float) -> Asset:
 
 
 def walker_phase(distance_m: float) -> float:
-    """Returns the stride of a walker after a distance, for animation: one full swing per 1.5 m."""
+    """Return the stride of a walker after a distance, for animation: one full swing per 1.5 m."""
     return 0.5 * math.sin(2.0 * math.pi * distance_m / 1.5)

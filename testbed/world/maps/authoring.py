@@ -24,7 +24,7 @@ _MARGIN_M = 200.0
 
 
 @dataclass(frozen=True)
-class Piece:
+class AlignmentElement:
     """One element of a horizontal alignment: length and curvature (positive = left) at its start and end."""
 
     length_m: float
@@ -32,19 +32,21 @@ class Piece:
     curvature_end_1pm: float = 0.0
 
 
-def curve(radius_m: float, transition_m: float, arc_m: float) -> tuple[Piece, Piece, Piece]:
-    """Returns clothoid, arc, clothoid of one curve; a negative radius turns right."""
+def curve(
+    radius_m: float, transition_m: float, arc_m: float
+) -> tuple[AlignmentElement, AlignmentElement, AlignmentElement]:
+    """Return clothoid, arc, clothoid of one curve; a negative radius turns right."""
     k = 1.0 / radius_m
-    return Piece(transition_m, 0.0, k), Piece(arc_m, k, k), Piece(transition_m, k, 0.0)
+    return AlignmentElement(transition_m, 0.0, k), AlignmentElement(arc_m, k, k), AlignmentElement(transition_m, k, 0.0)
 
 
-def end_point(start: tuple[float, float, float], pieces: Iterable[Piece]) -> tuple[float, float, float]:
-    """Returns (x_m, y_m, heading_rad) at the end of an alignment."""
+def end_point(start: tuple[float, float, float], pieces: Iterable[AlignmentElement]) -> tuple[float, float, float]:
+    """Return (x_m, y_m, heading_rad) at the end of an alignment."""
     x, y, heading = _view(start, pieces).get_end_point()
     return float(x), float(y), float(heading)
 
 
-def _view(start: tuple[float, float, float], pieces: Iterable[Piece]) -> xodr.PlanView:
+def _view(start: tuple[float, float, float], pieces: Iterable[AlignmentElement]) -> xodr.PlanView:
     from scenariogeneration import xodr
 
     view = xodr.PlanView(*start)
@@ -57,7 +59,7 @@ def _view(start: tuple[float, float, float], pieces: Iterable[Piece]) -> xodr.Pl
 
 
 @dataclass(frozen=True)
-class Mark:
+class LanePaint:
     """A painted line: solid when `dash_m` is 0; no paint when `width_m` is 0."""
 
     width_m: float = 0.0
@@ -65,7 +67,7 @@ class Mark:
     gap_m: float = 0.0
 
 
-PLAIN = Mark()
+PLAIN = LanePaint()
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,10 @@ class LaneDraft:
     """A lane: OpenDRIVE type, width at the start and the end of its section, paint on its outer edge, links.
 
     Attributes:
-        type: name of an OpenDRIVE lane type.
-        width_m: width at the start of the section.
-        widening: change of the width per metre.
-        mark: paint on the outer edge.
+        type: Name of an OpenDRIVE lane type.
+        width_m: Width at the start of the section.
+        widening: Change of the width per metre.
+        mark: Paint on the outer edge.
         before: id of the lane that precedes it along the reference line.
         after: id of the lane that follows it.
         surface: OpenDRIVE surface code, or "" for asphalt.
@@ -85,7 +87,7 @@ class LaneDraft:
     type: str
     width_m: float
     widening: float = 0.0
-    mark: Mark = PLAIN
+    mark: LanePaint = PLAIN
     before: int | None = None
     after: int | None = None
     surface: str = ""
@@ -98,11 +100,11 @@ class SectionDraft:
     s_m: float
     left: Sequence[LaneDraft]
     right: Sequence[LaneDraft]
-    centre: Mark = PLAIN
+    centre: LanePaint = PLAIN
 
 
 @dataclass(frozen=True)
-class End:
+class RoadEnd:
     """What a road's end joins: `element` "road" or "junction", its id, and for roads the contact point."""
 
     element: str
@@ -111,18 +113,18 @@ class End:
 
 
 @dataclass(frozen=True)
-class Arm:
+class JunctionArm:
     """A road's end at a junction.
 
     Attributes:
-        road_id: road.
+        road_id: Road.
         contact: "end" or "start", the end of the road that touches the junction.
-        x_m: that end's position in OpenDRIVE's frame.
-        y_m: position.
-        heading_rad: direction out of the junction.
-        width_in_m: width of the lane that leads into the junction, 0 where there is none.
-        width_out_m: width of the lane that leads out of it, 0 where there is none.
-        surface: surface of its lanes.
+        x_m: That end's position in OpenDRIVE's frame.
+        y_m: Position.
+        heading_rad: Direction out of the junction.
+        width_in_m: Width of the lane that leads into the junction, 0 where there is none.
+        width_out_m: Width of the lane that leads out of it, 0 where there is none.
+        surface: Surface of its lanes.
     """
 
     road_id: int
@@ -146,13 +148,13 @@ class Arm:
 
 
 @dataclass
-class Draft:
+class MapDraft:
     """A map that is being written.
 
     Attributes:
-        name: map name.
-        controllers: controller id -> (name, signal ids).
-        phases: junction id -> controller ids in the order in which they turn green.
+        name: Map name.
+        controllers: Controller id -> (name, signal ids).
+        phases: Junction id -> controller ids in the order in which they turn green.
     """
 
     name: str
@@ -160,7 +162,7 @@ class Draft:
     phases: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Starts an empty document."""
+        """Start an empty document."""
         from scenariogeneration import xodr
 
         self._document = xodr.OpenDrive(self.name, revMinor="4", geo_reference=GEO_REFERENCE)
@@ -170,14 +172,14 @@ class Draft:
         road_id: int,
         name: str,
         start: tuple[float, float, float],
-        pieces: Iterable[Piece],
+        pieces: Iterable[AlignmentElement],
         sections: Sequence[SectionDraft],
         *,
-        before: End | None = None,
-        after: End | None = None,
+        before: RoadEnd | None = None,
+        after: RoadEnd | None = None,
         junction: int = -1,
     ) -> RoadDraft:
-        """Adds a road that starts at (x_m, y_m, heading_rad) in OpenDRIVE's frame."""
+        """Add a road that starts at (x_m, y_m, heading_rad) in OpenDRIVE's frame."""
         from scenariogeneration import xodr
 
         view = _view(start, pieces)
@@ -192,8 +194,10 @@ class Draft:
         self._document.add_road(road)
         return RoadDraft(road, float(view.get_total_length()), tuple(float(v) for v in view.get_end_point()))
 
-    def junction(self, junction_id: int, name: str, arms: Sequence[Arm], z_m: float, limit_kmh: int, kind: str) -> None:
-        """Adds a junction with a connecting road for every way from one arm to another, numbered from 100 x its id.
+    def junction(
+        self, junction_id: int, name: str, arms: Sequence[JunctionArm], z_m: float, limit_kmh: int, kind: str
+    ) -> None:
+        """Add a junction with a connecting road for every way from one arm to another, numbered from 100 x its id.
 
         The arms must lie at one distance from a common centre, so that every way is a line or one arc.
         """
@@ -222,8 +226,8 @@ class Draft:
                     (source.x_m, source.y_m, heading),
                     [piece],
                     [SectionDraft(0.0, (), (lane,))],
-                    before=End("road", source.road_id, source.contact),
-                    after=End("road", target.road_id, target.contact),
+                    before=RoadEnd("road", source.road_id, source.contact),
+                    after=RoadEnd("road", target.road_id, target.contact),
                     junction=junction_id,
                 )
                 road.kind(kind, limit_kmh)
@@ -235,7 +239,7 @@ class Draft:
         self._document.add_junction(junction)
 
     def text(self) -> str:
-        """Returns the OpenDRIVE text, the same bytes at every call with the same draft."""
+        """Return the OpenDRIVE text, the same bytes at every call with the same draft."""
         root = self._document.get_element()
         self._add_controllers(root)
         _flatten_outlines(root)
@@ -245,7 +249,7 @@ class Draft:
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
     def _add_controllers(self, root: ElementTree.Element) -> None:
-        """Puts controllers after the roads and names them in their junctions; scenariogeneration knows neither."""
+        """Put controllers after the roads and name them in their junctions; scenariogeneration knows neither."""
         first = next((index for index, element in enumerate(root) if element.tag == "junction"), len(root))
         for offset, (number, (name, signals)) in enumerate(sorted(self.controllers.items())):
             controller = ElementTree.Element("controller", {"id": str(number), "name": name, "sequence": "0"})
@@ -262,9 +266,9 @@ class RoadDraft:
     """A road of a draft, for what is put on and beside it.
 
     Attributes:
-        road: scenariogeneration's road.
-        length_m: length.
-        end: position and heading of its end in OpenDRIVE's frame.
+        road: Scenariogeneration's road.
+        length_m: Length.
+        end: Position and heading of its end in OpenDRIVE's frame.
     """
 
     road: Any
@@ -272,13 +276,13 @@ class RoadDraft:
     end: tuple[float, ...]
 
     def kind(self, name: str, limit_kmh: int, s_m: float = 0.0) -> None:
-        """States road type and speed limit from a station on."""
+        """State road type and speed limit from a station on."""
         from scenariogeneration import xodr
 
         self.road.add_type(getattr(xodr.RoadType, name), s_m, "DE", speed=limit_kmh, speed_unit="km/h")
 
     def height(self, knots: Sequence[tuple[float, float]]) -> None:
-        """States heights (s_m, z_m); the profile is level at each knot and a smooth cubic between two."""
+        """State heights (s_m, z_m); the profile is level at each knot and a smooth cubic between two."""
         for (s0, z0), (s1, z1) in zip(knots, knots[1:], strict=False):
             length, rise = s1 - s0, z1 - z0
             self.road.add_elevation(s0, z0, 0.0, 3.0 * rise / length**2, -2.0 * rise / length**3)
@@ -300,7 +304,7 @@ class RoadDraft:
         bottom_m: float = 2.2,
         lanes: tuple[int, int] | None = None,
     ) -> None:
-        """Puts a static sign that speaks to traffic along (`forwards`) or against the reference line."""
+        """Put a static sign that speaks to traffic along (`forwards`) or against the reference line."""
         self._signal(
             signal_id,
             forwards,
@@ -319,7 +323,7 @@ class RoadDraft:
         )
 
     def light(self, signal_id: str, s_m: float, t_m: float, *, forwards: bool) -> None:
-        """Puts a traffic light with three lamps (type 1000001), which stands on the ground."""
+        """Put a traffic light with three lamps (type 1000001), which stands on the ground."""
         from scenariogeneration import xodr
 
         self._signal(
@@ -350,7 +354,7 @@ class RoadDraft:
     def painted(
         self, object_id: str, kind: str, name: str, s_m: float, t_m: float, along_m: float, wide_m: float
     ) -> None:
-        """Puts a rectangle of paint or another object that lies on the road: middle, length along it, width."""
+        """Put a rectangle of paint or another object that lies on the road: middle, length along it, width."""
         from scenariogeneration import xodr
 
         item = xodr.Object(
@@ -373,15 +377,15 @@ class RoadDraft:
         item.id = object_id
 
 
-def _way(source: Arm, target: Arm) -> Piece:
-    """Returns the line or arc from one arm to another."""
+def _way(source: JunctionArm, target: JunctionArm) -> AlignmentElement:
+    """Return the line or arc from one arm to another."""
     turn = math.remainder(target.heading_rad - source.heading_rad - math.pi, 2.0 * math.pi)
     chord = math.hypot(target.x_m - source.x_m, target.y_m - source.y_m)
     if abs(turn) < 1e-6:
-        return Piece(chord)
+        return AlignmentElement(chord)
     radius = 0.5 * chord / math.sin(0.5 * abs(turn))
     k = math.copysign(1.0 / radius, turn)
-    return Piece(radius * abs(turn), k, k)
+    return AlignmentElement(radius * abs(turn), k, k)
 
 
 def _section(draft: SectionDraft) -> xodr.LaneSection:
@@ -404,7 +408,7 @@ def _section(draft: SectionDraft) -> xodr.LaneSection:
     return section
 
 
-def _mark(draft: Mark) -> xodr.RoadMark:
+def _mark(draft: LanePaint) -> xodr.RoadMark:
     from scenariogeneration import xodr
 
     white = xodr.RoadMarkColor.white
@@ -418,7 +422,7 @@ def _mark(draft: Mark) -> xodr.RoadMark:
 
 
 def _flatten_outlines(root: ElementTree.Element) -> None:
-    """Takes the 1.5 wrapper `<outlines>` away: CARLA's client finds crosswalks by `<outline>` below the object."""
+    """Take the 1.5 wrapper `<outlines>` away: CARLA's client finds crosswalks by `<outline>` below the object."""
     for item in root.iter("object"):
         wrapper = item.find("outlines")
         if wrapper is not None:
@@ -427,7 +431,7 @@ def _flatten_outlines(root: ElementTree.Element) -> None:
 
 
 def _finish_header(root: ElementTree.Element) -> None:
-    """Takes the clock out of the header and fills in the bounds of the map."""
+    """Take the clock out of the header and fill in the bounds of the map."""
     header = root.find("header")
     assert header is not None
     points = [(float(element.get("x", "0")), float(element.get("y", "0"))) for element in root.iterfind(".//geometry")]
@@ -444,7 +448,7 @@ _FLOAT = re.compile(r"-?\d+\.\d{10,}(e-?\d+)?|-?\d+(\.\d+)?e-?\d+")
 
 
 def _round_numbers(root: ElementTree.Element) -> None:
-    """Rounds long decimals to 1e-10 so that the file does not depend on a platform's last floating-point bit."""
+    """Round long decimals to 1e-10 so that the file does not depend on a platform's last floating-point bit."""
     for element in root.iter():
         for key, text in element.attrib.items():
             if _FLOAT.fullmatch(text):

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Shape, grid_triangles, merged, smooth_normals
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Lane, LaneSection, MapObject, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import GROUND, ROAD, SIDEWALK, TERRAIN, Stage
+from testbed.world.maps.scenery_builder import SceneryBuilder
 from testbed.world.render.mesh import Band, Material
 
 PIECE_M = 120.0
@@ -37,14 +38,14 @@ _WHITE = (0.8, 0.8, 0.78)
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A piece of a road within which lanes and marks stay the same.
+class RoadStretch:
+    """A part of a road within which lanes and marks stay the same.
 
     Attributes:
-        road: the road.
-        section: its lane section.
-        stations_m: stations of the cross-sections, from its start to its end.
-        edges_m: outer edge t of each lane at the stations, by lane id; 0 is the centre line.
+        road: The road.
+        section: Its lane section.
+        stations_m: Stations of the cross-sections, from its start to its end.
+        edges_m: Outer edge t of each lane at the stations, by lane id; 0 is the centre line.
     """
 
     road: Road
@@ -53,19 +54,19 @@ class Stretch:
     edges_m: dict[int, Floats]
 
     def across(self) -> list[Lane]:
-        """Returns the lanes from right to left without the centre line, skipping those of no width."""
+        """Return the lanes from right to left without the centre line, skipping those of no width."""
         lanes = [self.section.lanes[i] for i in sorted(self.section.lanes) if i]
         return [lane for lane in lanes if np.abs(np.subtract(*self.sides(lane))).max() > 0.02]
 
     def sides(self, lane: Lane) -> tuple[Floats, Floats]:
-        """Returns t of the right and the left edge of a lane."""
+        """Return t of the right and the left edge of a lane."""
         inner = self.edges_m[lane.id - 1 if lane.id > 0 else lane.id + 1]
         outer = self.edges_m[lane.id]
         return (inner, outer) if lane.id > 0 else (outer, inner)
 
 
-def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
-    """Cuts a road into stretches, in order of station."""
+def road_stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[RoadStretch]:
+    """Cut a road into stretches, in order of station."""
     straight = float(np.abs(road.line.node_curvature_1pm).max()) < 1e-6 and road.elevation.constant
     for section in road.sections:
         start, end = section.start_m, min(section.end_m, road.length_m)
@@ -90,23 +91,23 @@ def stretches(road: Road, piece_m: float = PIECE_M) -> Iterator[Stretch]:
             tight = float(np.abs(road.line.node_curvature_1pm[nodes]).max(initial=0.0)) > 0.02
             step = _STEP_CHANGING_M if changing or tight else _STEP_CURVE_M if curved else _STEP_STRAIGHT_M
             stations = np.linspace(a, b, max(2, math.ceil((b - a) / step) + 1))
-            yield Stretch(road, section, stations, road.edges(section, stations))
+            yield RoadStretch(road, section, stations, road.edges(section, stations))
 
 
 def is_asphalt(lane: Lane) -> bool:
-    """Says whether a lane is paved for vehicles."""
+    """Tell whether a lane is paved for vehicles."""
     return lane.type in _ASPHALT and not lane.surface
 
 
 def is_raised(lane: Lane) -> bool:
-    """Says whether a lane lies on a kerb."""
+    """Tell whether a lane lies on a kerb."""
     return lane.type in _RAISED
 
 
-def sheet(
-    stretch: Stretch, columns_t: Sequence[Floats], columns_z: Sequence[float], columns_u: Sequence[float]
+def strip_shape(
+    stretch: RoadStretch, columns_t: Sequence[Floats], columns_z: Sequence[float], columns_u: Sequence[float]
 ) -> Shape:
-    """Returns a strip along a stretch whose columns lie at t (N,) and a height above the road, with uv = (s, u)."""
+    """Return a strip along a stretch whose columns lie at t (N,) and a height above the road, with uv = (s, u)."""
     s = stretch.stations_m
     points = np.stack(
         [stretch.road.positions(s, t) + (0.0, 0.0, z) for t, z in zip(columns_t, columns_z, strict=True)], 1
@@ -122,17 +123,19 @@ def sheet(
     return Shape(vertices, normals, uv.reshape(-1, 2), triangles)
 
 
-def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: frozenset[int] = frozenset()) -> None:
-    """Puts the surfaces of one road on the stage, unless it leads through a junction whose surface is done."""
+def build_road(
+    network: RoadNetwork, road: Road, builder: SceneryBuilder, junctions_done: frozenset[int] = frozenset()
+) -> None:
+    """Put the surfaces of one road into the scenery, unless it leads through a junction whose surface is done."""
     if road.junction in junctions_done:
         return
     # Connecting roads overlap each other and the roads they join; a centimetre decides which paint lies on top.
     lower = -0.01 if road.junction != -1 else 0.0
-    for number, stretch in enumerate(stretches(road)):
+    for number, stretch in enumerate(road_stretches(road)):
         label = f"{road.id}_{number:03d}"
         for kind, lanes in _groups(stretch.across()):
             if kind == "asphalt":
-                material = _asphalt(stretch, lanes, stage)
+                material = _asphalt(stretch, lanes, builder)
                 edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
                 # Pavement reaches a little past the outermost edge line, which would otherwise be cut in half.
                 outermost = stretch.across()
@@ -140,37 +143,48 @@ def build_road(network: RoadNetwork, road: Road, stage: Stage, junctions_done: f
                     edges.insert(0, edges[0] - OVERHANG_M)
                 if lanes[-1] is outermost[-1]:
                     edges.append(edges[-1] + OVERHANG_M)
-                shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
-                stage.put(f"road_{label}_{lanes[0].id}", [(shape, material)], tag=ROAD, casts_shadow=False)
+                shape = strip_shape(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
+                builder.add_shapes(
+                    f"road_{label}_{lanes[0].id}", [(shape, material)], tag=SemanticTag.ROADS, casts_shadow=False
+                )
             elif kind == "gravel":
                 edges = [stretch.sides(lanes[0])[0]] + [stretch.sides(lane)[1] for lane in lanes]
-                shape = sheet(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
+                shape = strip_shape(stretch, edges, [lower] * len(edges), [float(edge.mean()) for edge in edges])
                 shape = shape.with_uv(shape.uv / 4.0)
-                stage.put(f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=ROAD, casts_shadow=False)
+                builder.add_shapes(
+                    f"track_{label}_{lanes[0].id}", [(shape, "gravel")], tag=SemanticTag.ROADS, casts_shadow=False
+                )
             elif kind == "raised":
                 shape = _raised(stretch, lanes)
-                stage.put(f"sidewalk_{label}_{lanes[0].id}", [(shape, "paving")], tag=SIDEWALK, casts_shadow=False)
+                builder.add_shapes(
+                    f"sidewalk_{label}_{lanes[0].id}",
+                    [(shape, "paving")],
+                    tag=SemanticTag.SIDEWALKS,
+                    casts_shadow=False,
+                )
             else:
                 right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
                 width = float((left - right).mean())
-                shape = sheet(stretch, [right, left], [lower - 0.005] * 2, [0.0, width])
+                shape = strip_shape(stretch, [right, left], [lower - 0.005] * 2, [0.0, width])
                 scale = 1.0 / 4.0 if width < 2.0 else 1.0 / 6.0
                 surface = "concrete" if width < 2.0 and kind == "median" else "grass"
-                stage.put(
+                builder.add_shapes(
                     f"{kind}_{label}_{lanes[0].id}",
                     [(shape.with_uv(shape.uv * scale), surface)],
-                    tag=GROUND if surface == "concrete" else TERRAIN,
+                    tag=SemanticTag.GROUND if surface == "concrete" else SemanticTag.TERRAIN,
                     casts_shadow=False,
                 )
         if road.junction == -1:
             verges = [_verge(network, stretch, side) for side in (-1, 1)]
             shapes = [shape for shape in verges if shape is not None]
             if shapes:
-                stage.put(f"verge_{label}", [(merged(shapes), "grass")], tag=TERRAIN, casts_shadow=False)
+                builder.add_shapes(
+                    f"verge_{label}", [(merged(shapes), "grass")], tag=SemanticTag.TERRAIN, casts_shadow=False
+                )
 
 
 def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
-    """Yields neighbouring lanes of the same surface, from right to left."""
+    """Yield neighbouring lanes of the same surface, from right to left."""
     current: list[Lane] = []
     kind = ""
     for lane in lanes:
@@ -185,8 +199,8 @@ def _groups(lanes: Sequence[Lane]) -> Iterator[tuple[str, list[Lane]]]:
         yield kind, current
 
 
-def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
-    """Returns the name of the road material with the paint of these lanes; equal paint shares a material."""
+def _asphalt(stretch: RoadStretch, lanes: Sequence[Lane], builder: SceneryBuilder) -> str:
+    """Return the name of the road material with the paint of these lanes; equal paint shares a material."""
     ds = float(stretch.stations_m[0]) - stretch.section.start_m
     # Within junctions the edges of connecting roads cross each other; streets leave that area unpainted.
     ids = {lane.id for lane in lanes} if stretch.road.junction == -1 else set()
@@ -207,16 +221,16 @@ def _asphalt(stretch: Stretch, lanes: Sequence[Lane], stage: Stage) -> str:
         if item.type in PAINTED and abs(item.s_m - 0.5 * float(stretch.stations_m[0] + stretch.stations_m[-1])) < 0.05:
             bands = _painted(item) if item.type == "crosswalk" else bands + _painted(item)
     material = Material(kind="road", bands=tuple(bands))
-    for name, known in stage.scene.materials.items():
+    for name, known in builder.scene.materials.items():
         if name.startswith("asphalt") and known == material:
             return name
-    name = f"asphalt_{sum(name.startswith('asphalt') for name in stage.scene.materials)}"
-    stage.scene.add_material(name, material)
+    name = f"asphalt_{sum(name.startswith('asphalt') for name in builder.scene.materials)}"
+    builder.scene.add_material(name, material)
     return name
 
 
 def _painted(item: MapObject) -> list[Band]:
-    """Returns the paint of a crosswalk (stripes along the road), a stop line or the dashes of a yield line."""
+    """Return the paint of a crosswalk (stripes along the road), a stop line or the dashes of a yield line."""
     if item.type != "crosswalk" and item.name != "YieldLine":
         return [Band(round(item.t_m, 3), item.width_m, rgb=_WHITE)]
     stripe, pitch = (0.5, 1.0) if item.type == "crosswalk" else (0.5, 0.75)
@@ -224,18 +238,18 @@ def _painted(item: MapObject) -> list[Band]:
     return [Band(round(item.t_m + pitch * (k - 0.5 * (count - 1)), 3), stripe, rgb=_WHITE) for k in range(count)]
 
 
-def _raised(stretch: Stretch, lanes: Sequence[Lane]) -> Shape:
-    """Returns a sidewalk with its two curb faces."""
+def _raised(stretch: RoadStretch, lanes: Sequence[Lane]) -> Shape:
+    """Return a sidewalk with its two curb faces."""
     right, left = stretch.sides(lanes[0])[0], stretch.sides(lanes[-1])[1]
     width = float((left - right).mean())
-    top = sheet(stretch, [right, left], [CURB_M, CURB_M], [0.0, width])
-    curbs = [sheet(stretch, [t, t], [CURB_M, -0.02], [0.0, CURB_M]) for t in (right, left)]
+    top = strip_shape(stretch, [right, left], [CURB_M, CURB_M], [0.0, width])
+    curbs = [strip_shape(stretch, [t, t], [CURB_M, -0.02], [0.0, CURB_M]) for t in (right, left)]
     shape = merged([top, *curbs, *(_end_face(stretch, right, left, end) for end in (0, -1))])
     return shape.with_uv(shape.uv * 0.5)
 
 
-def _end_face(stretch: Stretch, right: Floats, left: Floats, end: int) -> Shape:
-    """Returns the kerb across the start (0) or the end (-1) of a sidewalk."""
+def _end_face(stretch: RoadStretch, right: Floats, left: Floats, end: int) -> Shape:
+    """Return the kerb across the start (0) or the end (-1) of a sidewalk."""
     s, road = stretch.stations_m[[end, end]], stretch.road
     low, high = road.positions(s, np.array([right[end], left[end]])), CURB_M
     points = np.concatenate((low + (0.0, 0.0, high), low - (0.0, 0.0, 0.02)))
@@ -249,8 +263,8 @@ def _end_face(stretch: Stretch, right: Floats, left: Floats, end: int) -> Shape:
 _VERGE: tuple[tuple[float, float], ...] = ((0.0, -0.02), (1.6, -0.06), (4.5, -0.36), (10.0, -0.60))
 
 
-def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
-    """Returns the grass beside the outermost lane, or None where another road lies there."""
+def _verge(network: RoadNetwork, stretch: RoadStretch, side: int) -> Shape | None:
+    """Return the grass beside the outermost lane, or None where another road lies there."""
     lanes = stretch.across()
     if not lanes:
         return None
@@ -265,7 +279,7 @@ def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
     # Inside of a tight curve the strip must not reach the centre of the circle.
     curvature = np.abs(stretch.road.line.sample(stretch.stations_m)[3]).max()
     reach = min(1.0, 0.5 / max(float(curvature), 1e-9) / 20.0)
-    shape = sheet(
+    shape = strip_shape(
         stretch,
         [edge + side * offset * reach for offset, _ in _VERGE],
         [z for _, z in _VERGE],
@@ -275,13 +289,13 @@ def _verge(network: RoadNetwork, stretch: Stretch, side: int) -> Shape | None:
 
 
 def sweep(road: Road, stations_m: Floats, profile: Sequence[tuple[float, float]], metres_per_tile: float) -> Shape:
-    """Returns a profile swept along a road with flat faces.
+    """Return a profile swept along a road with flat faces.
 
     Args:
-        road: the road.
-        stations_m: stations (N,).
+        road: The road.
+        stations_m: Stations (N,).
         profile: (t_m, z_m) points; faces look away from their mean.
-        metres_per_tile: texture repeats along both directions at this distance.
+        metres_per_tile: Texture repeats along both directions at this distance.
     """
     x, y, yaw, _ = road.line.sample(stations_m)
     left = np.stack((np.sin(yaw), -np.cos(yaw), np.zeros_like(yaw)), axis=-1)

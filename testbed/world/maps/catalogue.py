@@ -22,7 +22,7 @@ class MapBundle:
 
 
 def available_maps() -> list[str]:
-    """Returns the names of the maps that come with the server, sorted."""
+    """Return the names of the maps that come with the server, sorted."""
     return sorted(path.stem for path in _DATA.glob("*.xodr"))
 
 
@@ -33,13 +33,13 @@ def _shipped(name: str) -> MapBundle:
 
 
 def load_map(name: str) -> MapBundle:
-    """Returns a map by name, in the forms CARLA clients use ("highway", "/Game/Carla/Maps/highway"), or by file path.
+    """Return a map by name, in the forms CARLA clients use ("highway", "/Game/Carla/Maps/highway"), or by file path.
 
     Args:
-        name: name of a shipped map, or path of an `.xodr` file.
+        name: Name of a shipped map, or path of an `.xodr` file.
 
     Raises:
-        MapError: there is no such map, or the file cannot be read as OpenDRIVE.
+        MapError: There is no such map, or the file cannot be read as OpenDRIVE.
     """
     if name.endswith(".xodr"):
         path = Path(name)

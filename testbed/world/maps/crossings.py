@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Shape, grid_triangles, merged, surface
 from testbed.world.maps.carriageway import CURB_M, is_asphalt, is_raised
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import Lane, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import ROAD, SIDEWALK, TERRAIN, Stage
+from testbed.world.maps.scenery_builder import SceneryBuilder
 from testbed.world.render.mesh import Material
 
 _CORNER_POINTS = 9
@@ -30,10 +31,10 @@ class _Side:
     """One side of an arm, seen out of the junction: where the asphalt ends and where the sidewalk ends.
 
     Attributes:
-        kerb_m: world point (3,) of the asphalt's edge.
-        outer_m: world point (3,) of the outermost lane's edge.
-        beyond: unit vector (3,) that points away from the road.
-        raised: whether a sidewalk lies between both.
+        kerb_m: World point (3,) of the asphalt's edge.
+        outer_m: World point (3,) of the outermost lane's edge.
+        beyond: Unit vector (3,) that points away from the road.
+        raised: Whether a sidewalk lies between both.
     """
 
     kerb_m: Floats
@@ -50,8 +51,8 @@ class _Arm:
     right: _Side
 
 
-def build_junctions(network: RoadNetwork, stage: Stage) -> frozenset[int]:
-    """Puts the surfaces of all junctions on the stage that are of an ordinary shape.
+def build_junctions(network: RoadNetwork, builder: SceneryBuilder) -> frozenset[int]:
+    """Put the surfaces of all junctions of an ordinary shape into the scenery.
 
     Returns:
         Ids of the junctions that are done; roads through others are to be drawn one by one.
@@ -59,13 +60,13 @@ def build_junctions(network: RoadNetwork, stage: Stage) -> frozenset[int]:
     done = set()
     for junction in sorted(network.junctions):
         arms = _arms(network, junction)
-        if len(arms) >= 2 and _build(network, junction, arms, stage):
+        if len(arms) >= 2 and _build(network, junction, arms, builder):
             done.add(junction)
     return frozenset(done)
 
 
 def _arms(network: RoadNetwork, junction: int) -> list[_Arm]:
-    """Returns the arms of a junction counter-clockwise as seen from above."""
+    """Return the arms of a junction counter-clockwise as seen from above."""
     found = []
     for road in network.roads.values():
         for link, at_end in ((road.predecessor, False), (road.successor, True)):
@@ -107,7 +108,7 @@ def _is_track(lane: Lane) -> bool:
 
 
 def _rounded(a: Floats, a_inwards: Floats, b: Floats, b_inwards: Floats) -> Floats | None:
-    """Returns points (N, 3) of a corner from a to b that starts and ends in the given directions.
+    """Return points (N, 3) of a corner from a to b that starts and ends in the given directions.
 
     None where the two edges do not meet before them, so that there is no corner to round.
     """
@@ -126,7 +127,7 @@ def _rounded(a: Floats, a_inwards: Floats, b: Floats, b_inwards: Floats) -> Floa
     return np.column_stack((plane, a[2] + w[:, 0] * (b[2] - a[2])))
 
 
-def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) -> bool:
+def _build(network: RoadNetwork, junction: int, arms: list[_Arm], builder: SceneryBuilder) -> bool:
     corners: list[tuple[_Side, _Side, _Arm, _Arm]] = []
     outline: list[Floats] = []
     kerbs: list[Floats] = []
@@ -148,17 +149,17 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) 
         sheet = sheet.with_uv(sheet.uv / 4.0)
     else:
         surface_name = "asphalt_plain"
-        stage.scene.add_material(surface_name, Material(kind="road"))
-    stage.put(f"junction_{junction}", [(sheet, surface_name)], tag=ROAD, casts_shadow=False)
+        builder.scene.add_material(surface_name, Material(kind="road"))
+    builder.add_shapes(f"junction_{junction}", [(sheet, surface_name)], tag=SemanticTag.ROADS, casts_shadow=False)
     for number, ((a, b, arm, following), kerb) in enumerate(zip(corners, kerbs, strict=True)):
         inner = kerb
         if a.raised and b.raised:
             outer = _rounded(a.outer_m, arm.inwards, b.outer_m, following.inwards)
             if outer is not None:
-                stage.put(
+                builder.add_shapes(
                     f"corner_{junction}_{number}",
                     [(_sidewalk(kerb, outer), "paving")],
-                    tag=SIDEWALK,
+                    tag=SemanticTag.SIDEWALKS,
                     casts_shadow=False,
                 )
                 inner = outer
@@ -167,12 +168,14 @@ def _build(network: RoadNetwork, junction: int, arms: list[_Arm], stage: Stage) 
         rows = _verge(a, b, arm, following, inner)
         if rows is not None:
             grass = surface(rows, rows[..., :2] / 6.0, rows.reshape(-1, 3).mean(axis=0) - (0.0, 0.0, 40.0))
-            stage.put(f"verge_{junction}_{number}", [(grass, "grass")], tag=TERRAIN, casts_shadow=False)
+            builder.add_shapes(
+                f"verge_{junction}_{number}", [(grass, "grass")], tag=SemanticTag.TERRAIN, casts_shadow=False
+            )
     return True
 
 
 def _fan(ring: Floats) -> Shape | None:
-    """Returns the sheet inside a ring of points (N, 3), or None where its middle does not see all of it."""
+    """Return the sheet inside a ring of points (N, 3), or None where its middle does not see all of it."""
     middle = ring.mean(axis=0)
     vertices = np.concatenate((middle[None], ring))
     k = np.arange(len(ring))
@@ -186,7 +189,7 @@ def _fan(ring: Floats) -> Shape | None:
 
 
 def _covers(network: RoadNetwork, junction: int, ring: Floats) -> bool:
-    """Says whether the middle of every way through a junction lies inside a ring."""
+    """Tell whether the middle of every way through a junction lies inside a ring."""
     for road in network.roads.values():
         if road.junction != junction:
             continue
@@ -209,7 +212,7 @@ def _inside(ring: Floats, x_m: float, y_m: float) -> bool:
 
 
 def _sidewalk(kerb: Floats, outer: Floats) -> Shape:
-    """Returns the raised strip between two curves (N, 3), with its kerb faces."""
+    """Return the raised strip between two curves (N, 3), with its kerb faces."""
     top = np.stack((kerb, outer), axis=1) + (0.0, 0.0, CURB_M)
     flat = Shape(
         top.reshape(-1, 3),
@@ -231,7 +234,7 @@ def _sidewalk(kerb: Floats, outer: Floats) -> Shape:
 
 
 def _verge(a: _Side, b: _Side, arm: _Arm, following: _Arm, inner: Floats) -> Floats | None:
-    """Returns grass around a corner as a grid of points (N, rows, 3), drawn in where the corner is narrow."""
+    """Return grass around a corner as a grid of points (N, rows, 3), drawn in where the corner is narrow."""
     reach = 1.0
     while reach > 0.05:
         curves = [

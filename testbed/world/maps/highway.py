@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from testbed.world.maps.authoring import GEO_REFERENCE, AlignmentElement, curve
+
 if TYPE_CHECKING:
     from scenariogeneration import xodr
 
@@ -34,47 +36,20 @@ GAP_M = 12.0
 SIGN_SIZE_M = 1.0
 SIGN_T_M = 12.6  # 0.9 m behind the outer edge of the hard shoulder
 
-GEO_REFERENCE = (
-    "+proj=tmerc +lat_0=48.8 +lon_0=9.2 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +geoidgrids=egm96_15.gtx +vunits=m "
-    "+no_defs"
-)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One element of the horizontal alignment.
-
-    Attributes:
-        length_m: length along the reference line.
-        curvature_start_1pm: curvature at its start, positive = left.
-        curvature_end_1pm: curvature at its end; equal to the start for lines and arcs, different for a clothoid.
-    """
-
-    length_m: float
-    curvature_start_1pm: float = 0.0
-    curvature_end_1pm: float = 0.0
-
-
-def _curve(radius_m: float, transition_m: float, arc_m: float) -> tuple[Piece, Piece, Piece]:
-    """Returns clothoid, arc, clothoid of one curve; a negative radius turns right."""
-    k = 1.0 / radius_m
-    return Piece(transition_m, 0.0, k), Piece(arc_m, k, k), Piece(transition_m, k, 0.0)
-
-
 # Radii and transitions follow design speeds of 90-120 km/h: transition length >= R/3 would be scenic, >= v^3/(0.5 R)
 # (comfortable jerk, 0.5 m/s^3) is what RAA asks for; 120-150 m covers both at 25 m/s.
-ALIGNMENT: tuple[Piece, ...] = (
-    Piece(400.0),
-    *_curve(800.0, 120.0, 300.0),
-    Piece(260.0),
-    *_curve(-600.0, 140.0, 320.0),
-    Piece(200.0),
-    *_curve(1500.0, 100.0, 400.0),
-    Piece(150.0),
-    *_curve(-1000.0, 120.0, 300.0),
+ALIGNMENT: tuple[AlignmentElement, ...] = (
+    AlignmentElement(400.0),
+    *curve(800.0, 120.0, 300.0),
+    AlignmentElement(260.0),
+    *curve(-600.0, 140.0, 320.0),
+    AlignmentElement(200.0),
+    *curve(1500.0, 100.0, 400.0),
+    AlignmentElement(150.0),
+    *curve(-1000.0, 120.0, 300.0),
     # CARLA's client takes a lane's end as float32 and asks for a waypoint there, which exists only at s < length: with
     # 0.1 mm more than a round number the end rounds down and a dead-end lane stays in `get_topology()`.
-    Piece(430.0001),
+    AlignmentElement(430.0001),
 )
 LENGTH_M = round(sum(piece.length_m for piece in ALIGNMENT), 4)
 
@@ -163,7 +138,7 @@ def _planview() -> Any:
 
 
 def _lanes(road: int) -> xodr.Lanes:
-    """Returns the cross-section of a carriageway; see the module docstring."""
+    """Return the cross-section of a carriageway; see the module docstring."""
     from scenariogeneration import xodr
 
     def edge() -> Any:
@@ -217,7 +192,7 @@ def _lanes(road: int) -> xodr.Lanes:
 
 
 def highway_xodr() -> str:
-    """Returns the OpenDRIVE text of the map `highway`, the same bytes at every call."""
+    """Return the OpenDRIVE text of the map `highway`, the same bytes at every call."""
     from scenariogeneration import xodr
 
     document = xodr.OpenDrive("highway", revMinor="4", geo_reference=GEO_REFERENCE)
@@ -270,7 +245,7 @@ def highway_xodr() -> str:
 
 
 def _finish_header(root: ElementTree.Element) -> None:
-    """Takes the clock out of the header and fills in the bounds of the map."""
+    """Take the clock out of the header and fill in the bounds of the map."""
     header = root.find("header")
     assert header is not None
     header.set("date", "2026-01-01T00:00:00")
@@ -288,7 +263,7 @@ _FLOAT = re.compile(r"-?\d+\.\d{12,}(e-?\d+)?|-?\d+(\.\d+)?e-?\d+")
 
 
 def _round_numbers(root: ElementTree.Element) -> None:
-    """Rounds long decimals to 1e-12 so that the file does not depend on a platform's last floating-point bit."""
+    """Round long decimals to 1e-12 so that the file does not depend on a platform's last floating-point bit."""
     for element in root.iter():
         for key, text in element.attrib.items():
             if _FLOAT.fullmatch(text):

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed.core.errors import MapError
-from testbed.world.maps.opendrive import DRIVABLE, Document, MapObject, Pose, Road, Signal, parse_roads, wrap_deg
+from testbed.core.geometry import Pose
+from testbed.world.maps.opendrive import (
+    DRIVABLE,
+    MapObject,
+    OpenDriveDocument,
+    Road,
+    Signal,
+    parse_roads,
+    wrap_deg,
+)
 from testbed.world.maps.reference_line import Floats
 
 MAX_REACH_M = 300.0
@@ -26,18 +35,18 @@ class LanePoint:
     """A point of the world seen from the lane it is on, or from the nearest one.
 
     Attributes:
-        road_id: road.
-        lane_id: lane.
+        road_id: Road.
+        lane_id: Lane.
         lane_type: OpenDRIVE lane type.
-        s_m: station along the reference line.
-        t_m: lateral coordinate from the reference line, positive left of it.
-        lateral_offset_m: distance from the lane's centre, positive to the left of the driving direction.
-        yaw_deg: driving direction of the lane in the world, in (-180, 180].
-        width_m: lane width.
-        curvature_1pm: curvature of the lane's centre, positive where it curves left for its drivers.
-        distance_m: how far the point lies outside the lane, 0 on it.
-        z_m: height of the road.
-        in_junction: whether the road belongs to a junction.
+        s_m: Station along the reference line.
+        t_m: Lateral coordinate from the reference line, positive left of it.
+        lateral_offset_m: Distance from the lane's centre, positive to the left of the driving direction.
+        yaw_deg: Driving direction of the lane in the world, in (-180, 180].
+        width_m: Lane width.
+        curvature_1pm: Curvature of the lane's centre, positive where it curves left for its drivers.
+        distance_m: How far the point lies outside the lane, 0 on it.
+        z_m: Height of the road.
+        in_junction: Whether the road belongs to a junction.
     """
 
     road_id: int
@@ -55,7 +64,7 @@ class LanePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _RoadChord:
     """A short piece of a road between two nodes of its reference line, with the chord for a first guess.
 
     All of its lanes lie within `reach_m` of its start.
@@ -75,39 +84,39 @@ class RoadNetwork:
     """All roads of a map, in CARLA's world frame.
 
     Attributes:
-        name: name in the file's header.
+        name: Name in the file's header.
         geo_reference: PROJ string of the header, may be empty.
-        roads: roads by id.
-        junctions: junction id -> connections (incoming road, connecting road, contact point, lane links).
-        phases: junction id -> groups of lights (signal ids) that switch together, in the order they turn green.
+        roads: Roads by id.
+        junctions: Junction id -> connections (incoming road, connecting road, contact point, lane links).
+        phases: Junction id -> groups of lights (signal ids) that switch together, in the order they turn green.
     """
 
-    def __init__(self, document: Document) -> None:
-        """Builds the network and its grid; use :meth:`parse`."""
+    def __init__(self, document: OpenDriveDocument) -> None:
+        """Build the network and its grid; use :meth:`parse`."""
         self.name = document.name
         self.geo_reference = document.geo_reference
         self.roads = document.roads
         self.junctions = document.junctions
         self.phases = document.phases
-        self._grid: dict[tuple[int, int], list[_Piece]] = {}
+        self._grid: dict[tuple[int, int], list[_RoadChord]] = {}
         self._entries = 0
         for road in self.roads.values():
             self._insert(road)
 
     @classmethod
     def parse(cls, xodr: str) -> RoadNetwork:
-        """Reads an OpenDRIVE 1.4 document.
+        """Read an OpenDRIVE 1.4 document.
 
         Raises:
-            MapError: the document cannot be understood; the message names the line.
+            MapError: The document cannot be understood; the message names the line.
         """
         return cls(parse_roads(xodr))
 
     def road(self, road_id: int) -> Road:
-        """Returns a road.
+        """Return a road.
 
         Raises:
-            MapError: there is none with this id.
+            MapError: There is none with this id.
         """
         try:
             return self.roads[road_id]
@@ -115,10 +124,10 @@ class RoadNetwork:
             raise MapError(f"map '{self.name}' has no road {road_id} (roads {sorted(self.roads)[:20]})") from None
 
     def lane_centre(self, road_id: int, lane_id: int, s_m: float) -> Pose:
-        """Returns the pose of a lane's centre at a station, looking in the lane's driving direction.
+        """Return the pose of a lane's centre at a station, looking in the lane's driving direction.
 
         Raises:
-            MapError: no such road or lane, or a station outside the road.
+            MapError: No such road or lane, or a station outside the road.
         """
         road = self.road(road_id)
         if not -1e-6 <= s_m <= road.length_m + 1e-6:
@@ -127,7 +136,7 @@ class RoadNetwork:
         return road.pose(s_m, 0.5 * (left + right), backwards=lane_id > 0)
 
     def lane_centres(self, road_id: int, lane_id: int, s_m: Floats) -> Floats:
-        """Returns points (N, 3) of a lane's centre at stations (N,) within one lane section."""
+        """Return points (N, 3) of a lane's centre at stations (N,) within one lane section."""
         road = self.road(road_id)
         stations = np.asarray(s_m, np.float64)
         edges = road.edges(road.section(float(stations.min())), stations)
@@ -135,11 +144,11 @@ class RoadNetwork:
         return road.positions(stations, 0.5 * (inner + edges[lane_id]))
 
     def speed_limit_mps(self, road_id: int, s_m: float) -> float | None:
-        """Returns the limit of the road's `<type><speed>` record at a station, or None where it states none."""
+        """Return the limit of the road's `<type><speed>` record at a station, or None where it states none."""
         return self.road(road_id).type_at(s_m)[1]
 
     def spawn_points(self, spacing_m: float = 50.0) -> list[Pose]:
-        """Returns poses on the centres of driving lanes outside junctions, on the ground, in driving direction.
+        """Return poses on the centres of driving lanes outside junctions, on the ground, in driving direction.
 
         The order is: roads by id; stations in driving direction; the outer (slow) lane before the inner ones.
         """
@@ -160,15 +169,15 @@ class RoadNetwork:
         return poses
 
     def signals(self) -> list[Signal]:
-        """Returns all signs and lights, by road and station."""
+        """Return all signs and lights, by road and station."""
         return [signal for road in self.roads.values() for signal in sorted(road.signals, key=lambda item: item.s_m)]
 
     def objects(self) -> list[MapObject]:
-        """Returns all other objects, by road and station."""
+        """Return all other objects, by road and station."""
         return [item for road in self.roads.values() for item in sorted(road.objects, key=lambda item: item.s_m)]
 
     def successors(self, road_id: int, lane_id: int) -> list[tuple[int, int]]:
-        """Returns the (road, lane) pairs that continue a lane in its driving direction."""
+        """Return the (road, lane) pairs that continue a lane in its driving direction."""
         road = self.road(road_id)
         forwards = lane_id < 0
         link = road.successor if forwards else road.predecessor
@@ -187,11 +196,11 @@ class RoadNetwork:
         return [(link.id, target)] if target and link.id in self.roads else []
 
     def ahead(self, point: LanePoint, distance_m: float) -> Pose | None:
-        """Returns the lane's centre a distance further along, through the first successor of each road.
+        """Return the lane's centre a distance further along, through the first successor of each road.
 
         Args:
-            point: where to start.
-            distance_m: arc length along the reference line, not negative.
+            point: Where to start.
+            distance_m: Arc length along the reference line, not negative.
 
         Returns:
             The pose, or None when the lane ends before.
@@ -220,17 +229,17 @@ class RoadNetwork:
         near: LanePoint | None = None,
         max_distance_m: float = 50.0,
     ) -> LanePoint | None:
-        """Returns the lane at a point of the world, or the nearest one.
+        """Return the lane at a point of the world, or the nearest one.
 
         Where lanes overlap (junctions), the one whose centre is nearest is returned.
 
         Args:
-            x_m: world position.
-            y_m: world position.
-            lane_types: lane types to consider; None for all but the centre line.
-            near: an earlier answer for the same vehicle; if the point is still on that road section's lanes, the
+            x_m: World position.
+            y_m: World position.
+            lane_types: Lane types to consider; None for all but the centre line.
+            near: An earlier answer for the same vehicle; if the point is still on that road section's lanes, the
                 search is skipped.
-            max_distance_m: how far the nearest lane may be.
+            max_distance_m: How far the nearest lane may be.
 
         Returns:
             The lane point, or None when no lane is near enough.
@@ -272,7 +281,7 @@ class RoadNetwork:
     def _on_road(
         self, road: Road, s_m: float, x_m: float, y_m: float, lane_types: Collection[str] | None
     ) -> LanePoint | None:
-        """Returns the nearest lane of one cross-section."""
+        """Return the nearest lane of one cross-section."""
         x, y, yaw, curvature = road.line.point(s_m)
         c, d = math.cos(yaw), math.sin(yaw)
         t = (x_m - x) * d - (y_m - y) * c
@@ -316,7 +325,7 @@ class RoadNetwork:
         )
 
     def _insert(self, road: Road) -> None:
-        """Puts the pieces of a road into the grid, each into all cells that its lanes may touch."""
+        """Put the pieces of a road into the grid, each into all cells that its lanes may touch."""
         stations = road.line.node_s_m
         reach = np.zeros((2, len(stations)))
         for section in road.sections:
@@ -333,7 +342,7 @@ class RoadNetwork:
         low = np.minimum(sides.min(axis=0), reference)[:, :2]
         high = np.maximum(sides.max(axis=0), reference)[:, :2]
         for i in range(len(stations) - 1):
-            piece = _Piece(
+            piece = _RoadChord(
                 road,
                 float(stations[i]),
                 float(stations[i + 1]),
@@ -354,7 +363,7 @@ class RoadNetwork:
 
 
 def _ring(column: int, row: int, radius: int) -> list[tuple[int, int]]:
-    """Returns the cells at a Chebyshev distance from a cell."""
+    """Return the cells at a Chebyshev distance from a cell."""
     if radius == 0:
         return [(column, row)]
     span = range(-radius, radius + 1)

@@ -20,10 +20,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from testbed.core.errors import MapError
+from testbed.core.geometry import Pose
 from testbed.world.maps.reference_line import Floats, Primitive, ReferenceLine
-from testbed.world.maps.xml_reader import Node, read_xml
-
-Pose = tuple[float, float, float, float, float, float]
+from testbed.world.maps.xml_reader import XmlElement, read_xml
 
 MAX_ROAD_LENGTH_M = 100_000.0
 MAX_TOTAL_LENGTH_M = 2_000_000.0
@@ -32,11 +31,11 @@ DRIVABLE = frozenset({"driving", "bidirectional", "entry", "exit", "onRamp", "of
 _UNIT_MPS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 
 
-class Cubics:
+class PiecewiseCubic:
     """Piecewise cubic polynomials a + b ds + c ds^2 + d ds^3, each valid from its own start."""
 
     def __init__(self, records: Iterable[tuple[float, float, float, float, float]]) -> None:
-        """Takes records (start, a, b, c, d); none means zero everywhere."""
+        """Take records (start, a, b, c, d); none means zero everywhere."""
         rows = sorted(records, key=lambda row: row[0]) or [(0.0, 0.0, 0.0, 0.0, 0.0)]
         self.rows = rows
         self._starts = [row[0] for row in rows]
@@ -44,19 +43,19 @@ class Cubics:
         self.constant = len(rows) == 1 and not any(rows[0][2:])
 
     def at(self, s: float) -> float:
-        """Returns the value at one argument."""
+        """Return the value at one argument."""
         start, a, b, c, d = self.rows[max(0, bisect_right(self._starts, s) - 1)]
         ds = s - start
         return a + ds * (b + ds * (c + ds * d))
 
     def slope(self, s: float) -> float:
-        """Returns the first derivative at one argument."""
+        """Return the first derivative at one argument."""
         start, _, b, c, d = self.rows[max(0, bisect_right(self._starts, s) - 1)]
         ds = s - start
         return b + ds * (2 * c + ds * 3 * d)
 
     def sample(self, s: Floats) -> Floats:
-        """Returns the values at an array of arguments."""
+        """Return the values at an array of arguments."""
         rows = self._table[np.maximum(np.searchsorted(self._table[:, 0], s, side="right") - 1, 0)]
         ds = s - rows[..., 0]
         values: Floats = rows[..., 1] + ds * (rows[..., 2] + ds * (rows[..., 3] + ds * rows[..., 4]))
@@ -78,10 +77,10 @@ class RoadMark:
     """Paint on the outer edge of a lane, or on the centre line for lane 0.
 
     Attributes:
-        s_offset_m: start, relative to the lane section.
+        s_offset_m: Start, relative to the lane section.
         kind: OpenDRIVE mark type, for instance "solid" or "broken".
         colour: OpenDRIVE colour name; "standard" is white.
-        lines: what is painted, empty for kinds without paint.
+        lines: What is painted, empty for kinds without paint.
     """
 
     s_offset_m: float
@@ -96,7 +95,7 @@ class Lane:
 
     id: int
     type: str
-    width: Cubics
+    width: PiecewiseCubic
     marks: tuple[RoadMark, ...]
     predecessor: int | None
     successor: int | None
@@ -113,9 +112,9 @@ class LaneSection:
     """A stretch of a road with constant lanes.
 
     Attributes:
-        start_m: first station.
-        end_m: last station.
-        lanes: by lane id, including the centre line 0.
+        start_m: First station.
+        end_m: Last station.
+        lanes: By lane id, including the centre line 0.
     """
 
     start_m: float
@@ -123,7 +122,7 @@ class LaneSection:
     lanes: dict[int, Lane]
 
     def outwards(self, side: int) -> list[Lane]:
-        """Returns the lanes of one side (+1 left, -1 right) from the centre line outwards."""
+        """Return the lanes of one side (+1 left, -1 right) from the centre line outwards."""
         return [self.lanes[i] for i in sorted(self.lanes, key=abs) if i * side > 0]
 
 
@@ -141,20 +140,20 @@ class Signal:
     """A traffic sign or light.
 
     Attributes:
-        id: identifier in the file.
-        road_id: road that carries it.
-        s_m: station.
-        t_m: lateral position, positive left of the reference line.
+        id: Identifier in the file.
+        road_id: Road that carries it.
+        s_m: Station.
+        t_m: Lateral position, positive left of the reference line.
         type: StVO number or OpenDRIVE type, for instance "274" or "1000001".
-        subtype: as in the file; "-1" for none.
-        value: numeric value (km/h for speed limits), or None.
-        unit: unit of the value.
-        name: name in the file.
-        dynamic: whether it switches.
-        pose: world pose of the sign's middle; its yaw is that of a driver who obeys it.
-        width_m: plate width; 0 when the file does not say.
-        height_m: plate height.
-        lanes: lane ids it is valid for; empty means all lanes of its direction.
+        subtype: As in the file; "-1" for none.
+        value: Numeric value (km/h for speed limits), or None.
+        unit: Unit of the value.
+        name: Name in the file.
+        dynamic: Whether it switches.
+        pose: World pose of the sign's middle; its yaw is that of a driver who obeys it.
+        width_m: Plate width; 0 when the file does not say.
+        height_m: Plate height.
+        lanes: Lane ids it is valid for; empty means all lanes of its direction.
     """
 
     id: str
@@ -194,19 +193,19 @@ class Road:
     """A road: plan view, heights, lanes and what stands beside it.
 
     Attributes:
-        id: number in the file.
-        name: name in the file.
-        length_m: length along the reference line.
-        junction: junction id, or -1 when it is no connecting road.
-        line: reference line in CARLA's frame.
-        elevation: height of the reference line by station.
-        lane_offset: shift of the centre lane by station, positive left.
-        sections: lane sections in order.
-        types: records (start station, road type, speed limit in m/s or None).
-        predecessor: link at the start.
-        successor: link at the end.
-        signals: signs and lights.
-        objects: other objects.
+        id: Number in the file.
+        name: Name in the file.
+        length_m: Length along the reference line.
+        junction: Junction id, or -1 when it is no connecting road.
+        line: Reference line in CARLA's frame.
+        elevation: Height of the reference line by station.
+        lane_offset: Shift of the centre lane by station, positive left.
+        sections: Lane sections in order.
+        types: Records (start station, road type, speed limit in m/s or None).
+        predecessor: Link at the start.
+        successor: Link at the end.
+        signals: Signs and lights.
+        objects: Other objects.
     """
 
     id: int
@@ -214,8 +213,8 @@ class Road:
     length_m: float
     junction: int
     line: ReferenceLine
-    elevation: Cubics
-    lane_offset: Cubics
+    elevation: PiecewiseCubic
+    lane_offset: PiecewiseCubic
     sections: tuple[LaneSection, ...]
     types: tuple[tuple[float, str, float | None], ...]
     predecessor: RoadLink | None = None
@@ -224,12 +223,12 @@ class Road:
     objects: list[MapObject] = field(default_factory=list)
 
     def section(self, s_m: float) -> LaneSection:
-        """Returns the lane section at a station."""
+        """Return the lane section at a station."""
         index = bisect_right([section.start_m for section in self.sections], s_m) - 1
         return self.sections[max(0, index)]
 
     def positions(self, s_m: Floats, t_m: Floats | float) -> Floats:
-        """Returns world points (N, 3) at stations (N,) and lateral coordinates (N,) or one, t positive left."""
+        """Return world points (N, 3) at stations (N,) and lateral coordinates (N,) or one, t positive left."""
         s = np.asarray(s_m, np.float64)
         x, y, yaw, _ = self.line.sample(s)
         points: Floats = np.stack(
@@ -238,7 +237,7 @@ class Road:
         return points
 
     def pose(self, s_m: float, t_m: float, *, z_offset_m: float = 0.0, backwards: bool = False) -> Pose:
-        """Returns a world pose on the road surface, looking along the reference line or against it."""
+        """Return a world pose on the road surface, looking along the reference line or against it."""
         x, y, yaw, _ = self.line.point(s_m)
         slope = self.elevation.slope(s_m)
         pitch = math.degrees(math.atan(-slope if backwards else slope)) + 0.0
@@ -247,10 +246,10 @@ class Road:
         return (x + t_m * math.sin(yaw), y - t_m * math.cos(yaw), z, pitch, wrap_deg(math.degrees(yaw + turn)), 0.0)
 
     def lane_bounds(self, s_m: float, lane_id: int) -> tuple[float, float]:
-        """Returns (t_left, t_right) of a lane at a station.
+        """Return (t_left, t_right) of a lane at a station.
 
         Raises:
-            MapError: the road has no such lane there.
+            MapError: The road has no such lane there.
         """
         section = self.section(s_m)
         if lane_id not in section.lanes:
@@ -266,7 +265,7 @@ class Road:
         return (edge, inner) if side > 0 else (inner, edge)
 
     def edges(self, section: LaneSection, s_m: Floats) -> dict[int, Floats]:
-        """Returns the outer edge t of every lane of a section at stations (N,); key 0 is the centre line."""
+        """Return the outer edge t of every lane of a section at stations (N,); key 0 is the centre line."""
         s = np.asarray(s_m, np.float64)
         edges = {0: self.lane_offset.sample(s)}
         for side in (1, -1):
@@ -277,7 +276,7 @@ class Road:
         return edges
 
     def type_at(self, s_m: float) -> tuple[str, float | None]:
-        """Returns the road type and the speed limit in m/s (None where the file states none) at a station."""
+        """Return the road type and the speed limit in m/s (None where the file states none) at a station."""
         current: tuple[str, float | None] = ("unknown", None)
         for start, kind, limit in self.types:
             if start <= s_m:
@@ -286,21 +285,21 @@ class Road:
 
 
 def wrap_deg(angle_deg: float) -> float:
-    """Returns an angle in (-180, 180]."""
+    """Return an angle in (-180, 180]."""
     return 180.0 - (180.0 - angle_deg) % 360.0
 
 
 @dataclass(frozen=True)
-class Document:
+class OpenDriveDocument:
     """What a document says.
 
     Attributes:
-        name: map name.
+        name: Map name.
         geo_reference: PROJ string, may be empty.
-        roads: roads by id.
+        roads: Roads by id.
         junctions: id -> connections (incoming road, connecting road, contact point, lane links incoming ->
             connecting).
-        phases: junction id -> groups of signal ids that switch together, in the order in which they turn green.
+        phases: Junction id -> groups of signal ids that switch together, in the order in which they turn green.
     """
 
     name: str
@@ -310,8 +309,8 @@ class Document:
     phases: dict[int, tuple[tuple[str, ...], ...]]
 
 
-def parse_roads(text: str) -> Document:
-    """Reads a document.
+def parse_roads(text: str) -> OpenDriveDocument:
+    """Read a document.
 
     Args:
         text: OpenDRIVE 1.4 document.
@@ -320,7 +319,7 @@ def parse_roads(text: str) -> Document:
         Name, roads, junctions and the phases of their lights.
 
     Raises:
-        MapError: malformed XML or an OpenDRIVE document that cannot be understood, with the line.
+        MapError: Malformed XML or an OpenDRIVE document that cannot be understood, with the line.
     """
     root = read_xml(text)
     if root.tag != "OpenDRIVE":
@@ -353,11 +352,11 @@ def parse_roads(text: str) -> Document:
         ]
         for node in root.all("junction")
     }
-    return Document(name, reference.text if reference else "", roads, junctions, _phases(root))
+    return OpenDriveDocument(name, reference.text if reference else "", roads, junctions, _phases(root))
 
 
-def _phases(root: Node) -> dict[int, tuple[tuple[str, ...], ...]]:
-    """Reads which lights a junction's controllers switch, in the order of their sequence numbers."""
+def _phases(root: XmlElement) -> dict[int, tuple[tuple[str, ...], ...]]:
+    """Read which lights a junction's controllers switch, in the order of their sequence numbers."""
     groups = {
         node.string("id"): tuple(control.string("signalId") for control in node.all("control"))
         for node in root.all("controller")
@@ -371,7 +370,7 @@ def _phases(root: Node) -> dict[int, tuple[tuple[str, ...], ...]]:
     return phases
 
 
-def _road(node: Node) -> Road:
+def _road(node: XmlElement) -> Road:
     road_id = node.integer("id")
     length = node.number("length")
     if not 0.0 < length <= MAX_ROAD_LENGTH_M:
@@ -397,8 +396,8 @@ def _road(node: Node) -> Road:
         length_m=length,
         junction=node.integer("junction", -1),
         line=ReferenceLine(primitives, length),
-        elevation=Cubics(_records(elevation.all("elevation"), "s") if elevation else ()),
-        lane_offset=Cubics(_records(lanes.all("laneOffset"), "s")),
+        elevation=PiecewiseCubic(_records(elevation.all("elevation"), "s") if elevation else ()),
+        lane_offset=PiecewiseCubic(_records(lanes.all("laneOffset"), "s")),
         sections=tuple(_section(s, end, section) for (s, section), end in zip(starts, ends, strict=True)),
         types=tuple(sorted(_types(node), key=lambda record: record[0])),
         predecessor=_link(link.child("predecessor")) if link else None,
@@ -410,15 +409,15 @@ def _road(node: Node) -> Road:
     return road
 
 
-def _records(nodes: Iterable[Node], start: str) -> list[tuple[float, float, float, float, float]]:
+def _records(nodes: Iterable[XmlElement], start: str) -> list[tuple[float, float, float, float, float]]:
     return [
         (node.number(start, 0.0), node.number("a"), node.number("b", 0.0), node.number("c", 0.0), node.number("d", 0.0))
         for node in nodes
     ]
 
 
-def _primitive(node: Node) -> Primitive:
-    """Reads a `<geometry>` and mirrors it into CARLA's frame: y, heading, curvature and v change sign."""
+def _primitive(node: XmlElement) -> Primitive:
+    """Read a `<geometry>` and mirror it into CARLA's frame: y, heading, curvature and v change sign."""
     length = node.number("length")
     if not 0.0 < length <= MAX_ROAD_LENGTH_M:
         raise MapError(f"line {node.line}: a geometry of {length} m length")
@@ -444,14 +443,14 @@ def _primitive(node: Node) -> Primitive:
     raise MapError(f"line {node.line}: <geometry> has none of line, arc, spiral, poly3, paramPoly3")
 
 
-def _curvature(node: Node, name: str, length_m: float) -> float:
+def _curvature(node: XmlElement, name: str, length_m: float) -> float:
     value = node.number(name)
     if abs(value) * length_m > 1000.0:
         raise MapError(f"line {node.line}: {name} {value} winds more than a thousand radians over {length_m} m")
     return -value
 
 
-def _types(node: Node) -> Iterable[tuple[float, str, float | None]]:
+def _types(node: XmlElement) -> Iterable[tuple[float, str, float | None]]:
     for record in node.all("type"):
         speed = record.child("speed")
         limit: float | None = None
@@ -460,13 +459,13 @@ def _types(node: Node) -> Iterable[tuple[float, str, float | None]]:
         yield record.number("s", 0.0), record.string("type", "unknown"), limit
 
 
-def _link(node: Node | None) -> RoadLink | None:
+def _link(node: XmlElement | None) -> RoadLink | None:
     if node is None:
         return None
     return RoadLink(node.string("elementType", "road"), node.integer("elementId"), node.string("contactPoint", ""))
 
 
-def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
+def _section(start_m: float, end_m: float, node: XmlElement) -> LaneSection:
     lanes: dict[int, Lane] = {}
     for side in ("left", "center", "right"):
         group = node.child(side)
@@ -484,7 +483,7 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
             lanes[lane_id] = Lane(
                 id=lane_id,
                 type=item.string("type", "none"),
-                width=Cubics(_records(item.all("width"), "sOffset")),
+                width=PiecewiseCubic(_records(item.all("width"), "sOffset")),
                 marks=tuple(sorted((_mark(mark) for mark in item.all("roadMark")), key=lambda mark: mark.s_offset_m)),
                 predecessor=before.integer("id") if before else None,
                 successor=after.integer("id") if after else None,
@@ -493,8 +492,8 @@ def _section(start_m: float, end_m: float, node: Node) -> LaneSection:
     return LaneSection(start_m, max(end_m, start_m), lanes)
 
 
-def _mark(node: Node) -> RoadMark:
-    """Reads a road mark; patterns that the file leaves open follow its type (3 m dashes, 9 m gaps)."""
+def _mark(node: XmlElement) -> RoadMark:
+    """Read a road mark; patterns that the file leaves open follow its type (3 m dashes, 9 m gaps)."""
     kind = node.string("type", "none")
     bold = node.string("weight", "standard") == "bold"
     width = node.number("width", 0.0) or (0.30 if bold else 0.15)
@@ -519,8 +518,8 @@ def _mark(node: Node) -> RoadMark:
     return RoadMark(node.number("sOffset", 0.0), kind, node.string("color", "standard"), tuple(lines))
 
 
-def _backwards(node: Node, t_m: float, lanes: tuple[int, ...]) -> bool:
-    """Says whether a signal speaks to traffic against the reference line.
+def _backwards(node: XmlElement, t_m: float, lanes: tuple[int, ...]) -> bool:
+    """Tell whether a signal speaks to traffic against the reference line.
 
     The lanes it is valid for decide before the orientation: CARLA's own towns state orientations in the opposite
     sense of the standard, but right lanes.
@@ -533,7 +532,7 @@ def _backwards(node: Node, t_m: float, lanes: tuple[int, ...]) -> bool:
     return orientation == "-" or (orientation == "none" and t_m > 0)
 
 
-def _signal(node: Node, road: Road) -> Signal:
+def _signal(node: XmlElement, road: Road) -> Signal:
     s, t = node.number("s"), node.number("t")
     lanes: list[int] = []
     for validity in node.all("validity"):
@@ -559,7 +558,7 @@ def _signal(node: Node, road: Road) -> Signal:
     )
 
 
-def _object(node: Node, road: Road) -> MapObject:
+def _object(node: XmlElement, road: Road) -> MapObject:
     s, t = node.number("s"), node.number("t")
     x, y, z, pitch, yaw, roll = road.pose(s, t, z_offset_m=node.number("zOffset", 0.0))
     return MapObject(

@@ -27,16 +27,16 @@ class Primitive:
     """One `<geometry>`: start pose, length and shape, in the frame of the caller.
 
     Attributes:
-        s_m: station of its start.
-        x_m: start position.
-        y_m: start position.
-        heading_rad: start heading, counted in the sense that turns +x into +y.
-        length_m: arc length.
-        curvature_start_1pm: curvature for line (0), arc and spiral, positive = towards +y.
-        curvature_end_1pm: curvature at the end.
-        poly_u: coefficients a, b, c, d of u(p) for polynomial shapes, else None.
-        poly_v: coefficients of v(p).
-        p_end: value of p at the end of a parametric polynomial; 0 for `poly3`, whose parameter is u itself.
+        s_m: Station of its start.
+        x_m: Start position.
+        y_m: Start position.
+        heading_rad: Start heading, counted in the sense that turns +x into +y.
+        length_m: Arc length.
+        curvature_start_1pm: Curvature for line (0), arc and spiral, positive = towards +y.
+        curvature_end_1pm: Curvature at the end.
+        poly_u: Coefficients a, b, c, d of u(p) for polynomial shapes, else None.
+        poly_v: Coefficients of v(p).
+        p_end: Value of p at the end of a parametric polynomial; 0 for `poly3`, whose parameter is u itself.
     """
 
     s_m: float
@@ -52,7 +52,7 @@ class Primitive:
 
 
 def _clothoid_nodes(primitive: Primitive) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Returns ds, x, y, heading and curvature of a line, arc or spiral."""
+    """Return ds, x, y, heading and curvature of a line, arc or spiral."""
     k0, k1, length = primitive.curvature_start_1pm, primitive.curvature_end_1pm, primitive.length_m
     turn = max(abs(k0), abs(k1)) * length
     count = max(1, math.ceil(length / MAX_NODE_DISTANCE_M), math.ceil(turn / MAX_NODE_TURN_RAD))
@@ -72,7 +72,7 @@ def _clothoid_nodes(primitive: Primitive) -> tuple[Floats, Floats, Floats, Float
 
 
 def _polynomial_nodes(primitive: Primitive) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Returns ds, x, y, heading and curvature of a cubic; its parameter is mapped to arc length numerically."""
+    """Return ds, x, y, heading and curvature of a cubic; its parameter is mapped to arc length numerically."""
     assert primitive.poly_u is not None and primitive.poly_v is not None
     u_poly, v_poly = (np.polynomial.Polynomial(c) for c in (primitive.poly_u, primitive.poly_v))
     p_end = primitive.p_end or primitive.length_m
@@ -99,19 +99,19 @@ class ReferenceLine:
     """A road's plan view, evaluated by station.
 
     Attributes:
-        length_m: station of the end.
-        node_s_m: stations of the nodes, shape (N,), strictly increasing.
-        node_x_m: node positions, shape (N,).
-        node_y_m: node positions, shape (N,).
-        node_curvature_1pm: curvature at the nodes, shape (N,).
+        length_m: Station of the end.
+        node_s_m: Stations of the nodes, shape (N,), strictly increasing.
+        node_x_m: Node positions, shape (N,).
+        node_y_m: Node positions, shape (N,).
+        node_curvature_1pm: Curvature at the nodes, shape (N,).
     """
 
     def __init__(self, primitives: list[Primitive], length_m: float) -> None:
-        """Integrates the primitives.
+        """Integrate the primitives.
 
         Args:
-            primitives: in order of station, at least one.
-            length_m: declared length of the road, which ends the last primitive's validity.
+            primitives: In order of station, at least one.
+            length_m: Declared length of the road, which ends the last primitive's validity.
         """
         columns: list[tuple[Floats, ...]] = []
         for index, primitive in enumerate(primitives):
@@ -134,7 +134,7 @@ class ReferenceLine:
         )
 
     def sample(self, s_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Returns x, y, heading (rad) and curvature (1/m), each shaped like `s_m`; stations are clipped to the road."""
+        """Return x, y, heading (rad) and curvature (1/m), each shaped like `s_m`; stations are clipped to the road."""
         s = np.clip(np.asarray(s_m, np.float64), self.node_s_m[0], self.node_s_m[-1])
         i = np.clip(np.searchsorted(self.node_s_m, s, side="right") - 1, 0, max(0, len(self.node_s_m) - 2))
         j = np.minimum(i + 1, len(self.node_s_m) - 1)
@@ -150,14 +150,14 @@ class ReferenceLine:
 
     @staticmethod
     def _heading(hi: Floats, hj: Floats, ki: Floats, kj: Floats, w: Floats, step: Floats) -> Floats:
-        """Integrates the linear curvature and spreads what the node headings leave over."""
+        """Integrate the linear curvature and spread what the node headings leave over."""
         swept = step * (w * ki + 0.5 * w * w * (kj - ki))
         whole = step * 0.5 * (ki + kj)
         heading: Floats = hi + swept + w * (hj - hi - whole)
         return heading
 
     def point(self, s_m: float) -> tuple[float, float, float, float]:
-        """Returns x, y, heading (rad), curvature (1/m) at one station; the quick form of :meth:`sample`."""
+        """Return x, y, heading (rad), curvature (1/m) at one station; the quick form of :meth:`sample`."""
         column_s, column_x, column_y, column_h, column_k = self._columns
         s = min(max(s_m, column_s[0]), column_s[-1])
         i = min(max(bisect_right(column_s, s) - 1, 0), max(0, len(column_s) - 2))
@@ -173,7 +173,7 @@ class ReferenceLine:
         return x, y, heading, ki + w * (kj - ki)
 
     def project(self, x_m: float, y_m: float, s_guess_m: float) -> float:
-        """Returns the station whose normal passes through a point, by Newton steps from a guess within ~20 m."""
+        """Return the station whose normal passes through a point, by Newton steps from a guess within ~20 m."""
         s = s_guess_m
         for _ in range(6):
             x, y, heading, curvature = self.point(s)

@@ -7,14 +7,16 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets import textures
 from testbed.world.assets.asset import Asset
 from testbed.world.assets.shapes import Shape, box, cylinder, merged, plate, plate_back, repeated, surface
-from testbed.world.maps.carriageway import Stretch, stretches, sweep
+from testbed.world.maps.carriageway import RoadStretch, road_stretches, sweep
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.opendrive import MapObject, Pose, Road
+from testbed.world.maps.opendrive import MapObject, Road
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import BRIDGE, GUARD_RAIL, POLE, STATIC, WALL, Extent, Stage, upright
+from testbed.world.maps.scenery_builder import Extent, SceneryBuilder, upright
 from testbed.world.render.mesh import Material
 
 RAIL_GAP_M = 0.5  # from the edge of the pavement to the face of the guard rail
@@ -33,16 +35,16 @@ _BARRIER = (
 )
 
 
-def outer_edges(stretch: Stretch, side: int) -> Floats | None:
-    """Returns t of the outermost lane edge of one side, or None when that side has no lanes."""
+def outer_edges(stretch: RoadStretch, side: int) -> Floats | None:
+    """Return t of the outermost lane edge of one side, or None when that side has no lanes."""
     lanes = stretch.across()
     if not lanes:
         return None
     return stretch.sides(lanes[-1])[1] if side > 0 else stretch.sides(lanes[0])[0]
 
 
-def open_side(network: RoadNetwork, stretch: Stretch, side: int, beyond_m: float = 0.9) -> bool:
-    """Says whether no other road lies just beyond the outermost lane of one side."""
+def open_side(network: RoadNetwork, stretch: RoadStretch, side: int, beyond_m: float = 0.9) -> bool:
+    """Tell whether no other road lies just beyond the outermost lane of one side."""
     edge = outer_edges(stretch, side)
     if edge is None:
         return False
@@ -55,7 +57,7 @@ def open_side(network: RoadNetwork, stretch: Stretch, side: int, beyond_m: float
 
 
 def _solids(road: Road, stations_m: Floats, t_m: Floats, thick_m: float, high_m: float) -> list[tuple[Pose, Extent]]:
-    """Returns collision boxes along a line, one per ten metres."""
+    """Return collision boxes along a line, one per ten metres."""
     pieces = max(1, math.ceil((stations_m[-1] - stations_m[0]) / 10.0))
     at = np.linspace(stations_m[0], stations_m[-1], pieces + 1)
     points = road.positions(at, np.interp(at, stations_m, t_m))
@@ -67,11 +69,11 @@ def _solids(road: Road, stations_m: Floats, t_m: Floats, thick_m: float, high_m:
     return boxes
 
 
-def build_roadside(network: RoadNetwork, road: Road, stage: Stage) -> None:
-    """Puts rails, barriers and delineators of one road on the stage."""
+def build_roadside(network: RoadNetwork, road: Road, builder: SceneryBuilder) -> None:
+    """Put rails, barriers and delineators of one road into the scenery."""
     if road.junction != -1:
         return
-    for number, stretch in enumerate(stretches(road)):
+    for number, stretch in enumerate(road_stretches(road)):
         if road.type_at(float(stretch.stations_m[0]))[0] not in _RAILED or len(stretch.stations_m) < 2:
             continue
         for side in (-1, 1):
@@ -81,22 +83,22 @@ def build_roadside(network: RoadNetwork, road: Road, stage: Stage) -> None:
             label = f"{road.id}_{number:03d}_{'left' if side > 0 else 'right'}"
             outermost = stretch.across()[-1 if side > 0 else 0]
             if outermost.type == "median":
-                _median_barrier(network, stretch, side, label, stage)
+                _median_barrier(network, stretch, side, label, builder)
             elif outermost.type not in ("sidewalk", "walking") and open_side(network, stretch, side):
                 if _needs_rail(stretch, side):
-                    _guard_rail(stretch, side, edge, label, stage)
-                _delineators(stretch, side, edge, label, stage)
+                    _guard_rail(stretch, side, edge, label, builder)
+                _delineators(stretch, side, edge, label, builder)
 
 
-def _needs_rail(stretch: Stretch, side: int) -> bool:
-    """Says whether a side has a guard rail: on country roads only the outside of tight curves does."""
+def _needs_rail(stretch: RoadStretch, side: int) -> bool:
+    """Tell whether a side has a guard rail: on country roads only the outside of tight curves does."""
     if stretch.road.type_at(float(stretch.stations_m[0]))[0] != "rural":
         return True
     # Curvature is positive to the right here, whose outside is the left.
     return float((stretch.road.line.sample(stretch.stations_m)[3] * side).max()) > _TIGHT_1PM
 
 
-def _guard_rail(stretch: Stretch, side: int, edge: Floats, label: str, stage: Stage) -> None:
+def _guard_rail(stretch: RoadStretch, side: int, edge: Floats, label: str, builder: SceneryBuilder) -> None:
     road, s = stretch.road, stretch.stations_m
     # The face looks back to the road, so the profile is mirrored on the left side.
     t = edge + side * RAIL_GAP_M
@@ -106,16 +108,16 @@ def _guard_rail(stretch: Stretch, side: int, edge: Floats, label: str, stage: St
     positions = road.positions(posts_at, base + side * 0.08)
     yaw = road.line.sample(posts_at)[2]
     posts = repeated(box(0.06, 0.10, 0.74, top=False), positions - (0.0, 0.0, 0.05), yaw)
-    stage.put(
+    builder.add_shapes(
         f"rail_{label}",
         [(beam, "steel"), (posts, "steel")],
-        tag=GUARD_RAIL,
+        tag=SemanticTag.GUARD_RAIL,
         solids=_solids(road, s, t, 0.16, 0.78),
     )
 
 
-def _median_barrier(network: RoadNetwork, stretch: Stretch, side: int, label: str, stage: Stage) -> None:
-    """Puts a concrete barrier on the seam of two carriageways; the road with the lower id builds it."""
+def _median_barrier(network: RoadNetwork, stretch: RoadStretch, side: int, label: str, builder: SceneryBuilder) -> None:
+    """Put a concrete barrier on the seam of two carriageways; the road with the lower id builds it."""
     road, s = stretch.road, stretch.stations_m
     edge = outer_edges(stretch, side)
     assert edge is not None
@@ -126,11 +128,13 @@ def _median_barrier(network: RoadNetwork, stretch: Stretch, side: int, label: st
         return
     base = float(edge.mean())
     shape = sweep(road, s, [(base + t, z) for t, z in _BARRIER], 4.0)
-    stage.put(f"barrier_{label}", [(shape, "concrete")], tag=WALL, solids=_solids(road, s, edge, 0.5, 0.9))
+    builder.add_shapes(
+        f"barrier_{label}", [(shape, "concrete")], tag=SemanticTag.WALLS, solids=_solids(road, s, edge, 0.5, 0.9)
+    )
 
 
-def _delineators(stretch: Stretch, side: int, edge: Floats, label: str, stage: Stage) -> None:
-    """Puts posts with reflectors every 50 m, half a metre behind the rail so that they show above it."""
+def _delineators(stretch: RoadStretch, side: int, edge: Floats, label: str, builder: SceneryBuilder) -> None:
+    """Put posts with reflectors every 50 m, half a metre behind the rail so that they show above it."""
     road, s = stretch.road, stretch.stations_m
     at = np.arange(math.ceil(s[0] / 50.0) * 50.0, s[-1] - 1e-6, 50.0)
     if not len(at):
@@ -140,7 +144,9 @@ def _delineators(stretch: Stretch, side: int, edge: Floats, label: str, stage: S
     body = repeated(box(0.10, 0.12, 1.05), positions - (0.0, 0.0, 0.05), yaw)
     band = repeated(box(0.11, 0.13, 0.18, top=False), positions + (0.0, 0.0, 0.76), yaw)
     light = repeated(box(0.115, 0.06, 0.12, top=False), positions + (0.0, 0.0, 0.79), yaw)
-    stage.put(f"post_{label}", [(body, "white_plastic"), (band, "black_plastic"), (light, "reflector")], tag=POLE)
+    builder.add_shapes(
+        f"post_{label}", [(body, "white_plastic"), (band, "black_plastic"), (light, "reflector")], tag=SemanticTag.POLES
+    )
 
 
 _PLACES = (
@@ -151,7 +157,7 @@ _PLACES = (
 
 
 def _panel(lines: tuple[str, ...]) -> textures.Pixels:
-    """Returns a blue direction panel with a road number, destinations and an arrow for the lane below, 384 x 224 px."""
+    """Return a blue direction panel with a road number, destinations and an arrow for the lane below, 384 x 224 px."""
     image = Image.new("RGB", (384, 224), (22, 78, 158))
     draw = ImageDraw.Draw(image)
     draw.rounded_rectangle((5, 5, 378, 218), 16, outline=(245, 245, 245), width=5)
@@ -168,7 +174,7 @@ def _panel(lines: tuple[str, ...]) -> textures.Pixels:
 
 
 def panel_asset(number: int, lane: int, width_m: float = 3.6, height_m: float = 2.1) -> Asset:
-    """Returns a direction panel: faces -x, its lower edge at z = 0."""
+    """Return a direction panel: faces -x, its lower edge at z = 0."""
     name = f"panel_{number % len(_PLACES)}_{lane % 2}"
     pixels = _panel(_PLACES[number % len(_PLACES)][lane % 2])
     outline = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * (0.5 * width_m, 0.5 * height_m)
@@ -185,18 +191,18 @@ def panel_asset(number: int, lane: int, width_m: float = 3.6, height_m: float = 
     )
 
 
-def build_structures(network: RoadNetwork, stage: Stage) -> None:
-    """Puts gantries and bridges, which the map states as objects, on the stage."""
+def build_structures(network: RoadNetwork, builder: SceneryBuilder) -> None:
+    """Put gantries and bridges, which the map states as objects, into the scenery."""
     for number, item in enumerate(network.objects()):
         road = network.roads[item.road_id]
         if item.type == "gantry":
-            _gantry(network, road, item, number, stage)
+            _gantry(network, road, item, number, builder)
         elif item.type == "bridge":
-            _bridge(item, stage)
+            _bridge(item, builder)
 
 
 def _beam_between(a: Floats, b: Floats, thick_m: float) -> Shape:
-    """Returns a square beam from one point to another (not vertical)."""
+    """Return a square beam from one point to another (not vertical)."""
     d = b - a
     level = float(np.hypot(d[0], d[1]))
     shape = box(float(np.linalg.norm(d)), thick_m, thick_m, metres_per_tile=1.0)
@@ -204,8 +210,8 @@ def _beam_between(a: Floats, b: Floats, thick_m: float) -> Shape:
     return shape.moved(*(0.5 * (a + b)).tolist(), yaw_rad=math.atan2(d[1], d[0]))
 
 
-def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stage: Stage) -> None:
-    """Puts a sign gantry over all carriageways: two columns, a truss, panels over the lanes of each direction."""
+def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, builder: SceneryBuilder) -> None:
+    """Put a sign gantry over all carriageways: two columns, a truss, panels over the lanes of each direction."""
     high = item.height_m
     right = np.array(road.pose(item.s_m, item.t_m - 0.36 * item.width_m)[:3])
     left = np.array(road.pose(item.s_m, item.t_m + 0.36 * item.width_m)[:3])
@@ -219,7 +225,7 @@ def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stag
         a, b = (right + (left - right) * knots[k + i] + forward + (0, 0, high + 0.8 * ((k + i) % 2)) for i in (0, 1))
         shapes.append(_beam_between(a, b, 0.06))
     solids = [upright((*point.tolist(), 0.0, item.pose[4], 0.0), 0.5, 0.5, high) for point in (right, left)]
-    stage.put(f"gantry_{item.id}", [(merged(shapes), "steel")], tag=STATIC, solids=solids)
+    builder.add_shapes(f"gantry_{item.id}", [(merged(shapes), "steel")], tag=SemanticTag.STATIC, solids=solids)
     lane_number = 0
     for other in sorted(network.roads.values(), key=lambda other: other.id):
         at = _station_beside(other, item.pose)
@@ -239,12 +245,12 @@ def _gantry(network: RoadNetwork, road: Road, item: MapObject, number: int, stag
                     0.0,
                 )
                 asset = panel_asset(number, abs(lane.id), width_m=min(3.4, (a - b) - 0.15))
-                stage.place(f"panel_{item.id}_{lane_number}", asset, pose, tag=STATIC)
+                builder.add_asset(f"panel_{item.id}_{lane_number}", asset, pose, tag=SemanticTag.STATIC)
                 lane_number += 1
 
 
 def _station_beside(road: Road, pose: Pose) -> float | None:
-    """Returns the station of a road abreast of a pose, or None when the road does not pass there."""
+    """Return the station of a road abreast of a pose, or None when the road does not pass there."""
     gap = np.hypot(road.line.node_x_m - pose[0], road.line.node_y_m - pose[1])
     nearest = int(gap.argmin())
     if gap[nearest] > 15.0:
@@ -252,8 +258,8 @@ def _station_beside(road: Road, pose: Pose) -> float | None:
     return road.line.project(pose[0], pose[1], float(road.line.node_s_m[nearest]))
 
 
-def _bridge(item: MapObject, stage: Stage) -> None:
-    """Puts a road bridge across: deck with railings, piers in the median, earth dams that carry the road down."""
+def _bridge(item: MapObject, builder: SceneryBuilder) -> None:
+    """Put a road bridge across: deck with railings, piers in the median, earth dams that carry the road down."""
     yaw = math.radians(item.pose[4])
     high, deck = item.height_m, item.length_m
     span, thick = 0.5 * item.width_m + 4.0, 1.15
@@ -282,21 +288,21 @@ def _bridge(item: MapObject, stage: Stage) -> None:
     for x in pier_x:
         cx, cy = item.pose[0] + float(x) * math.cos(yaw), item.pose[1] + float(x) * math.sin(yaw)
         pier_solids.append(upright((cx, cy, item.pose[2], 0.0, item.pose[4], 0.0), 0.7, 0.7, under))
-    stage.put(
+    builder.add_shapes(
         f"bridge_{item.id}",
         [
             (world(merged([slab, soffit, *walls, *parapets, *piers])), "concrete"),
             (world(asphalt), "steel"),
             (world(merged(rails)), "steel"),
         ],
-        tag=BRIDGE,
+        tag=SemanticTag.BRIDGE,
         solids=pier_solids,
     )
-    stage.put(f"ramp_{item.id}", [(world(merged(ramps)), "grass")], tag=10)
+    builder.add_shapes(f"ramp_{item.id}", [(world(merged(ramps)), "grass")], tag=SemanticTag.TERRAIN)
 
 
 def _ramp(side: int, start_m: float, deck_m: float, high_m: float) -> Shape:
-    """Returns the earth dam that carries a road down from a bridge: a ridge with sloping flanks, local frame."""
+    """Return the earth dam that carries a road down from a bridge: a ridge with sloping flanks, local frame."""
     length, flank = 95.0, 1.8 * high_m
     along = np.linspace(0.0, 1.0, 9)
     rows = []

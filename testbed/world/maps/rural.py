@@ -20,13 +20,13 @@ from pathlib import Path
 
 from testbed.world.maps.authoring import (
     PLAIN,
-    Arm,
-    Draft,
-    End,
+    AlignmentElement,
+    JunctionArm,
     LaneDraft,
-    Mark,
-    Piece,
+    LanePaint,
+    MapDraft,
     RoadDraft,
+    RoadEnd,
     SectionDraft,
     curve,
     end_point,
@@ -38,32 +38,32 @@ LANE_M, NARROW_M, TRACK_M, SHOULDER_M = 3.25, 2.75, 2.5, 0.5
 REACH_M = 14.0
 STRAIGHT_M = 330.0
 SIGN_T_M = LANE_M + SHOULDER_M + 0.9
-CENTRE, CENTRE_SOLID, EDGE = Mark(0.12, 4.0, 8.0), Mark(0.12), Mark(0.12)
+CENTRE, CENTRE_SOLID, EDGE = LanePaint(0.12, 4.0, 8.0), LanePaint(0.12), LanePaint(0.12)
 
-_BENDS: tuple[Piece, ...] = (
+_BENDS: tuple[AlignmentElement, ...] = (
     *curve(160.0, 40.0, 110.0),
-    Piece(60.0),
+    AlignmentElement(60.0),
     *curve(-120.0, 36.0, 90.0),
-    Piece(40.0),
+    AlignmentElement(40.0),
     *curve(90.0, 30.0, 100.0),
-    Piece(90.0),
+    AlignmentElement(90.0),
     *curve(250.0, 50.0, 150.0),
-    Piece(80.0),
+    AlignmentElement(80.0),
 )
 _LAST_RADIUS_M, _LAST_TRANSITION_M = 140.0, 40.0
 
 
-def _half() -> tuple[Piece, ...]:
-    """Returns everything after the first straight, closed by a curve that makes the turn 180 degrees."""
+def _half() -> tuple[AlignmentElement, ...]:
+    """Return everything after the first straight, closed by a curve that makes the turn 180 degrees."""
     turned = sum(0.5 * piece.length_m * (piece.curvature_start_1pm + piece.curvature_end_1pm) for piece in _BENDS)
     arc = (math.pi - turned) * _LAST_RADIUS_M - _LAST_TRANSITION_M
-    return (*_BENDS, *curve(_LAST_RADIUS_M, _LAST_TRANSITION_M, arc), Piece(50.0))
+    return (*_BENDS, *curve(_LAST_RADIUS_M, _LAST_TRANSITION_M, arc), AlignmentElement(50.0))
 
 
-def _lanes(width_m: float, widening: float, edge: Mark, *, first: bool, last: bool) -> dict[int, list[LaneDraft]]:
-    """Returns the lanes of both sides; sections link lanes of the same id, the road's ends lie at junctions."""
+def _lanes(width_m: float, widening: float, edge: LanePaint, *, first: bool, last: bool) -> dict[int, list[LaneDraft]]:
+    """Return the lanes of both sides; sections link lanes of the same id, the road's ends lie at junctions."""
 
-    def lane(kind: str, number: int, width: float, grows: float, mark: Mark) -> LaneDraft:
+    def lane(kind: str, number: int, width: float, grows: float, mark: LanePaint) -> LaneDraft:
         return LaneDraft(kind, width, grows, mark, None if first else number, None if last else number)
 
     return {
@@ -75,8 +75,8 @@ def _lanes(width_m: float, widening: float, edge: Mark, *, first: bool, last: bo
     }
 
 
-def _sections(plan: Sequence[tuple[float, float, float, Mark, Mark]]) -> list[SectionDraft]:
-    """Returns lane sections from (s_m, lane width, widening, centre, edge)."""
+def _sections(plan: Sequence[tuple[float, float, float, LanePaint, LanePaint]]) -> list[SectionDraft]:
+    """Return lane sections from (s_m, lane width, widening, centre, edge)."""
     drafts = []
     for number, (s, width, widening, centre, edge) in enumerate(plan):
         lanes = _lanes(width, widening, edge, first=number == 0, last=number == len(plan) - 1)
@@ -134,17 +134,17 @@ def _heights(road_id: int, road: RoadDraft) -> None:
 
 
 def _ring_road(
-    draft: Draft, road_id: int, start: tuple[float, float, float], foot_m: float, sections: list[SectionDraft]
+    draft: MapDraft, road_id: int, start: tuple[float, float, float], foot_m: float, sections: list[SectionDraft]
 ) -> None:
-    pieces = [Piece(STRAIGHT_M - foot_m - REACH_M), *_half(), Piece(foot_m - REACH_M)]
+    pieces = [AlignmentElement(STRAIGHT_M - foot_m - REACH_M), *_half(), AlignmentElement(foot_m - REACH_M)]
     road = draft.road(
         road_id,
         f"country_road_{road_id}",
         start,
         pieces,
         sections,
-        before=End("junction", 50 + road_id),
-        after=End("junction", 50 + 3 - road_id),
+        before=RoadEnd("junction", 50 + road_id),
+        after=RoadEnd("junction", 50 + 3 - road_id),
     )
     for s, limit in _LIMITS[road_id]:
         road.kind("rural", limit, s)
@@ -164,9 +164,9 @@ def _ring_road(
         )
 
 
-def _track(draft: Draft, start: tuple[float, float, float], reach_m: float) -> None:
-    """Adds the track: it swings out and back, and a straight makes up the rest of the way."""
-    swing = [Piece(90.0), *curve(120.0, 20.0, 40.0), *curve(-120.0, 20.0, 40.0), Piece(60.0)]
+def _track(draft: MapDraft, start: tuple[float, float, float], reach_m: float) -> None:
+    """Add the track: it swings out and back, and a straight makes up the rest of the way."""
+    swing = [AlignmentElement(90.0), *curve(120.0, 20.0, 40.0), *curve(-120.0, 20.0, 40.0), AlignmentElement(60.0)]
     swing += [*curve(-120.0, 20.0, 40.0), *curve(120.0, 20.0, 40.0)]
     ahead, _, _ = end_point((0.0, 0.0, 0.0), swing)
     lanes = [LaneDraft("driving", TRACK_M, surface="gravel")]
@@ -174,10 +174,10 @@ def _track(draft: Draft, start: tuple[float, float, float], reach_m: float) -> N
         3,
         "farm_track",
         start,
-        [*swing, Piece(reach_m - ahead)],
+        [*swing, AlignmentElement(reach_m - ahead)],
         [SectionDraft(0.0, lanes, lanes)],
-        before=End("junction", 51),
-        after=End("junction", 52),
+        before=RoadEnd("junction", 51),
+        after=RoadEnd("junction", 52),
     )
     road.kind("lowSpeed", 30)
     _heights(3, road)
@@ -191,9 +191,9 @@ def _track(draft: Draft, start: tuple[float, float, float], reach_m: float) -> N
 
 
 def rural_xodr() -> str:
-    """Returns the OpenDRIVE text of the map `rural`, the same bytes at every call."""
-    draft = Draft("rural")
-    dx, dy, _ = end_point((0.0, 0.0, 0.0), [Piece(STRAIGHT_M), *_half()])
+    """Return the OpenDRIVE text of the map `rural`, the same bytes at every call."""
+    draft = MapDraft("rural")
+    dx, dy, _ = end_point((0.0, 0.0, 0.0), [AlignmentElement(STRAIGHT_M), *_half()])
     foot, top = 0.5 * dx, dy
     tight = [(0.0, LANE_M, 0.0, CENTRE, EDGE), (420.0, LANE_M, 0.0, CENTRE_SOLID, EDGE)]
     tight += [(720.0, LANE_M, 0.0, CENTRE, EDGE), (1080.0, LANE_M, 0.0, CENTRE_SOLID, EDGE)]
@@ -209,9 +209,9 @@ def rural_xodr() -> str:
     for junction, leaving, arriving, y, heading, z in ((51, 1, 2, 0.0, 0.0, _Z1_M), (52, 2, 1, top, math.pi, _Z2_M)):
         c = math.cos(heading)
         arms = [
-            Arm(leaving, "start", foot + c * REACH_M, y, heading, LANE_M, LANE_M),
-            Arm(arriving, "end", foot - c * REACH_M, y, heading + math.pi, LANE_M, LANE_M),
-            Arm(
+            JunctionArm(leaving, "start", foot + c * REACH_M, y, heading, LANE_M, LANE_M),
+            JunctionArm(arriving, "end", foot - c * REACH_M, y, heading + math.pi, LANE_M, LANE_M),
+            JunctionArm(
                 3,
                 "start" if junction == 51 else "end",
                 foot,

@@ -10,7 +10,7 @@ from testbed.world.maps.carriageway import build_road
 from testbed.world.maps.crossings import build_junctions
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.roadside import build_roadside, build_structures
-from testbed.world.maps.scenery_builder import SceneryObject, Stage
+from testbed.world.maps.scenery_builder import SceneryBuilder, SceneryObject
 from testbed.world.maps.signage import build_signs
 from testbed.world.maps.streetscape import build_streetscape
 from testbed.world.maps.terrain import Terrain, build_terrain
@@ -21,27 +21,27 @@ __all__ = ["SceneryObject", "build_scenery"]
 
 
 def build_scenery(network: RoadNetwork, scene: Scene, seed: int = 0) -> list[SceneryObject]:
-    """Fills a scene with the scenery of a map.
+    """Fill a scene with the scenery of a map.
 
     Args:
-        network: the roads.
-        scene: receives the objects, static, with instance ids from 1 000 001 on.
-        seed: seed of hills, fields, trees and houses; equal seeds give equal scenes.
+        network: The roads.
+        scene: Receives the objects, static, with instance ids from 1 000 001 on.
+        seed: Seed of hills, fields, trees and houses; equal seeds give equal scenes.
 
     Returns:
         The objects in order of creation, with bounding boxes, tags and collision boxes.
     """
-    stage = Stage(scene)
+    builder = SceneryBuilder(scene)
     terrain = Terrain(network, seed)
-    junctions_done = build_junctions(network, stage)
+    junctions_done = build_junctions(network, builder)
     for road in network.roads.values():
-        build_road(network, road, stage, junctions_done)
-    build_terrain(terrain, stage)
+        build_road(network, road, builder, junctions_done)
+    build_terrain(terrain, builder)
     for road in network.roads.values():
-        build_roadside(network, road, stage)
-    build_structures(network, stage)
-    build_signs(network, stage)
-    build_vegetation(network, terrain, stage, seed)
-    build_houses(network, terrain, stage, seed)
-    build_streetscape(network, terrain, stage, seed)
-    return stage.objects
+        build_roadside(network, road, builder)
+    build_structures(network, builder)
+    build_signs(network, builder)
+    build_vegetation(network, terrain, builder, seed)
+    build_houses(network, terrain, builder, seed)
+    build_streetscape(network, terrain, builder, seed)
+    return builder.objects

@@ -8,18 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from testbed.core.geometry import Pose
 from testbed.world.assets import textures
 from testbed.world.assets.asset import Asset
 from testbed.world.assets.shapes import Shape
-from testbed.world.maps.opendrive import Pose
 from testbed.world.render.mesh import Material
 from testbed.world.render.scene import Scene
 
 Extent = tuple[float, float, float]
-
-# CARLA 0.9.16 semantic tags.
-ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, SIGN = 1, 2, 3, 4, 5, 6, 8
-VEGETATION, TERRAIN, CAR, STATIC, GROUND, BRIDGE, GUARD_RAIL = 9, 10, 14, 20, 25, 26, 28
 
 FIRST_INSTANCE_ID = 1_000_001
 
@@ -29,15 +25,15 @@ class SceneryObject:
     """An object of the map as clients and collisions know it.
 
     Attributes:
-        name: name in the scene, which the texture calls accept if it has a texture.
-        instance_id: value in instance pictures.
+        name: Name in the scene, which the texture calls accept if it has a texture.
+        instance_id: Value in instance pictures.
         tag: CARLA semantic tag.
-        pose: world pose.
-        centre_m: centre of the bounding box in the object's frame.
-        extent_m: half sizes of the bounding box.
+        pose: World pose.
+        centre_m: Centre of the bounding box in the object's frame.
+        extent_m: Half sizes of the bounding box.
         signal_id: id of the OpenDRIVE signal it shows, or "".
-        solids: oriented boxes that stop vehicles: (world pose of the box centre, half sizes).
-        handle: handle in the scene.
+        solids: Oriented boxes that stop vehicles: (world pose of the box centre, half sizes).
+        handle: Handle in the scene.
     """
 
     name: str
@@ -100,28 +96,28 @@ _TEXTURES: dict[str, Callable[[], textures.Pixels]] = {
 }
 
 
-class Stage:
+class SceneryBuilder:
     """Collects the scenery of one map in a scene.
 
     Attributes:
-        scene: the scene that is filled.
-        objects: what was put so far, in order.
+        scene: The scene that is filled.
+        objects: What was put so far, in order.
     """
 
     def __init__(self, scene: Scene) -> None:
-        """Starts with a scene; what it already holds is left alone."""
+        """Start with a scene; what it already holds is left alone."""
         self.scene = scene
         self.objects: list[SceneryObject] = []
 
-    def use(self, material: str) -> str:
-        """Makes a material of the common stock known to the scene and returns its name."""
+    def ensure_material(self, material: str) -> str:
+        """Make a material of the common stock known to the scene and return its name."""
         if material in _MATERIALS and material not in self.scene.materials:
             if material in _TEXTURES and material not in self.scene.textures:
                 self.scene.add_texture(material, _TEXTURES[material]())
             self.scene.add_material(material, _MATERIALS[material])
         return material
 
-    def put(
+    def add_shapes(
         self,
         name: str,
         parts: Sequence[tuple[Shape, str] | tuple[Shape, str, int]],
@@ -130,21 +126,21 @@ class Stage:
         solids: Sequence[tuple[Pose, Extent]] = (),
         casts_shadow: bool = True,
     ) -> SceneryObject:
-        """Adds an object made of shapes in world coordinates; its pose becomes the middle of its footprint.
+        """Add an object made of shapes in world coordinates; its pose becomes the middle of its footprint.
 
         Args:
-            name: unique name.
+            name: Unique name.
             parts: (shape, material) or (shape, material, tag of the part).
-            tag: semantic tag of the object.
-            solids: collision boxes.
-            casts_shadow: whether it darkens others.
+            tag: Semantic tag of the object.
+            solids: Collision boxes.
+            casts_shadow: Whether it darkens others.
         """
         low = np.min([part[0].vertices_m.min(axis=0) for part in parts], axis=0)
         high = np.max([part[0].vertices_m.max(axis=0) for part in parts], axis=0)
         centre, extent = 0.5 * (low + high), 0.5 * (high - low)
         origin = np.round((centre[0], centre[1], low[2]), 2)
         meshes = [
-            part[0].moved(*(-origin).tolist()).mesh(self.use(part[1]), part[2] if len(part) == 3 else 0)
+            part[0].moved(*(-origin).tolist()).mesh(self.ensure_material(part[1]), part[2] if len(part) == 3 else 0)
             for part in parts
         ]
         pose = (float(origin[0]), float(origin[1]), float(origin[2]), 0.0, 0.0, 0.0)
@@ -158,8 +154,8 @@ class Stage:
         self.objects.append(item)
         return item
 
-    def place(self, name: str, asset: Asset, pose: Pose, *, tag: int, signal_id: str = "") -> SceneryObject:
-        """Adds an asset at a pose; its bounding box is its collision box."""
+    def add_asset(self, name: str, asset: Asset, pose: Pose, *, tag: int, signal_id: str = "") -> SceneryObject:
+        """Add an asset at a pose; its bounding box is its collision box."""
         number = FIRST_INSTANCE_ID + len(self.objects)
         handle = asset.place(self.scene, name, pose, tag=tag, instance_id=number, static=True)
         low, high = asset.bounds_m()
@@ -170,13 +166,13 @@ class Stage:
         return item
 
     def make_solid(self, item: SceneryObject, *solids: tuple[Pose, Extent]) -> None:
-        """Gives an object that was put before its collision boxes."""
+        """Give an object that was put before its collision boxes."""
         index = item.instance_id - FIRST_INSTANCE_ID
         self.objects[index] = replace(self.objects[index], solids=solids)
 
 
 def upright(pose: Pose, length_m: float, width_m: float, height_m: float) -> tuple[Pose, Extent]:
-    """Returns the collision box of something that stands at a ground pose."""
+    """Return the collision box of something that stands at a ground pose."""
     x, y, z, _, yaw, _ = pose
     return (x, y, z + 0.5 * height_m, 0.0, yaw, 0.0), (0.5 * length_m, 0.5 * width_m, 0.5 * height_m)
 

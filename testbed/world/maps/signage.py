@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M, sign_asset_for
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.scenery_builder import SIGN, Stage, upright
+from testbed.world.maps.scenery_builder import SceneryBuilder, upright
 
 
-def build_signs(network: RoadNetwork, stage: Stage) -> None:
-    """Puts the signs on the stage, named "sign_" and the signal's id."""
+def build_signs(network: RoadNetwork, builder: SceneryBuilder) -> None:
+    """Put the signs into the scenery, named "sign_" and the signal's id."""
     for signal in network.signals():
         if signal.dynamic:
             continue
@@ -20,5 +21,5 @@ def build_signs(network: RoadNetwork, stage: Stage) -> None:
         if asset is None:
             continue
         pose = (x, y, ground, 0.0, yaw, 0.0)
-        item = stage.place(f"sign_{signal.id}", asset, pose, tag=SIGN, signal_id=signal.id)
-        stage.make_solid(item, upright(pose, 0.12, 0.12, bottom + size))
+        item = builder.add_asset(f"sign_{signal.id}", asset, pose, tag=SemanticTag.TRAFFIC_SIGNS, signal_id=signal.id)
+        builder.make_solid(item, upright(pose, 0.12, 0.12, bottom + size))

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.props import prop_asset
 from testbed.world.assets.shapes import Shape, box, grid_triangles, merged, repeated
 from testbed.world.assets.textures import SHOP_FRONTS, STREET_FACADES
 from testbed.world.assets.vehicle_assets import vehicle_asset
 from testbed.world.maps.carriageway import PAINTED
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.opendrive import LaneSection, Pose, Road
-from testbed.world.maps.scenery_builder import BUILDING, CAR, POLE, VEGETATION, Extent, Stage, upright
+from testbed.world.maps.opendrive import LaneSection, Road
+from testbed.world.maps.scenery_builder import Extent, SceneryBuilder, upright
 from testbed.world.maps.terrain import Terrain
 from testbed.world.maps.vegetation import house, tree
 
@@ -39,40 +41,40 @@ _COLOURS = ((58, 62, 70), (196, 198, 200), (222, 222, 218), (30, 32, 36), (34, 5
 
 
 def is_street(road: Road) -> bool:
-    """Says whether a road is a street of a town, with houses and lamps."""
+    """Tell whether a road is a street of a town, with houses and lamps."""
     return road.junction == -1 and road.type_at(0.0)[0] == "town"
 
 
 def has_sidewalk(section: LaneSection, side: int) -> bool:
-    """Says whether a section's outermost lane of one side is a sidewalk."""
+    """Tell whether a section's outermost lane of one side is a sidewalk."""
     lanes = section.outwards(side)
     return bool(lanes) and lanes[-1].type in ("sidewalk", "walking")
 
 
-def build_streetscape(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts cars, lamps, trees and houses along all streets."""
+def build_streetscape(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, seed: int) -> None:
+    """Put cars, lamps, trees and houses along all streets."""
     generator = np.random.default_rng((seed, 3))
-    rows = _Rows(network, terrain, stage)
+    rows = _Rows(network, terrain, builder)
     for road in network.roads.values():
         if not is_street(road):
             continue
-        _parked_cars(road, stage, generator)
+        _parked_cars(road, builder, generator)
         for side in (-1, 1):
             if all(has_sidewalk(section, side) for section in road.sections):
-                _lamps(road, side, stage)
-                _trees(road, side, stage, generator)
+                _lamps(road, side, builder)
+                _trees(road, side, builder, generator)
                 rows.build(road, side, generator)
 
 
 def _kerb(road: Road, s_m: float, side: int) -> tuple[float, float]:
-    """Returns t of the kerb and of the outer edge of the sidewalk, both positive towards the side."""
+    """Return t of the kerb and of the outer edge of the sidewalk, both positive towards the side."""
     section = road.section(s_m)
     lane = section.outwards(side)[-1]
     left, right = road.lane_bounds(s_m, lane.id)
     return (right, left) if side > 0 else (-left, -right)
 
 
-def _parked_cars(road: Road, stage: Stage, generator: np.random.Generator) -> None:
+def _parked_cars(road: Road, builder: SceneryBuilder, generator: np.random.Generator) -> None:
     for section in road.sections:
         for lane in section.lanes.values():
             if lane.type != "parking":
@@ -93,13 +95,13 @@ def _parked_cars(road: Road, stage: Stage, generator: np.random.Generator) -> No
                 x, y, z, pitch, yaw, roll = road.pose(s, 0.5 * (left + right), backwards=backwards)
                 yaw += float(generator.normal() * 0.8)
                 asset = vehicle_asset(model[0], colour, extent_m=model[1], wheelbase_m=model[2])
-                name = f"parked_{road.id}_{sum(item.name.startswith('parked_') for item in stage.objects):03d}"
+                name = f"parked_{road.id}_{sum(item.name.startswith('parked_') for item in builder.objects):03d}"
                 pose = (x, y, z, pitch, yaw, roll)
-                item = stage.place(name, asset, pose, tag=CAR)
-                stage.make_solid(item, upright(pose, *(2.0 * half for half in model[1])))
+                item = builder.add_asset(name, asset, pose, tag=SemanticTag.CAR)
+                builder.make_solid(item, upright(pose, *(2.0 * half for half in model[1])))
 
 
-def _lamps(road: Road, side: int, stage: Stage) -> None:
+def _lamps(road: Road, side: int, builder: SceneryBuilder) -> None:
     asset = prop_asset("static.prop.streetlamp")
     first = 14.0 if side > 0 else 14.0 + 0.5 * _LAMP_EVERY_M
     for number, s in enumerate(np.arange(first, road.length_m - 8.0, _LAMP_EVERY_M).tolist()):
@@ -109,12 +111,14 @@ def _lamps(road: Road, side: int, stage: Stage) -> None:
         # The lamp's arm reaches towards -x, so its x axis points away from the road.
         x, y, z, _, yaw, _ = road.pose(s, side * (kerb + 0.45))
         pose = (x, y, z, 0.0, yaw - side * 90.0, 0.0)
-        item = stage.place(f"lamp_{road.id}_{'l' if side > 0 else 'r'}{number}", asset, pose, tag=POLE)
-        stage.make_solid(item, upright(pose, 0.2, 0.2, 7.5))
+        item = builder.add_asset(
+            f"lamp_{road.id}_{'l' if side > 0 else 'r'}{number}", asset, pose, tag=SemanticTag.POLES
+        )
+        builder.make_solid(item, upright(pose, 0.2, 0.2, 7.5))
 
 
-def _trees(road: Road, side: int, stage: Stage, generator: np.random.Generator) -> None:
-    """Puts a row of small trees on wide sidewalks, behind the line of the signs."""
+def _trees(road: Road, side: int, builder: SceneryBuilder, generator: np.random.Generator) -> None:
+    """Put a row of small trees on wide sidewalks, behind the line of the signs."""
     crowns: dict[str, list[Shape]] = {}
     solids: list[tuple[Pose, Extent]] = []
     for s in np.arange(20.0, road.length_m - 18.0, _TREE_EVERY_M).tolist():
@@ -131,7 +135,7 @@ def _trees(road: Road, side: int, stage: Stage, generator: np.random.Generator) 
     if crowns:
         parts = [(merged(shapes), material) for material, shapes in sorted(crowns.items())]
         label = f"trees_{road.id}_{'left' if side > 0 else 'right'}"
-        stage.put(label, parts, tag=VEGETATION, solids=solids)
+        builder.add_shapes(label, parts, tag=SemanticTag.VEGETATION, solids=solids)
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ class _Plot:
         return np.asarray(local @ np.array([[c, s], [-s, c]]) + (self.x_m, self.y_m))
 
     def overlaps(self, other: _Plot) -> bool:
-        """Says whether two rectangles share ground (separating axes)."""
+        """Tell whether two rectangles share ground (separating axes)."""
         reach = self.half_length_m + self.half_depth_m + other.half_length_m + other.half_depth_m
         if abs(self.x_m - other.x_m) > reach or abs(self.y_m - other.y_m) > reach:
             return False
@@ -166,12 +170,12 @@ class _Plot:
 class _Rows:
     """Rows of houses; remembers what is built so that rows around a corner do not cross."""
 
-    def __init__(self, network: RoadNetwork, terrain: Terrain, stage: Stage) -> None:
-        self._network, self._terrain, self._stage = network, terrain, stage
+    def __init__(self, network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder) -> None:
+        self._network, self._terrain, self._builder = network, terrain, builder
         self._plots: list[_Plot] = []
 
     def build(self, road: Road, side: int, generator: np.random.Generator) -> None:
-        """Fills one side of a street from its start to its end."""
+        """Fill one side of a street from its start to its end."""
         city = any(lane.type == "parking" for section in road.sections for lane in section.lanes.values())
         s = 0.0
         while s < road.length_m - 6.0:
@@ -225,17 +229,17 @@ class _Rows:
         near = self._network.locate(plot.x_m, plot.y_m, lane_types=None, max_distance_m=60.0)
         ground = max(ground, near.z_m + 0.1) if near is not None else ground
         pose = (plot.x_m, plot.y_m, ground, 0.0, math.degrees(plot.yaw_rad), 0.0)
-        number = sum(item.name.startswith("townhouse_") for item in self._stage.objects)
-        self._stage.put(
+        number = sum(item.name.startswith("townhouse_") for item in self._builder.objects)
+        self._builder.add_shapes(
             f"townhouse_{number:03d}",
             [(shape.moved(*pose[:3], yaw_rad=plot.yaw_rad), material) for shape, material in parts],
-            tag=BUILDING,
+            tag=SemanticTag.BUILDINGS,
             solids=[upright(pose, length, depth, high)],
         )
 
 
 def _flat_roof(length_m: float, depth_m: float, high_m: float) -> Shape:
-    """Returns a flat roof with a parapet that stands out a little."""
+    """Return a flat roof with a parapet that stands out a little."""
     slab = box(length_m, depth_m, 0.02, metres_per_tile=4.0).moved(z_m=high_m)
     along = box(length_m + 0.2, 0.25, 0.5, metres_per_tile=4.0)
     across = box(0.25, depth_m + 0.2, 0.5, metres_per_tile=4.0)
@@ -245,7 +249,7 @@ def _flat_roof(length_m: float, depth_m: float, high_m: float) -> Shape:
 
 
 def _front(length_m: float, depth_m: float, side: int) -> Shape:
-    """Returns the ground floor's front, a hand's breadth before the wall; `side` is the sign of t it looks to.
+    """Return the ground floor's front, a hand's breadth before the wall; `side` is the sign of t it looks to.
 
     In the house's frame x runs along the street and y to its right, so positive t is negative y.
     """

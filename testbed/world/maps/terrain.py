@@ -12,10 +12,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Shape
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.reference_line import Floats
-from testbed.world.maps.scenery_builder import TERRAIN, Stage
+from testbed.world.maps.scenery_builder import SceneryBuilder
 
 BELOW_ROAD_M = 0.42
 _NEAR_CELL_M, _NEAR_CHUNK = 20.0, 10
@@ -30,12 +31,12 @@ class Terrain:
     """Heights and land use as functions of position.
 
     Attributes:
-        low_m: lowest x and y of the roads, shape (2,).
-        high_m: highest x and y of the roads.
+        low_m: Lowest x and y of the roads, shape (2,).
+        high_m: Highest x and y of the roads.
     """
 
     def __init__(self, network: RoadNetwork, seed: int) -> None:
-        """Samples the roads every ten metres, every four on hills, and draws the hills from the seed."""
+        """Sample the roads every ten metres, every four on hills, and draw the hills from the seed."""
         elevations = {road.elevation.rows[0][1] if road.elevation.constant else None for road in network.roads.values()}
         self._flat = len(elevations) == 1 and None not in elevations
         spacing = 10.0 if self._flat else 4.0
@@ -68,7 +69,7 @@ class Terrain:
         self._crop = generator.integers(0, len(FIELDS), (64, 64))
 
     def nearest(self, xy_m: Floats) -> tuple[Floats, Floats]:
-        """Returns distance from the nearest road's edge and height of the roads around, each (N,), at points (N, 2).
+        """Return distance from the nearest road's edge and height of the roads around, each (N,), at points (N, 2).
 
         Where roads lie at different heights, theirs are averaged with the inverse fourth power of the distance: beside
         a road the land follows it, between two it leads smoothly from one to the other.
@@ -90,11 +91,11 @@ class Terrain:
         return np.maximum(distance, 0.0), height
 
     def heights(self, xy_m: Floats) -> Floats:
-        """Returns ground heights (N,) at points (N, 2)."""
+        """Return ground heights (N,) at points (N, 2)."""
         return self.heights_and_distance(xy_m)[0]
 
     def heights_and_distance(self, xy_m: Floats) -> tuple[Floats, Floats]:
-        """Returns ground heights and distances from the nearest road, each (N,), at points (N, 2)."""
+        """Return ground heights and distances from the nearest road, each (N,), at points (N, 2)."""
         distance, base = self.nearest(xy_m)
         away = distance - self.lawn_m
         waves = np.sin(xy_m @ self._waves + self._phase) @ self._gain / self._gain.sum()
@@ -106,7 +107,7 @@ class Terrain:
         return ground, distance
 
     def land_use(self, xy_m: Floats) -> NDArray[np.int64]:
-        """Returns an index into FIELDS for points (N, 2): Voronoi cells of about 130 m."""
+        """Return an index into FIELDS for points (N, 2): Voronoi cells of about 130 m."""
         cell = np.floor(xy_m / 130.0).astype(np.int64)
         best = np.full(len(xy_m), np.inf)
         use = np.zeros(len(xy_m), np.int64)
@@ -127,12 +128,12 @@ def _smooth(x: Floats) -> Floats:
     return result
 
 
-def build_terrain(terrain: Terrain, stage: Stage) -> None:
-    """Puts the land on the stage."""
+def build_terrain(terrain: Terrain, builder: SceneryBuilder) -> None:
+    """Put the land into the scenery."""
     low = np.floor((terrain.low_m - _NEAR_REACH_M) / _NEAR_CELL_M)
     high = np.ceil((terrain.high_m + _NEAR_REACH_M) / _NEAR_CELL_M)
     for chunk in _chunks(low, high, _NEAR_CHUNK):
-        _patch(terrain, stage, chunk, _NEAR_CELL_M, "near", 0.0, _NEAR_REACH_M)
+        _patch(terrain, builder, chunk, _NEAR_CELL_M, "near", 0.0, _NEAR_REACH_M)
     cell = _FAR_CELL_M
     size = terrain.high_m - terrain.low_m + 2.0 * _FAR_REACH_M
     while float(np.prod(size / cell)) > _MAX_FAR_CELLS:
@@ -141,7 +142,7 @@ def build_terrain(terrain: Terrain, stage: Stage) -> None:
     high = np.ceil((terrain.high_m + _FAR_REACH_M) / cell)
     for chunk in _chunks(low, high, _FAR_CHUNK):
         # The coarse grid starts inside the fine one and a little below, which hides the seam.
-        _patch(terrain, stage, chunk, cell, "far", _NEAR_REACH_M - 2.0 * _NEAR_CELL_M, math.inf)
+        _patch(terrain, builder, chunk, cell, "far", _NEAR_REACH_M - 2.0 * _NEAR_CELL_M, math.inf)
 
 
 def _chunks(low: Floats, high: Floats, size: int) -> Iterable[tuple[int, int, int, int]]:
@@ -152,14 +153,14 @@ def _chunks(low: Floats, high: Floats, size: int) -> Iterable[tuple[int, int, in
 
 def _patch(
     terrain: Terrain,
-    stage: Stage,
+    builder: SceneryBuilder,
     chunk: tuple[int, int, int, int],
     cell_m: float,
     label: str,
     from_m: float,
     to_m: float,
 ) -> None:
-    """Puts one chunk of a grid, with those cells whose middle lies in a range of distances from the roads."""
+    """Put one chunk of a grid, with those cells whose middle lies in a range of distances from the roads."""
     i0, j0, i1, j1 = chunk
     gx, gy = np.meshgrid(np.arange(i0, i1 + 1) * cell_m, np.arange(j0, j1 + 1) * cell_m, indexing="ij")
     xy = np.stack((gx.ravel(), gy.ravel()), axis=-1)
@@ -195,4 +196,4 @@ def _patch(
         used, compact = np.unique(own, return_inverse=True)
         shape = Shape(vertices[used], normals[used], xy[used] / _TILE_M[name], compact.reshape(-1, 3))
         parts.append((shape, name))
-    stage.put(f"terrain_{label}_{i0}_{j0}", parts, tag=TERRAIN, casts_shadow=False)
+    builder.add_shapes(f"terrain_{label}_{i0}_{j0}", parts, tag=SemanticTag.TERRAIN, casts_shadow=False)

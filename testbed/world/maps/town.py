@@ -21,7 +21,17 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.world.maps.authoring import PLAIN, Arm, Draft, End, LaneDraft, Mark, Piece, RoadDraft, SectionDraft
+from testbed.world.maps.authoring import (
+    PLAIN,
+    AlignmentElement,
+    JunctionArm,
+    LaneDraft,
+    LanePaint,
+    MapDraft,
+    RoadDraft,
+    RoadEnd,
+    SectionDraft,
+)
 
 DATA_FILE = Path(__file__).parent / "data" / "town.xodr"
 
@@ -36,10 +46,10 @@ STOP_LINE_M, STOP_LINE_WIDTH_M = 1.6, 0.5
 CROSSWALK_M, CROSSWALK_LENGTH_M = 3.2, 4.0  # its middle before the junction, its length along the road
 STOP_BEFORE_CROSSWALK_M = 6.4
 
-CENTRE = Mark(0.12, 3.0, 3.0)
-CENTRE_SOLID = Mark(0.12)
+CENTRE = LanePaint(0.12, 3.0, 3.0)
+CENTRE_SOLID = LanePaint(0.12)
 
-Node = tuple[int, int]
+GridNode = tuple[int, int]
 EAST, NORTH, WEST, SOUTH = (1, 0), (0, 1), (-1, 0), (0, -1)
 
 
@@ -63,30 +73,30 @@ SCHOOL = Street(3.25, 30)
 
 
 @dataclass(frozen=True)
-class Segment:
+class StreetSegment:
     """A street between two nodes; its reference line runs from `a` to `b`."""
 
     road_id: int
-    a: Node
-    b: Node
+    a: GridNode
+    b: GridNode
     street: Street
 
 
-def _segments() -> tuple[Segment, ...]:
-    found: list[tuple[Node, Node, Street]] = []
+def _segments() -> tuple[StreetSegment, ...]:
+    found: list[tuple[GridNode, GridNode, Street]] = []
     for j, street in enumerate((RING, MAIN, RING)):
         for i in range(3):
             found.append(((i, j), (i + 1, j), SCHOOL if (i, j) == (1, 0) else street))
     for i, street in enumerate((RING, AVENUE, SIDE, RING)):
         for j in range(2):
             found.append(((i, j), (i, j + 1), ONE_WAY if (i, j) == (2, 0) else street))
-    return tuple(Segment(1 + number, *item) for number, item in enumerate(found))
+    return tuple(StreetSegment(1 + number, *item) for number, item in enumerate(found))
 
 
 SEGMENTS = _segments()
 
 # What traffic meets at an arm: (node, direction of the arm seen from the node) -> control.
-CONTROLS: dict[tuple[Node, tuple[int, int]], str] = {
+CONTROLS: dict[tuple[GridNode, tuple[int, int]], str] = {
     **{((1, 1), arm): "light" for arm in (EAST, NORTH, WEST, SOUTH)},
     **{((1, 2), arm): "light" for arm in (EAST, WEST, SOUTH)},
     ((2, 1), WEST): "priority",
@@ -111,48 +121,48 @@ MIDBLOCK_CROSSWALKS = {4: 62.0, 2: 60.0}  # road id -> station
 _SIGNS = {"stop": ("206", "Stop", 0.75), "yield": ("205", "Yield", 0.75), "priority": ("306", "PriorityRoad", 0.6)}
 
 
-def _exists(node: Node) -> bool:
+def _exists(node: GridNode) -> bool:
     return 0 <= node[0] < len(XS_M) and 0 <= node[1] < len(YS_M)
 
 
-def _arms(node: Node) -> list[tuple[int, int]]:
+def _arms(node: GridNode) -> list[tuple[int, int]]:
     return [d for d in (EAST, NORTH, WEST, SOUTH) if _exists((node[0] + d[0], node[1] + d[1]))]
 
 
-def _is_corner(node: Node) -> bool:
+def _is_corner(node: GridNode) -> bool:
     return len(_arms(node)) == 2
 
 
-def _reach(node: Node) -> float:
+def _reach(node: GridNode) -> float:
     return CORNER_RADIUS_M if _is_corner(node) else JUNCTION_REACH_M
 
 
-def _junction_id(node: Node) -> int:
+def _junction_id(node: GridNode) -> int:
     return 50 + node[0] + len(XS_M) * node[1]
 
 
-def _corner_id(node: Node) -> int:
+def _corner_id(node: GridNode) -> int:
     return 21 + [n for n in ((0, 0), (3, 0), (0, 2), (3, 2))].index(node)
 
 
-def _corner_contact(node: Node, direction: tuple[int, int]) -> str:
-    """A corner road starts at the arm that runs east or west and ends at the one that runs north or south."""
+def _corner_contact(node: GridNode, direction: tuple[int, int]) -> str:
+    """Return which end of a corner road an arm touches: it starts at the one east or west of the node."""
     return "start" if direction[1] == 0 else "end"
 
 
 def _linked(lane: int, own: str, other: str) -> int:
-    """Returns the id of the lane that continues a lane where the end `own` of a road meets the end `other`."""
+    """Return the id of the lane that continues a lane where the end `own` of a road meets the end `other`."""
     return lane if own != other else -lane
 
 
 def _sections(street: Street, length_m: float, start: str | None, end: str | None) -> list[SectionDraft]:
-    """Returns the lane sections of a street.
+    """Return the lane sections of a street.
 
     Args:
-        street: its looks.
-        length_m: its length.
-        start: contact of the corner road that precedes it, or None for a junction.
-        end: contact of the corner road that follows it, or None.
+        street: Its looks.
+        length_m: Its length.
+        start: Contact of the corner road that precedes it, or None for a junction.
+        end: Contact of the corner road that follows it, or None.
     """
     wide = SIDEWALK_M + PARKING_M
     cuts = [0.0, NOSE_M, length_m - NOSE_M] if street.parking else [0.0]
@@ -189,13 +199,13 @@ def _sections(street: Street, length_m: float, start: str | None, end: str | Non
     return sections
 
 
-def _end(node: Node, direction: tuple[int, int]) -> End:
+def _end(node: GridNode, direction: tuple[int, int]) -> RoadEnd:
     if _is_corner(node):
-        return End("road", _corner_id(node), _corner_contact(node, direction))
-    return End("junction", _junction_id(node))
+        return RoadEnd("road", _corner_id(node), _corner_contact(node, direction))
+    return RoadEnd("junction", _junction_id(node))
 
 
-def _street(draft: Draft, segment: Segment) -> RoadDraft:
+def _street(draft: MapDraft, segment: StreetSegment) -> RoadDraft:
     (ai, aj), (bi, bj) = segment.a, segment.b
     dx, dy = bi - ai, bj - aj
     full = math.hypot(XS_M[bi] - XS_M[ai], YS_M[bj] - YS_M[aj])
@@ -206,7 +216,7 @@ def _street(draft: Draft, segment: Segment) -> RoadDraft:
         segment.road_id,
         f"street_{segment.road_id}",
         (x, y, math.atan2(dy, dx)),
-        [Piece(length)],
+        [AlignmentElement(length)],
         _sections(segment.street, length, before.contact or None, after.contact or None),
         before=before,
         after=after,
@@ -216,7 +226,7 @@ def _street(draft: Draft, segment: Segment) -> RoadDraft:
     return road
 
 
-def _corner(draft: Draft, node: Node) -> None:
+def _corner(draft: MapDraft, node: GridNode) -> None:
     arms = _arms(node)
     along, across = (next(d for d in arms if d[axis]) for axis in (0, 1))
     start_x, start_y = XS_M[node[0]] + along[0] * CORNER_RADIUS_M, YS_M[node[1]]
@@ -244,10 +254,10 @@ def _corner(draft: Draft, node: Node) -> None:
         _corner_id(node),
         f"corner_{node[0]}_{node[1]}",
         (start_x, start_y, heading),
-        [Piece(CORNER_RADIUS_M * 0.5 * math.pi, k, k)],
+        [AlignmentElement(CORNER_RADIUS_M * 0.5 * math.pi, k, k)],
         [SectionDraft(0.0, lanes(1), lanes(-1), CENTRE_SOLID)],
-        before=End("road", neighbours[along].road_id, contact[along]),
-        after=End("road", neighbours[across].road_id, contact[across]),
+        before=RoadEnd("road", neighbours[along].road_id, contact[along]),
+        after=RoadEnd("road", neighbours[across].road_id, contact[across]),
     )
     road.kind("town", RING.limit_kmh)
     road.height([(0.0, 0.0)])
@@ -256,7 +266,7 @@ def _corner(draft: Draft, node: Node) -> None:
 class _Furniture:
     """Puts signs, lights and paint on one street, with ids counted per street."""
 
-    def __init__(self, segment: Segment, road: RoadDraft) -> None:
+    def __init__(self, segment: StreetSegment, road: RoadDraft) -> None:
         self.segment, self.road, self.street = segment, road, segment.street
         self._signals = self._objects = 0
 
@@ -269,11 +279,11 @@ class _Furniture:
         return str(10_000 + 100 * self.segment.road_id + self._objects)
 
     def station(self, distance_m: float, forwards: bool) -> float:
-        """Returns the station this far before the end that traffic of one direction comes to."""
+        """Return the station this far before the end that traffic of one direction comes to."""
         return round(self.road.length_m - distance_m if forwards else distance_m, 6)
 
     def kerb(self, forwards: bool) -> float:
-        """Returns t of a sign on the right of traffic of one direction."""
+        """Return t of a sign on the right of traffic of one direction."""
         beyond = SIGN_BEHIND_KERB_M + (PARKING_M if self.street.one_way and not forwards else self.street.lane_m)
         return -beyond if forwards else beyond
 
@@ -311,8 +321,10 @@ class _Furniture:
         )
 
 
-def _equip(draft: Draft, segment: Segment, road: RoadDraft, lights: dict[Node, dict[tuple[int, int], str]]) -> None:
-    """Puts what traffic meets at both ends of a street, its limits, and crossings in between."""
+def _equip(
+    draft: MapDraft, segment: StreetSegment, road: RoadDraft, lights: dict[GridNode, dict[tuple[int, int], str]]
+) -> None:
+    """Put what traffic meets at both ends of a street, its limits, and crossings in between."""
     items = _Furniture(segment, road)
     for node, other, forwards in ((segment.b, segment.a, True), (segment.a, segment.b, False)):
         direction = (_sign(other[0] - node[0]), _sign(other[1] - node[1]))
@@ -360,8 +372,8 @@ def _sign(value: int) -> int:
     return (value > 0) - (value < 0)
 
 
-def _meet(draft: Draft, node: Node) -> None:
-    """Joins the streets of a node in a junction."""
+def _meet(draft: MapDraft, node: GridNode) -> None:
+    """Join the streets of a node in a junction."""
     arms = []
     for direction in _arms(node):
         other = (node[0] + direction[0], node[1] + direction[1])
@@ -369,7 +381,7 @@ def _meet(draft: Draft, node: Node) -> None:
         arrives = segment.b == node
         one_way, width = segment.street.one_way, segment.street.lane_m
         arms.append(
-            Arm(
+            JunctionArm(
                 segment.road_id,
                 "end" if arrives else "start",
                 XS_M[node[0]] + direction[0] * JUNCTION_REACH_M,
@@ -383,9 +395,9 @@ def _meet(draft: Draft, node: Node) -> None:
 
 
 def town_xodr() -> str:
-    """Returns the OpenDRIVE text of the map `town`, the same bytes at every call."""
-    draft = Draft("town")
-    lights: dict[Node, dict[tuple[int, int], str]] = {}
+    """Return the OpenDRIVE text of the map `town`, the same bytes at every call."""
+    draft = MapDraft("town")
+    lights: dict[GridNode, dict[tuple[int, int], str]] = {}
     for segment in SEGMENTS:
         _equip(draft, segment, _street(draft, segment), lights)
     nodes = [(i, j) for j in range(len(YS_M)) for i in range(len(XS_M))]

@@ -7,12 +7,14 @@ from functools import cache
 
 import numpy as np
 
+from testbed.core.geometry import Pose
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.assets.shapes import Floats, Shape, box, cylinder, lathe, merged, repeated, smooth_normals
-from testbed.world.maps.carriageway import stretches
+from testbed.world.maps.carriageway import road_stretches
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.maps.opendrive import Pose, Road
+from testbed.world.maps.opendrive import Road
 from testbed.world.maps.roadside import open_side, outer_edges
-from testbed.world.maps.scenery_builder import BUILDING, VEGETATION, Extent, Stage, upright
+from testbed.world.maps.scenery_builder import Extent, SceneryBuilder, upright
 from testbed.world.maps.terrain import Terrain
 
 _ROW_NEAR_M, _ROW_FAR_M = 7.5, 28.0
@@ -20,7 +22,7 @@ _ROW_NEAR_M, _ROW_FAR_M = 7.5, 28.0
 
 @cache
 def _icosphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
-    """Returns unit points (42, 3) and triangles (80, 3) of an icosahedron whose faces are split once."""
+    """Return unit points (42, 3) and triangles (80, 3) of an icosahedron whose faces are split once."""
     g = 0.5 * (1 + math.sqrt(5))
     points: list[tuple[float, float, float]] = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g)]
     points += [(0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
@@ -47,7 +49,7 @@ def _icosphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]
 
 @cache
 def _octasphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
-    """Returns unit points (14, 3) and triangles (24, 3): a cube whose faces are raised to pyramids."""
+    """Return unit points (14, 3) and triangles (24, 3): a cube whose faces are raised to pyramids."""
     corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / math.sqrt(3)
     tips = np.concatenate((np.eye(3), -np.eye(3)))
     faces = []
@@ -60,7 +62,7 @@ def _octasphere() -> tuple[Floats, np.ndarray[tuple[int, int], np.dtype[np.int64
 
 
 def crown(seed: int, width_m: float, height_m: float, *, coarse: bool = False) -> Shape:
-    """Returns a lumpy broadleaf crown around the origin, 80 triangles, or 24 when coarse."""
+    """Return a lumpy broadleaf crown around the origin, 80 triangles, or 24 when coarse."""
     sphere, triangles = _octasphere() if coarse else _icosphere()
     generator = np.random.default_rng(seed)
     lumps = generator.standard_normal((5, 3))
@@ -91,11 +93,11 @@ def crown(seed: int, width_m: float, height_m: float, *, coarse: bool = False) -
 
 @cache
 def tree(kind: int, close: bool) -> tuple[Shape, Shape, str]:
-    """Returns (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high.
+    """Return (crown, trunk, crown material) of one of six trees, standing on z = 0 and about 9 m high.
 
     Args:
         kind: 0 to 3 broadleaf, 4 spruce, 5 bush.
-        close: whether it stands near the road; others have about a third of the triangles.
+        close: Whether it stands near the road; others have about a third of the triangles.
     """
     trunk = cylinder(0.16, 3.4, 6 if close else 3, cap=False)
     if kind < 4:
@@ -115,13 +117,13 @@ def tree(kind: int, close: bool) -> tuple[Shape, Shape, str]:
     return crown(21, 2.6, 2.2, coarse=True).moved(z_m=0.9), trunk.scaled(0.4, 0.4, 0.2), "leaves"
 
 
-def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts trees along all roads that have open sides, and woods in the land around."""
+def build_vegetation(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, seed: int) -> None:
+    """Put trees along all roads that have open sides, and woods in the land around."""
     generator = np.random.default_rng((seed, 1))
     for road in network.roads.values():
         if road.junction != -1:
             continue
-        for number, stretch in enumerate(stretches(road)):
+        for number, stretch in enumerate(road_stretches(road)):
             for side in (-1, 1):
                 edge = outer_edges(stretch, side)
                 if edge is None or not open_side(network, stretch, side, 4.0):
@@ -135,20 +137,20 @@ def build_vegetation(network: RoadNetwork, terrain: Terrain, stage: Stage, seed:
                 away = _ROW_NEAR_M + (_ROW_FAR_M - _ROW_NEAR_M) * generator.beta(1.3, 1.6, count)
                 t = np.interp(s, stretch.stations_m, edge) + side * away
                 label = f"{road.id}_{number:03d}_{'left' if side > 0 else 'right'}"
-                _plant(network, terrain, stage, generator, road.positions(s, t)[:, :2], f"trees_{label}", away < 15.0)
-    _woods(network, terrain, stage, generator)
+                _plant(network, terrain, builder, generator, road.positions(s, t)[:, :2], f"trees_{label}", away < 15.0)
+    _woods(network, terrain, builder, generator)
 
 
 def _plant(
     network: RoadNetwork,
     terrain: Terrain,
-    stage: Stage,
+    builder: SceneryBuilder,
     generator: np.random.Generator,
     xy_m: Floats,
     name: str,
     close: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> None:
-    """Puts one tree at each point (N, 2) that is clear of roads; trees close to a road stop vehicles."""
+    """Put one tree at each point (N, 2) that is clear of roads; trees close to a road stop vehicles."""
     if not len(xy_m):
         return
     z, distance = terrain.heights_and_distance(xy_m)
@@ -171,8 +173,11 @@ def _plant(
     for index in np.flatnonzero(close & (kinds != 5)):
         x, y, ground = positions[index].tolist()
         solids.append(upright((x, y, ground, 0.0, 0.0, 0.0), 0.35, 0.35, 4.0))
-    stage.put(
-        name, [(merged(shapes), material) for material, shapes in sorted(crowns.items())], tag=VEGETATION, solids=solids
+    builder.add_shapes(
+        name,
+        [(merged(shapes), material) for material, shapes in sorted(crowns.items())],
+        tag=SemanticTag.VEGETATION,
+        solids=solids,
     )
 
 
@@ -192,8 +197,8 @@ def _clear_of_structures(network: RoadNetwork, xy_m: Floats) -> np.ndarray[tuple
     return clear
 
 
-def _woods(network: RoadNetwork, terrain: Terrain, stage: Stage, generator: np.random.Generator) -> None:
-    """Puts woods of simple trees at some distance from the roads, one patch per 500 m of road, at most 40."""
+def _woods(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, generator: np.random.Generator) -> None:
+    """Put woods of simple trees at some distance from the roads, one patch per 500 m of road, at most 40."""
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
     simple = lathe([(1.6, 0.5), (2.1, 4.4), (0.0, 8.2)], 5)
@@ -222,7 +227,7 @@ def _woods(network: RoadNetwork, terrain: Terrain, stage: Stage, generator: np.r
         for shape, material, chosen in ((pointed, "needles", needles), (simple, "leaves", ~needles)):
             if chosen.any():
                 parts.append((repeated(shape, positions[chosen], yaw[chosen], scale[chosen]), material))
-        stage.put(f"wood_{number:02d}", parts, tag=VEGETATION, casts_shadow=False)
+        builder.add_shapes(f"wood_{number:02d}", parts, tag=SemanticTag.VEGETATION, casts_shadow=False)
 
 
 def _pick(roads: list[Road], generator: np.random.Generator) -> Road:
@@ -231,7 +236,7 @@ def _pick(roads: list[Road], generator: np.random.Generator) -> Road:
 
 
 def house(length_m: float, width_m: float, wall_m: float, roof_m: float, wall: str) -> list[tuple[Shape, str]]:
-    """Returns a house with a gabled roof around the z axis; the ridge runs along x."""
+    """Return a house with a gabled roof around the z axis; the ridge runs along x."""
     walls = box(length_m, width_m, wall_m + 1.5, metres_per_tile=6.0, top=False).moved(z_m=-1.5)
     hx, hy = 0.5 * length_m, 0.5 * width_m
     eave, over = 0.4, 0.35
@@ -253,8 +258,8 @@ def house(length_m: float, width_m: float, wall_m: float, roof_m: float, wall: s
     return [(merged([walls, *gables]), wall), (merged(parts), "tiles")]
 
 
-def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int) -> None:
-    """Puts hamlets beside country roads and motorways; houses along streets are part of the streetscape."""
+def build_houses(network: RoadNetwork, terrain: Terrain, builder: SceneryBuilder, seed: int) -> None:
+    """Put hamlets beside country roads and motorways; houses along streets are part of the streetscape."""
     generator = np.random.default_rng((seed, 2))
     roads = [road for road in network.roads.values() if road.junction == -1]
     total = sum(road.length_m for road in roads)
@@ -272,12 +277,12 @@ def build_houses(network: RoadNetwork, terrain: Terrain, stage: Stage, seed: int
                 math.radians(pose[4]) + float(generator.choice([0.0, 0.5 * math.pi])) + float(generator.normal() * 0.15)
             )
             hall = generator.uniform() < 0.12
-            number += _house(terrain, stage, generator, pose[0], pose[1], yaw, number, hall, clear_m=25.0)
+            number += _house(terrain, builder, generator, pose[0], pose[1], yaw, number, hall, clear_m=25.0)
 
 
 def _house(
     terrain: Terrain,
-    stage: Stage,
+    builder: SceneryBuilder,
     generator: np.random.Generator,
     x_m: float,
     y_m: float,
@@ -286,7 +291,7 @@ def _house(
     hall: bool,
     clear_m: float,
 ) -> int:
-    """Puts one building if the place is clear; returns how many were put."""
+    """Put one building if the place is clear; return how many were put."""
     z, distance = terrain.heights_and_distance(np.array([[x_m, y_m]]))
     size = (float(generator.uniform(9, 14)), float(generator.uniform(8, 10)), float(generator.uniform(3.0, 6.2)))
     wall = "brick" if generator.uniform() < 0.3 else "plaster"
@@ -300,10 +305,10 @@ def _house(
         parts = [parts[0], (parts[1][0], "steel")]
     ground = float(z[0])
     pose = (x_m, y_m, ground, 0.0, math.degrees(yaw_rad), 0.0)
-    stage.put(
+    builder.add_shapes(
         f"building_{number:03d}",
         [(shape.moved(x_m, y_m, ground, yaw_rad=yaw_rad), material) for shape, material in parts],
-        tag=BUILDING,
+        tag=SemanticTag.BUILDINGS,
         solids=[upright(pose, size[0], size[1], size[2])],
     )
     return 1

@@ -19,39 +19,39 @@ MAX_DEPTH = 64
 
 
 @dataclass(slots=True)
-class Node:
+class XmlElement:
     """An XML element: tag, attributes, child elements, and the line where it starts (first line is 1)."""
 
     tag: str
     attributes: dict[str, str]
     line: int
-    children: list[Node] = field(default_factory=list)
+    children: list[XmlElement] = field(default_factory=list)
     text: str = ""
 
-    def child(self, tag: str) -> Node | None:
-        """Returns the first child with this tag, or None."""
+    def child(self, tag: str) -> XmlElement | None:
+        """Return the first child with this tag, or None."""
         return next((node for node in self.children if node.tag == tag), None)
 
-    def need(self, tag: str) -> Node:
-        """Returns the first child with this tag.
+    def need(self, tag: str) -> XmlElement:
+        """Return the first child with this tag.
 
         Raises:
-            MapError: if there is none.
+            MapError: If there is none.
         """
         node = self.child(tag)
         if node is None:
             raise MapError(f"line {self.line}: <{self.tag}> lacks <{tag}>")
         return node
 
-    def all(self, tag: str) -> Iterator[Node]:
-        """Yields the children with this tag, in document order."""
+    def all(self, tag: str) -> Iterator[XmlElement]:
+        """Yield the children with this tag, in document order."""
         return (node for node in self.children if node.tag == tag)
 
     def string(self, name: str, default: str | None = None) -> str:
-        """Returns an attribute.
+        """Return an attribute.
 
         Raises:
-            MapError: if it is missing and has no default.
+            MapError: If it is missing and has no default.
         """
         value = self.attributes.get(name, default)
         if value is None:
@@ -59,10 +59,10 @@ class Node:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """Returns an attribute as a finite float; numbers beyond 1e15 count as infinite.
+        """Return an attribute as a finite float; numbers beyond 1e15 count as infinite.
 
         Raises:
-            MapError: if it is missing without default, not a number, or not finite.
+            MapError: If it is missing without default, not a number, or not finite.
         """
         if name not in self.attributes and default is not None:
             return default
@@ -76,10 +76,10 @@ class Node:
         return value
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """Returns an attribute as an int.
+        """Return an attribute as an int.
 
         Raises:
-            MapError: if it is missing without default or not an integer.
+            MapError: If it is missing without default or not an integer.
         """
         if name not in self.attributes and default is not None:
             return default
@@ -90,25 +90,25 @@ class Node:
             raise MapError(f"line {self.line}: <{self.tag} {name}='{text[:40]}'> is not an integer") from None
 
 
-def read_xml(text: str) -> Node:
-    """Parses a document.
+def read_xml(text: str) -> XmlElement:
+    """Parse a document.
 
     Args:
-        text: the whole document.
+        text: The whole document.
 
     Returns:
         The root element.
 
     Raises:
-        MapError: malformed XML (with line and column), a document type declaration, or a document over the limits.
+        MapError: Malformed XML (with line and column), a document type declaration, or a document over the limits.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if len(data) > MAX_BYTES:
         raise MapError(f"the document has {len(data)} bytes, more than the {MAX_BYTES} that are read")
     # The text is already decoded, so whatever encoding the declaration names is overridden.
     parser = expat.ParserCreate("utf-8")
-    root: list[Node] = []
-    stack: list[Node] = []
+    root: list[XmlElement] = []
+    stack: list[XmlElement] = []
     count = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
@@ -119,7 +119,7 @@ def read_xml(text: str) -> Node:
             raise MapError(f"line {line}: more than {MAX_ELEMENTS} elements")
         if len(stack) >= MAX_DEPTH:
             raise MapError(f"line {line}: elements are nested deeper than {MAX_DEPTH}")
-        node = Node(tag, attributes, line)
+        node = XmlElement(tag, attributes, line)
         (stack[-1].children if stack else root).append(node)
         stack.append(node)
 

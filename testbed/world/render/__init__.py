@@ -7,9 +7,9 @@ modules are imported here; import ``renderer`` (warp) and ``rerender`` (torch) b
 
 from __future__ import annotations
 
-from testbed.core.weather import Weather
-from testbed.world.render.camera import Camera, Pose, pose_matrix
+from testbed.core.weather import WeatherParameters
+from testbed.world.render.camera import PinholeCamera, pose_matrix
 from testbed.world.render.mesh import Band, Material, Mesh
 from testbed.world.render.scene import Scene
 
-__all__ = ["Band", "Camera", "Material", "Mesh", "Pose", "Scene", "Weather", "pose_matrix"]
+__all__ = ["Band", "Material", "Mesh", "PinholeCamera", "Scene", "WeatherParameters", "pose_matrix"]

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, radians, sin, tan
+from math import radians, tan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Pose = tuple[float, float, float, float, float, float]
-"""x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg."""
+from testbed.core.frames import rotation_matrix
+from testbed.core.geometry import Pose
 
 
 def pose_matrix(pose: Pose | NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the 4x4 matrix from the local frame of ``pose`` to the world, as ``carla.Transform.get_matrix`` does."""
     x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg = (float(value) for value in pose)
-    cp, sp = cos(radians(pitch_deg)), sin(radians(pitch_deg))
-    cy, sy = cos(radians(yaw_deg)), sin(radians(yaw_deg))
-    cr, sr = cos(radians(roll_deg)), sin(radians(roll_deg))
-    return np.array(
-        [
-            [cp * cy, cy * sp * sr - sy * cr, -cy * sp * cr - sy * sr, x_m],
-            [cp * sy, sy * sp * sr + cy * cr, -sy * sp * cr + cy * sr, y_m],
-            [sp, -cp * sr, cp * cr, z_m],
-            [0.0, 0.0, 0.0, 1.0],
-        ]
-    )
+    rows = rotation_matrix(pitch_deg, yaw_deg, roll_deg)
+    return np.array([[*rows[0], x_m], [*rows[1], y_m], [*rows[2], z_m], [0.0, 0.0, 0.0, 1.0]])
 
 
 def mounted(body: Pose, x_m: float, z_m: float, pitch_deg: float = 0.0) -> Pose:
@@ -35,7 +26,7 @@ def mounted(body: Pose, x_m: float, z_m: float, pitch_deg: float = 0.0) -> Pose:
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A CARLA camera: square pixels, optical axis through the image centre.
 
     Attributes:

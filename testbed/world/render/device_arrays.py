@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from testbed.world.render.structs import table_dtype
 
 
-class Staging:
+class GrowingArray:
     """One device array that grows to the largest content it ever had; kernels learn the length from their launch."""
 
     def __init__(self, dtype: Any, device: str) -> None:

@@ -9,11 +9,20 @@ import warp as wp
 from numpy.typing import NDArray
 
 from testbed.world.render import geometry
-from testbed.world.render.camera import Camera, pose_matrix
-from testbed.world.render.device_arrays import Staging
+from testbed.world.render.camera import PinholeCamera, pose_matrix
+from testbed.world.render.device_arrays import GrowingArray
 from testbed.world.render.scene import Scene
 from testbed.world.render.structs import BandRow, PartRow, table_dtype
-from testbed.world.render.triangle_soup import Clusters, Soup, Spheres, StaticSoup, expand, grain_of, join, sphere_of
+from testbed.world.render.triangle_soup import (
+    Clusters,
+    Spheres,
+    StaticTriangles,
+    TriangleSoup,
+    bounding_sphere,
+    index_runs,
+    join,
+    mean_triangle_side_m,
+)
 
 STATIC_GRAIN_PX, MOVING_GRAIN_PX = 0.6, 0.1
 """Triangles smaller than this on average are thinned out; vehicles, which matter more, later than scenery."""
@@ -23,7 +32,7 @@ class ClusterTable:
     """Clusters on the device, for culling.
 
     Attributes:
-        bounds: vec4, centre in the world and radius in m; negative for a cluster that is not to be drawn.
+        bounds: Vec4, centre in the world and radius in m; negative for a cluster that is not to be drawn.
         first: First triangle.
         count: Number of triangles.
         grain_m: As in ``Clusters``.
@@ -34,10 +43,10 @@ class ClusterTable:
         """Upload what does not change; ``place`` gives the bounds."""
         self.finest_px = finest_px
         self._clusters = clusters
-        self._bounds = Staging(wp.vec4, device)
+        self._bounds = GrowingArray(wp.vec4, device)
         self.bounds = self._bounds.array
-        self.first, self.count = Staging(wp.int32, device), Staging(wp.int32, device)
-        self.grain_m = Staging(wp.float32, device)
+        self.first, self.count = GrowingArray(wp.int32, device), GrowingArray(wp.int32, device)
+        self.grain_m = GrowingArray(wp.float32, device)
         self.first.fill(clusters.first)
         self.count.fill(clusters.count)
         self.grain_m.fill(clusters.grain_m)
@@ -86,7 +95,7 @@ class GeometryStore:
             before: An earlier store of the same scene, whose static part still holds; None to flatten that as well.
         """
         self.device = device
-        self.fixed: StaticSoup = before.fixed if before is not None else StaticSoup(scene, texture_rows)
+        self.fixed: StaticTriangles = before.fixed if before is not None else StaticTriangles(scene, texture_rows)
         self.static = self.fixed.clusters
         self.first_moving = len(self.fixed.arrays[0])
         first_triangle = len(self.fixed.arrays[3])
@@ -94,7 +103,7 @@ class GeometryStore:
         self.movers = [scene.objects[handle] for handle in self.handles]
         table = self.fixed.table.copy()
         signs = list(self.fixed.signs)
-        soup = Soup(self.first_moving)
+        soup = TriangleSoup(self.first_moving)
         owner: list[NDArray[np.int32]] = []
         starts, self._vertex_first = [], []
         for k, item in enumerate(self.movers):
@@ -109,7 +118,9 @@ class GeometryStore:
         moving = soup.arrays()
         local, local_triangles = moving[0], moving[3] - np.int32(self.first_moving)
         counts = np.diff([*starts, soup.triangle_count]).astype(np.int64)
-        spheres = [sphere_of(local[ids]) for ids in np.split(np.arange(len(local)), np.cumsum(self._vertex_count)[:-1])]
+        spheres = [
+            bounding_sphere(local[ids]) for ids in np.split(np.arange(len(local)), np.cumsum(self._vertex_count)[:-1])
+        ]
         spheres = spheres[: len(self.movers)]
         self.moving = Clusters(
             np.array([centre for centre, _ in spheres]).reshape(-1, 3),
@@ -117,7 +128,9 @@ class GeometryStore:
             first_triangle + np.array(starts, np.int64),
             counts,
             np.array([item.casts_shadow for item in self.movers], bool),
-            np.array([grain_of(local, local_triangles[a : a + n]) for a, n in zip(starts, counts, strict=True)]),
+            np.array(
+                [mean_triangle_side_m(local, local_triangles[a : a + n]) for a, n in zip(starts, counts, strict=True)]
+            ),
         )
 
         self.moving_table = ClusterTable(self.moving, MOVING_GRAIN_PX, device)
@@ -140,7 +153,7 @@ class GeometryStore:
         self._local, self._local_normals = upload(local, wp.vec3), upload(moving[1], wp.vec3)
         self.signs = Spheres.gather(signs)
         self._owner = upload(join(owner, np.int32), wp.int32)
-        self._ids, self._matrices = Staging(wp.int32, device), Staging(wp.mat44, device)
+        self._ids, self._matrices = GrowingArray(wp.int32, device), GrowingArray(wp.mat44, device)
         self.matrices = np.zeros((len(self.movers), 4, 4))
         self.shown = np.zeros(len(self.movers), bool)
         self._poses: list[Any] = [None] * len(self.movers)
@@ -173,7 +186,7 @@ class GeometryStore:
         turned: NDArray[np.float64] = np.einsum("nij,nj->ni", matrices[:, :3, :3], points)
         return turned + matrices[:, :3, 3]
 
-    def in_view(self, camera: Camera) -> NDArray[np.bool_]:
+    def in_view(self, camera: PinholeCamera) -> NDArray[np.bool_]:
         """Return which moving objects may be in view, shape (len(movers),); the kernel looks closer."""
         to_world = pose_matrix(camera.pose)
         half = np.array([camera.width_px, camera.height_px]) * 0.5 / camera.focal_px
@@ -187,7 +200,7 @@ class GeometryStore:
         rows = np.flatnonzero(needed & self._stale)
         if not len(rows):
             return
-        ids = expand(np.array(self._vertex_first)[rows], np.array(self._vertex_count)[rows])
+        ids = index_runs(np.array(self._vertex_first)[rows], np.array(self._vertex_count)[rows])
         if len(ids):
             wp.launch(
                 geometry.move,

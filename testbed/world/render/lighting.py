@@ -13,7 +13,8 @@ from math import asin, degrees, radians
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.core.weather import Weather
+from testbed.core.colour import film_curve
+from testbed.core.weather import WeatherParameters
 from testbed.world.render.mesh import Rgb
 
 LUT_SIZE = 4096
@@ -76,7 +77,7 @@ class Lighting:
     lamp_gain: float
 
     @classmethod
-    def from_weather(cls, weather: Weather) -> Lighting:
+    def from_weather(cls, weather: WeatherParameters) -> Lighting:
         """Derive light from the weather.
 
         Air mass after Kasten (1965); the extinction per channel, the sky colours and the camera's answer to darkness
@@ -161,13 +162,8 @@ class Lighting:
 
 
 def tone_curve(linear: ArrayLike) -> NDArray[np.float64]:
-    """Map exposed linear light to display values in [0, 1], sRGB encoded.
-
-    Narkowicz's fit of the ACES film curve (2015), then the sRGB transfer function (IEC 61966-2-1).
-    """
-    x = 0.72 * np.maximum(np.asarray(linear, np.float64), 0.0)
-    film = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-    return np.where(film <= 0.0031308, 12.92 * film, 1.055 * film ** (1.0 / 2.4) - 0.055)
+    """Map exposed linear light to display values in [0, 1], sRGB encoded; what is negative is black."""
+    return film_curve(np.maximum(np.asarray(linear, np.float64), 0.0))
 
 
 def tone_table() -> NDArray[np.uint8]:

@@ -45,7 +45,7 @@ def noise(a: int, b: int, c: int) -> float:
 
 
 @wp.kernel
-def let_fall(first_cell: int, drops: int, light: Light, shifts: Floats, falling: UInt8s):
+def tabulate_drops(first_cell: int, drops: int, light: Light, shifts: Floats, falling: UInt8s):
     """Fill the tables of one picture, one thread per layer and column; ``falling`` has ``drops`` bytes per column."""
     layer, k = wp.tid()
     cells = shifts.shape[0] / 2
@@ -112,7 +112,7 @@ class RainTables:
             self.shifts = wp.zeros(LAYERS * count, dtype=wp.float32, device=self._device)
             self.falling = wp.zeros(LAYERS * count * self.drops, dtype=wp.uint8, device=self._device)
         wp.launch(
-            let_fall,
+            tabulate_drops,
             (LAYERS, count),
             [self.first_cell, self.drops, light, self.shifts, self.falling],
             device=self._device,

@@ -15,12 +15,12 @@ import warp as wp
 from numpy.typing import NDArray
 
 from testbed.world.render import geometry, shading
-from testbed.world.render.camera import Camera, pose_matrix
-from testbed.world.render.device_arrays import Staging
+from testbed.world.render.camera import PinholeCamera, pose_matrix
+from testbed.world.render.device_arrays import GrowingArray
 from testbed.world.render.geometry_store import ClusterTable, GeometryStore
 from testbed.world.render.lighting import Lighting, tone_table
 from testbed.world.render.rain import RainTables
-from testbed.world.render.scene import MAX_DECALS, Decal, Scene
+from testbed.world.render.scene import MAX_DECALS, Scene, SceneDecal
 from testbed.world.render.shadows import ShadowMaps
 from testbed.world.render.strips import Strips
 from testbed.world.render.structs import (
@@ -54,7 +54,7 @@ GPU_LANES, GPU_STRIPES = 32, 16
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class RenderedFrame:
     """Outputs of one picture; only those that were wanted are not None. H rows, W columns, row 0 at the top.
 
     Attributes:
@@ -134,15 +134,17 @@ class Renderer:
         self._pose_version = -1
         self._light: tuple[Any, Light] | None = None
         self._targets: dict[tuple[int, int], dict[str, Any]] = {}
-        self._decal_rows = Staging(DecalRow, device)
+        self._decal_rows = GrowingArray(DecalRow, device)
         self._no_window = wp.zeros(1, dtype=WindowRow, device=device)
 
-    def render(self, camera: Camera, *, want: frozenset[str] = RGB_ONLY, hide: frozenset[int] = frozenset()) -> Frame:
+    def render(
+        self, camera: PinholeCamera, *, want: frozenset[str] = RGB_ONLY, hide: frozenset[int] = frozenset()
+    ) -> RenderedFrame:
         """Draw what a camera sees.
 
         Args:
             camera: Image size, lens and pose.
-            want: Names of ``Frame`` fields; the fewer, the faster.
+            want: Names of ``RenderedFrame`` fields; the fewer, the faster.
             hide: Handles of moving objects to leave out of this picture, as the body of the car that the camera sits
                 in; they still cast their shadows.
 
@@ -168,10 +170,10 @@ class Renderer:
         finish()
         self._shade(camera, eye, light, target, bits, shadows)
         shape = (camera.height_px, camera.width_px)
-        return Frame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
+        return RenderedFrame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
 
     def _cast_shadows(
-        self, camera: Camera, lighting: Lighting, drawn: NDArray[np.bool_], *, wanted: bool
+        self, camera: PinholeCamera, lighting: Lighting, drawn: NDArray[np.bool_], *, wanted: bool
     ) -> tuple[Any, int]:
         """Move what is drawn or casts a shadow, draw the shadows; return the table of windows and its length.
 
@@ -239,7 +241,9 @@ class Renderer:
             device=self.device,
         )
 
-    def _shade(self, camera: Camera, eye: Eye, light: Light, target: dict[str, Any], bits: int, shadows: Any) -> None:
+    def _shade(
+        self, camera: PinholeCamera, eye: Eye, light: Light, target: dict[str, Any], bits: int, shadows: Any
+    ) -> None:
         """Turn the visibility buffer into the groups of outputs that ``bits`` say.
 
         ``shadows`` is the table of windows and their number.
@@ -312,7 +316,7 @@ class Renderer:
         self._light[1].frame = self.scene.frame
         return self._light[0][1], self._light[1]
 
-    def _target(self, camera: Camera, want: frozenset[str]) -> dict[str, Any]:
+    def _target(self, camera: PinholeCamera, want: frozenset[str]) -> dict[str, Any]:
         """Return output arrays of the camera's size; outputs that nobody asked for yet have one element."""
         count = camera.width_px * camera.height_px
         target = self._targets.setdefault((camera.width_px, camera.height_px), {})
@@ -327,7 +331,7 @@ class Renderer:
                 target[name] = wp.zeros(size, dtype=dtype, device=self.device)
         return target
 
-    def _decals(self, camera: Camera) -> tuple[Any, int]:
+    def _decals(self, camera: PinholeCamera) -> tuple[Any, int]:
         """Return the table of the nearest visible decals, in the order they lie on each other."""
         x_m, y_m = camera.pose[:2]
         near = []
@@ -358,7 +362,7 @@ _SHADER_ORDER = (
 )
 
 
-def _eye(camera: Camera) -> Eye:
+def _eye(camera: PinholeCamera) -> Eye:
     to_world = pose_matrix(camera.pose)
     eye = Eye()
     eye.position = wp.vec3(*to_world[:3, 3])
@@ -371,7 +375,7 @@ def _eye(camera: Camera) -> Eye:
     return eye
 
 
-def _decal_row(decal: Decal, texture: int) -> tuple[Any, ...]:
+def _decal_row(decal: SceneDecal, texture: int) -> tuple[Any, ...]:
     """Return the row for a decal: u runs to the right across its width, v from the far end to the near end."""
     to_world = pose_matrix((decal.pose[0], decal.pose[1], 0.0, 0.0, decal.pose[4], 0.0))
     du = to_world[:2, 1] / decal.width_m

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from testbed.world.render.renderer import Frame
+    from testbed.world.render.renderer import RenderedFrame
     from testbed.world.render.scene import Wrap
 
 OBJECT_TAPS, DECAL_TAPS = 2, 16
@@ -27,7 +27,7 @@ NEEDED = frozenset({"linear", "material", "instance", "uv", "duv", "shading", "r
 """Outputs a frame must have."""
 
 
-class Reads(NamedTuple):
+class TexelReads(NamedTuple):
     """Which texels the pixels of a mask read: pixel i those from ``starts[i]`` up to the next start.
 
     Attributes:
@@ -51,7 +51,7 @@ class Rerenderer:
 
     def __init__(
         self,
-        frame: Frame,
+        frame: RenderedFrame,
         number: int,
         size_px: tuple[int, int],
         *,
@@ -86,7 +86,7 @@ class Rerenderer:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
         self.mask = tensor(mask)
-        self.reads = Reads(tensor(indices), tensor(weights), tensor(starts))
+        self.reads = TexelReads(tensor(indices), tensor(weights), tensor(starts))
         self._indices, self._weights, self._starts = self.reads
         self._linear = tensor(arrays["linear"])
         self._shading, self._residual = tensor(arrays["shading"][mask]), tensor(arrays["residual"][mask])
@@ -125,7 +125,7 @@ class Rerenderer:
 
 
 def rerender(
-    frame: Frame,
+    frame: RenderedFrame,
     texture: torch.Tensor,
     number: int,
     *,
@@ -149,7 +149,7 @@ def pyramid(texture: torch.Tensor) -> list[torch.Tensor]:
 
 
 def to_srgb(linear: torch.Tensor) -> torch.Tensor:
-    """Map exposed linear light to display values in [0, 1] as ``lighting.tone_curve`` does, differentiably."""
+    """Map exposed linear light to display values in [0, 1] as `testbed.core.colour.film_curve` does, differentiably."""
     x = 0.72 * linear.clamp(min=0.0)
     film = (x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)).clamp(max=1.0)
     # The root's slope is infinite at zero; below the threshold its branch is not taken, but torch would multiply it.

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import warp as wp
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.render.sampling import DECAL_TAPS, sample, sample_ground
 from testbed.world.render.structs import Bands, Decals, Hit, Int32s, Light, PartRow, Surface, Textures, Vec4s
 
-TAG_ROAD_LINE = 24
 TILE_M = 8.0
 """Side of the asphalt tile."""
 
 _TILE = wp.constant(wp.float32(1.0 / TILE_M))
-_LINE = wp.constant(wp.int32(TAG_ROAD_LINE))
+_LINE = wp.constant(wp.int32(int(SemanticTag.ROAD_LINES)))
 _DECAL_TAPS = wp.constant(wp.int32(DECAL_TAPS))
 # Row 0 of the texture table is always asphalt.
 _ASPHALT = wp.constant(wp.int32(0))

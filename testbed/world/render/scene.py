@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.core.weather import Weather
-from testbed.world.render.camera import Camera, Pose, pose_matrix
-from testbed.world.render.mesh import Band, Material, Mesh
-
-__all__ = ["Band", "Camera", "Decal", "Material", "Mesh", "Pose", "Scene", "SceneObject", "Texture", "Weather"]
+from testbed.core.geometry import Pose
+from testbed.core.weather import WeatherParameters
+from testbed.world.render.camera import pose_matrix
+from testbed.world.render.mesh import Material, Mesh
 
 MAX_DECALS = 8
 """Decals that can be visible at the same time."""
@@ -26,7 +25,7 @@ Wrap = Literal["repeat", "clamp", "zero"]
 
 
 @dataclass(frozen=True, eq=False)
-class Texture:
+class SceneTexture:
     """An image as the shader reads it.
 
     Attributes:
@@ -72,7 +71,7 @@ class SceneObject:
 
 
 @dataclass(eq=False)
-class Decal:
+class SceneDecal:
     """A picture projected straight down on road surfaces.
 
     Attributes:
@@ -126,11 +125,11 @@ class Scene:
 
     def __init__(self) -> None:
         """Start with an empty world at clear noon."""
-        self.textures: dict[str, Texture] = {}
+        self.textures: dict[str, SceneTexture] = {}
         self.materials: dict[str, Material] = {}
         self.objects: dict[int, SceneObject] = {}
-        self.decals: dict[int, Decal] = {}
-        self.weather = Weather()
+        self.decals: dict[int, SceneDecal] = {}
+        self.weather = WeatherParameters()
         self.frame = 0
         self.structure_version = 0
         self.pose_version = 0
@@ -154,7 +153,7 @@ class Scene:
             self._next_texture += 1
         else:
             number, version = old.number, old.version + 1
-        self.textures[name] = Texture(number, _rgba(rgb_linear), wrap, version)
+        self.textures[name] = SceneTexture(number, _rgba(rgb_linear), wrap, version)
         self.texture_version += 1
 
     def add_material(self, name: str, material: Material) -> None:
@@ -243,7 +242,7 @@ class Scene:
         handle = self._register(name)
         texture = f"decal:{name}"
         self.add_texture(texture, pixels, wrap="zero")
-        self.decals[handle] = Decal(name, _pose(pose), length_m, width_m, texture, True)
+        self.decals[handle] = SceneDecal(name, _pose(pose), length_m, width_m, texture, True)
         return handle
 
     def set_pose(self, handle: int, pose: Pose) -> None:
@@ -301,7 +300,7 @@ class Scene:
             KeyError: If the name is unknown or the object has nothing to paint.
         """
         found = self._named(name)
-        if isinstance(found, Decal):
+        if isinstance(found, SceneDecal):
             self.add_texture(found.texture, rgb_linear, wrap="zero")
             return
         assert found.paint is not None
@@ -314,7 +313,7 @@ class Scene:
     def object_texture(self, name: str) -> NDArray[np.float32]:
         """Return what an object or decal shows now, shape (h, w, 4), linear, albedo included; KeyError as above."""
         found = self._named(name)
-        if isinstance(found, Decal):
+        if isinstance(found, SceneDecal):
             return self.textures[found.texture].rgba_linear.copy()
         if found.painted is not None:
             return self.textures[found.painted].rgba_linear.copy()
@@ -329,7 +328,7 @@ class Scene:
         Objects of one kind share a number until they are painted; the ``instance`` output tells them apart.
         """
         found = self._named(name)
-        if isinstance(found, Decal):
+        if isinstance(found, SceneDecal):
             return self.textures[found.texture].number
         assert found.paint is not None
         return self.textures[found.painted or found.paint].number
@@ -337,9 +336,9 @@ class Scene:
     def texture_wrap(self, name: str) -> Wrap:
         """Return how the texture of an object or decal continues beyond its border; KeyError as above."""
         found = self._named(name)
-        return "zero" if isinstance(found, Decal) else self._paint_material(found).wrap
+        return "zero" if isinstance(found, SceneDecal) else self._paint_material(found).wrap
 
-    def set_weather(self, weather: Weather) -> None:
+    def set_weather(self, weather: WeatherParameters) -> None:
         """Change the weather from the next picture on."""
         self.weather = weather
 
@@ -355,7 +354,7 @@ class Scene:
         self._by_name[name] = handle
         return handle
 
-    def _named(self, name: str) -> SceneObject | Decal:
+    def _named(self, name: str) -> SceneObject | SceneDecal:
         handle = self._by_name.get(name)
         if handle is None:
             raise KeyError(f'the scene has no object named "{name}"')

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.render.fast_math import quick_pow
 from testbed.world.render.lighting import LUT_MAX, LUT_SIZE
 from testbed.world.render.rain import rain_streak
@@ -50,18 +51,16 @@ from testbed.world.render.structs import (
     Windows,
     configure,
 )
-from testbed.world.render.sunlight import sunlit
+from testbed.world.render.sun_visibility import sunlit
 
 configure(__name__)
 
 FAR_M = 1000.0
 """Depth of the sky, as CARLA's depth camera has it."""
 
-TAG_SKY, TAG_SIGN = 11, 8
-
 _FAR = wp.constant(wp.float32(FAR_M))
-_SKY = wp.constant(wp.int32(TAG_SKY))
-_SIGN = wp.constant(wp.int32(TAG_SIGN))
+_SKY = wp.constant(wp.int32(int(SemanticTag.SKY)))
+_SIGN = wp.constant(wp.int32(int(SemanticTag.TRAFFIC_SIGNS)))
 _ROAD = wp.constant(wp.int32(KIND_ROAD))
 _OBJECT_TAPS = wp.constant(wp.int32(OBJECT_TAPS))
 _RGB = wp.constant(wp.int32(WANT_RGB))

@@ -16,11 +16,11 @@ import warp as wp
 from numpy.typing import NDArray
 
 from testbed.world.render import geometry
-from testbed.world.render.camera import Camera, pose_matrix
-from testbed.world.render.device_arrays import Staging
+from testbed.world.render.camera import PinholeCamera, pose_matrix
+from testbed.world.render.device_arrays import GrowingArray
 from testbed.world.render.geometry_store import GeometryStore
 from testbed.world.render.structs import WindowRow, table_dtype
-from testbed.world.render.triangle_soup import Clusters, expand
+from testbed.world.render.triangle_soup import Clusters, index_runs
 
 FOCUS_RANGE_M = 60.0
 """Signs farther away get no window of their own."""
@@ -30,7 +30,7 @@ FOCUS_SIGNS = 2
 
 
 @dataclass(frozen=True)
-class Level:
+class WindowLevel:
     """A kind of window.
 
     Attributes:
@@ -48,18 +48,18 @@ class Level:
     slots: int
 
 
-FOCUS = Level(512, 0.0, 0.0, 0.0, 2 * FOCUS_SIGNS)
+FOCUS = WindowLevel(512, 0.0, 0.0, 0.0, 2 * FOCUS_SIGNS)
 # The near window holds the car that carries the camera, whose thousands of triangles then need not go to the far one.
 # The coarser the grid of the centres, the wider the window must be, and the rarer it is drawn anew.
-NEAR = Level(1024, 20.0, 11.5, 8.0, 2)
-FAR = Level(1024, 88.0, 66.0, 32.0, 2)
+NEAR = WindowLevel(1024, 20.0, 11.5, 8.0, 2)
+FAR = WindowLevel(1024, 88.0, 66.0, 32.0, 2)
 
 
 @dataclass(eq=False)
-class Slot:
+class WindowSlot:
     """Storage of one window and what it holds at the moment."""
 
-    level: Level
+    level: WindowLevel
     offset: int
     key: Any = None
     drawn: bool = False
@@ -82,21 +82,21 @@ class ShadowMaps:
         """Reserve the maps."""
         self.device = device
         self._stripes = 1 if device == "cpu" else 16
-        self.slots: list[Slot] = []
+        self.slots: list[WindowSlot] = []
         total = 0
         for level in (FOCUS, NEAR, FAR):
             for _ in range(level.slots):
-                self.slots.append(Slot(level, total))
+                self.slots.append(WindowSlot(level, total))
                 total += level.size_px**2
         self._fixed = wp.zeros(total, dtype=wp.int32, device=device)
         self.heights = wp.zeros(total, dtype=wp.int32, device=device)
         self._clock = 0
-        self._ids, self._places, self._boxes = (Staging(wp.int32, device) for _ in range(3))
-        self._windows = Staging(WindowRow, device)
+        self._ids, self._places, self._boxes = (GrowingArray(wp.int32, device) for _ in range(3))
+        self._windows = GrowingArray(WindowRow, device)
 
     def choose(
-        self, camera: Camera, sun: NDArray[np.float64], store: GeometryStore, stamp: tuple[int, ...]
-    ) -> tuple[list[Slot], NDArray[np.float64]]:
+        self, camera: PinholeCamera, sun: NDArray[np.float64], store: GeometryStore, stamp: tuple[int, ...]
+    ) -> tuple[list[WindowSlot], NDArray[np.float64]]:
         """Return the windows for a camera, finest first, and the (2, 3) axes of the map in the world.
 
         Args:
@@ -109,7 +109,7 @@ class ShadowMaps:
         axes = _axes(sun)
         to_world = pose_matrix(camera.pose)
         heading = to_world[:2, 0] / max(float(np.hypot(*to_world[:2, 0])), 1e-6)
-        chosen: list[Slot] = []
+        chosen: list[WindowSlot] = []
         for centre, radius_m in _nearest_signs(to_world, store):
             chosen.append(self._slot(FOCUS, centre, min(max(1.25 * radius_m, 0.5), 3.0), axes, sun, stamp))
         for level in (NEAR, FAR):
@@ -118,11 +118,11 @@ class ShadowMaps:
             chosen.append(self._slot(level, centre, level.half_m, axes, sun, stamp))
         return chosen, axes
 
-    def rows(self, chosen: list[Slot]) -> Any:
+    def rows(self, chosen: list[WindowSlot]) -> Any:
         """Return the device table of chosen windows."""
         return self._windows.fill(np.stack([slot.row for slot in chosen]))
 
-    def covers(self, chosen: list[Slot], axes: NDArray[np.float64], centres: NDArray[Any], radii: Any) -> Any:
+    def covers(self, chosen: list[WindowSlot], axes: NDArray[np.float64], centres: NDArray[Any], radii: Any) -> Any:
         """Return which spheres touch which windows, shape (windows, spheres) bool."""
         along, across = axes @ centres.T
         return np.array(
@@ -135,7 +135,7 @@ class ShadowMaps:
 
     def draw(
         self,
-        chosen: list[Slot],
+        chosen: list[WindowSlot],
         windows: Any,
         axes: NDArray[np.float64],
         store: GeometryStore,
@@ -183,13 +183,13 @@ class ShadowMaps:
 
     def _slot(
         self,
-        level: Level,
+        level: WindowLevel,
         centre: NDArray[np.float64],
         half_m: float,
         axes: NDArray[np.float64],
         sun: NDArray[np.float64],
         stamp: tuple[int, ...],
-    ) -> Slot:
+    ) -> WindowSlot:
         flat = axes @ centre
         if level.snap_m:
             flat = np.round(flat / level.snap_m) * level.snap_m
@@ -248,7 +248,7 @@ class ShadowMaps:
 def _triangles(clusters: Clusters, wanted: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the triangles of wanted clusters, shape (n,)."""
     pick = np.flatnonzero(wanted)
-    return expand(clusters.first[pick], clusters.count[pick])
+    return index_runs(clusters.first[pick], clusters.count[pick])
 
 
 def _axes(sun: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -270,13 +270,13 @@ def _nearest_signs(to_world: NDArray[np.float64], store: GeometryStore) -> list[
     return [(centres[k], float(radii_m[k])) for k in nearest]
 
 
-def _inside(slot: Slot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _inside(slot: WindowSlot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which spheres, given by their place in the map, lie where a window can be looked up whatever the blur."""
     inner_m = slot.half_m - 1.0 - 8.0 * slot.half_m / slot.level.size_px
     return np.asarray((np.abs(centres - slot.centre) + radii_m[:, None] <= inner_m).all(axis=1))
 
 
-def _rectangles(slot: Slot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.int32]:
+def _rectangles(slot: WindowSlot, centres: NDArray[np.float64], radii_m: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return (x0, y0, width, height) in texels of what spheres may cover of a window, shape (n, 4)."""
     size = slot.level.size_px
     texel_m = 2.0 * slot.half_m / size

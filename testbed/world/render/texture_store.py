@@ -9,7 +9,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from testbed.world.render.lighting import asphalt, clouds
-from testbed.world.render.scene import Scene, Texture
+from testbed.world.render.scene import Scene, SceneTexture
 from testbed.world.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, WRAP_ZERO, TextureRow, table_dtype
 
 WRAPS = {"repeat": WRAP_REPEAT, "clamp": WRAP_CLAMP, "zero": WRAP_ZERO}
@@ -54,13 +54,13 @@ class TextureStore:
         self._used = 0
         self._table = np.zeros(64, table_dtype(TextureRow))
         self._offsets = np.zeros((64, MAX_LEVELS), np.int32)
-        self._seen: dict[str, Texture] = {}
+        self._seen: dict[str, SceneTexture] = {}
         self._free: list[int] = []
         self._version = -1
         self.rows: dict[str, int] = {}
         self.texels: Any = None
-        self._put(0, Texture(0, asphalt(), "repeat", 1))
-        self._put(1, Texture(0, clouds(), "repeat", 1))
+        self._put(0, SceneTexture(0, asphalt(), "repeat", 1))
+        self._put(1, SceneTexture(0, clouds(), "repeat", 1))
         self._rows_used = 2
         self._upload()
 
@@ -92,7 +92,7 @@ class TextureStore:
             self._offsets = np.concatenate([self._offsets, np.zeros_like(self._offsets)])
         return row
 
-    def _put(self, row: int, texture: Texture, old: Texture | None = None) -> None:
+    def _put(self, row: int, texture: SceneTexture, old: SceneTexture | None = None) -> None:
         levels = pyramid(texture.rgba_linear)
         height, width = texture.rgba_linear.shape[:2]
         if old is None or old.rgba_linear.shape != texture.rgba_linear.shape:

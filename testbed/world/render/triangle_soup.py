@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.semantic_tags import SemanticTag
 from testbed.world.render.camera import pose_matrix
 from testbed.world.render.mesh import Material, Mesh
 from testbed.world.render.scene import Scene, SceneObject
@@ -18,8 +19,6 @@ CELL_M = 32.0
 
 CLUSTER_TRIANGLES = 192
 """A static cluster has at most this many triangles."""
-
-TAG_SIGN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ class PartTable:
         return other
 
     def add(
-        self, item: SceneObject, soup: Soup, matrix: NDArray[np.float64] | None
+        self, item: SceneObject, soup: TriangleSoup, matrix: NDArray[np.float64] | None
     ) -> tuple[NDArray[np.float64], float] | None:
         """Flatten an object, in the world if ``matrix`` is given; return the sphere around its sign faces, if any."""
         faces: list[NDArray[np.float32]] = []
@@ -95,11 +94,11 @@ class PartTable:
             tag = mesh.tag or item.tag
             self.rows.append(self._row(item, material, mesh.material, tag, painted))
             soup.add(mesh, len(self.rows) - 1, matrix)
-            if tag == TAG_SIGN:
+            if tag == SemanticTag.TRAFFIC_SIGNS:
                 faces.append(mesh.vertices_m)
         if not faces:
             return None
-        centre, radius_m = sphere_of(np.concatenate(faces))
+        centre, radius_m = bounding_sphere(np.concatenate(faces))
         return (centre if matrix is None else matrix[:3, :3] @ centre + matrix[:3, 3]), radius_m
 
     def _row(self, item: SceneObject, material: Material, name: str, tag: int, painted: bool) -> tuple[Any, ...]:
@@ -121,7 +120,7 @@ class PartTable:
         )
 
 
-class StaticSoup:
+class StaticTriangles:
     """Everything static, flattened in the world and sorted into clusters.
 
     Attributes:
@@ -135,7 +134,7 @@ class StaticSoup:
         """Flatten what is static and visible."""
         self.table = PartTable(scene, texture_rows)
         self.signs: list[tuple[int, NDArray[np.float64], float]] = []
-        soup = Soup()
+        soup = TriangleSoup()
         casts: list[NDArray[np.bool_]] = []
         for item in scene.objects.values():
             if item.static and item.visible:
@@ -155,7 +154,7 @@ class StaticSoup:
         self.arrays = (vertices[kept], normals[kept], uvs[kept], place[back].reshape(-1, 3), parts[order])
 
 
-class Soup:
+class TriangleSoup:
     """Growing lists of mesh arrays with running indices.
 
     Attributes:
@@ -199,7 +198,7 @@ class Soup:
         )
 
 
-def expand(first: NDArray[Any], count: NDArray[Any]) -> NDArray[np.int32]:
+def index_runs(first: NDArray[Any], count: NDArray[Any]) -> NDArray[np.int32]:
     """Return ``concatenate([arange(f, f + c) for f, c in zip(first, count)])`` without the loop."""
     total = int(count.sum())
     ends = np.cumsum(count)
@@ -214,7 +213,7 @@ def join(arrays: list[NDArray[Any]], dtype: Any, columns: int = 0) -> NDArray[An
     return np.zeros((0, columns) if columns else 0, dtype)
 
 
-def sphere_of(points: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+def bounding_sphere(points: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     """Return centre and radius in m of a sphere around points, shape (n, 3)."""
     if not len(points):
         return np.zeros(3), 0.0
@@ -228,7 +227,7 @@ def _areas(vertices: NDArray[np.float32], triangles: NDArray[Any]) -> NDArray[np
     return np.asarray(0.5 * np.linalg.norm(normals, axis=1))
 
 
-def grain_of(vertices: NDArray[np.float32], triangles: NDArray[Any]) -> float:
+def mean_triangle_side_m(vertices: NDArray[np.float32], triangles: NDArray[Any]) -> float:
     """Return the side in m of a square as large as an average triangle."""
     return float(np.sqrt(_areas(vertices, triangles).mean())) if len(triangles) else 0.0
 

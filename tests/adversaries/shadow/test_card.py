@@ -8,11 +8,11 @@ import pytest
 from testbed.adversaries.shadow.polygon import cover
 from testbed.core.projection import rotation
 from testbed.core.types import Pose, Shade
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 from testbed.world.assets.occluder import drifted, occluder_for, plate_points, sun_vector
 from testbed.world.assets.shadow_card import card_asset, card_corners, triangles_of
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M, sign_asset
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 from testbed.world.render.renderer import Renderer
 from testbed.world.render.scene import Scene
 
@@ -34,7 +34,7 @@ class Yard:
         ground: Pose = (PLATE[0], PLATE[1], 0.0, 0.0, 0.0, 0.0)
         sign_asset(1, size_m=SIZE_M).place(self.scene, "sign", ground, tag=8)
         self.scene.set_object_texture("sign", np.full((4, 4, 3), 0.8, np.float32))
-        self.close = Camera(
+        self.close = PinholeCamera(
             SIDE_PX,
             SIDE_PX,
             float(np.degrees(2.0 * np.arctan(0.5 * SIZE_M / AWAY_M))),
@@ -43,7 +43,9 @@ class Yard:
 
     def linear(self, polygon: np.ndarray | None, sky: tuple[float, float, float], hung: tuple[float, float]):
         """Return the plate's picture (120, 120) under a sky, with the card hung for the sun's (altitude, azimuth)."""
-        self.scene.set_weather(Weather(cloudiness=sky[2], sun_altitude_angle=sky[0], sun_azimuth_angle=sky[1]))
+        self.scene.set_weather(
+            WeatherParameters(cloudiness=sky[2], sun_altitude_angle=sky[0], sun_azimuth_angle=sky[1])
+        )
         handle = None
         if polygon is not None:
             card = occluder_for(Shade("s", polygon), PLATE, SIZE_M, sun_vector(*hung), eye_m=EYE_M)

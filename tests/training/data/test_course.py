@@ -14,7 +14,7 @@ from testbed.training.data.odd_paint import KINDS, livery
 from testbed.training.data.random_traffic import Member, Traffic, _seen_from
 from testbed.world.maps import load_map
 from testbed.world.maps.network import RoadNetwork
-from testbed.world.render.camera import Camera
+from testbed.world.render.camera import PinholeCamera
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_lines_behind_a_crest_are_not_seen() -> None:
     s_m = 20.0 + 2.0 * int(falls.argmax())  # the sharpest crest lies within the next 50 m
     course = Course(network, 1, -1, s_m, 130.0)
     pose = course.pose(0.0)
-    lines = course.lines_px(Camera(320, 160, 75.0, (*pose[:2], pose[2] + 1.0, pose[3] - 2.0, pose[4], 0.0)))
+    lines = course.lines_px(PinholeCamera(320, 160, 75.0, (*pose[:2], pose[2] + 1.0, pose[3] - 2.0, pose[4], 0.0)))
     rows = np.flatnonzero(np.isfinite(lines[1]))
     assert len(rows) > 5 and (np.diff(rows) == 1).all(), "a line is seen on consecutive rows"
 

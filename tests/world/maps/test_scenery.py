@@ -94,7 +94,7 @@ def test_equal_seeds_give_equal_scenes_and_other_seeds_other_trees(built: tuple[
 
 
 def crossing_xodr() -> str:
-    """Returns four roads that meet in a junction."""
+    """Return four roads that meet in a junction."""
     pytest.importorskip("scenariogeneration")
     from scenariogeneration import xodr
 

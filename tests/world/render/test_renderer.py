@@ -7,26 +7,26 @@ import numpy as np
 import pytest
 
 from testbed.core.errors import UsageError
-from testbed.core.weather import Weather
-from testbed.world.render import Camera, Material, Scene
+from testbed.core.weather import WeatherParameters
+from testbed.world.render import Material, PinholeCamera, Scene
+from testbed.world.render.primitives import box_mesh, grid_mesh, grid_points
 from testbed.world.render.renderer import ALL_OUTPUTS, RGB_ONLY, Renderer
-from testbed.world.render.shapes import box, lattice, sheet
 
 ORIGIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-EYE = Camera(320, 160, 75.0, (0.0, 0.0, 1.45, 0.0, 0.0, 0.0))
+EYE = PinholeCamera(320, 160, 75.0, (0.0, 0.0, 1.45, 0.0, 0.0, 0.0))
 
 
 def wall(x_m=0.0, half_m=1.0, material="grey", lift_m=0.0):
-    st = lattice([half_m, -half_m], [-half_m, half_m])
+    st = grid_points([half_m, -half_m], [-half_m, half_m])
     points = np.stack([0 * st[..., 0] + x_m, st[..., 1], st[..., 0] + lift_m], -1)
-    return sheet(points, 0.5 + 0.5 * np.stack([st[..., 1], -st[..., 0]], -1) / half_m, material)
+    return grid_mesh(points, 0.5 + 0.5 * np.stack([st[..., 1], -st[..., 0]], -1) / half_m, material)
 
 
 def test_same_scene_same_bits(street):
     renderer = Renderer(street.scene)
     first = renderer.render(street.camera, want=ALL_OUTPUTS)
     street.scene.set_pose(street.cars[0], (30, 0, 0, 0, 0, 0))
-    moved = Camera(320, 160, 75.0, (40.0, 1.0, 1.45, 0.0, 3.0, 0.0))
+    moved = PinholeCamera(320, 160, 75.0, (40.0, 1.0, 1.45, 0.0, 3.0, 0.0))
     assert (renderer.render(moved).rgb != first.rgb).any()
     street.scene.set_pose(street.cars[0], (9.0, 2.0, 0.0, 0.0, 20.0, 0.0))
     again = renderer.render(street.camera, want=ALL_OUTPUTS)
@@ -38,7 +38,7 @@ def test_same_scene_same_bits(street):
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_share_a_picture_bit_for_bit(street, threads):
-    street.scene.set_weather(Weather(precipitation=70.0, wetness=80.0, cloudiness=40.0))
+    street.scene.set_weather(WeatherParameters(precipitation=70.0, wetness=80.0, cloudiness=40.0))
     alone = Renderer(street.scene).render(street.camera, want=ALL_OUTPUTS)
     shared = Renderer(street.scene, threads=threads).render(street.camera, want=ALL_OUTPUTS)
     for name in ALL_OUTPUTS:
@@ -54,7 +54,7 @@ def test_left_out_of_a_picture_but_not_of_the_light(street):
     """The car that carries the camera has no body in its picture, yet its shadow lies on the road."""
     scene, car = street.scene, street.cars[0]
     renderer = Renderer(scene)
-    above = Camera(200, 200, 60.0, (9.0, 2.0, 14.0, -90.0, 0.0, 0.0))
+    above = PinholeCamera(200, 200, 60.0, (9.0, 2.0, 14.0, -90.0, 0.0, 0.0))
     want = frozenset({"linear", "instance"})
     with_car = renderer.render(above, want=want)
     left_out = renderer.render(above, want=want, hide=frozenset({car}))
@@ -94,7 +94,7 @@ def test_shadows_lie_away_from_the_sun(street):
     for handle in (street.cars[1], street.sign, street.panel):
         scene.remove(handle)
     renderer = Renderer(scene)
-    above = Camera(200, 200, 60.0, (9.0, 2.0, 14.0, -90.0, 0.0, 0.0))
+    above = PinholeCamera(200, 200, 60.0, (9.0, 2.0, 14.0, -90.0, 0.0, 0.0))
     want = frozenset({"linear", "instance", "depth_m"})
     with_car = renderer.render(above, want=want)
     scene.set_visible(street.cars[0], False)
@@ -110,7 +110,7 @@ def test_shadows_lie_away_from_the_sun(street):
 def test_panel_shades_part_of_the_sign(street):
     renderer = Renderer(street.scene)
     want = frozenset({"shading", "tag"})
-    near = Camera(320, 160, 30.0, (6.0, 4.0, 2.0, 0.0, 0.0, 0.0))
+    near = PinholeCamera(320, 160, 30.0, (6.0, 4.0, 2.0, 0.0, 0.0, 0.0))
     shaded = renderer.render(near, want=want)
     street.scene.set_visible(street.panel, False)
     free = renderer.render(near, want=want)
@@ -133,7 +133,7 @@ def test_moving_shadow_leaves_no_trace(street):
 
 def test_several_cameras_share_a_frame(street):
     renderer = Renderer(street.scene)
-    cameras = [street.camera, Camera(160, 120, 90.0, (0.0, 0.0, 1.45, 0.0, 180.0, 0.0)), street.camera]
+    cameras = [street.camera, PinholeCamera(160, 120, 90.0, (0.0, 0.0, 1.45, 0.0, 180.0, 0.0)), street.camera]
     frames = [renderer.render(camera) for camera in cameras]
     assert np.array_equal(frames[0].rgb, frames[2].rgb)
     assert np.array_equal(frames[1].rgb, Renderer(street.scene).render(cameras[1]).rgb)
@@ -154,15 +154,15 @@ def test_both_sides_and_either_winding(empty):
 
 def test_cut_at_the_near_plane(empty):
     """A floor that reaches behind the camera fills the lower half, at the depth geometry says."""
-    st = lattice([-50.0, 100.0], [-60.0, 60.0])
-    floor = sheet(np.concatenate([st, 0 * st[..., :1]], -1), st, "grey")
+    st = grid_points([-50.0, 100.0], [-60.0, 60.0])
+    floor = grid_mesh(np.concatenate([st, 0 * st[..., :1]], -1), st, "grey")
     empty.add_object("floor", [floor], ORIGIN, tag=25, instance_id=3, static=True)
     frame = Renderer(empty).render(EYE, want=frozenset({"instance", "depth_m"}))
     assert (frame.instance[90:] == 3).all() and (frame.instance[:80] == 0).all()
     rows = np.arange(90, 160) + 0.5
     expected = 1.45 * EYE.focal_px / (rows - 80.0)
     assert np.allclose(frame.depth_m[90:, 100], expected, rtol=1e-4)
-    empty.add_object("inside", box((2.0, 2.0, 2.0), "grey"), (0, 0, 0.5, 0, 0, 0), tag=20, instance_id=4)
+    empty.add_object("inside", box_mesh((2.0, 2.0, 2.0), "grey"), (0, 0, 0.5, 0, 0, 0), tag=20, instance_id=4)
     assert (Renderer(empty).render(EYE, want=frozenset({"instance"})).instance == 4).all()
 
 
@@ -187,16 +187,16 @@ def test_empty_scene_is_sky():
 
 def test_lines_do_not_shimmer(empty):
     """A line's light stays the same while the camera creeps: its paint is integrated over every pixel."""
-    st = lattice([-20.0, 200.0], [-6.0, 6.0])
+    st = grid_points([-20.0, 200.0], [-6.0, 6.0])
     points = np.concatenate([st, 0 * st[..., :1]], -1)
     empty.add_material("bare", Material("road"))
-    lined = empty.add_object("lined", [sheet(points, st, "road")], ORIGIN, tag=1, casts_shadow=False)
-    bare = empty.add_object("bare", [sheet(points, st, "bare")], ORIGIN, tag=1, casts_shadow=False)
+    lined = empty.add_object("lined", [grid_mesh(points, st, "road")], ORIGIN, tag=1, casts_shadow=False)
+    bare = empty.add_object("bare", [grid_mesh(points, st, "bare")], ORIGIN, tag=1, casts_shadow=False)
     renderer = Renderer(empty)
     want = frozenset({"linear", "tag"})
     paint = []
     for step in range(8):
-        eye = Camera(320, 160, 75.0, (0.0, 1.7 + 0.013 * step, 1.45, -2.0, 0.0, 0.0))
+        eye = PinholeCamera(320, 160, 75.0, (0.0, 1.7 + 0.013 * step, 1.45, -2.0, 0.0, 0.0))
         pictures = []
         for shown, hidden in ((lined, bare), (bare, lined)):
             empty.set_visible(shown, True)

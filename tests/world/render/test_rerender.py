@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 from testbed.world.render import rerender, sampling
 from testbed.world.render.lighting import tone_curve
 from testbed.world.render.renderer import RGB_ONLY, Renderer
@@ -90,7 +90,9 @@ def test_additive_decal_keeps_the_lane_paint(street):
     assert (before.tag[touched] == 24).sum() > 20 and (after.tag == before.tag).all()
 
 
-@pytest.mark.parametrize("weather", [Weather(fog_density=60.0), Weather(precipitation=80.0, wetness=90.0)])
+@pytest.mark.parametrize(
+    "weather", [WeatherParameters(fog_density=60.0), WeatherParameters(precipitation=80.0, wetness=90.0)]
+)
 def test_holds_in_weather(street, weather):
     street.scene.set_weather(weather)
     texture = RNG.random((64, 64, 3)).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from testbed.world.render import Band, Material, Mesh
-from testbed.world.render.shapes import box
+from testbed.world.render.primitives import box_mesh
 
 ORIGIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -38,7 +38,7 @@ def test_remove_frees_the_name(street):
     street.scene.remove(street.cars[0])
     with pytest.raises(KeyError):
         street.scene.texture_number("car0")
-    street.scene.add_object("car0", box((1, 1, 1), "steel"), ORIGIN, tag=14)
+    street.scene.add_object("car0", box_mesh((1, 1, 1), "steel"), ORIGIN, tag=14)
 
 
 def test_refusals(street):
@@ -46,7 +46,7 @@ def test_refusals(street):
     with pytest.raises(ValueError, match="car0"):
         scene.add_object("car0", [], ORIGIN, tag=1)
     with pytest.raises(KeyError, match="gold"):
-        scene.add_object("ring", box((1, 1, 1), "gold"), ORIGIN, tag=1)
+        scene.add_object("ring", box_mesh((1, 1, 1), "gold"), ORIGIN, tag=1)
     with pytest.raises(KeyError, match="missing"):
         scene.add_material("broken", Material(texture="missing"))
     with pytest.raises(ValueError, match="different"):

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from testbed.core.weather import Weather
+from testbed.core.weather import WeatherParameters
 from testbed.world.render.lighting import Lighting
 from testbed.world.render.renderer import Renderer
 
-CLEAR = Weather(cloudiness=0.0, fog_density=0.0, sun_azimuth_angle=150.0, sun_altitude_angle=40.0)
+CLEAR = WeatherParameters(cloudiness=0.0, fog_density=0.0, sun_azimuth_angle=150.0, sun_altitude_angle=40.0)
 WANT = frozenset({"rgb", "linear", "shading", "residual", "tag", "depth_m", "instance", "normal"})
 
 
@@ -28,9 +28,9 @@ def shoot(street):
 
 
 def test_sun_direction_in_carlas_frame():
-    assert np.allclose(Weather(sun_azimuth_angle=0, sun_altitude_angle=0).sun_direction(), [1, 0, 0])
-    assert np.allclose(Weather(sun_azimuth_angle=90, sun_altitude_angle=0).sun_direction(), [0, 1, 0])
-    assert np.allclose(Weather(sun_altitude_angle=90).sun_direction(), [0, 0, 1])
+    assert np.allclose(WeatherParameters(sun_azimuth_angle=0, sun_altitude_angle=0).sun_direction(), [1, 0, 0])
+    assert np.allclose(WeatherParameters(sun_azimuth_angle=90, sun_altitude_angle=0).sun_direction(), [0, 1, 0])
+    assert np.allclose(WeatherParameters(sun_altitude_angle=90).sun_direction(), [0, 0, 1])
 
 
 def test_clouds_fade_shadows(shoot):

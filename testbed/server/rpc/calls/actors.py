@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.core.frames import Vector
+from testbed.core.geometry import Vector
 from testbed.core.types import Pose
 from testbed.server import carla_types
 from testbed.server.rpc.arguments import description, integer, lenient, number, sequence, text, vector
 from testbed.server.rpc.arguments import pose as pose_argument
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation import lights
-from testbed.server.simulation.actors import Actor, TrafficLight, Walker
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.actors import SimulatedActor, TrafficLight, Walker
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.mover import halt, place, push, set_velocity
 from testbed.server.simulation.transforms import ORIGIN
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_WALKER_SPEED_MPS = 20.0
 
 
-def find(server: Server, actor_id: object) -> Actor:
+def find(server: Server, actor_id: object) -> SimulatedActor:
     """Return a living or recently destroyed actor; CallError if there is none."""
     return server.world.get(integer(actor_id, "actor id"))
 
@@ -44,7 +44,7 @@ def get_spectator(server: Server) -> list[object]:
     return carla_types.actor(server.world.spectator, server.stream_port)
 
 
-def spawn(server: Server, what: object, where: object, parent: object = 0, attachment: object = 0) -> Actor:
+def spawn(server: Server, what: object, where: object, parent: object = 0, attachment: object = 0) -> SimulatedActor:
     """Create an actor from wire arguments."""
     type_id, attributes = description(what)
     return server.world.spawn(
@@ -86,7 +86,7 @@ def set_actor_dead(server: Server, actor_id: object) -> None:
 # Place and motion
 
 
-def move(server: Server, actor: Actor, where: Pose) -> None:
+def move(server: Server, actor: SimulatedActor, where: Pose) -> None:
     """Teleport an actor with everything attached to it; an attached one moves relative to its parent."""
     parent = server.world.actors.get(actor.parent_id)
     actor.relative = where
@@ -194,7 +194,7 @@ def add_actor_force_at_location(server: Server, actor_id: object, force: object,
         actor.vehicle.torque_nm += _moment(actor, value, at)
 
 
-def _moment(actor: Actor, force: Vector, at: Vector) -> float:
+def _moment(actor: SimulatedActor, force: Vector, at: Vector) -> float:
     return (at[0] - actor.pose[0]) * force[1] - (at[1] - actor.pose[1]) * force[0]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from testbed.server.rpc.arguments import integer, optional, sequence
 from testbed.server.rpc.calls import actors, vehicles
 from testbed.server.rpc.catalogue import method
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.call_error import CallError
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Server

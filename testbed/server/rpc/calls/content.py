@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.frames import Vector
+from testbed.core.colour import srgb_to_linear
+from testbed.core.geometry import Vector
+from testbed.core.semantic_tags import SemanticTag
 from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, sequence, text, vector
 from testbed.server.rpc.catalogue import method
-from testbed.server.simulation.boxes import BoundingBox
-from testbed.server.simulation.errors import CallError
-from testbed.server.simulation.rays import Hit, cast
+from testbed.server.simulation.bounding_boxes import BoundingBox
+from testbed.server.simulation.call_error import CallError
+from testbed.server.simulation.rays import RayHit, cast
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Server
     from testbed.world.maps.scenery_builder import SceneryObject
 
-ANY_TAG = 255
 DIFFUSE = 2
 MAX_TEXELS = 2048 * 1024
-VEHICLE_TAGS = frozenset({14, 15, 16, 18, 19})
 
 
 def _box(item: SceneryObject) -> list[object]:
@@ -35,8 +35,8 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
     wanted = integer(tag, "tag")
     return [
         [carla_types.transform(item.pose), _box(item), item.instance_id, item.name, item.tag]
-        for item in server.studio.scenery
-        if wanted in (ANY_TAG, item.tag)
+        for item in server.scene_sync.scenery
+        if wanted in (SemanticTag.ANY, item.tag)
     ]
 
 
@@ -44,7 +44,7 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
 def enable_environment_objects(server: Server, ids: object, enabled: object) -> None:
     """Show or hide scenery."""
     wanted = [integer(item, "object id") for item in sequence(ids, None, "object ids")]
-    server.studio.enable(wanted, bool(enabled))
+    server.scene_sync.enable(wanted, bool(enabled))
 
 
 @method("get_all_level_BBs")
@@ -52,10 +52,10 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
     """Answer the world boxes of scenery and standing props and signs with a tag."""
     wanted = integer(tag, "tag")
     boxes: list[object] = [
-        _box(item) for item in server.studio.scenery if wanted in (ANY_TAG, item.tag) and not item.signal_id
+        _box(item) for item in server.scene_sync.scenery if wanted in (SemanticTag.ANY, item.tag) and not item.signal_id
     ]
     for actor in server.world.actors.values():
-        if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (ANY_TAG, actor.tags[0]):
+        if actor.tags and actor.box.extent_m[0] > 0.0 and wanted in (SemanticTag.ANY, actor.tags[0]):
             boxes.append(carla_types.world_box(actor.pose, actor.box, actor.id))
     return boxes
 
@@ -63,7 +63,7 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
 @method("get_names_of_all_objects")
 def get_names_of_all_objects(server: Server) -> list[str]:
     """Answer the names that the texture calls accept."""
-    return server.studio.names()
+    return server.scene_sync.names()
 
 
 @method("apply_color_texture_to_objects")
@@ -73,10 +73,8 @@ def apply_color_texture_to_objects(server: Server, names: object, parameter: obj
     if integer(parameter, "material parameter") != DIFFUSE:
         return
     encoded = np.clip(pixels, 0.0, 255.0) / 255.0
-    rgb = encoded[..., :3]
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     alpha = encoded[..., 3:]
-    _paint(server, names, np.concatenate([linear * alpha, alpha], axis=2))
+    _paint(server, names, np.concatenate([srgb_to_linear(encoded[..., :3]) * alpha, alpha], axis=2))
 
 
 @method("apply_float_color_texture_to_objects")
@@ -91,7 +89,7 @@ def _paint(server: Server, names: object, pixels: NDArray[np.float32]) -> None:
     wanted = [text(name) for name in sequence(names, None, "object names")]
     if server.plain:
         return
-    server.studio.paint(wanted, pixels.astype(np.float32))
+    server.scene_sync.paint(wanted, pixels.astype(np.float32))
 
 
 def _texels(texture: object) -> NDArray[np.float32]:
@@ -153,7 +151,7 @@ def cast_ray(server: Server, start: object, end: object) -> list[object]:
     return [_point(first, last, hit) for hit in cast(server.world, first, last)]
 
 
-def _point(start: Vector, end: Vector, hit: Hit) -> list[object]:
+def _point(start: Vector, end: Vector, hit: RayHit) -> list[object]:
     dx, dy, dz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
     share = hit.distance_m / (dx * dx + dy * dy + dz * dz) ** 0.5
     return [[start[0] + dx * share, start[1] + dy * share, start[2] + dz * share], hit.tag]

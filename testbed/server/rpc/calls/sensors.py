@@ -8,7 +8,7 @@ from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, text
 from testbed.server.rpc.calls.actors import find
 from testbed.server.rpc.catalogue import method
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.call_error import CallError
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Server

@@ -10,7 +10,7 @@ from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, optional, sequence, text
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation.blueprints import OWN
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.factory import LIBRARY
 from testbed.server.simulation.settings import Settings, WeatherState
 from testbed.server.simulation.world import OBSERVER_STREAM

@@ -10,9 +10,9 @@ from testbed.server.rpc.arguments import integer, lenient, number, sequence
 from testbed.server.rpc.calls.actors import find
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation.actors import Ackermann, Vehicle
+from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.chassis import WHEEL_RADIUS_M, build_chassis
-from testbed.server.simulation.dynamics import Pedals
-from testbed.server.simulation.errors import CallError
+from testbed.server.simulation.dynamics import ControlInput
 
 if TYPE_CHECKING:
     from testbed.server.rpc.server import Server
@@ -35,7 +35,7 @@ def apply_control_to_vehicle(server: Server, actor_id: object, control: object) 
     """Set throttle, steer, brake, hand brake, reverse, manual shift and gear until the next control."""
     vehicle = vehicle_of(server, actor_id)
     throttle, steer, brake, hand_brake, reverse, manual, gear = sequence(control, 7, "VehicleControl")
-    pedals = Pedals(
+    control_input = ControlInput(
         lenient(throttle, 0.0, 1.0),
         lenient(brake, 0.0, 1.0),
         lenient(steer, -1.0, 1.0),
@@ -44,11 +44,17 @@ def apply_control_to_vehicle(server: Server, actor_id: object, control: object) 
         bool(manual) and gear == 0,
     )
     shown = int(lenient(gear, -1, 8))
-    vehicle.pedals = pedals
+    vehicle.control_input = control_input
     vehicle.ackermann = None
     vehicle.control = [
-        pedals.throttle, pedals.steer, pedals.brake, pedals.hand_brake, bool(reverse), bool(manual), shown
-    ]  # fmt: skip
+        control_input.throttle,
+        control_input.steer,
+        control_input.brake,
+        control_input.hand_brake,
+        bool(reverse),
+        bool(manual),
+        shown,
+    ]
 
 
 @method("apply_ackermann_control_to_vehicle")
@@ -118,7 +124,7 @@ def _row(row: object, length: int) -> list[object]:
 def get_telemetry_data(server: Server, actor_id: object) -> list[object]:
     """Answer speed, controls and a wheel record per wheel, as far as the bicycle model knows them."""
     vehicle = vehicle_of(server, actor_id)
-    motion, chassis, pedals = vehicle.motion, vehicle.chassis, vehicle.pedals
+    motion, chassis, control_input = vehicle.motion, vehicle.chassis, vehicle.control_input
     load = chassis.mass_kg * 9.81 / vehicle.model.wheels
     force = chassis.mass_kg * motion.drive_mps2 / vehicle.model.wheels
     side = chassis.mass_kg * motion.vx_mps * motion.yaw_rate_rad_s / vehicle.model.wheels
@@ -129,8 +135,8 @@ def get_telemetry_data(server: Server, actor_id: object) -> list[object]:
     ]  # fmt: skip
     rpm = 800.0 + 200.0 * (abs(motion.vx_mps) % 20.0)
     drag = chassis.drag_kgpm * motion.vx_mps * motion.vx_mps
-    gear = vehicle.control[6] if vehicle.control[5] else (-1 if pedals.reverse else 1)
-    head = [abs(motion.vx_mps), pedals.steer, pedals.throttle, pedals.brake, rpm, gear, drag]
+    gear = vehicle.control[6] if vehicle.control[5] else (-1 if control_input.reverse else 1)
+    head = [abs(motion.vx_mps), control_input.steer, control_input.throttle, control_input.brake, rpm, gear, drag]
     return [*head, [list(wheel) for _ in range(vehicle.model.wheels)]]
 
 

@@ -23,7 +23,7 @@ PARTS_PER_CALL = 64
 MAX_TOTAL_BACKLOG = 512 << 20
 
 
-class Connection:
+class SocketConnection:
     """A non-blocking TCP connection with a queue of unsent buffers.
 
     Args:
@@ -127,7 +127,7 @@ def _drop(parts: list[memoryview], count: int) -> list[memoryview]:
     return []
 
 
-Factory = Callable[["Loop", socket.socket], Connection]
+Factory = Callable[["Loop", socket.socket], SocketConnection]
 
 
 class Loop:
@@ -144,7 +144,7 @@ class Loop:
         self.unfinished = 0
         self.backlog = 0
         self._listeners: list[socket.socket] = []
-        self._connections: set[Connection] = set()
+        self._connections: set[SocketConnection] = set()
         self._running = True
 
     def listen(self, sock: socket.socket, factory: Factory) -> None:
@@ -157,14 +157,14 @@ class Loop:
         """Call back when a plain file descriptor becomes readable."""
         self._selector.register(descriptor, selectors.EVENT_READ, callback)
 
-    def watch_writes(self, connection: Connection, wanted: bool) -> None:
+    def watch_writes(self, connection: SocketConnection, wanted: bool) -> None:
         """Start or stop waiting for room in a connection's send buffer."""
         if connection.writing != wanted and not connection.closed:
             connection.writing = wanted
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
             self._selector.modify(connection.sock, events, connection)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: SocketConnection) -> None:
         """Close the socket of a connection that ended."""
         self._connections.discard(connection)
         try:
@@ -183,7 +183,7 @@ class Loop:
         while self._running:
             for key, events in self._selector.select(wait_s):
                 target = key.data
-                if isinstance(target, Connection):
+                if isinstance(target, SocketConnection):
                     if events & selectors.EVENT_WRITE and not target.closed:
                         target.writable()
                     if events & selectors.EVENT_READ and not target.closed:

@@ -1,12 +1,19 @@
-"""Image boxes: how far two of them are the same."""
+"""Poses, vectors and image boxes as plain tuples: cheap to make, to compare and to send."""
 
 from __future__ import annotations
 
-from testbed.core.types import Box
+Vector = tuple[float, float, float]
+"""``(x, y, z)`` in CARLA's left-handed axes: x forward, y to the right, z up."""
+
+Pose = tuple[float, float, float, float, float, float]
+"""``(x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg)`` in CARLA's world frame."""
+
+Box = tuple[float, float, float, float]
+"""Image box ``(x_min_px, y_min_px, x_max_px, y_max_px)``."""
 
 
 def box_iou(first: Box, second: Box) -> float:
-    """Return the intersection over union of two boxes, 0 for an empty one."""
+    """Return the intersection over union of two image boxes, 0 for an empty one."""
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
     if width <= 0 or height <= 0:

@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from testbed.world.render.mesh import Mesh
 
 
-def lattice(u: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
+def grid_points(u: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
     """Return all pairs of two lists of numbers, shape (len(u), len(v), 2)."""
     return np.stack(np.meshgrid(np.asarray(u, np.float64), np.asarray(v, np.float64), indexing="ij"), axis=-1)
 
 
-def sheet(points_m: ArrayLike, uv: ArrayLike, material: str, tag: int = 0) -> Mesh:
+def grid_mesh(points_m: ArrayLike, uv: ArrayLike, material: str, tag: int = 0) -> Mesh:
     """Return a smooth surface over a lattice of points.
 
     Args:
@@ -43,15 +43,15 @@ def sheet(points_m: ArrayLike, uv: ArrayLike, material: str, tag: int = 0) -> Me
     )
 
 
-def box(size_m: tuple[float, float, float], material: str, tag: int = 0) -> list[Mesh]:
+def box_mesh(size_m: tuple[float, float, float], material: str, tag: int = 0) -> list[Mesh]:
     """Return the six faces of a box standing on z = 0, centred on x = y = 0; every face has the whole texture."""
     scale = np.array([size_m[0] / 2.0, size_m[1] / 2.0, size_m[2]])
-    st = lattice([-1.0, 1.0], [-1.0, 1.0])
+    st = grid_points([-1.0, 1.0], [-1.0, 1.0])
     faces = []
     for axis in range(3):
         for side in (-1.0, 1.0):
             points = np.insert(st, axis, side, axis=2)
             points[..., 2] = 0.5 * (points[..., 2] + 1.0)
             uv = np.stack([0.5 * (st[..., 0] + 1.0), 0.5 * (1.0 - st[..., 1])], axis=-1)
-            faces.append(sheet(points * scale, uv, material, tag))
+            faces.append(grid_mesh(points * scale, uv, material, tag))
     return faces

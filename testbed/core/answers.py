@@ -1,0 +1,118 @@
+"""What an agent is shown and what it answers: images in, three answers with their confidence out."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core.geometry import Box
+from testbed.core.truth import Truth
+
+Image = NDArray[np.uint8]
+"""Colour image, shape (height, width, 3), RGB, dtype uint8."""
+
+
+class Steering(enum.StrEnum):
+    """The three answers to "at which direction should you turn the steering wheel?"."""
+
+    LEFT = "Left"
+    STRAIGHT = "Straight"
+    RIGHT = "Right"
+
+    @property
+    def sign(self) -> int:
+        """+1 for left, 0 for straight, -1 for right: the sign of the lateral acceleration it asks for."""
+        return {"Left": 1, "Straight": 0, "Right": -1}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class SignAnswer:
+    """Traffic sign recognition of one crop.
+
+    Attributes:
+        class_id: GTSRB class 0-42, or None when the agent abstains.
+        confidence: Probability of the answer, 0-1.
+    """
+
+    class_id: int | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringAnswer:
+    """Automated lane centring answer.
+
+    Attributes:
+        steering: Left, Straight or Right, or None when the agent abstains.
+        confidence: Probability of the answer, 0-1.
+        probabilities: Probabilities of (Left, Straight, Right) where the agent has them.
+        lateral_offset_m: Preview offset of the lane centre, positive left, where the agent measures it; reported,
+            never driven on.
+    """
+
+    steering: Steering | None
+    confidence: float
+    probabilities: tuple[float, float, float] | None = None
+    lateral_offset_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleAnswer:
+    """Vehicle detection answer: is there a vehicle ahead in the ego's way, and where.
+
+    Attributes:
+        present: True, False, or None when the agent abstains.
+        box_px: Box of that vehicle in the observation's image; None when absent.
+        confidence: Probability of the presence answer, 0-1.
+    """
+
+    present: bool | None
+    box_px: Box | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Perception:
+    """All answers of one decision.
+
+    Attributes:
+        steering: Always asked.
+        vehicle: Always asked.
+        sign: None when no sign was in view, so that nothing was asked.
+        raw: What the model literally said per task ("tsr", "alc", "vd"), for the report.
+    """
+
+    steering: SteeringAnswer
+    vehicle: VehicleAnswer
+    sign: SignAnswer | None = None
+    raw: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an agent may see, and nothing else.
+
+    Attributes:
+        frame: Simulation frame of the image.
+        t_s: Simulation time of the image.
+        image: Driver's view, shape (160, 320, 3) by default, RGB uint8.
+        sign_crop: Crop of the nearest readable sign, shape (h, w, 3) uint8, or None.
+        sign_id: Identifier of that sign, so that answers over several frames can be put together; None without a crop.
+        sign_distance_m: Distance along the road to that sign; None without a crop.
+        speed_mps: Ego speed.
+        route_command: High-level route command ("lane_follow", "left", "right", "straight").
+        truth: Ground truth, only ever set for agents whose card declares ``needs_truth`` (the scripted oracle).
+    """
+
+    frame: int
+    t_s: float
+    image: Image
+    speed_mps: float
+    sign_crop: Image | None = None
+    sign_id: str | None = None
+    sign_distance_m: float | None = None
+    route_command: str = "lane_follow"
+    truth: Truth | None = None
