@@ -1,5 +1,4 @@
-"""Writes the documents: ``tables.json``, ``summary.md``, ``manifest.json`` and the page; only the manifest holds times."""
-
+"""Write the documents: ``tables.json``, ``summary.md``, the page, and ``manifest.json``, which alone holds times."""
 from __future__ import annotations
 
 import dataclasses
