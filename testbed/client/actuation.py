@@ -40,7 +40,7 @@ class PedalModel:
         return 0.0, min(1.0, -force_n / self.brake_n)
 
 
-class Pedals:
+class PedalController:
     """Turns wanted accelerations into pedals, one call per tick.
 
     Args:

@@ -77,13 +77,13 @@ class LanePath:
         yaw = np.array([w.transform.rotation.yaw for w in found])
         return cls(points, yaw, np.array([w.lane_width for w in found]))
 
-    def pose(self, s_m: float, left_m: float = 0.0, up_m: float = 0.0) -> Pose:
+    def pose(self, s_m: float, lateral_offset_m: float = 0.0, up_m: float = 0.0) -> Pose:
         """Return the pose at a distance along the lane, shifted to the left and up."""
         x, y, z = (float(np.interp(s_m, self._s, self._points[:, axis])) for axis in range(3))
         yaw = float(np.interp(s_m, self._s, self._yaw_rad))
         beyond = min(s_m, 0.0) + max(s_m - self.length_m, 0.0)
-        x += left_m * math.sin(yaw) + beyond * math.cos(yaw)
-        y += -left_m * math.cos(yaw) + beyond * math.sin(yaw)
+        x += lateral_offset_m * math.sin(yaw) + beyond * math.cos(yaw)
+        y += -lateral_offset_m * math.cos(yaw) + beyond * math.sin(yaw)
         return x, y, z + up_m, 0.0, _wrap_deg(math.degrees(yaw)), 0.0
 
     def width_m(self, s_m: float) -> float:

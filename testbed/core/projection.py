@@ -28,7 +28,7 @@ def rotation(pose: Pose) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class View:
+class PinholeCamera:
     """A pinhole camera at a pose.
 
     Attributes:

@@ -39,8 +39,8 @@ def test_curving_left_is_positive_curvature() -> None:
 def test_pose_and_locate_are_inverse() -> None:
     path = left_curve()
     x, y, *_ = path.pose(80.0, 1.25)
-    s_m, left_m = path.locate(x, y, near_s_m=75.0)
-    assert left_m == pytest.approx(1.25, abs=0.01)
+    s_m, lateral_offset_m = path.locate(x, y, near_s_m=75.0)
+    assert lateral_offset_m == pytest.approx(1.25, abs=0.01)
     assert s_m == pytest.approx(80.0, abs=0.6)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.client.compositing.surfaces import SignPlace
+from testbed.client.compositing.surfaces import SignPlate
 from testbed.client.transforms import to_pose
 from testbed.core.errors import ScenarioError
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
 from testbed.core.lane_path import LanePath
 from testbed.core.perception_tasks import sign_crop_box
-from testbed.core.projection import View, box_corners, rotation
+from testbed.core.projection import PinholeCamera, box_corners, rotation
 from testbed.core.types import Pose, SignTruth
 
 RIGHT_OF_LANE_M = 11.0
@@ -64,9 +64,13 @@ def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
         if class_id is None:
             continue
         pose = to_pose(actor.get_transform())
-        s_m, left_m = path.locate(pose[0], pose[1])
+        s_m, lateral_offset_m = path.locate(pose[0], pose[1])
         turned = abs((pose[4] - np.degrees(path.yaw_rad(s_m)) + 180.0) % 360.0 - 180.0)
-        if not 0.0 <= s_m <= path.length_m or not -RIGHT_OF_LANE_M < left_m < LEFT_OF_LANE_M or turned > FACING_DEG:
+        if (
+            not 0.0 <= s_m <= path.length_m
+            or not -RIGHT_OF_LANE_M < lateral_offset_m < LEFT_OF_LANE_M
+            or turned > FACING_DEG
+        ):
             continue
         box = actor.bounding_box
         centre = np.array([box.location.x, box.location.y, box.location.z])
@@ -104,9 +108,9 @@ def find_map_sign(actors: Sequence[Any], path: LanePath, gtsrb_class: int, pose:
     )
 
 
-def sign_place(
+def sign_plate(
     actor: Any, sign_id: str, gtsrb_class: int, path: LanePath, *, on_map: bool, pose: Pose | None = None
-) -> SignPlace:
+) -> SignPlate:
     """Return where the plate of a sign is.
 
     Args:
@@ -126,7 +130,7 @@ def sign_place(
     middle = np.array([box.location.x, box.location.y, top - half_high]) @ rotation(pose).T + np.array(pose[:3])
     s_m, _ = path.locate(pose[0], pose[1])
     at: Pose = (float(middle[0]), float(middle[1]), float(middle[2]), pose[3], pose[4], pose[5])
-    return SignPlace(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor, on_map)
+    return SignPlate(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor, on_map)
 
 
 class SignWatch:
@@ -144,12 +148,12 @@ class SignWatch:
         self._passed = 0
         self.limit_mps: float | None = None
 
-    def look(self, s_m: float, view: View) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
-        """Return (nearest sign that can be read in the view, signs passed since the last call).
+    def look(self, s_m: float, camera: PinholeCamera) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
+        """Return (nearest sign that can be read in the picture, signs passed since the last call).
 
         Args:
             s_m: Ego origin along the lane.
-            view: The driver's view.
+            camera: The camera of the driver's view.
         """
         bumper_m = s_m + self._front_m
         passed = []
@@ -164,7 +168,7 @@ class SignWatch:
         for sign in self._signs[self._passed :]:
             if sign.s_m - bumper_m > 80.0:
                 break
-            box = view.box(sign.corners_m)
-            if box is not None and sign_crop_box(box, view.width_px, view.height_px) is not None:
+            box = camera.box(sign.corners_m)
+            if box is not None and sign_crop_box(box, camera.width_px, camera.height_px) is not None:
                 return SignTruth(sign.sign_id, sign.class_id, sign.s_m - bumper_m, box), tuple(passed)
         return None, tuple(passed)

@@ -1,4 +1,4 @@
-"""Puts a staging into a CARLA world: weather, ego, other road users, signs, artefacts; and takes it all out again."""
+"""Put a concrete scenario into a CARLA world: weather, ego, other road users, signs, artefacts; take it out again."""
 
 from __future__ import annotations
 
@@ -11,30 +11,42 @@ from typing import Any
 import carla
 import numpy as np
 
-from testbed.client.compositing.surfaces import Place, RoadPlace, SignPlace, VehiclePlace
-from testbed.client.injection import Injector, Placed
-from testbed.client.scripted_traffic import Traveller, ground_m, lane_of
+from testbed.client.compositing.surfaces import RoadRectangle, SignPlate, TargetSurface, VehicleBody
+from testbed.client.injection import InjectedArtefact, Injector
+from testbed.client.scripted_traffic import ScriptedActor, ground_m, lane_of
 from testbed.client.texture_calls import SIGN, TextureCalls
 from testbed.client.transforms import to_pose, to_transform
 from testbed.client.truth.right_of_way import lights_on_path
-from testbed.client.truth.road_signs import find_map_sign, sign_place
+from testbed.client.truth.road_signs import find_map_sign, sign_plate
 from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
 from testbed.core.lane_path import LanePath
 from testbed.core.types import Decal, Payload, Pose
 from testbed.core.weather import weather_of
-from testbed.scenario.concrete import Injection, Staging
+from testbed.scenario.concrete import ConcreteScenario, Injection
 from testbed.scenario.schema import Actor, Sign
 from testbed.world.assets.occluder import drifted
 
 SPAWN_HEIGHT_M = 0.05
 WALKER_SPAWN_M = 1.0
 ROUTE_MARGIN_M = 200.0
-PLANK_M = 4.0
+QUAD_M = 4.0
 
 
 @dataclass
-class Stage:
-    """What was put into the world; ``actors`` is everything to take out again, in order of spawning."""
+class EpisodeWorld:
+    """The actors, sensors and artefacts of one episode in the world.
+
+    Attributes:
+        world: The world.
+        path: The ego's lane.
+        ego: The vehicle under test.
+        camera: Its camera.
+        collision: Its collision sensor.
+        depth: Depth camera at the camera's pose; None in benign episodes.
+        scripted_actors: Other road users.
+        artefacts: What adversaries bring.
+        actors: Everything to take out again, in order of spawning.
+    """
 
     world: Any
     path: LanePath
@@ -42,8 +54,8 @@ class Stage:
     camera: Any
     collision: Any
     depth: Any = None
-    travellers: list[Traveller] = field(default_factory=list)
-    placed: list[Placed] = field(default_factory=list)
+    scripted_actors: list[ScriptedActor] = field(default_factory=list)
+    artefacts: list[InjectedArtefact] = field(default_factory=list)
     actors: list[Any] = field(default_factory=list)
 
 
@@ -74,31 +86,35 @@ def drift_sun(weather: Any, minutes: float) -> Any:
     return weather
 
 
-class StageBuilder:
-    """Builds one stage; whatever fails on the way, everything spawned so far is in ``stage_actors`` for the clean-up.
+class WorldBuilder:
+    """Builds the world of one episode; whatever fails on the way, ``spawned`` has everything that is to go again.
 
     Args:
         world: ``carla.World`` in synchronous mode.
-        staging: What to build.
+        concrete: What to build.
         payloads: Adversary id to what it brings.
         textures: Texture calls of the server.
     """
 
     def __init__(
-        self, world: Any, staging: Staging, payloads: Mapping[str, Payload], textures: TextureCalls | None = None
+        self,
+        world: Any,
+        concrete: ConcreteScenario,
+        payloads: Mapping[str, Payload],
+        textures: TextureCalls | None = None,
     ) -> None:
         """Look up map and blueprints once."""
         self._world = world
         self._map = world.get_map()
         self._library = world.get_blueprint_library()
-        self._staging = staging
+        self._concrete = concrete
         self._payloads = payloads
         self._textures = textures or TextureCalls(world)
-        self._signs: dict[str, SignPlace] = {}
+        self._signs: dict[str, SignPlate] = {}
         self._vehicles: dict[str, Any] = {}
-        self.stage_actors: list[Any] = []
+        self.spawned: list[Any] = []
 
-    def build(self) -> Stage:
+    def build(self) -> EpisodeWorld:
         """Spawn everything.
 
         Raises:
@@ -106,45 +122,45 @@ class StageBuilder:
             UnsupportedError: If the server cannot show what the scenario asks for.
             ServerError: If an actor cannot be spawned.
         """
-        staging = self._staging
-        weather = weather_parameters(staging.weather_preset, staging.weather)
+        concrete = self._concrete
+        weather = weather_parameters(concrete.weather_preset, concrete.weather)
         self._world.set_weather(weather)
-        start = staging.ego
-        length = start.cruise_mps * 1.2 * staging.steps * staging.step_s + ROUTE_MARGIN_M
+        start = concrete.ego
+        length = start.cruise_mps * 1.2 * concrete.steps * concrete.step_s + ROUTE_MARGIN_M
         path = LanePath.follow(self._map, start.road, start.lane, start.s_m, length)
         pose = path.pose(0.0, start.lateral_offset_m, SPAWN_HEIGHT_M)
         pose = (*pose[:4], pose[4] - start.heading_error_deg, pose[5])
         ego = self._spawn(start.blueprint, pose, "the ego", role_name="hero")
-        stage = Stage(self._world, path, ego, None, None, actors=self.stage_actors)
+        episode = EpisodeWorld(self._world, path, ego, None, None, actors=self.spawned)
         self._set_lights(path)
-        for actor in staging.actors:
-            stage.travellers.append(self._traveller(actor, path))
-        for sign in staging.signs:
+        for actor in concrete.actors:
+            episode.scripted_actors.append(self._scripted_actor(actor, path))
+        for sign in concrete.signs:
             self._signs[sign.id] = self._sign(sign, path)
-        if staging.injections:
-            later = drift_sun(weather_parameters(staging.weather_preset, staging.weather), staging.sun_drift_min)
+        if concrete.injections:
+            later = drift_sun(weather_parameters(concrete.weather_preset, concrete.weather), concrete.sun_drift_min)
             injector = Injector(self._world, self._textures, self._spawn, weather, later, self._eye_m(path))
-            for injection in staging.injections:
+            for injection in concrete.injections:
                 payload = self._payloads[injection.adversary]
-                stage.placed.append(injector.inject(injection, payload, self._place(injection, payload, path)))
-        if staging.sun_drift_min:
-            self._world.set_weather(drift_sun(weather, staging.sun_drift_min))
-        stage.camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
-        stage.collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
-        if staging.injections:
+                episode.artefacts.append(injector.inject(injection, payload, self._target(injection, payload, path)))
+        if concrete.sun_drift_min:
+            self._world.set_weather(drift_sun(weather, concrete.sun_drift_min))
+        episode.camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
+        episode.collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
+        if concrete.injections:
             # last, so that everything else is numbered as in the benign twin
-            stage.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
-        return stage
+            episode.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
+        return episode
 
     def _eye_m(self, path: LanePath) -> Any:
         """Return where the driver's camera is when the ego starts, world frame, (3,)."""
-        camera = self._staging.camera
-        x, y, z, _, _, _ = path.pose(camera.x_m, self._staging.ego.lateral_offset_m)
+        camera = self._concrete.camera
+        x, y, z, _, _, _ = path.pose(camera.x_m, self._concrete.ego.lateral_offset_m)
         return np.array([x, y, z + camera.z_m])
 
     def _set_lights(self, path: LanePath) -> None:
         """Bring traffic lights into the state the scenario asks for, the same at the start of every episode."""
-        world, wanted = self._world, self._staging.lights
+        world, wanted = self._world, self._concrete.lights
         lights = list(world.get_actors().filter("traffic.traffic_light"))
         if not lights:
             return
@@ -170,7 +186,7 @@ class StageBuilder:
             if "collision" in str(error):
                 raise ScenarioError(f"{what} cannot be put at x={pose[0]:.1f} y={pose[1]:.1f}: {error}") from error
             raise ServerError(f"{what} ({name}) cannot be spawned: {error}") from error
-        self.stage_actors.append(actor)
+        self.spawned.append(actor)
         return actor
 
     def _embedded_only(self, blueprint: str, what: str) -> None:
@@ -180,25 +196,25 @@ class StageBuilder:
                 hint="leave --carla out to use the embedded server",
             )
 
-    def _traveller(self, actor: Actor, ego_path: LanePath) -> Traveller:
-        path, s_m = lane_of(actor, self._staging, ego_path, self._map)
-        traveller = Traveller(0, actor, path, s_m)
-        traveller.up_m = ground_m(self._map, traveller.pose(0.0)) if traveller.walks else 0.0
-        x, y, z, pitch, yaw, roll = traveller.pose(0.0)
-        above_m = WALKER_SPAWN_M if traveller.walks else SPAWN_HEIGHT_M
-        spawned = self._spawn(actor.blueprint, (x, y, z + above_m, pitch, yaw, roll), f"actor {actor.id!r}")
-        spawned.set_simulate_physics(False)
+    def _scripted_actor(self, plan: Actor, ego_path: LanePath) -> ScriptedActor:
+        path, s_m = lane_of(plan, self._concrete, ego_path, self._map)
+        scripted = ScriptedActor(0, plan, path, s_m)
+        scripted.up_m = ground_m(self._map, scripted.pose(0.0)) if scripted.walks else 0.0
+        x, y, z, pitch, yaw, roll = scripted.pose(0.0)
+        above_m = WALKER_SPAWN_M if scripted.walks else SPAWN_HEIGHT_M
+        actor = self._spawn(plan.blueprint, (x, y, z + above_m, pitch, yaw, roll), f"actor {plan.id!r}")
+        actor.set_simulate_physics(False)
         # a vehicle's origin lies on the ground, a walker's in its middle
-        traveller.up_m += float(spawned.bounding_box.extent.z - spawned.bounding_box.location.z)
-        self._vehicles[actor.id] = spawned
-        traveller.actor_id = spawned.id
-        return traveller
+        scripted.up_m += float(actor.bounding_box.extent.z - actor.bounding_box.location.z)
+        self._vehicles[plan.id] = actor
+        scripted.actor_id = actor.id
+        return scripted
 
-    def _sign(self, sign: Sign, path: LanePath) -> SignPlace:
+    def _sign(self, sign: Sign, path: LanePath) -> SignPlate:
         pose = path.pose(sign.ahead_m, sign.lateral_m)
         if sign.on_map:
             actor = find_map_sign(self._world.get_actors(), path, sign.gtsrb_class, pose)
-            return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=True)
+            return sign_plate(actor, sign.id, sign.gtsrb_class, path, on_map=True)
         what = f"sign {sign.id!r}"
         if not len(self._library.filter(SIGN)):
             raise UnsupportedError(
@@ -207,10 +223,10 @@ class StageBuilder:
             )
         actor = self._spawn(SIGN, pose, what, gtsrb_class=sign.gtsrb_class, size_m=sign.size_m, role_name=sign.id)
         # what was just spawned has no place in the world before the next tick
-        return sign_place(actor, sign.id, sign.gtsrb_class, path, on_map=False, pose=pose)
+        return sign_plate(actor, sign.id, sign.gtsrb_class, path, on_map=False, pose=pose)
 
     def _camera(self, blueprint: str, what: str, ego: Any) -> Any:
-        camera = self._staging.camera
+        camera = self._concrete.camera
         return self._spawn(
             blueprint,
             (camera.x_m, 0.0, camera.z_m, camera.pitch_deg, 0.0, 0.0),
@@ -221,26 +237,26 @@ class StageBuilder:
             fov=camera.fov_deg,
         )
 
-    def _place(self, injection: Injection, payload: Payload, path: LanePath) -> Place:
+    def _target(self, injection: Injection, payload: Payload, path: LanePath) -> TargetSurface:
         """Return where an artefact goes."""
         if injection.sign is not None:
             return self._signs[injection.sign]
         if injection.actor is not None:
-            return _vehicle_place(self._vehicles[injection.actor], path)
+            return _vehicle_body(self._vehicles[injection.actor], path)
         assert injection.at is not None
         if not isinstance(payload, Decal):
             raise ScenarioError(f"adversary {injection.adversary!r}: a {type(payload).__name__} is not for the road")
-        near_m, left_m = injection.at.ahead_m, injection.at.lateral_m
-        centre = path.pose(near_m + payload.length_m / 2.0, left_m)
-        pieces = max(1, math.ceil(payload.length_m / PLANK_M))
+        near_m, lateral_offset_m = injection.at.ahead_m, injection.at.lateral_m
+        centre = path.pose(near_m + payload.length_m / 2.0, lateral_offset_m)
+        pieces = max(1, math.ceil(payload.length_m / QUAD_M))
         heights = [path.pose(near_m + payload.length_m * k / pieces)[2] for k in range(pieces + 1)]
-        return RoadPlace(centre, payload.length_m, payload.width_m, near_m, np.array(heights))
+        return RoadRectangle(centre, payload.length_m, payload.width_m, near_m, np.array(heights))
 
 
-def _vehicle_place(actor: Any, path: LanePath) -> VehiclePlace:
+def _vehicle_body(actor: Any, path: LanePath) -> VehicleBody:
     box, said = actor.bounding_box, actor.attributes.get("color", "")
     numbers = [int(part) for part in said.split(",")] if said else []
-    return VehiclePlace(
+    return VehicleBody(
         actor.id,
         actor.type_id,
         (numbers[0], numbers[1], numbers[2]) if numbers else None,
