@@ -15,7 +15,7 @@ from testbed.client.compositing.surfaces import RoadRectangle, SignPlate, Target
 from testbed.client.injection import InjectedArtefact, Injector
 from testbed.client.scripted_traffic import ScriptedActor, ground_m, lane_of
 from testbed.client.texture_calls import SIGN, TextureCalls
-from testbed.client.transforms import to_pose, to_transform
+from testbed.client.transforms import to_bounds, to_pose, to_transform
 from testbed.client.truth.right_of_way import lights_on_path
 from testbed.client.truth.road_signs import find_map_sign, sign_plate
 from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
@@ -254,15 +254,15 @@ class WorldBuilder:
 
 
 def _vehicle_body(actor: Any, path: LanePath) -> VehicleBody:
-    box, said = actor.bounding_box, actor.attributes.get("color", "")
+    bounds, said = to_bounds(actor.bounding_box), actor.attributes.get("color", "")
     numbers = [int(part) for part in said.split(",")] if said else []
     return VehicleBody(
         actor.id,
         actor.type_id,
         (numbers[0], numbers[1], numbers[2]) if numbers else None,
         lambda: to_pose(actor.get_transform()),
-        np.array([box.location.x, box.location.y, box.location.z]),
-        np.array([box.extent.x, box.extent.y, box.extent.z]),
+        bounds.centre_m,
+        bounds.half_m,
         path,
     )
 

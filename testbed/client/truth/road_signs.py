@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.compositing.surfaces import SignPlate
-from testbed.client.transforms import to_pose
+from testbed.client.transforms import to_bounds, to_pose
 from testbed.core.errors import ScenarioError
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
 from testbed.core.lane_path import LanePath
@@ -72,11 +72,9 @@ def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
             or turned > FACING_DEG
         ):
             continue
-        box = actor.bounding_box
-        centre = np.array([box.location.x, box.location.y, box.location.z])
-        extent = np.array([box.extent.x, box.extent.y, box.extent.z])
+        bounds = to_bounds(actor.bounding_box)
         name = actor.attributes.get("role_name") or f"{actor.type_id}@{s_m:.0f}m"
-        found.append(RoadSign(name, class_id, s_m, box_corners(pose, centre, extent)))
+        found.append(RoadSign(name, class_id, s_m, box_corners(pose, bounds.centre_m, bounds.half_m)))
     return sorted(found, key=lambda sign: (sign.s_m, sign.sign_id))
 
 
