@@ -8,20 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-import carla
-
-from testbed.core.errors import ScenarioError
 from testbed.core.lane_path import LanePath
 from testbed.core.types import Pose
-from testbed.scenario.concrete import ConcreteScenario
 from testbed.scenario.schema import Actor
-
-KERB_M = 0.12
-"""Height of sidewalks above the road: that of the embedded maps, where walkers' feet are to stand."""
-
-PATH_MARGIN_M = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +97,3 @@ class ScriptedActor:
         yaw = self.path.yaw_rad(motion.s_m)
         forward, left = (math.cos(yaw), math.sin(yaw)), (math.sin(yaw), -math.cos(yaw))
         return along_mps * forward[0] + lateral_mps * left[0], along_mps * forward[1] + lateral_mps * left[1]
-
-
-def lane_of(actor: Actor, concrete: ConcreteScenario, ego_path: LanePath, carla_map: Any) -> tuple[LanePath, float]:
-    """Return the lane of a road user and where on it it starts.
-
-    Raises:
-        ScenarioError: If there is no such lane.
-    """
-    length_m = actor.speed_mps * concrete.steps * concrete.step_s + PATH_MARGIN_M
-    if actor.spawn is not None:
-        place = actor.spawn
-        return LanePath.follow(carla_map, place.road, place.lane, place.s_m, length_m), 0.0
-    assert actor.ahead_m is not None, "the schema asks for one of both places"
-    if actor.lane is None or actor.lane == concrete.ego.lane:
-        return ego_path, actor.ahead_m
-    x, y, z, *_ = ego_path.pose(actor.ahead_m)
-    beside = carla_map.get_waypoint(carla.Location(x=x, y=y, z=z))
-    # lane ids are those of the ego's first road; a road that is joined the other way round turns their signs
-    turned = (beside.lane_id > 0) != (concrete.ego.lane > 0)
-    lane = -actor.lane if turned else actor.lane
-    if carla_map.get_waypoint_xodr(beside.road_id, lane, beside.s) is None:
-        raise ScenarioError(f"actor {actor.id!r}: {actor.ahead_m:g} m ahead there is no lane {actor.lane}")
-    return LanePath.follow(carla_map, beside.road_id, lane, beside.s, length_m), 0.0
-
-
-def ground_m(carla_map: Any, pose: Pose) -> float:
-    """Return how far the ground at a place beside the lane lies above it: a sidewalk's kerb, or nothing."""
-    place = carla.Location(x=pose[0], y=pose[1], z=pose[2])
-    on = carla_map.get_waypoint(place, project_to_road=False, lane_type=carla.LaneType.Sidewalk)
-    return KERB_M if on is not None else 0.0

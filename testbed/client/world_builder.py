@@ -13,11 +13,12 @@ import numpy as np
 
 from testbed.client.compositing.surfaces import RoadRectangle, SignPlate, TargetSurface, VehicleBody
 from testbed.client.injection import InjectedArtefact, Injector
-from testbed.client.scripted_traffic import ScriptedActor, ground_m, lane_of
+from testbed.client.scripted_traffic import ScriptedActor
 from testbed.client.texture_calls import SIGN, TextureCalls
 from testbed.client.transforms import to_bounds, to_pose, to_transform
 from testbed.client.truth.right_of_way import lights_on_path
 from testbed.client.truth.road_signs import find_map_sign, sign_plate
+from testbed.client.truth.route import follow_lane, ground_height_m, lane_of
 from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
 from testbed.core.lane_path import LanePath
 from testbed.core.types import Decal, Payload, Pose
@@ -127,7 +128,7 @@ class WorldBuilder:
         self._world.set_weather(weather)
         start = concrete.ego
         length = start.cruise_mps * 1.2 * concrete.steps * concrete.step_s + ROUTE_MARGIN_M
-        path = LanePath.follow(self._map, start.road, start.lane, start.s_m, length)
+        path = follow_lane(self._map, start.road, start.lane, start.s_m, length)
         pose = path.pose(0.0, start.lateral_offset_m, SPAWN_HEIGHT_M)
         pose = (*pose[:4], pose[4] - start.heading_error_deg, pose[5])
         ego = self._spawn(start.blueprint, pose, "the ego", role_name="hero")
@@ -199,7 +200,7 @@ class WorldBuilder:
     def _scripted_actor(self, plan: Actor, ego_path: LanePath) -> ScriptedActor:
         path, s_m = lane_of(plan, self._concrete, ego_path, self._map)
         scripted = ScriptedActor(0, plan, path, s_m)
-        scripted.up_m = ground_m(self._map, scripted.pose(0.0)) if scripted.walks else 0.0
+        scripted.up_m = ground_height_m(self._map, scripted.pose(0.0)) if scripted.walks else 0.0
         x, y, z, pitch, yaw, roll = scripted.pose(0.0)
         above_m = WALKER_SPAWN_M if scripted.walks else SPAWN_HEIGHT_M
         actor = self._spawn(plan.blueprint, (x, y, z + above_m, pitch, yaw, roll), f"actor {plan.id!r}")
