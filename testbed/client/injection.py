@@ -11,10 +11,11 @@ paste       it is put at fixed pixels, in plain light: what published sample ima
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
+import carla
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,11 +28,16 @@ from testbed.client.compositing.vehicle_paint import SkinLayer
 from testbed.client.texture_calls import DECAL, OCCLUDER, TextureCalls
 from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.types import Decal, Payload, Pose, Shade, SignFace, Skin
+from testbed.core.weather import Weather
 from testbed.scenario.concrete import Injection
 from testbed.world.assets.occluder import OccluderCard, occluder_for, sun_vector
 
-Spawn = Callable[..., Any]
-"""``spawn(blueprint, pose, what, **attributes) -> carla.Actor``; raises testbed errors."""
+
+class Spawn(Protocol):
+    """Spawns an actor that goes when the episode ends; raises testbed errors."""
+
+    def __call__(self, name: str, pose: Pose, what: str, attributes: Mapping[str, object] | None = None) -> carla.Actor:
+        """Spawn the blueprint ``name`` at a pose; ``what`` names it in errors."""
 
 
 @dataclass
@@ -59,16 +65,22 @@ class Injector:
     """Injects into the world of one episode.
 
     Args:
-        world: ``carla.World`` in synchronous mode.
+        world: In synchronous mode.
         textures: Its texture calls.
         spawn: Spawns an actor that goes when the episode ends.
-        weather: ``carla.WeatherParameters`` when things are put into the world.
+        weather: Weather when things are put into the world.
         later: The same when the episode begins: the sun may have gone on.
         eye_m: Where the driver's camera starts, world frame, (3,).
     """
 
     def __init__(
-        self, world: Any, textures: TextureCalls, spawn: Spawn, weather: Any, later: Any, eye_m: NDArray[np.float64]
+        self,
+        world: carla.World,
+        textures: TextureCalls,
+        spawn: Spawn,
+        weather: Weather,
+        later: Weather,
+        eye_m: NDArray[np.float64],
     ) -> None:
         """Look up what the server offers."""
         self._weather = weather
@@ -169,14 +181,14 @@ class Injector:
             self._textures.paint(name, dressed(own, np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]))
             return (lambda: self._textures.paint(name, own)) if target.on_map else None
         card = self._card(injected.adversary, payload, target)
-        self._spawn(OCCLUDER, card.pose, f"adversary {injected.adversary!r}", **card.blueprint_attributes)
+        self._spawn(OCCLUDER, card.pose, f"adversary {injected.adversary!r}", card.blueprint_attributes)
         return None
 
     def _lay(self, adversary: str, decal: Decal, target: RoadRectangle) -> None:
         x, y, z, _, yaw, _ = target.pose
         flat: Pose = (x, y, z, 0.0, yaw, 0.0)
         what = f"adversary {adversary!r}"
-        prop = self._spawn(DECAL, flat, what, length_m=decal.length_m, width_m=decal.width_m)
+        prop = self._spawn(DECAL, flat, what, {"length_m": decal.length_m, "width_m": decal.width_m})
         self._textures.paint(f"{DECAL}_{prop.id}", decal.rgba)
 
     def _object_name(self, target: TargetSurface) -> str:
@@ -185,15 +197,12 @@ class Injector:
             name = f"{target.type_id}_{target.actor_id}"
             return name if self._textures.knows(name) else ""
         if isinstance(target, SignPlate):
-            actor: Any = target.actor
-            name = f"{actor.type_id}_{actor.id}"
+            name = f"{target.type_id}_{target.actor_id}"
             return name if self._textures.knows(name) else self._scenery_name(target)
         return ""
 
     def _scenery_name(self, target: SignPlate) -> str:
         """Return the name of the map's object that stands where the sign does."""
-        import carla
-
         signs = self._world.get_environment_objects(carla.CityObjectLabel.TrafficSigns)
         near = [
             (abs(one.transform.location.x - target.pose[0]) + abs(one.transform.location.y - target.pose[1]), one.name)

@@ -161,7 +161,7 @@ class Session:
 
     def _move_scripted_actors(self, t_s: float) -> None:
         assert self._episode is not None
-        commands = []
+        commands: list[carla.command.ApplyTransform | carla.command.ApplyTargetVelocity] = []
         for scripted in self._episode.scripted_actors:
             x_mps, y_mps = scripted.velocity(t_s)
             commands.append(carla.command.ApplyTransform(scripted.actor_id, to_transform(scripted.pose(t_s))))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import cast
 
 import carla
 import numpy as np
+from numpy.typing import NDArray
 
 from testbed.client.compositing.surfaces import RoadRectangle, SignPlate, TargetSurface, VehicleBody
 from testbed.client.injection import InjectedArtefact, Injector
@@ -19,13 +19,12 @@ from testbed.client.transforms import to_bounds, to_pose, to_transform
 from testbed.client.truth.right_of_way import lights_on_path
 from testbed.client.truth.road_signs import find_map_sign, sign_plate
 from testbed.client.truth.route import follow_lane, ground_height_m, lane_of
+from testbed.client.weather import drift_sun, to_weather, weather_parameters
 from testbed.core.errors import ScenarioError, ServerError, UnsupportedError
 from testbed.core.lane_path import LanePath
 from testbed.core.types import Decal, Payload, Pose
-from testbed.core.weather import weather_of
 from testbed.scenario.concrete import ConcreteScenario, Injection
 from testbed.scenario.schema import Actor, Sign
-from testbed.world.assets.occluder import drifted
 
 SPAWN_HEIGHT_M = 0.05
 WALKER_SPAWN_M = 1.0
@@ -33,12 +32,11 @@ ROUTE_MARGIN_M = 200.0
 QUAD_M = 4.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class EpisodeWorld:
     """The actors, sensors and artefacts of one episode in the world.
 
     Attributes:
-        world: The world.
         path: The ego's lane.
         ego: The vehicle under test.
         camera: Its camera.
@@ -46,21 +44,18 @@ class EpisodeWorld:
         depth: Depth camera at the camera's pose; None in benign episodes.
         scripted_actors: Other road users.
         artefacts: What adversaries bring.
-        actors: Everything to take out again, in order of spawning.
     """
 
-    world: Any
     path: LanePath
-    ego: Any
-    camera: Any
-    collision: Any
-    depth: Any = None
-    scripted_actors: list[ScriptedActor] = field(default_factory=list)
-    artefacts: list[InjectedArtefact] = field(default_factory=list)
-    actors: list[Any] = field(default_factory=list)
+    ego: carla.Vehicle
+    camera: carla.Sensor
+    collision: carla.Sensor
+    depth: carla.Sensor | None
+    scripted_actors: Sequence[ScriptedActor]
+    artefacts: Sequence[InjectedArtefact]
 
 
-def find_blueprint(library: Any, name: str) -> Any:
+def find_blueprint(library: carla.BlueprintLibrary, name: str) -> carla.ActorBlueprint:
     """Return a blueprint by id.
 
     Raises:
@@ -74,24 +69,11 @@ def find_blueprint(library: Any, name: str) -> Any:
         raise ScenarioError(f"the server has no blueprint {name!r}", hint=f"known: {', '.join(known[:12])}") from error
 
 
-def weather_parameters(preset: str, changes: Mapping[str, float]) -> Any:
-    """Return CARLA weather: a preset with absolute values and ``d_``-prefixed increments applied, kept in range."""
-    return carla.WeatherParameters(**dataclasses.asdict(weather_of(preset, changes)))
-
-
-def drift_sun(weather: Any, minutes: float) -> Any:
-    """Let the sun of a weather go on for some minutes; the weather is changed and returned."""
-    weather.sun_altitude_angle, weather.sun_azimuth_angle = drifted(
-        weather.sun_altitude_angle, weather.sun_azimuth_angle, minutes
-    )
-    return weather
-
-
 class WorldBuilder:
     """Builds the world of one episode; whatever fails on the way, ``spawned`` has everything that is to go again.
 
     Args:
-        world: ``carla.World`` in synchronous mode.
+        world: In synchronous mode.
         concrete: What to build.
         payloads: Adversary id to what it brings.
         textures: Texture calls of the server.
@@ -99,7 +81,7 @@ class WorldBuilder:
 
     def __init__(
         self,
-        world: Any,
+        world: carla.World,
         concrete: ConcreteScenario,
         payloads: Mapping[str, Payload],
         textures: TextureCalls | None = None,
@@ -112,8 +94,8 @@ class WorldBuilder:
         self._payloads = payloads
         self._textures = textures or TextureCalls(world)
         self._signs: dict[str, SignPlate] = {}
-        self._vehicles: dict[str, Any] = {}
-        self.spawned: list[Any] = []
+        self._actors: dict[str, carla.Actor] = {}
+        self.spawned: list[carla.Actor] = []
 
     def build(self) -> EpisodeWorld:
         """Spawn everything.
@@ -131,29 +113,36 @@ class WorldBuilder:
         path = follow_lane(self._map, start.road, start.lane, start.s_m, length)
         pose = path.pose(0.0, start.lateral_offset_m, SPAWN_HEIGHT_M)
         pose = (*pose[:4], pose[4] - start.heading_error_deg, pose[5])
-        ego = self._spawn(start.blueprint, pose, "the ego", role_name="hero")
-        episode = EpisodeWorld(self._world, path, ego, None, None, actors=self.spawned)
+        ego = cast(carla.Vehicle, self._spawn(start.blueprint, pose, "the ego", {"role_name": "hero"}))
         self._set_lights(path)
-        for actor in concrete.actors:
-            episode.scripted_actors.append(self._scripted_actor(actor, path))
+        scripted_actors = [self._scripted_actor(actor, path) for actor in concrete.actors]
         for sign in concrete.signs:
             self._signs[sign.id] = self._sign(sign, path)
-        if concrete.injections:
-            later = drift_sun(weather_parameters(concrete.weather_preset, concrete.weather), concrete.sun_drift_min)
-            injector = Injector(self._world, self._textures, self._spawn, weather, later, self._eye_m(path))
-            for injection in concrete.injections:
-                payload = self._payloads[injection.adversary]
-                episode.artefacts.append(injector.inject(injection, payload, self._target(injection, payload, path)))
+        artefacts = self._inject(weather, path)
         if concrete.sun_drift_min:
             self._world.set_weather(drift_sun(weather, concrete.sun_drift_min))
-        episode.camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
-        episode.collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
-        if concrete.injections:
-            # last, so that everything else is numbered as in the benign twin
-            episode.depth = self._camera("sensor.camera.depth", "the depth camera", ego)
-        return episode
+        camera = self._camera("sensor.camera.rgb", "the driver's camera", ego)
+        collision = self._spawn("sensor.other.collision", (0.0,) * 6, "the collision sensor", parent=ego)
+        # last, so that everything else is numbered as in the benign twin
+        depth = self._camera("sensor.camera.depth", "the depth camera", ego) if concrete.injections else None
+        return EpisodeWorld(path, ego, camera, cast(carla.Sensor, collision), depth, scripted_actors, artefacts)
 
-    def _eye_m(self, path: LanePath) -> Any:
+    def _inject(self, weather: carla.WeatherParameters, path: LanePath) -> list[InjectedArtefact]:
+        """Put what adversaries bring on its targets, under the weather as it is now."""
+        concrete = self._concrete
+        if not concrete.injections:
+            return []
+        later = drift_sun(weather_parameters(concrete.weather_preset, concrete.weather), concrete.sun_drift_min)
+        injector = Injector(
+            self._world, self._textures, self._spawn, to_weather(weather), to_weather(later), self._eye_m(path)
+        )
+        found = []
+        for injection in concrete.injections:
+            payload = self._payloads[injection.adversary]
+            found.append(injector.inject(injection, payload, self._target(injection, payload, path)))
+        return found
+
+    def _eye_m(self, path: LanePath) -> NDArray[np.float64]:
         """Return where the driver's camera is when the ego starts, world frame, (3,)."""
         camera = self._concrete.camera
         x, y, z, _, _, _ = path.pose(camera.x_m, self._concrete.ego.lateral_offset_m)
@@ -162,7 +151,7 @@ class WorldBuilder:
     def _set_lights(self, path: LanePath) -> None:
         """Bring traffic lights into the state the scenario asks for, the same at the start of every episode."""
         world, wanted = self._world, self._concrete.lights
-        lights = list(world.get_actors().filter("traffic.traffic_light"))
+        lights = [cast(carla.TrafficLight, one) for one in world.get_actors().filter("traffic.traffic_light")]
         if not lights:
             return
         world.reset_all_traffic_lights()
@@ -176,9 +165,17 @@ class WorldBuilder:
         for light in lights:
             light.set_state(mine if light.id in ours else others)
 
-    def _spawn(self, name: str, pose: Pose, what: str, *, parent: Any = None, **attributes: object) -> Any:
+    def _spawn(
+        self,
+        name: str,
+        pose: Pose,
+        what: str,
+        attributes: Mapping[str, object] | None = None,
+        *,
+        parent: carla.Actor | None = None,
+    ) -> carla.Actor:
         blueprint = find_blueprint(self._library, name)
-        for key, value in attributes.items():
+        for key, value in (attributes or {}).items():
             if blueprint.has_attribute(key):
                 blueprint.set_attribute(key, str(value))
         try:
@@ -190,13 +187,6 @@ class WorldBuilder:
         self.spawned.append(actor)
         return actor
 
-    def _embedded_only(self, blueprint: str, what: str) -> None:
-        if not len(self._library.filter(blueprint)):
-            raise UnsupportedError(
-                f"{what} needs the blueprint {blueprint}, which this server does not offer",
-                hint="leave --carla out to use the embedded server",
-            )
-
     def _scripted_actor(self, plan: Actor, ego_path: LanePath) -> ScriptedActor:
         path, s_m = lane_of(plan, self._concrete, ego_path, self._map)
         scripted = ScriptedActor(0, plan, path, s_m)
@@ -207,7 +197,7 @@ class WorldBuilder:
         actor.set_simulate_physics(False)
         # a vehicle's origin lies on the ground, a walker's in its middle
         scripted.up_m += float(actor.bounding_box.extent.z - actor.bounding_box.location.z)
-        self._vehicles[plan.id] = actor
+        self._actors[plan.id] = actor
         scripted.actor_id = actor.id
         return scripted
 
@@ -222,28 +212,24 @@ class WorldBuilder:
                 f"{what} needs the blueprint {SIGN}, which this server does not offer",
                 hint="write on_map: true to use one of the map's own signs, or leave --carla out",
             )
-        actor = self._spawn(SIGN, pose, what, gtsrb_class=sign.gtsrb_class, size_m=sign.size_m, role_name=sign.id)
+        actor = self._spawn(
+            SIGN, pose, what, {"gtsrb_class": sign.gtsrb_class, "size_m": sign.size_m, "role_name": sign.id}
+        )
         # what was just spawned has no place in the world before the next tick
         return sign_plate(actor, sign.id, sign.gtsrb_class, path, on_map=False, pose=pose)
 
-    def _camera(self, blueprint: str, what: str, ego: Any) -> Any:
+    def _camera(self, blueprint: str, what: str, ego: carla.Actor) -> carla.Sensor:
         camera = self._concrete.camera
-        return self._spawn(
-            blueprint,
-            (camera.x_m, 0.0, camera.z_m, camera.pitch_deg, 0.0, 0.0),
-            what,
-            parent=ego,
-            image_size_x=camera.width_px,
-            image_size_y=camera.height_px,
-            fov=camera.fov_deg,
-        )
+        pose = (camera.x_m, 0.0, camera.z_m, camera.pitch_deg, 0.0, 0.0)
+        size = {"image_size_x": camera.width_px, "image_size_y": camera.height_px, "fov": camera.fov_deg}
+        return cast(carla.Sensor, self._spawn(blueprint, pose, what, size, parent=ego))
 
     def _target(self, injection: Injection, payload: Payload, path: LanePath) -> TargetSurface:
         """Return where an artefact goes."""
         if injection.sign is not None:
             return self._signs[injection.sign]
         if injection.actor is not None:
-            return _vehicle_body(self._vehicles[injection.actor], path)
+            return _vehicle_body(self._actors[injection.actor], path)
         assert injection.at is not None
         if not isinstance(payload, Decal):
             raise ScenarioError(f"adversary {injection.adversary!r}: a {type(payload).__name__} is not for the road")
@@ -254,7 +240,7 @@ class WorldBuilder:
         return RoadRectangle(centre, payload.length_m, payload.width_m, near_m, np.array(heights))
 
 
-def _vehicle_body(actor: Any, path: LanePath) -> VehicleBody:
+def _vehicle_body(actor: carla.Actor, path: LanePath) -> VehicleBody:
     bounds, said = to_bounds(actor.bounding_box), actor.attributes.get("color", "")
     numbers = [int(part) for part in said.split(",")] if said else []
     return VehicleBody(
@@ -268,9 +254,9 @@ def _vehicle_body(actor: Any, path: LanePath) -> VehicleBody:
     )
 
 
-def clear(client: Any, actors: Sequence[Any]) -> None:
+def clear(client: carla.Client, actors: Sequence[carla.Actor]) -> None:
     """Stop and destroy actors, sensors first, in one batch."""
     for actor in actors:
-        if actor.type_id.startswith("sensor.") and hasattr(actor, "is_listening") and actor.is_listening:
+        if isinstance(actor, carla.Sensor):
             actor.stop()
     client.apply_batch_sync([carla.command.DestroyActor(actor.id) for actor in reversed(actors)], False)

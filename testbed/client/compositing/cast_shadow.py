@@ -7,8 +7,6 @@ is the digital attack's model of the same, and belongs to pasted shadows only.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +16,7 @@ from testbed.client.compositing.sunlight import light_of, without_sun
 from testbed.client.compositing.surfaces import SignPlate
 from testbed.client.compositing.texture_lookup import SummedAreaTexture
 from testbed.core.projection import PinholeCamera, rotation
+from testbed.core.weather import Weather
 from testbed.world.assets.occluder import OccluderCard
 
 MASK_PX = 256
@@ -28,7 +27,7 @@ BIAS_M = 0.007
 class ShadeLayer:
     """A shadow on a sign."""
 
-    def __init__(self, card: OccluderCard, target: SignPlate, weather: Any, *, crisp: bool = False) -> None:
+    def __init__(self, card: OccluderCard, target: SignPlate, weather: Weather, *, crisp: bool = False) -> None:
         """Work out once where the shadow falls and what it leaves; ``crisp`` pictures have hard edges."""
         from PIL import Image, ImageDraw
         from scipy.ndimage import gaussian_filter

@@ -145,7 +145,8 @@ class SignPlate:
         width_m: Width of the plate's bounding rectangle.
         height_m: Height of the plate's bounding rectangle.
         s_m: Where it stands along the ego's lane.
-        actor: The sign as ``carla.Actor``.
+        actor_id: Id in the world.
+        type_id: Blueprint.
         on_map: Whether it came with the map and stays when the episode ends.
     """
 
@@ -155,7 +156,8 @@ class SignPlate:
     width_m: float
     height_m: float
     s_m: float
-    actor: object
+    actor_id: int
+    type_id: str
     on_map: bool
     reach_m: float = SEEN_FROM_M
 

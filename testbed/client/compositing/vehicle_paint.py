@@ -8,7 +8,6 @@ pixel that shows paint.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from testbed.client.compositing.texture_lookup import TRILINEAR, SummedAreaTextu
 from testbed.core.body import Body
 from testbed.core.projection import NEAR_M, PinholeCamera, rotation
 from testbed.core.types import Pose, Skin
+from testbed.core.weather import Weather
 
 SAMPLES = 3
 """Samples per pixel in each direction."""
@@ -154,8 +154,8 @@ def _barycentric(
 class SkinLayer:
     """Paint on a vehicle's body."""
 
-    def __init__(self, skin: Skin, target: VehicleBody, weather: Any, *, crisp: bool = False) -> None:
-        """Prepare old and new paint for a weather (``carla.WeatherParameters``); ``crisp`` pictures have hard edges.
+    def __init__(self, skin: Skin, target: VehicleBody, weather: Weather, *, crisp: bool = False) -> None:
+        """Prepare old and new paint for a weather; ``crisp`` pictures have hard edges.
 
         Raises:
             UnsupportedError: If the vehicle's mesh is not known.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
+import carla
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +35,7 @@ class StopLine:
     sign_id: str
     kind: str
     s_m: float
-    light: Any = None
+    light: carla.TrafficLight | None = None
 
     def truth(self, bumper_m: float) -> LineTruth:
         """Return the line as seen from a front bumper at a distance along the lane."""
@@ -42,23 +43,24 @@ class StopLine:
         return LineTruth(self.sign_id, self.kind, self.s_m - bumper_m, state)
 
 
-def lights_on_path(actors: Iterable[Any], path: LanePath) -> list[tuple[Any, float]]:
+def lights_on_path(actors: Iterable[carla.Actor], path: LanePath) -> list[tuple[carla.TrafficLight, float]]:
     """Return the traffic lights for traffic of a lane, with where their stop lines cross it, nearest first."""
     found = []
     for actor in actors:
         if actor.type_id != "traffic.traffic_light":
             continue
-        for waypoint in actor.get_stop_waypoints():
+        light = cast(carla.TrafficLight, actor)
+        for waypoint in light.get_stop_waypoints():
             place = waypoint.transform.location
             s_m, lateral_offset_m = path.locate(place.x, place.y)
             turned = abs((waypoint.transform.rotation.yaw - np.degrees(path.yaw_rad(s_m)) + 180.0) % 360.0 - 180.0)
             if abs(lateral_offset_m) < ON_LANE_M and turned < SAME_DIRECTION_DEG and 0.0 < s_m < path.length_m:
-                found.append((actor, s_m))
+                found.append((light, s_m))
                 break
     return sorted(found, key=lambda item: item[1])
 
 
-def find_stop_lines(signs: Sequence[RoadSign], actors: Iterable[Any], path: LanePath) -> list[StopLine]:
+def find_stop_lines(signs: Sequence[RoadSign], actors: Iterable[carla.Actor], path: LanePath) -> list[StopLine]:
     """Return all lines along the ego's lane in the order in which they are reached."""
     lines = [
         StopLine(sign.sign_id, KIND_OF_CLASS[sign.class_id], sign.s_m)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import carla
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +38,7 @@ class RoadSign:
     corners_m: NDArray[np.float64]
 
 
-def class_of(actor: Any) -> int | None:
+def class_of(actor: carla.Actor) -> int | None:
     """Return the GTSRB class of a sign actor, or None for signs outside the 43 classes."""
     attribute = actor.attributes.get("gtsrb_class")
     if attribute not in (None, ""):
@@ -49,7 +49,7 @@ def class_of(actor: Any) -> int | None:
     return _BY_TYPE.get(actor.type_id)
 
 
-def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
+def find_signs(actors: Iterable[carla.Actor], path: LanePath) -> list[RoadSign]:
     """Return the signs that stand along a lane and face its traffic, in the order they are passed.
 
     Args:
@@ -78,7 +78,7 @@ def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
     return sorted(found, key=lambda sign: (sign.s_m, sign.sign_id))
 
 
-def find_map_sign(actors: Sequence[Any], path: LanePath, gtsrb_class: int, pose: Pose) -> Any:
+def find_map_sign(actors: Iterable[carla.Actor], path: LanePath, gtsrb_class: int, pose: Pose) -> carla.Actor:
     """Return the map's sign of a class that stands nearest to a place.
 
     Args:
@@ -107,7 +107,7 @@ def find_map_sign(actors: Sequence[Any], path: LanePath, gtsrb_class: int, pose:
 
 
 def sign_plate(
-    actor: Any, sign_id: str, gtsrb_class: int, path: LanePath, *, on_map: bool, pose: Pose | None = None
+    actor: carla.Actor, sign_id: str, gtsrb_class: int, path: LanePath, *, on_map: bool, pose: Pose | None = None
 ) -> SignPlate:
     """Return where the plate of a sign is.
 
@@ -128,7 +128,7 @@ def sign_plate(
     middle = np.array([box.location.x, box.location.y, top - half_high]) @ rotation(pose).T + np.array(pose[:3])
     s_m, _ = path.locate(pose[0], pose[1])
     at: Pose = (float(middle[0]), float(middle[1]), float(middle[2]), pose[3], pose[4], pose[5])
-    return SignPlate(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor, on_map)
+    return SignPlate(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor.id, actor.type_id, on_map)
 
 
 class SignWatch:
