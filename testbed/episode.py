@@ -33,12 +33,13 @@ from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core import extras
 from testbed.core.errors import AgentError, TestbedError
+from testbed.core.latency_spec import LatencySpec
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
-from testbed.latency import LatencyModel, LatencySpec
+from testbed.latency import LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
 

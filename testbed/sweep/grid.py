@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from testbed.core.errors import ScenarioError, suggest
+from testbed.core.latency_spec import LATENCY_PATTERN
 from testbed.core.records import EpisodePlan
 from testbed.scenario.expand import BENIGN, Catalogue, expand
 from testbed.scenario.explain import require
@@ -20,7 +21,7 @@ from testbed.scenario.loader import LoadedFile, find, load_scenario
 from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
 from testbed.scenario.yaml_reader import read_yaml
 
-Latency = Annotated[str, Field(pattern=r"^(card|measured|fixed:[0-9]+(\.[0-9]+)?)$")]
+Latency = Annotated[str, Field(pattern=LATENCY_PATTERN)]
 
 
 class Sweep(Model):
