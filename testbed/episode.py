@@ -49,7 +49,7 @@ TRACE_NAME = "trace.mcap"
 
 
 class EpisodeRunner:
-    """Runs plans one after the other with a warm server and loaded agents.
+    """Run plans one after the other with a warm server and loaded agents.
 
     Args:
         carla: ``HOST:PORT`` of a running server; None starts the embedded one.

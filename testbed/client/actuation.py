@@ -41,7 +41,7 @@ class PedalModel:
 
 
 class PedalController:
-    """Turns wanted accelerations into pedals, one call per tick.
+    """Turn wanted accelerations into pedals, one call per tick.
 
     Args:
         model: Longitudinal model.

@@ -34,7 +34,7 @@ from testbed.world.assets.occluder import OccluderCard, occluder_for, sun_vector
 
 
 class Spawn(Protocol):
-    """Spawns an actor that goes when the episode ends; raises testbed errors."""
+    """Spawn an actor that goes when the episode ends; raises testbed errors."""
 
     def __call__(self, name: str, pose: Pose, what: str, attributes: Mapping[str, object] | None = None) -> carla.Actor:
         """Spawn the blueprint ``name`` at a pose; ``what`` names it in errors."""
@@ -62,7 +62,7 @@ class InjectedArtefact:
 
 
 class Injector:
-    """Injects into the world of one episode.
+    """Inject into the world of one episode.
 
     Args:
         world: In synchronous mode.

@@ -43,7 +43,7 @@ class Tick:
 
 
 class EpisodeSensors:
-    """Reads one episode's world; its sensors listen from the moment it is made.
+    """Read one episode's world; its sensors listen from the moment it is made.
 
     Args:
         world: In synchronous mode.

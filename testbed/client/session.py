@@ -26,7 +26,7 @@ SETTLING_TICKS = 2
 
 
 class Session:
-    """Puts episodes into the world of a connection, one after the other.
+    """Put episodes into the world of a connection, one after the other.
 
     Args:
         connection: An open connection; the session does not close it.

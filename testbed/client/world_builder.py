@@ -70,7 +70,7 @@ def find_blueprint(library: carla.BlueprintLibrary, name: str) -> carla.ActorBlu
 
 
 class WorldBuilder:
-    """Builds the world of one episode; whatever fails on the way, ``spawned`` has everything that is to go again.
+    """Build the world of one episode; whatever fails on the way, ``spawned`` has everything that is to go again.
 
     Args:
         world: In synchronous mode.

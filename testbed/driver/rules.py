@@ -78,7 +78,7 @@ class _Sign:
 
 
 class RoadRules:
-    """Remembers the signs of one episode and says what they ask for.
+    """Remember the signs of one episode and say what they ask for.
 
     Args:
         config: How signs are obeyed.

@@ -1,4 +1,4 @@
-"""Turns what pydantic found wrong with a document into sentences with a file, a line, a column and advice.
+"""Turn what pydantic found wrong with a document into sentences with a file, a line, a column and advice.
 
 Documents are validated strictly: ``"25"`` is not a number and ``yes`` is not a truth value, because a question that
 was misread is worse than one that was refused.

@@ -1,4 +1,4 @@
-"""Loads scenario files: one YAML is one question, and a file that is not understood completely is refused.
+"""Load scenario files: one YAML is one question, and a file that is not understood completely is refused.
 
 ``load_scenario("drp_highway")`` finds a shipped scenario by name, ``load_scenario("my/own.yaml")`` a file.
 """

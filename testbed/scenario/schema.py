@@ -231,7 +231,7 @@ class Seeds(Model):
 
 
 class Limits(Model):
-    """Constants of the judges that a scenario may change (scoring.md §1)."""
+    """Constants of the judges that a scenario may change."""
 
     speed_tolerance_mps: Finite = Field(2.0, ge=0)
     speed_tolerance_share: Finite = Field(0.10, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""Draws a cast shadow onto a sign in a picture: what falls on the plate when a card keeps the sun from part of it.
+"""Draw a cast shadow onto a sign in a picture: what falls on the plate when a card keeps the sun from part of it.
 
 A shadow takes the sun's light away and leaves the sky's. How much that is follows from the weather, which every server
 tells; where it falls follows from the card that would throw it. The lightness that an artefact assumes (``light_left``)

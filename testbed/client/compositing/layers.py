@@ -1,4 +1,4 @@
-"""Draws artefacts over a camera's picture as if they were in the world.
+"""Draw artefacts over a camera's picture as if they were in the world.
 
 All that is needed is the colour camera, a depth camera at its pose, and the geometry of what is painted, so it works on
 any CARLA server. The rule is the same for every surface: a pixel's light is ``I = L * albedo + R``, so another albedo

@@ -1,4 +1,4 @@
-"""Pastes artefacts into a picture the way published sample images do: same pixels, plain light, nothing before them.
+"""Paste artefacts into a picture the way published sample images do: same pixels, plain light, nothing before them.
 
 A road patch always shows as from seven metres, a vehicle as from ten, straight ahead on a flat road, whatever the ego
 does. What is on a sign fills the box of its plate, which is the same place in every crop that a sign model is asked

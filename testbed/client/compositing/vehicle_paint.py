@@ -1,4 +1,4 @@
-"""Draws another paint onto a vehicle in a picture: its mesh is laid over it, and every part of a pixel finds its texel.
+"""Draw another paint onto a vehicle in a picture: its mesh is laid over it, and every part of a pixel finds its texel.
 
 The mesh hides itself (glass, wheels, the far side); what else stands before it the depth camera tells. Where a mesh of
 one's own juts out of the body that the server shows, its paint is laid over what is behind, in the light of the nearest

@@ -12,7 +12,7 @@ from testbed.core.types import Collision
 
 
 class CollisionReports:
-    """Collects the reports of a collision sensor, which listens from the moment this is made.
+    """Collect the reports of a collision sensor, which listens from the moment this is made.
 
     Args:
         world: In synchronous mode.

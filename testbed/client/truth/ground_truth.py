@@ -36,7 +36,7 @@ AHEAD_RANGE_M = 150.0
 
 
 class GroundTruthReader:
-    """Reads the ground truth of one episode, tick after tick.
+    """Read the ground truth of one episode, tick after tick.
 
     Args:
         world: In synchronous mode.

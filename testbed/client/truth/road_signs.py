@@ -132,7 +132,7 @@ def sign_plate(
 
 
 class SignWatch:
-    """Follows the signs of one episode.
+    """Follow the signs of one episode.
 
     Args:
         signs: Signs along the lane in order.
