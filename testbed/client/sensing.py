@@ -17,7 +17,7 @@ from testbed.client.truth.ground_truth import GroundTruthReader
 from testbed.client.world_builder import EpisodeWorld
 from testbed.core.perception_tasks import sign_crop_box
 from testbed.core.pixels import swap_red_and_blue
-from testbed.core.projection import PinholeCamera
+from testbed.core.projection import PinholeProjection
 from testbed.core.types import Image, Observation, Truth
 from testbed.scenario.concrete import ConcreteScenario
 
@@ -117,10 +117,10 @@ class EpisodeSensors:
         code = raw[..., 2] + 256.0 * raw[..., 1] + 65536.0 * raw[..., 0]
         return np.asarray(code * (DEPTH_RANGE_M / (2**24 - 1)), dtype=np.float32)
 
-    def _camera(self) -> PinholeCamera:
+    def _camera(self) -> PinholeProjection:
         mounted = self._concrete.camera
         pose = to_pose(self._world.get_snapshot().find(self._episode.camera.id).get_transform())
-        return PinholeCamera(pose, mounted.width_px, mounted.height_px, mounted.fov_deg)
+        return PinholeProjection(pose, mounted.width_px, mounted.height_px, mounted.fov_deg)
 
     def _picture(self, server_frame: int) -> Image:
         picture = _newest(self._images, server_frame)
@@ -130,7 +130,7 @@ class EpisodeSensors:
         return image
 
     def _composite(
-        self, image: Image, camera: PinholeCamera, depth_m: NDArray[np.float32] | None
+        self, image: Image, camera: PinholeProjection, depth_m: NDArray[np.float32] | None
     ) -> tuple[Image, NDArray[np.bool_] | None]:
         """Return the picture with what is not in the world drawn over it, and all pixels that show artefacts."""
         if depth_m is None:

@@ -12,7 +12,7 @@ from testbed.core.types import Pose
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ActorBounds:
     """A bounding box in the frame of its actor.
 
     Attributes:
@@ -36,7 +36,7 @@ def to_pose(transform: carla.Transform) -> Pose:
     return (place.x, place.y, place.z, turn.pitch, turn.yaw, turn.roll)
 
 
-def to_bounds(box: carla.BoundingBox) -> Bounds:
+def to_bounds(box: carla.BoundingBox) -> ActorBounds:
     """Return a ``carla.BoundingBox`` as arrays."""
     place, extent = box.location, box.extent
-    return Bounds(np.array([place.x, place.y, place.z]), np.array([extent.x, extent.y, extent.z]))
+    return ActorBounds(np.array([place.x, place.y, place.z]), np.array([extent.x, extent.y, extent.z]))

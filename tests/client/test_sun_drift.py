@@ -10,7 +10,7 @@ import pytest
 from testbed import adversaries
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Session, connect
-from testbed.core.projection import PinholeCamera
+from testbed.core.projection import PinholeProjection
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Pose
 from testbed.scenario.concrete import concretise
@@ -102,6 +102,6 @@ def _middle_px(ego: object, polygon: np.ndarray) -> np.ndarray:
         yaw,
         0.0,
     )
-    camera = PinholeCamera((x + 0.6 * c, y + 0.6 * s, 1.45, -2.0, yaw, 0.0), 640, 320, 75.0)
+    camera = PinholeProjection((x + 0.6 * c, y + 0.6 * s, 1.45, -2.0, yaw, 0.0), 640, 320, 75.0)
     corners = plate_points(plate, SIZE_M, polygon)
     return camera.pixels(camera.to_camera(corners)).mean(axis=0)

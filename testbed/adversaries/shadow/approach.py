@@ -19,7 +19,7 @@ from testbed.adversaries.shadow import polygon as shapes
 from testbed.adversaries.shadow.lightness import from_lab, to_lab
 from testbed.core.errors import MapError, UsageError
 from testbed.core.perception_tasks import sign_crop_box
-from testbed.core.projection import PinholeCamera, rotation
+from testbed.core.projection import PinholeProjection, rotation
 from testbed.core.types import Image, Pose, Shade
 from testbed.scenario.concrete import ConcreteScenario
 from testbed.scenario.schema import Scenario, Sign
@@ -169,7 +169,7 @@ class SignApproach(StagedScene):
 
     def crop_box(self, camera: Camera) -> tuple[int, int, int, int] | None:
         """Return the crop that an agent would get of the sign, or None where it would get none."""
-        view = PinholeCamera(camera.pose, camera.width_px, camera.height_px, camera.fov_deg)
+        view = PinholeProjection(camera.pose, camera.width_px, camera.height_px, camera.fov_deg)
         box = view.box(self.plate.corners_m())
         return None if box is None else sign_crop_box(box, camera.width_px, camera.height_px)
 

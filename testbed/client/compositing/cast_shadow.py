@@ -15,7 +15,7 @@ from testbed.client.compositing.layers import PLATE_CLEARANCE_M, Light, covering
 from testbed.client.compositing.sunlight import light_of, without_sun
 from testbed.client.compositing.surfaces import SignPlate
 from testbed.client.compositing.texture_lookup import SummedAreaTexture
-from testbed.core.projection import PinholeCamera, rotation
+from testbed.core.projection import PinholeProjection, rotation
 from testbed.core.weather import Weather
 from testbed.world.assets.occluder import OccluderCard
 
@@ -52,7 +52,7 @@ class ShadeLayer:
         plate = sign_outline(target.gtsrb_class, MASK_PX)
         self._mask = SummedAreaTexture(np.stack([mask * plate, plate], axis=2))
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - s (1 - left))``, with s the share of a pixel in shadow."""
         over = covering(camera, self._quads, self._mask, depth_m, PLATE_CLEARANCE_M, middle=self._crisp)
         dark: NDArray[np.bool_] = over[..., 0] > 0.0

@@ -20,7 +20,7 @@ from testbed.client.compositing.film_curve import displayed, linear
 from testbed.client.compositing.planar import FINE, Quad, Subpixels, look_at_quad, to_pixels, to_subpixels
 from testbed.client.compositing.surfaces import ROAD_CLEARANCE_M, RoadRectangle, SignPlate
 from testbed.client.compositing.texture_lookup import TRILINEAR, WHOLE, SummedAreaTexture, widened
-from testbed.core.projection import PinholeCamera
+from testbed.core.projection import PinholeProjection
 from testbed.core.types import Decal, Image, SignFace
 
 PLATE_CLEARANCE_M = 0.15
@@ -50,12 +50,12 @@ Light = NDArray[np.float64]
 class Layer(Protocol):
     """Something that is drawn over a picture."""
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it into ``light``; return which pixels show it."""
 
 
 def draw(
-    picture: Image, camera: PinholeCamera, depth_m: NDArray[np.float32], layers: Sequence[Layer]
+    picture: Image, camera: PinholeProjection, depth_m: NDArray[np.float32], layers: Sequence[Layer]
 ) -> tuple[Image, list[NDArray[np.bool_]]]:
     """Return a picture with layers drawn over it, and for every layer the pixels that show it.
 
@@ -75,7 +75,7 @@ def draw(
 
 
 def uncovered(
-    camera: PinholeCamera, quad: Quad, subpixels: Subpixels, depth_m: NDArray[np.float32], clearance_m: float
+    camera: PinholeProjection, quad: Quad, subpixels: Subpixels, depth_m: NDArray[np.float32], clearance_m: float
 ) -> NDArray[np.bool_]:
     """Return which subpixels see a quad: nothing that the depth camera saw stands higher above it than a clearance."""
     row0, row1, column0, column1 = subpixels.window
@@ -88,7 +88,7 @@ def uncovered(
 
 
 def covering(
-    camera: PinholeCamera,
+    camera: PinholeProjection,
     quads: Sequence[Quad],
     texture: SummedAreaTexture,
     depth_m: NDArray[np.float32],
@@ -159,7 +159,7 @@ class RoadLayer:
         self._texture = SummedAreaTexture(np.concatenate([decal.rgba, whole], axis=2))
         self._quads = target.quads()
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - a) + L rgb``, with L the light on the asphalt around."""
         over = covering(camera, self._quads, self._texture, depth_m, ROAD_CLEARANCE_M, fine=ROAD_FINE)
         shown: NDArray[np.bool_] = over[..., 4] > 0.0
@@ -206,7 +206,7 @@ class SignLayer:
         whole = np.ones((*face.rgba.shape[:2], 1), np.float32)
         self._over = SummedAreaTexture(np.concatenate([face.rgba[..., :3] * alpha, alpha, whole], axis=2))
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - a) + L rgb + a R``, with L and R, its gloss and haze, from the plate's own pixels."""
         share = covering(camera, self._quads, self._plate, depth_m, PLATE_CLEARANCE_M)[..., 0]
         shown: NDArray[np.bool_] = share > 0.0

@@ -16,7 +16,7 @@ from testbed.client.compositing.layers import Layer, Light, covering
 from testbed.client.compositing.surfaces import RoadRectangle, SignPlate, TargetSurface, VehicleBody
 from testbed.client.compositing.texture_lookup import SummedAreaTexture
 from testbed.client.compositing.vehicle_paint import SAMPLES, look_at_body
-from testbed.core.projection import PinholeCamera
+from testbed.core.projection import PinholeProjection
 from testbed.core.types import Decal, Payload, Pose, Shade, SignFace, Skin
 
 PLAIN_LIGHT = 1.0
@@ -42,12 +42,14 @@ def paste_layer(payload: Payload, target: TargetSurface) -> Layer:
     return _SignPaste(payload, target) if isinstance(payload, SignFace) else _ShadePaste(payload, target)
 
 
-def _nominal(camera: PinholeCamera) -> PinholeCamera:
+def _nominal(camera: PinholeProjection) -> PinholeProjection:
     """Return the same camera at the origin of a flat world."""
-    return PinholeCamera((0.0, 0.0, EYE_M, EYE_PITCH_DEG, 0.0, 0.0), camera.width_px, camera.height_px, camera.fov_deg)
+    return PinholeProjection(
+        (0.0, 0.0, EYE_M, EYE_PITCH_DEG, 0.0, 0.0), camera.width_px, camera.height_px, camera.fov_deg
+    )
 
 
-def _nothing_before(camera: PinholeCamera) -> NDArray[np.float32]:
+def _nothing_before(camera: PinholeProjection) -> NDArray[np.float32]:
     return np.full((camera.height_px, camera.width_px), np.inf, dtype=np.float32)
 
 
@@ -58,7 +60,7 @@ class _RoadPaste:
         pose: Pose = (ROAD_AHEAD_M + decal.length_m / 2.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self._quads = RoadRectangle(pose, decal.length_m, decal.width_m, 0.0, np.zeros(2)).quads()
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Paste it."""
         over = covering(_nominal(camera), self._quads, self._texture, _nothing_before(camera), 1.0)
         light[:] = light * (1.0 - over[..., 3:4]) + PLAIN_LIGHT * over[..., :3]
@@ -71,7 +73,7 @@ class _VehiclePaste:
         self._paint = SummedAreaTexture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
         self._pose: Pose = (VEHICLE_AHEAD_M + float(target.half_m[0]), 0.0, 0.0, 0.0, 0.0, 0.0)
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Paste it."""
         shown = np.zeros(light.shape[:2], dtype=np.bool_)
         seen = look_at_body(_nominal(camera), self._mesh, self._pose)
@@ -93,7 +95,7 @@ class _VehiclePaste:
         return shown
 
 
-def _fitted(camera: PinholeCamera, target: SignPlate, texture: SummedAreaTexture) -> NDArray[np.float64]:
+def _fitted(camera: PinholeProjection, target: SignPlate, texture: SummedAreaTexture) -> NDArray[np.float64]:
     """Return a texture stretched over the image box of a plate, shape (height, width, channels); 0 outside of it."""
     out = np.zeros((camera.height_px, camera.width_px, texture.channels))
     corners = target.quads()[0].corners_m()
@@ -113,7 +115,7 @@ class _SignPaste:
         rgb, alpha = face.rgba[..., :3], face.rgba[..., 3:]
         self._texture = SummedAreaTexture(np.concatenate([rgb * alpha, alpha], axis=2))
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Paste it."""
         over = _fitted(camera, self._target, self._texture)
         light[:] = light * (1.0 - over[..., 3:]) + PLAIN_LIGHT * over[..., :3]
@@ -132,7 +134,7 @@ class _ShadePaste:
         self._texture = SummedAreaTexture((mask * sign_outline(target.gtsrb_class, size))[..., None])
         self._left, self._target = shade.light_left, target
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Paste it: LAB lightness falls to its share, colour stays (Zhong et al., CVPR 2022)."""
         over = _fitted(camera, self._target, self._texture)
         dark = over[..., 0] > 0.0

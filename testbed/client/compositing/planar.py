@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.compositing.texture_lookup import UvRectangle
-from testbed.core.projection import PinholeCamera, rotation
+from testbed.core.projection import PinholeProjection, rotation
 
 FINE = 4
 """Subpixels per pixel in each direction."""
@@ -58,7 +58,7 @@ class Subpixels:
     valid: NDArray[np.bool_]
 
 
-def window_of(camera: PinholeCamera, corners_m: NDArray[np.float64]) -> tuple[int, int, int, int] | None:
+def window_of(camera: PinholeProjection, corners_m: NDArray[np.float64]) -> tuple[int, int, int, int] | None:
     """Return the pixels around a polygon in the world as (row0, row1, column0, column1), None when out of view."""
     uv = camera.clipped(corners_m)
     if len(uv) < 3:
@@ -69,7 +69,7 @@ def window_of(camera: PinholeCamera, corners_m: NDArray[np.float64]) -> tuple[in
     return (row0, row1, column0, column1) if row0 < row1 and column0 < column1 else None
 
 
-def look_at_quad(camera: PinholeCamera, quad: Quad, fine: int = FINE) -> Subpixels | None:
+def look_at_quad(camera: PinholeProjection, quad: Quad, fine: int = FINE) -> Subpixels | None:
     """Return the subpixels of a picture, ``fine`` x ``fine`` a pixel, that look at a quad, None when out of view."""
     window = window_of(camera, quad.corners_m())
     if window is None:

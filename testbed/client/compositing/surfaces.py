@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from testbed.client.compositing.planar import Quad
 from testbed.core.lane_path import LanePath
-from testbed.core.projection import PinholeCamera, rotation
+from testbed.core.projection import PinholeProjection, rotation
 from testbed.core.types import Pose
 from testbed.world.assets.occluder import FACE_M
 
@@ -38,11 +38,11 @@ class TargetSurface(Protocol):
     def extent_s_m(self) -> tuple[float, float]:
         """Return where it now begins and ends along the ego's lane."""
 
-    def seen(self, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it, shape (height, width)."""
 
 
-def points_m(camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.float64]:
+def points_m(camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the world point that every pixel shows, shape (height, width, 3); depth is along the camera's axis."""
     across, up = _rays(camera.width_px, camera.height_px, camera.fov_deg)
     depth = depth_m.astype(np.float64)
@@ -52,7 +52,7 @@ def points_m(camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.
 
 
 def inside(
-    camera: PinholeCamera,
+    camera: PinholeProjection,
     depth_m: NDArray[np.float32],
     pose: Pose,
     centre_m: NDArray[np.float64],
@@ -103,7 +103,7 @@ class RoadRectangle:
         """Return where it begins and ends along the ego's lane."""
         return self.near_s_m, self.near_s_m + self.length_m
 
-    def seen(self, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it."""
         local = (points_m(camera, depth_m) - np.array(self.pose[:3])) @ rotation(self.pose)
         along = np.linspace(-0.5, 0.5, len(self.heights_m)) * self.length_m
@@ -172,7 +172,7 @@ class SignPlate:
         corner = np.array(self.pose[:3]) - axes[:, 0] * FACE_M - (across + down) / 2.0
         return [Quad(corner, across, down, (0.0, 0.0, 1.0, 1.0))]
 
-    def seen(self, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show its bounding rectangle."""
         half = np.array([PLATE_DEPTH_M, self.width_m / 2.0, self.height_m / 2.0])
         return inside(camera, depth_m, self.pose, np.zeros(3), half)
@@ -207,6 +207,6 @@ class VehicleBody:
         s_m, _ = self.path.locate(x_m, y_m)
         return s_m - float(self.half_m[0]), s_m + float(self.half_m[0])
 
-    def seen(self, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it."""
         return inside(camera, depth_m, self.pose(), self.centre_m, self.half_m + BODY_MARGIN_M)

@@ -19,7 +19,7 @@ from testbed.client.compositing.sunlight import highlight, light_of
 from testbed.client.compositing.surfaces import VehicleBody
 from testbed.client.compositing.texture_lookup import TRILINEAR, SummedAreaTexture
 from testbed.core.body import Body
-from testbed.core.projection import NEAR_M, PinholeCamera, rotation
+from testbed.core.projection import NEAR_M, PinholeProjection, rotation
 from testbed.core.types import Pose, Skin
 from testbed.core.weather import Weather
 
@@ -66,7 +66,7 @@ class Samples:
         return np.asarray(0.5 * np.abs(self.slope_uv).sum(axis=1))
 
 
-def look_at_body(camera: PinholeCamera, mesh: Body, pose: Pose, samples: int = SAMPLES) -> Samples | None:
+def look_at_body(camera: PinholeProjection, mesh: Body, pose: Pose, samples: int = SAMPLES) -> Samples | None:
     """Return what a picture's samples, so many a pixel in each direction, see of a body; None when it is out of view.
 
     Screen positions, and the inverse of depth times anything that is linear on a triangle, are linear in the picture
@@ -168,7 +168,7 @@ class SkinLayer:
         self._old = SummedAreaTexture(self._mesh.atlas)
         self._new = SummedAreaTexture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
 
-    def draw(self, light: Light, camera: PinholeCamera, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I + L (new - old)``, with L from each pixel's own paint."""
         shown = np.zeros(depth_m.shape, dtype=np.bool_)
         # a picture with hard edges shows in each pixel what its middle meets, a soft one the mean over its area

@@ -19,7 +19,7 @@ from testbed.client.truth.right_of_way import ConflictArea, find_conflict, find_
 from testbed.client.truth.road_signs import SignWatch, find_signs
 from testbed.core.lane_path import LanePath
 from testbed.core.perception_tasks import LEAD_RANGE_M, MIN_VEHICLE_PX, PREVIEW_M
-from testbed.core.projection import PinholeCamera, box_corners
+from testbed.core.projection import PinholeProjection, box_corners
 from testbed.core.types import (
     AheadTruth,
     AttackTruth,
@@ -81,7 +81,7 @@ class GroundTruthReader:
         self._limit_of_road_mps = ego.get_speed_limit() / 3.6
         self._s_m = 0.0
 
-    def read(self, camera: PinholeCamera, t_s: float, steer: float) -> Truth:
+    def read(self, camera: PinholeProjection, t_s: float, steer: float) -> Truth:
         """Return what follows from the state of the world: all but collisions and what is seen of artefacts.
 
         Args:
@@ -175,7 +175,7 @@ class GroundTruthReader:
         return sorted(found, key=lambda item: item[1].distance_m)
 
     def _lead(
-        self, in_lane: list[tuple[ScriptedActor, AheadTruth]], camera: PinholeCamera, t_s: float
+        self, in_lane: list[tuple[ScriptedActor, AheadTruth]], camera: PinholeProjection, t_s: float
     ) -> LeadTruth | None:
         """Return the nearest vehicle among them that an agent can be asked about."""
         for scripted, ahead in in_lane:

@@ -16,7 +16,7 @@ from testbed.core.errors import ScenarioError
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
 from testbed.core.lane_path import LanePath
 from testbed.core.perception_tasks import sign_crop_box
-from testbed.core.projection import PinholeCamera, box_corners, rotation
+from testbed.core.projection import PinholeProjection, box_corners, rotation
 from testbed.core.types import Pose, SignTruth
 
 RIGHT_OF_LANE_M = 11.0
@@ -146,7 +146,7 @@ class SignWatch:
         self._passed = 0
         self.limit_mps: float | None = None
 
-    def look(self, s_m: float, camera: PinholeCamera) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
+    def look(self, s_m: float, camera: PinholeProjection) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
         """Return (nearest sign that can be read in the picture, signs passed since the last call).
 
         Args:
