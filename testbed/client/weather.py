@@ -26,4 +26,5 @@ def drift_sun(weather: carla.WeatherParameters, minutes: float) -> carla.Weather
 
 def to_weather(parameters: carla.WeatherParameters) -> Weather:
     """Return CARLA's weather, which is kept in single precision, as the renderer's."""
-    return Weather(**{field.name: getattr(parameters, field.name) for field in dataclasses.fields(Weather)})
+    names = [field.name for field in dataclasses.fields(Weather)]
+    return Weather(**{name: getattr(parameters, name) for name in names})
