@@ -18,12 +18,12 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from testbed.adversaries.delivery import load_payloads
-from testbed.client import Connection, Frame, Session, connect
+from testbed.client import Connection, Session, Tick, connect
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command, Image, Truth
 from testbed.overlay import SCALE, driver_view
-from testbed.scenario.concrete import Staging, realise
+from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import Scenario
 
@@ -85,13 +85,13 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
         self._connection: Connection | None = None
         self._session: Session | None = None
-        self._staging: Staging | None = None
-        self._frame: Frame | None = None
+        self._concrete: ConcreteScenario | None = None
+        self._tick: Tick | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
-        """Stage the episode of a seed; without a seed, the next one of the environment's own generator.
+        """Begin the episode of a seed; without a seed, the next one of the environment's own generator.
 
         Args:
             seed: Episode seed: the same seed is the same episode.
@@ -106,15 +106,15 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         plan = EpisodePlan(
             scenario=self.scenario.name, scene=self.scenario.dump(), agent="", condition=condition, seed=episode_seed
         )
-        staging = self._staging = realise(plan)
-        payloads, _ = load_payloads(staging.injections, self._base)
+        concrete = self._concrete = concretise(plan)
+        payloads, _ = load_payloads(concrete.injections, self._base)
         if self._connection is None or not self._connection.alive():
             self.close()
-            self._connection = connect(self._carla, map_name=staging.map, device=self._device)
+            self._connection = connect(self._carla, map_name=concrete.map, device=self._device)
             self._session = Session(self._connection)
         assert self._session is not None
-        self._frame = self._session.begin(staging, payloads)
-        return self._observe(self._frame), self._info(self._frame, episode_seed)
+        self._tick = self._session.begin(concrete, payloads)
+        return self._observe(self._tick), self._info(self._tick, episode_seed)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
         """Apply steer and acceleration for one tick.
@@ -125,24 +125,24 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         Returns:
             Observation, reward, terminated (collision or off the road), truncated (time is up), info.
         """
-        if self._session is None or self._frame is None or self._staging is None:
+        if self._session is None or self._tick is None or self._concrete is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
         steer, pedal = (float(value) for value in np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0))
-        before = self._frame.truth
+        before = self._tick.truth
         scale = ACCELERATION_MPS2 if pedal >= 0.0 else BRAKING_MPS2
-        self._frame = self._session.step(Command(steer, pedal * scale))
-        truth = self._frame.truth
+        self._tick = self._session.step(Command(steer, pedal * scale))
+        truth = self._tick.truth
         failed = bool(truth.collisions) or not truth.lane.on_road
-        reward = _reward(before, truth, self._staging) + (FAILURE_REWARD if failed else 0.0)
-        truncated = self._frame.frame + 1 >= self._staging.steps
-        return self._observe(self._frame), reward, failed, truncated, self._info(self._frame, None)
+        reward = _reward(before, truth, self._concrete) + (FAILURE_REWARD if failed else 0.0)
+        truncated = self._tick.number + 1 >= self._concrete.steps
+        return self._observe(self._tick), reward, failed, truncated, self._info(self._tick, None)
 
     @property
     def truth(self) -> Truth:
         """Ground truth of the present step, for evaluation; a policy has no business with it."""
-        if self._frame is None:
+        if self._tick is None:
             raise gymnasium.error.ResetNeeded("call reset() before asking for the truth")
-        return self._frame.truth
+        return self._tick.truth
 
     @property
     def injection(self) -> dict[str, str]:
@@ -153,10 +153,10 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         """Return the driver's view with overlays, shape (2 h, 2 w, 3) uint8, in mode ``rgb_array``; None otherwise."""
         if self.render_mode is None:
             return None
-        if self._frame is None:
+        if self._tick is None:
             camera = self.scenario.camera
             return np.zeros((SCALE * camera.height_px, SCALE * camera.width_px, 3), np.uint8)
-        return driver_view(self._frame.observation.image, self._frame.truth)
+        return driver_view(self._tick.observation.image, self._tick.truth)
 
     def close(self) -> None:
         """Stop the server; no process or port is left."""
@@ -166,11 +166,11 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._frame = None
+        self._tick = None
 
     @staticmethod
-    def _observe(frame: Frame) -> Observations:
-        observation = frame.observation
+    def _observe(tick: Tick) -> Observations:
+        observation = tick.observation
         return {
             "camera": observation.image,
             "command": ROUTE_COMMANDS.index(observation.route_command),
@@ -178,20 +178,20 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         }
 
     @staticmethod
-    def _info(frame: Frame, seed: int | None) -> dict[str, Any]:
-        lane = frame.truth.lane
+    def _info(tick: Tick, seed: int | None) -> dict[str, Any]:
+        lane = tick.truth.lane
         info: dict[str, Any] = {
-            "frame": frame.frame,
-            "t_s": frame.t_s,
+            "frame": tick.number,
+            "t_s": tick.t_s,
             "lateral_offset_m": lane.lateral_offset_m,
             "distance_m": lane.s_m,
-            "collisions": len(frame.truth.collisions),
+            "collisions": len(tick.truth.collisions),
         }
         return info if seed is None else info | {"episode_seed": seed}
 
 
-def _reward(before: Truth, after: Truth, staging: Staging) -> float:
-    cruise_m = max(staging.ego.cruise_mps, 1.0) * staging.step_s
+def _reward(before: Truth, after: Truth, concrete: ConcreteScenario) -> float:
+    cruise_m = max(concrete.ego.cruise_mps, 1.0) * concrete.step_s
     progress = (after.lane.s_m - before.lane.s_m) / cruise_m
     offset = after.lane.lateral_offset_m / (after.lane.lane_width_m / 2.0)
     return float(progress - min(offset**2, 4.0))

@@ -3,7 +3,7 @@
 The order of a tick:
 
 ==========  ==================================================================================================
-sense       the session's frame: observation for the agent, truth for the judges
+sense       the session's tick: observation for the agent, truth for the judges
 perceive    every ``decision_every_steps`` ticks, unless the agent is still busy with its last image
 delay       the answer's latency is charged to the simulation clock (latency.py)
 decide      answers whose time has come reach the driver (planner and controller, testbed/driver/controller.py)
@@ -30,16 +30,17 @@ from typing import Any, Self
 
 from testbed import __version__, agents
 from testbed.adversaries.delivery import load_payloads
-from testbed.client import Connection, Frame, Session, connect
+from testbed.client import Connection, Session, Tick, connect
 from testbed.core import extras
 from testbed.core.errors import AgentError, TestbedError
+from testbed.core.latency_spec import LatencySpec
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
-from testbed.latency import LatencyModel, LatencySpec
-from testbed.scenario.concrete import Staging, realise
+from testbed.latency import LatencyModel
+from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
 
 Progress = Callable[[float], None]
@@ -48,7 +49,7 @@ TRACE_NAME = "trace.mcap"
 
 
 class EpisodeRunner:
-    """Runs plans one after the other with a warm server and loaded agents.
+    """Run plans one after the other with a warm server and loaded agents.
 
     Args:
         carla: ``HOST:PORT`` of a running server; None starts the embedded one.
@@ -75,14 +76,14 @@ class EpisodeRunner:
             SimulatorHangError: If the simulator missed its deadline; the same.
             TestbedError: If the plan cannot be carried out.
         """
-        staging = realise(plan)
+        concrete = concretise(plan)
         agent = self._agent(plan.agent)
         started = time.perf_counter()
         try:
             if self._connection is None or not self._connection.alive():
                 self._drop()
-                self._connection = connect(self._address, map_name=staging.map, device=self._device)
-            record = _drive(plan, staging, agent, Session(self._connection), folder, on_progress)
+                self._connection = connect(self._address, map_name=concrete.map, device=self._device)
+            record = _drive(plan, concrete, agent, Session(self._connection), folder, on_progress)
         except TestbedError as error:
             # a server that failed is not asked again
             if error.code.startswith("TB3"):
@@ -126,13 +127,13 @@ def run_episode(
         return runner.run(plan, folder, on_progress=on_progress)
 
 
-def driver_for(staging: Staging) -> Driver:
+def driver_for(concrete: ConcreteScenario) -> Driver:
     """Return the shared driver, told about this episode's camera and cruising speed."""
-    camera = staging.camera
+    camera = concrete.camera
     focal = camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
     return Driver(
         DriverConfig(
-            cruise_mps=staging.ego.cruise_mps,
+            cruise_mps=concrete.ego.cruise_mps,
             camera_height_m=camera.z_m,
             camera_pitch_rad=math.radians(camera.pitch_deg),
             camera_to_bumper_m=EGO_HALF_LENGTH_M - camera.x_m,
@@ -142,12 +143,12 @@ def driver_for(staging: Staging) -> Driver:
     )
 
 
-def limits_for(staging: Staging, session: Session) -> JudgeLimits:
+def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     """Return the judges' constants for this episode."""
-    chosen = staging.limits
+    chosen = concrete.limits
     return JudgeLimits(
-        planned_distance_m=staging.ego.route_m or staging.ego.cruise_mps * staging.steps * staging.step_s,
-        attack_near_end_s_m=min((place.ahead_m for place in staging.places), default=None),
+        planned_distance_m=concrete.ego.route_m or concrete.ego.cruise_mps * concrete.steps * concrete.step_s,
+        attack_near_end_s_m=min((place.ahead_m for place in concrete.places), default=None),
         vehicle_width_m=session.ego_width_m,
         vehicle_length_m=session.ego_length_m,
         speed_tolerance_mps=chosen.speed_tolerance_mps,
@@ -181,8 +182,8 @@ def check_answers(perception: Perception, name: str) -> None:
         raise AgentError(f"agent {name!r} answered the box {box}", hint="boxes are (x_min, y_min, x_max, y_max)")
 
 
-class _Mind:
-    """An agent with its latency: asks, charges the time, and hands answers over when they are due."""
+class _DelayedAgent:
+    """An agent with its latency: asks it, charges the time, and hands its answers over when they are due."""
 
     def __init__(self, agent: Agent, latency: LatencyModel, every_steps: int) -> None:
         self._agent = agent
@@ -192,13 +193,13 @@ class _Mind:
         self._busy_until_s = -math.inf
         self.decision: Decision | None = None
 
-    def think(self, frame: Frame) -> None:
-        """Ask for answers to a frame unless it is no decision's turn or the agent is still busy."""
-        if frame.frame % self._every_steps or frame.t_s < self._busy_until_s - 1e-9:
+    def ask(self, tick: Tick) -> None:
+        """Ask for answers about a tick unless it is no decision's turn or the agent is still busy."""
+        if tick.number % self._every_steps or tick.t_s < self._busy_until_s - 1e-9:
             return
-        observation = frame.observation
+        observation = tick.observation
         if self._agent.card.needs_truth:
-            observation = dataclasses.replace(observation, truth=frame.truth)
+            observation = dataclasses.replace(observation, truth=tick.truth)
         before = time.perf_counter()
         try:
             perception = self._agent.perceive(observation)
@@ -209,9 +210,9 @@ class _Mind:
         measured_ms = 1e3 * (time.perf_counter() - before)
         check_answers(perception, self._agent.card.name)
         charged_ms = self._latency.charge_ms(measured_ms)
-        due_s = frame.t_s + charged_ms / 1e3
+        due_s = tick.t_s + charged_ms / 1e3
         self._busy_until_s = due_s
-        self._pending.append((observation, Decision(frame.frame, frame.t_s, due_s, perception, charged_ms)))
+        self._pending.append((observation, Decision(tick.number, tick.t_s, due_s, perception, charged_ms)))
 
     def due(self, t_s: float) -> list[tuple[Observation, Decision]]:
         """Return the answers whose time has come, oldest first."""
@@ -224,36 +225,36 @@ class _Mind:
 
 def _drive(
     plan: EpisodePlan,
-    staging: Staging,
+    concrete: ConcreteScenario,
     agent: Agent,
     session: Session,
     folder: Path,
     on_progress: Progress | None,
 ) -> EpisodeRecord:
-    payloads, manifests = load_payloads(staging.injections)
+    payloads, manifests = load_payloads(concrete.injections)
     agent.reset(plan.seed)
-    mind = _Mind(
-        agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), staging.decision_every_steps
+    delayed = _DelayedAgent(
+        agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), concrete.decision_every_steps
     )
-    driver = driver_for(staging)
+    driver = driver_for(concrete)
     writer = TraceWriter(folder / TRACE_NAME)
     try:
-        frame = session.begin(staging, payloads)
+        tick = session.begin(concrete, payloads)
         injection = session.injection
-        limits = limits_for(staging, session)
+        limits = limits_for(concrete, session)
         panel = JudgePanel(limits)
-        for index in range(staging.steps):
-            mind.think(frame)
-            for observation, decision in mind.due(frame.t_s):
+        for index in range(concrete.steps):
+            delayed.ask(tick)
+            for observation, decision in delayed.due(tick.t_s):
                 driver.hear(observation, decision.perception)
-            command = driver.command(frame.t_s, frame.truth.ego.speed_mps)
-            step = Step(frame.frame, frame.t_s, frame.truth, command, mind.decision)
+            command = driver.command(tick.t_s, tick.truth.ego.speed_mps)
+            step = Step(tick.number, tick.t_s, tick.truth, command, delayed.decision)
             began = panel.step(step)
-            writer.step(step, frame.observation.image, began)
+            writer.step(step, tick.observation.image, began)
             if on_progress is not None:
-                on_progress((index + 1) / staging.steps)
-            if index + 1 < staging.steps:
-                frame = session.step(command)
+                on_progress((index + 1) / concrete.steps)
+            if index + 1 < concrete.steps:
+                tick = session.step(command)
         digest = writer.close()
     except BaseException:
         writer.abort()

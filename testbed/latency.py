@@ -1,52 +1,26 @@
-"""Charges inference time to the simulation clock.
+"""Charge inference time to the simulation clock.
 
 An answer computed from the frame at ``t`` is applied at ``t + latency``; until then the last one holds, and an agent
 that is still busy is not asked again. The default charges the figures of the agent's card, so that a run repeats on
-any machine; ``measured`` charges what this machine needed, ``fixed:80`` a number of one's own.
+any machine; ``measured`` charges what this machine needed, ``fixed:80`` a number of one's own. These words are read in
+``testbed/core/latency_spec.py``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.core.errors import UsageError
+from testbed.core.latency_spec import LatencySpec
 from testbed.core.types import AgentCard
 
 Z95 = 1.6448536269514722
 """95th percentile of the standard normal distribution."""
 
 
-@dataclass(frozen=True, slots=True)
-class LatencySpec:
-    """How inference time is charged: ``card``, ``measured`` or ``fixed`` milliseconds."""
-
-    kind: str
-    fixed_ms: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> LatencySpec:
-        """Read ``card``, ``measured`` or ``fixed:80``.
-
-        Raises:
-            UsageError: If the text is none of these.
-        """
-        if text in ("card", "measured"):
-            return cls(text)
-        kind, _, number = text.partition(":")
-        try:
-            value = float(number)
-        except ValueError:
-            value = math.nan
-        if kind != "fixed" or not 0.0 <= value < 60000.0:
-            raise UsageError(f"latency {text!r} is not understood", hint="use card, measured or fixed:80 (in ms)")
-        return cls("fixed", value)
-
-
 class LatencyModel:
-    """Draws the latency of each decision of one episode.
+    """Draw the latency of each decision of one episode.
 
     With ``card`` the draw is log-normal through the card's p50 and p95, from a stream seeded by the episode.
 

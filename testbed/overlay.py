@@ -1,4 +1,4 @@
-"""Draws what the testbed knows over the driver's view: boxes, answers, speed and place in the lane."""
+"""Draw what the testbed knows over the driver's view: boxes, answers, speed and place in the lane."""
 
 from __future__ import annotations
 

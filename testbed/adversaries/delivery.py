@@ -1,4 +1,4 @@
-"""From what a staging asks for to what a world can be given: artefacts found, read, checked."""
+"""From what a concrete scenario asks for to what a world can be given: artefacts found, read, checked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from testbed.scenario.concrete import Injection
 def load_payloads(
     injections: Sequence[Injection], base: Path | None = None
 ) -> tuple[dict[str, Payload], dict[str, dict[str, Any]]]:
-    """Return (adversary id to payload, adversary id to manifest) of what a staging injects.
+    """Return (adversary id to payload, adversary id to manifest) of what a concrete scenario injects.
 
     Args:
-        injections: ``Staging.injections``.
+        injections: ``ConcreteScenario.injections``.
         base: Folder of the scenario file, against which relative paths of artefacts are read; plans carry absolute
             ones.
 

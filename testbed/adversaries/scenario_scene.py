@@ -19,7 +19,7 @@ from testbed.core.records import EpisodePlan
 from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Pose
 from testbed.core.weather import WeatherParameters, weather_of
-from testbed.scenario.concrete import Staging, realise
+from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.scenario.schema import Scenario
 from testbed.world.assets.sign_assets import sign_asset
 from testbed.world.maps import RoadNetwork, load_map
@@ -43,12 +43,12 @@ class StagedScene:
         network: The map's roads.
         scene: What stands in the world; of the scenario's objects, its signs.
         renderer: Draws the scene.
-        staging: The situation staged last.
+        concrete: The concrete scenario staged last.
         path: The ego's lane in it, from its start on.
         weather: The weather in it.
     """
 
-    staging: Staging
+    concrete: ConcreteScenario
     path: LanePath
     weather: WeatherParameters
 
@@ -62,7 +62,7 @@ class StagedScene:
         self.renderer = Renderer(self.scene)
         self._signs: dict[str, int] = {}
 
-    def stage(self, seed: int, condition: str = "benign") -> Staging:
+    def stage(self, seed: int, condition: str = "benign") -> ConcreteScenario:
         """Stage the scenario with a seed: weather, the ego's lane and signs.
 
         Args:
@@ -75,13 +75,13 @@ class StagedScene:
         plan = EpisodePlan(
             scenario=self.scenario.name, scene=self.scenario.dump(), agent="dnn", seed=seed, condition=condition
         )
-        self.staging = realise(plan)
-        start = self.staging.ego
+        self.concrete = concretise(plan)
+        start = self.concrete.ego
         self.path = lane_path(self.network, start.road, start.lane, start.s_m, self._route_m)
-        self.weather = weather_of(self.staging.weather_preset, self.staging.weather)
+        self.weather = weather_of(self.concrete.weather_preset, self.concrete.weather)
         self.scene.set_weather(self.weather)
         self._put_signs()
-        return self.staging
+        return self.concrete
 
     def ego_pose(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> Pose:
         """Return the world pose of an ego at a place in its lane; it leans with the road as the server's does.
@@ -96,13 +96,13 @@ class StagedScene:
 
     def camera(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> PinholeCamera:
         """Return the driver's camera of an ego at a place in its lane, see ``ego_pose``."""
-        chosen = self.staging.camera
+        chosen = self.concrete.camera
         pose = mounted(self.ego_pose(s_m, left_m, heading_rad), chosen.x_m, chosen.z_m, chosen.pitch_deg)
         return PinholeCamera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
 
     def _put_signs(self) -> None:
         """Add the signs that the scenario puts up itself on the first call; later calls move them."""
-        for sign in self.staging.signs:
+        for sign in self.concrete.signs:
             if sign.on_map:
                 continue
             pose = self.path.pose(sign.ahead_m, sign.lateral_m)

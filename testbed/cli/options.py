@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from testbed.core.records import EpisodePlan
 
+from testbed.core.errors import UsageError
+from testbed.core.latency_spec import LATENCY_WORDS, LatencySpec
+
 MOST_SEEDS = 100_000
 
 _HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):(?P<port>[0-9]{1,5})\Z")
-_LATENCY = re.compile(r"(card|measured|fixed:[0-9]+(\.[0-9]+)?)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,10 @@ def host_port(text: str) -> str:
 
 def latency(text: str) -> str:
     """Read ``card``, ``measured`` or ``fixed:80``."""
-    if not _LATENCY.match(text):
-        raise argparse.ArgumentTypeError(f"expected card, measured or fixed:80 (milliseconds), got {text!r}")
+    try:
+        LatencySpec.parse(text)
+    except UsageError:
+        raise argparse.ArgumentTypeError(f"expected {LATENCY_WORDS}, got {text!r}") from None
     return text
 
 

@@ -59,7 +59,7 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
     """
     from testbed.scenario.expand import expand
     from testbed.scenario.explain import check
-    from testbed.scenario.loader import Loaded
+    from testbed.scenario.loader import LoadedFile
     from testbed.scenario.schema import Scenario
     from testbed.scenario.yaml_reader import read_yaml
     from testbed.sweep.catalogue import Installed
@@ -74,7 +74,7 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
             sweep, problems = check(Sweep, document)
             if sweep is None:
                 return [*problems], ""
-            loaded = Loaded(sweep, document, path)
+            loaded = LoadedFile(sweep, document, path)
             if not look_up:
                 return [], f"sweep of {len(load_scenarios(loaded))} scenarios"
             plans, scenarios = expand_sweep(loaded, catalogue=Installed())
@@ -84,7 +84,7 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
             return [*problems], ""
         if not look_up:
             return [], "scenario"
-        plans = expand(Loaded(scenario, document, path), catalogue=Installed())
+        plans = expand(LoadedFile(scenario, document, path), catalogue=Installed())
         return [], f"scenario of {len(plans)} episodes"
     except TestbedError as error:
         return [error], ""

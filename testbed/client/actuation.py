@@ -40,8 +40,8 @@ class PedalModel:
         return 0.0, min(1.0, -force_n / self.brake_n)
 
 
-class Pedals:
-    """Turns wanted accelerations into pedals, one call per tick.
+class PedalController:
+    """Turn wanted accelerations into pedals, one call per tick.
 
     Args:
         model: Longitudinal model.

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import carla
 
@@ -56,7 +56,6 @@ class Connection:
     """A client and the world it talks to; ``server`` is the embedded server where it was started for this connection.
 
     Attributes:
-        client: The carla client.
         host: Server host.
         port: RPC port.
         embedded: Whether the server is the embedded one (it offers decals and sign boards as blueprints).
@@ -64,7 +63,7 @@ class Connection:
         hung: The server missed its deadline: it is asked nothing more, each call would wait for its whole timeout.
     """
 
-    client: Any
+    _client: carla.Client | None = field(repr=False)
     host: str
     port: int
     embedded: bool
@@ -73,7 +72,13 @@ class Connection:
     _map: str = field(default="", repr=False)
     _textures: TextureCalls | None = field(default=None, repr=False)
 
-    def world(self, map_name: str) -> Any:
+    @property
+    def client(self) -> carla.Client:
+        """The carla client."""
+        assert self._client is not None, "the connection is closed"
+        return self._client
+
+    def world(self, map_name: str) -> carla.World:
         """Return the carla world with ``map_name`` loaded: an embedded map, a CARLA town or an OpenDRIVE file.
 
         Raises:
@@ -84,7 +89,8 @@ class Connection:
         self.client.set_timeout(LOAD_TIMEOUT_S)
         try:
             if map_name.endswith(".xodr"):
-                world = self.client.generate_opendrive_world(Path(map_name).read_text(encoding="utf-8"))
+                text = Path(map_name).read_text(encoding="utf-8")
+                world: carla.World = self.client.generate_opendrive_world(text)
             else:
                 world = self.client.get_world()
                 if world.get_map().name.rsplit("/", 1)[-1] != map_name:
@@ -99,7 +105,7 @@ class Connection:
         self._map = map_name
         return world
 
-    def texture_calls(self, world: Any) -> TextureCalls:
+    def texture_calls(self, world: carla.World) -> TextureCalls:
         """Return the texture calls of the server; what they can do is found out once per connection."""
         if self._textures is None:
             self._textures = TextureCalls(world)
@@ -112,7 +118,7 @@ class Connection:
 
     def close(self) -> None:
         """Let go of the client and stop the server if it is ours."""
-        self.client = None
+        self._client = None
         if self.server is not None:
             self.server.close()
             self.server = None

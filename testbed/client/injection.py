@@ -1,4 +1,4 @@
-"""Puts what adversaries bring into an episode: into the world where the server can show it, over the picture where not.
+"""Put what adversaries bring into an episode: into the world where the server can show it, over the picture where not.
 
 ==========  ================================================================================================
 world       the artefact is in the simulated world: a decal, a repainted vehicle or sign, a card before the sun
@@ -11,10 +11,11 @@ paste       it is put at fixed pixels, in plain light: what published sample ima
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
+import carla
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,27 +23,32 @@ from testbed.client.compositing.appearance import dressed, sign_face, worn_by
 from testbed.client.compositing.cast_shadow import ShadeLayer
 from testbed.client.compositing.layers import Layer, RoadLayer, SignLayer
 from testbed.client.compositing.paste import paste_layer
-from testbed.client.compositing.surfaces import Place, RoadPlace, SignPlace, VehiclePlace
+from testbed.client.compositing.surfaces import RoadRectangle, SignPlate, TargetSurface, VehicleBody
 from testbed.client.compositing.vehicle_paint import SkinLayer
 from testbed.client.texture_calls import DECAL, OCCLUDER, TextureCalls
 from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.types import Decal, Payload, Pose, Shade, SignFace, Skin
+from testbed.core.weather import WeatherParameters
 from testbed.scenario.concrete import Injection
 from testbed.world.assets.occluder import OccluderCard, occluder_for, sun_vector
 
-Spawn = Callable[..., Any]
-"""``spawn(blueprint, pose, what, **attributes) -> carla.Actor``; raises testbed errors."""
+
+class Spawn(Protocol):
+    """Spawn an actor that goes when the episode ends; raises testbed errors."""
+
+    def __call__(self, name: str, pose: Pose, what: str, attributes: Mapping[str, object] | None = None) -> carla.Actor:
+        """Spawn the blueprint ``name`` at a pose; ``what`` names it in errors."""
 
 
 @dataclass
-class Placed:
+class InjectedArtefact:
     """An artefact in an episode.
 
     Attributes:
         adversary: Id of the scenario's entry.
         mode: ``world``, ``composite`` or ``paste``.
         payload: What it is.
-        place: Where it is.
+        target: What it is on.
         layer: Draws it over a picture; None where it is in the world.
         undo: Takes it off what stays when the episode ends; None where nothing stays.
     """
@@ -50,25 +56,31 @@ class Placed:
     adversary: str
     mode: str
     payload: Payload
-    place: Place
+    target: TargetSurface
     layer: Layer | None = None
     undo: Callable[[], None] | None = None
 
 
 class Injector:
-    """Injects into one staged world.
+    """Inject into the world of one episode.
 
     Args:
-        world: ``carla.World`` in synchronous mode.
+        world: In synchronous mode.
         textures: Its texture calls.
         spawn: Spawns an actor that goes when the episode ends.
-        weather: ``carla.WeatherParameters`` when things are put into the world.
+        weather: Weather when things are put into the world.
         later: The same when the episode begins: the sun may have gone on.
         eye_m: Where the driver's camera starts, world frame, (3,).
     """
 
     def __init__(
-        self, world: Any, textures: TextureCalls, spawn: Spawn, weather: Any, later: Any, eye_m: NDArray[np.float64]
+        self,
+        world: carla.World,
+        textures: TextureCalls,
+        spawn: Spawn,
+        weather: WeatherParameters,
+        later: WeatherParameters,
+        eye_m: NDArray[np.float64],
     ) -> None:
         """Look up what the server offers."""
         self._weather = weather
@@ -79,65 +91,65 @@ class Injector:
         self._library = world.get_blueprint_library()
         self._spawn = spawn
 
-    def inject(self, injection: Injection, payload: Payload, place: Place) -> Placed:
-        """Put an artefact in its place.
+    def inject(self, injection: Injection, payload: Payload, target: TargetSurface) -> InjectedArtefact:
+        """Put an artefact on its target.
 
         Args:
             injection: What the scenario asks for.
             payload: What it brings.
-            place: Where it goes.
+            target: What it is put on.
 
         Raises:
-            ScenarioError: If it does not fit its place.
+            ScenarioError: If it does not fit its target.
             UnsupportedError: If the server cannot show it in the way that is asked for.
         """
-        _check_fit(injection, payload, place)
+        _check_fit(injection, payload, target)
         mode = injection.mode
         if mode in ("auto", "world"):
-            fault = self._why_not(payload, place)
+            fault = self._why_not(payload, target)
             if fault and mode == "world":
                 raise UnsupportedError(
                     f"adversary {injection.adversary!r} asks for inject: world, which this server cannot show: {fault}",
                     hint="write inject: composite, or leave --carla out to use the embedded server",
                 )
             mode = "composite" if fault else "world"
-        placed = Placed(injection.adversary, mode, payload, place)
+        injected = InjectedArtefact(injection.adversary, mode, payload, target)
         if mode == "world":
-            placed.undo = self._show(placed)
+            injected.undo = self._show(injected)
         elif mode == "composite":
-            placed.layer = self._layer(placed)
+            injected.layer = self._layer(injected)
         else:
-            placed.layer = paste_layer(payload, place)
-        return placed
+            injected.layer = paste_layer(payload, target)
+        return injected
 
-    def _layer(self, placed: Placed) -> Layer:
+    def _layer(self, injected: InjectedArtefact) -> Layer:
         """Return what draws an artefact over a picture."""
         # the embedded server shows one thing per pixel, others smooth the edges of things
         crisp = self._textures.embedded
-        payload, place = placed.payload, placed.place
-        if isinstance(payload, Decal) and isinstance(place, RoadPlace):
-            return RoadLayer(payload, place)
-        if isinstance(payload, Skin) and isinstance(place, VehiclePlace):
-            return SkinLayer(payload, place, self._later, crisp=crisp)
-        assert isinstance(place, SignPlace)
+        payload, target = injected.payload, injected.target
+        if isinstance(payload, Decal) and isinstance(target, RoadRectangle):
+            return RoadLayer(payload, target)
+        if isinstance(payload, Skin) and isinstance(target, VehicleBody):
+            return SkinLayer(payload, target, self._later, crisp=crisp)
+        assert isinstance(target, SignPlate)
         if isinstance(payload, SignFace):
-            return SignLayer(payload, place, crisp=crisp)
+            return SignLayer(payload, target, crisp=crisp)
         assert isinstance(payload, Shade)
-        return ShadeLayer(self._card(placed.adversary, payload, place), place, self._later, crisp=crisp)
+        return ShadeLayer(self._card(injected.adversary, payload, target), target, self._later, crisp=crisp)
 
-    def _card(self, adversary: str, shade: Shade, place: SignPlace) -> OccluderCard:
+    def _card(self, adversary: str, shade: Shade, target: SignPlate) -> OccluderCard:
         """Return the card that throws a shade on a sign under the sun as it stood when the card was hung."""
         sun = sun_vector(self._weather.sun_altitude_angle, self._weather.sun_azimuth_angle)
-        card = occluder_for(shade, place.pose, place.width_m, sun, eye_m=self._eye_m)
+        card = occluder_for(shade, target.pose, target.width_m, sun, eye_m=self._eye_m)
         if card is None:
             raise ScenarioError(
-                f"adversary {adversary!r}: the sun does not light sign {place.sign_id!r}, so nothing "
+                f"adversary {adversary!r}: the sun does not light sign {target.sign_id!r}, so nothing "
                 "can throw a shadow on it",
                 hint="choose sun_altitude_deg and sun_azimuth_deg such that it does",
             )
         return card
 
-    def _why_not(self, payload: Payload, place: Place) -> str:
+    def _why_not(self, payload: Payload, target: TargetSurface) -> str:
         """Return why the server cannot show a payload in its world, or an empty string."""
         needed = {Decal: DECAL, Shade: OCCLUDER}.get(type(payload))
         if needed is not None:
@@ -147,56 +159,53 @@ class Injector:
         fault = self._textures.fault()
         if fault:
             return fault
-        name = self._object_name(place)
+        name = self._object_name(target)
         return "" if name else "its texture calls do not know the object"
 
-    def _show(self, placed: Placed) -> Callable[[], None] | None:
-        payload, place = placed.payload, placed.place
+    def _show(self, injected: InjectedArtefact) -> Callable[[], None] | None:
+        payload, target = injected.payload, injected.target
         if isinstance(payload, Decal):
-            assert isinstance(place, RoadPlace)
-            self._lay(placed.adversary, payload, place)
+            assert isinstance(target, RoadRectangle)
+            self._lay(injected.adversary, payload, target)
             return None
         if isinstance(payload, Skin):
-            assert isinstance(place, VehiclePlace)
-            own = np.zeros((1, 1, 3), np.float32) if payload.mask is None else worn_by(payload, place).atlas
-            self._textures.paint(self._object_name(place), dressed(own, payload.rgb, payload.mask))
+            assert isinstance(target, VehicleBody)
+            own = np.zeros((1, 1, 3), np.float32) if payload.mask is None else worn_by(payload, target).atlas
+            self._textures.paint(self._object_name(target), dressed(own, payload.rgb, payload.mask))
             return None
-        assert isinstance(place, SignPlace)
+        assert isinstance(target, SignPlate)
         if isinstance(payload, SignFace):
-            own = sign_face(place.gtsrb_class)
+            own = sign_face(target.gtsrb_class)
             rgba = payload.rgba
-            name = self._object_name(place)
+            name = self._object_name(target)
             self._textures.paint(name, dressed(own, np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]))
-            return (lambda: self._textures.paint(name, own)) if place.on_map else None
-        card = self._card(placed.adversary, payload, place)
-        self._spawn(OCCLUDER, card.pose, f"adversary {placed.adversary!r}", **card.blueprint_attributes)
+            return (lambda: self._textures.paint(name, own)) if target.on_map else None
+        card = self._card(injected.adversary, payload, target)
+        self._spawn(OCCLUDER, card.pose, f"adversary {injected.adversary!r}", card.blueprint_attributes)
         return None
 
-    def _lay(self, adversary: str, decal: Decal, place: RoadPlace) -> None:
-        x, y, z, _, yaw, _ = place.pose
+    def _lay(self, adversary: str, decal: Decal, target: RoadRectangle) -> None:
+        x, y, z, _, yaw, _ = target.pose
         flat: Pose = (x, y, z, 0.0, yaw, 0.0)
         what = f"adversary {adversary!r}"
-        prop = self._spawn(DECAL, flat, what, length_m=decal.length_m, width_m=decal.width_m)
+        prop = self._spawn(DECAL, flat, what, {"length_m": decal.length_m, "width_m": decal.width_m})
         self._textures.paint(f"{DECAL}_{prop.id}", decal.rgba)
 
-    def _object_name(self, place: Place) -> str:
-        """Return the name under which the texture calls know what stands in a place, or an empty string."""
-        if isinstance(place, VehiclePlace):
-            name = f"{place.type_id}_{place.actor_id}"
+    def _object_name(self, target: TargetSurface) -> str:
+        """Return the name under which the texture calls know a target, or an empty string."""
+        if isinstance(target, VehicleBody):
+            name = f"{target.type_id}_{target.actor_id}"
             return name if self._textures.knows(name) else ""
-        if isinstance(place, SignPlace):
-            actor: Any = place.actor
-            name = f"{actor.type_id}_{actor.id}"
-            return name if self._textures.knows(name) else self._scenery_name(place)
+        if isinstance(target, SignPlate):
+            name = f"{target.type_id}_{target.actor_id}"
+            return name if self._textures.knows(name) else self._scenery_name(target)
         return ""
 
-    def _scenery_name(self, place: SignPlace) -> str:
+    def _scenery_name(self, target: SignPlate) -> str:
         """Return the name of the map's object that stands where the sign does."""
-        import carla
-
         signs = self._world.get_environment_objects(carla.CityObjectLabel.TrafficSigns)
         near = [
-            (abs(one.transform.location.x - place.pose[0]) + abs(one.transform.location.y - place.pose[1]), one.name)
+            (abs(one.transform.location.x - target.pose[0]) + abs(one.transform.location.y - target.pose[1]), one.name)
             for one in signs
         ]
         found = [name for distance_m, name in sorted(near) if distance_m < 1.0 and self._textures.knows(name)]
@@ -207,25 +216,29 @@ SIZE_RATIO = 1.3
 """How far sides of a mesh of one's own and of the vehicle that it is laid over may be apart."""
 
 
-def _check_fit(injection: Injection, payload: Payload, place: Place) -> None:
-    """Raise ScenarioError where a payload cannot be put on a place."""
-    wanted: tuple[type, ...] = (
-        (Decal,) if isinstance(place, RoadPlace) else (Skin,) if isinstance(place, VehiclePlace) else (SignFace, Shade)
-    )
+def _check_fit(injection: Injection, payload: Payload, target: TargetSurface) -> None:
+    """Raise ScenarioError where a payload does not fit its target."""
+    wanted: tuple[type, ...] = (SignFace, Shade)
+    if isinstance(target, RoadRectangle):
+        wanted = (Decal,)
+    elif isinstance(target, VehicleBody):
+        wanted = (Skin,)
     if not isinstance(payload, wanted):
         raise ScenarioError(f"adversary {injection.adversary!r}: a {type(payload).__name__} cannot be put there")
-    if isinstance(payload, Skin) and isinstance(place, VehiclePlace) and payload.blueprint not in (None, place.type_id):
+    if not isinstance(payload, Skin) or not isinstance(target, VehicleBody):
+        return
+    if payload.blueprint not in (None, target.type_id):
         raise ScenarioError(
             f"adversary {injection.adversary!r}: {payload.name!r} was made for {payload.blueprint}, "
-            f"actor {injection.actor!r} is a {place.type_id}",
+            f"actor {injection.actor!r} is a {target.type_id}",
             hint=f"give the actor blueprint: {payload.blueprint}",
         )
-    if isinstance(payload, Skin) and isinstance(place, VehiclePlace) and payload.body is not None:
-        mesh, there = payload.body.size_m, tuple(2.0 * float(half) for half in place.half_m)
+    if payload.body is not None:
+        mesh, there = payload.body.size_m, tuple(2.0 * float(half) for half in target.half_m)
         if any(not 1.0 / SIZE_RATIO <= a / b <= SIZE_RATIO for a, b in zip(mesh, there, strict=True)):
             sizes = [" x ".join(f"{side:.1f}" for side in size) for size in (mesh, there)]
             raise ScenarioError(
                 f"adversary {injection.adversary!r}: mesh {payload.body.name} measures {sizes[0]} m, "
-                f"actor {injection.actor!r} ({place.type_id}) {sizes[1]} m: it is another vehicle",
+                f"actor {injection.actor!r} ({target.type_id}) {sizes[1]} m: it is another vehicle",
                 hint="give the actor a blueprint of the mesh's size, or correct length_m, front and up of the mesh",
             )

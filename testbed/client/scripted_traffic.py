@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-import carla
-
-from testbed.core.errors import ScenarioError
 from testbed.core.lane_path import LanePath
 from testbed.core.types import Pose
-from testbed.scenario.concrete import Staging
 from testbed.scenario.schema import Actor
 
-KERB_M = 0.12
-"""Height of sidewalks above the road: that of the embedded maps, where walkers' feet are to stand."""
 
-PATH_MARGIN_M = 60.0
+@dataclass(frozen=True, slots=True)
+class LaneMotion:
+    """Place and velocity relative to a lane; lateral quantities are positive to its left.
+
+    Attributes:
+        s_m: Distance along the lane.
+        lateral_offset_m: Offset from its centre.
+        along_mps: Speed along the lane.
+        lateral_mps: Speed across it.
+    """
+
+    s_m: float
+    lateral_offset_m: float
+    along_mps: float
+    lateral_mps: float
 
 
 @dataclass
-class Traveller:
+class ScriptedActor:
     """Another road user on its way.
 
     Attributes:
@@ -49,8 +56,8 @@ class Traveller:
         """Whether it is a pedestrian."""
         return self.plan.blueprint.startswith("walker.")
 
-    def way(self, t_s: float) -> tuple[float, float]:
-        """Return (way gone, speed) at a time; it brakes with 6 m/s² from ``stops_at_s`` on."""
+    def travelled(self, t_s: float) -> tuple[float, float]:
+        """Return (distance travelled, speed) at a time; it brakes with 6 m/s² from ``stops_at_s`` on."""
         speed, stop = self.plan.speed_mps, self.plan.stops_at_s
         moving_s = t_s - self.plan.starts_at_s
         if moving_s < 0.0:
@@ -58,64 +65,35 @@ class Traveller:
         if stop is None or t_s <= stop:
             return speed * moving_s, speed
         braked_s = min(t_s - stop, speed / self.BRAKING_MPS2)
-        way_m = speed * (stop - self.plan.starts_at_s) + speed * braked_s - 0.5 * self.BRAKING_MPS2 * braked_s**2
-        return way_m, speed - self.BRAKING_MPS2 * braked_s
+        travelled_m = speed * (stop - self.plan.starts_at_s) + speed * braked_s - 0.5 * self.BRAKING_MPS2 * braked_s**2
+        return travelled_m, speed - self.BRAKING_MPS2 * braked_s
 
-    def at(self, t_s: float) -> tuple[float, float, float, float]:
-        """Return (distance along its lane, offset to its left, speed along the lane, speed to its left)."""
-        way_m, speed = self.way(t_s)
-        left_m, goal_m = self.plan.lateral_m, self.plan.crosses_to_m
+    def motion(self, t_s: float) -> LaneMotion:
+        """Return where in its lane it is at a time, and how it moves."""
+        travelled_m, speed = self.travelled(t_s)
+        lateral_offset_m, goal_m = self.plan.lateral_m, self.plan.crosses_to_m
         if goal_m is None:
-            return self.start_s_m + way_m, left_m, speed, 0.0
-        side = math.copysign(1.0, goal_m - left_m)
-        if way_m >= abs(goal_m - left_m):
-            return self.start_s_m, goal_m, 0.0, 0.0
-        return self.start_s_m, left_m + side * way_m, 0.0, side * speed
+            return LaneMotion(self.start_s_m + travelled_m, lateral_offset_m, speed, 0.0)
+        side = math.copysign(1.0, goal_m - lateral_offset_m)
+        if travelled_m >= abs(goal_m - lateral_offset_m):
+            return LaneMotion(self.start_s_m, goal_m, 0.0, 0.0)
+        return LaneMotion(self.start_s_m, lateral_offset_m + side * travelled_m, 0.0, side * speed)
 
     def pose(self, t_s: float) -> Pose:
         """Return its pose in the world; on a slope it is pitched as the lane is."""
-        s_m, left_m, _, _ = self.at(t_s)
-        x, y, z, _, yaw, roll = self.path.pose(s_m, left_m, self.up_m)
+        motion = self.motion(t_s)
+        x, y, z, _, yaw, roll = self.path.pose(motion.s_m, motion.lateral_offset_m, self.up_m)
         goal_m = self.plan.crosses_to_m
         if goal_m is not None:
             # CARLA's yaw grows clockwise: whoever goes to the left of the lane looks 90° less
             return x, y, z, 0.0, yaw - math.copysign(90.0, goal_m - self.plan.lateral_m), roll
-        pitch = 0.0 if self.walks else self.path.pitch_deg(s_m)
+        pitch = 0.0 if self.walks else self.path.pitch_deg(motion.s_m)
         return x, y, z, pitch, yaw - self.plan.turned_deg, roll
 
     def velocity(self, t_s: float) -> tuple[float, float]:
         """Return its velocity (x, y) in the world."""
-        s_m, _, along_mps, left_mps = self.at(t_s)
-        yaw = self.path.yaw_rad(s_m)
+        motion = self.motion(t_s)
+        along_mps, lateral_mps = motion.along_mps, motion.lateral_mps
+        yaw = self.path.yaw_rad(motion.s_m)
         forward, left = (math.cos(yaw), math.sin(yaw)), (math.sin(yaw), -math.cos(yaw))
-        return along_mps * forward[0] + left_mps * left[0], along_mps * forward[1] + left_mps * left[1]
-
-
-def lane_of(actor: Actor, staging: Staging, ego_path: LanePath, carla_map: Any) -> tuple[LanePath, float]:
-    """Return the lane of a road user and where on it it starts.
-
-    Raises:
-        ScenarioError: If there is no such lane.
-    """
-    length_m = actor.speed_mps * staging.steps * staging.step_s + PATH_MARGIN_M
-    if actor.spawn is not None:
-        place = actor.spawn
-        return LanePath.follow(carla_map, place.road, place.lane, place.s_m, length_m), 0.0
-    assert actor.ahead_m is not None, "the schema asks for one of both places"
-    if actor.lane is None or actor.lane == staging.ego.lane:
-        return ego_path, actor.ahead_m
-    x, y, z, *_ = ego_path.pose(actor.ahead_m)
-    beside = carla_map.get_waypoint(carla.Location(x=x, y=y, z=z))
-    # lane ids are those of the ego's first road; a road that is joined the other way round turns their signs
-    turned = (beside.lane_id > 0) != (staging.ego.lane > 0)
-    lane = -actor.lane if turned else actor.lane
-    if carla_map.get_waypoint_xodr(beside.road_id, lane, beside.s) is None:
-        raise ScenarioError(f"actor {actor.id!r}: {actor.ahead_m:g} m ahead there is no lane {actor.lane}")
-    return LanePath.follow(carla_map, beside.road_id, lane, beside.s, length_m), 0.0
-
-
-def ground_m(carla_map: Any, pose: Pose) -> float:
-    """Return how far the ground at a place beside the lane lies above it: a sidewalk's kerb, or nothing."""
-    place = carla.Location(x=pose[0], y=pose[1], z=pose[2])
-    on = carla_map.get_waypoint(place, project_to_road=False, lane_type=carla.LaneType.Sidewalk)
-    return KERB_M if on is not None else 0.0
+        return along_mps * forward[0] + lateral_mps * left[0], along_mps * forward[1] + lateral_mps * left[1]

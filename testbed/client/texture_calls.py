@@ -7,7 +7,7 @@ foreign server is trusted, a parked car is painted black and white in front of a
 from __future__ import annotations
 
 import queue
-from typing import Any
+from typing import cast
 
 import carla
 import numpy as np
@@ -29,10 +29,10 @@ class TextureCalls:
     """The texture calls of one server.
 
     Attributes:
-        world: ``carla.World`` in synchronous mode; a server has another one after it has loaded another map.
+        world: In synchronous mode; a server has another one after it has loaded another map.
     """
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: carla.World) -> None:
         """Nothing is known yet."""
         self.world = world
         self._fault: str | None = None
@@ -67,9 +67,9 @@ class TextureCalls:
         _apply(self.world, name, rgba)
 
 
-def _apply(world: Any, name: str, rgba: NDArray[np.float32]) -> None:
+def _apply(world: carla.World, name: str, rgba: NDArray[np.float32]) -> None:
     rows, columns, channels = rgba.shape
-    texture = carla.TextureFloatColor(columns, rows)
+    texture = carla.TextureFloatColor(columns, rows)  # type: ignore[call-arg]  # the stubs know no arguments
     for row, line in enumerate(rgba.tolist()):
         for column, colour in enumerate(line):
             alpha = colour[3] if channels == 4 else 1.0
@@ -77,13 +77,13 @@ def _apply(world: Any, name: str, rgba: NDArray[np.float32]) -> None:
     world.apply_float_color_texture_to_object(name, carla.MaterialParameter.Diffuse, texture)
 
 
-def _try_out(world: Any) -> str:
+def _try_out(world: carla.World) -> str:
     """Paint a car and look at it; return why that failed, or an empty string."""
     library = world.get_blueprint_library()
     cars, points = library.filter("vehicle.tesla.model3"), world.get_map().get_spawn_points()
     if not len(cars) or not points:
         return "it has no car or place to try the texture calls on"
-    actors: list[Any] = []
+    actors: list[carla.Actor] = []
     try:
         car = next((found for point in points if (found := world.try_spawn_actor(cars[0], point)) is not None), None)
         if car is None:
@@ -97,9 +97,9 @@ def _try_out(world: Any) -> str:
         for key in ("image_size_x", "image_size_y"):
             camera.set_attribute(key, str(PROBE_PX))
         behind = carla.Transform(carla.Location(x=-6.0, z=1.5), carla.Rotation(pitch=-8.0))
-        eye = world.spawn_actor(camera, behind, attach_to=car)
+        eye = cast(carla.Sensor, world.spawn_actor(camera, behind, attach_to=car))
         actors.append(eye)
-        images: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        images: queue.SimpleQueue[carla.Image] = queue.SimpleQueue()
         eye.listen(images.put)
         seen = []
         for level in (0.0, 1.0):
@@ -115,6 +115,6 @@ def _try_out(world: Any) -> str:
         return f"its texture calls fail: {error}"
     finally:
         for actor in reversed(actors):
-            if actor.type_id.startswith("sensor."):
+            if isinstance(actor, carla.Sensor):
                 actor.stop()
             actor.destroy()

@@ -1,18 +1,17 @@
 """The lane the ego is meant to keep, as a dense polyline, and where a pose is on it.
 
-Made once per episode from the client's own OpenDRIVE map, so it works alike on any CARLA server. Lateral quantities are
-positive to the left of the driving direction; headings follow CARLA (clockwise seen from above).
+Plain geometry: ``testbed/client/truth/route.py`` makes it from CARLA's map, ``testbed/adversaries/scenario_scene.py``
+from the embedded one. Lateral quantities are positive to the left of the driving direction; headings follow CARLA
+(clockwise seen from above).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.errors import ScenarioError
 from testbed.core.types import Pose
 
 SPACING_M = 1.0
@@ -44,47 +43,14 @@ class LanePath:
         self._curvature = -np.gradient(self._yaw_rad, self._s) if len(self._s) > 2 else np.zeros_like(self._s)
         self.length_m = float(self._s[-1])
 
-    @classmethod
-    def follow(cls, carla_map: Any, road: int, lane: int, s_m: float, length_m: float) -> LanePath:
-        """Follow a lane from a place on the map, straight on at every junction.
-
-        Args:
-            carla_map: ``carla.Map``.
-            road: OpenDRIVE road id.
-            lane: OpenDRIVE lane id.
-            s_m: Distance along the road's reference line.
-            length_m: How far to follow; shorter where the road ends.
-
-        Raises:
-            ScenarioError: If there is no such lane, or it ends within 10 m.
-        """
-        waypoint = carla_map.get_waypoint_xodr(road, lane, s_m)
-        if waypoint is None:
-            raise ScenarioError(
-                f"map {carla_map.name!r} has no driving lane {lane} on road {road} at s = {s_m:g} m",
-                hint="see `python -m testbed list`, or the map's OpenDRIVE file, for roads and lanes",
-            )
-        found = [waypoint]
-        while len(found) * SPACING_M < length_m:
-            following = waypoint.next(SPACING_M)
-            if not following:
-                break
-            waypoint = following[0] if len(following) == 1 else _straightest(waypoint, following)
-            found.append(waypoint)
-        if len(found) * SPACING_M < 10.0:
-            raise ScenarioError(f"lane {lane} of road {road} ends {len(found) * SPACING_M:.0f} m after s = {s_m:g} m")
-        points = np.array([[w.transform.location.x, w.transform.location.y, w.transform.location.z] for w in found])
-        yaw = np.array([w.transform.rotation.yaw for w in found])
-        return cls(points, yaw, np.array([w.lane_width for w in found]))
-
-    def pose(self, s_m: float, left_m: float = 0.0, up_m: float = 0.0) -> Pose:
+    def pose(self, s_m: float, lateral_offset_m: float = 0.0, up_m: float = 0.0) -> Pose:
         """Return the pose at a distance along the lane, shifted to the left and up."""
         x, y, z = (float(np.interp(s_m, self._s, self._points[:, axis])) for axis in range(3))
         yaw = float(np.interp(s_m, self._s, self._yaw_rad))
         beyond = min(s_m, 0.0) + max(s_m - self.length_m, 0.0)
-        x += left_m * math.sin(yaw) + beyond * math.cos(yaw)
-        y += -left_m * math.cos(yaw) + beyond * math.sin(yaw)
-        return x, y, z + up_m, 0.0, _wrap_deg(math.degrees(yaw)), 0.0
+        x += lateral_offset_m * math.sin(yaw) + beyond * math.cos(yaw)
+        y += -lateral_offset_m * math.cos(yaw) + beyond * math.sin(yaw)
+        return x, y, z + up_m, 0.0, wrap_deg(math.degrees(yaw)), 0.0
 
     def width_m(self, s_m: float) -> float:
         """Return the lane width there."""
@@ -138,19 +104,6 @@ class LanePath:
         return dx * math.cos(yaw_rad) + dy * math.sin(yaw_rad), dx * math.sin(yaw_rad) - dy * math.cos(yaw_rad)
 
 
-def _straightest(waypoint: Any, following: list[Any]) -> Any:
-    """Return the successor whose lane ends most nearly in the direction that the lane before it has.
-
-    The ways through a junction all begin in the same direction: only their ends tell which one goes straight on.
-    """
-    heading = waypoint.transform.rotation.yaw
-
-    def turn_deg(candidate: Any) -> float:
-        end = (candidate.next_until_lane_end(SPACING_M) or [candidate])[-1]
-        return abs(_wrap_deg(end.transform.rotation.yaw - heading))
-
-    return min(following, key=turn_deg)
-
-
-def _wrap_deg(angle_deg: float) -> float:
+def wrap_deg(angle_deg: float) -> float:
+    """Return an angle brought into (-180, 180] degrees."""
     return 180.0 - (180.0 - angle_deg) % 360.0

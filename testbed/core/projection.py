@@ -28,8 +28,8 @@ def rotation(pose: Pose) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class View:
-    """A pinhole camera at a pose.
+class PinholeProjection:
+    """A pinhole camera at a pose, and where things are in its picture.
 
     Attributes:
         pose: Camera pose in the world.

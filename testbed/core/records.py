@@ -57,7 +57,7 @@ class EpisodePlan(Document):
 
 
 class Event(Document):
-    """Something a judge saw. ``cause`` links it to the perception error that preceded it (scoring.md §1)."""
+    """Something a judge saw. ``cause`` links it to the perception error that preceded it."""
 
     kind: str
     t_s: float

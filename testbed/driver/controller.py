@@ -56,7 +56,7 @@ class DriverConfig:
 
 
 class Driver:
-    """Plans and controls from perception answers. One instance drives one episode after another.
+    """Plan and control from perception answers. One instance drives one episode after another.
 
     Args:
         config: Vehicle and camera constants.

@@ -78,7 +78,7 @@ class _Sign:
 
 
 class RoadRules:
-    """Remembers the signs of one episode and says what they ask for.
+    """Remember the signs of one episode and say what they ask for.
 
     Args:
         config: How signs are obeyed.
@@ -144,45 +144,45 @@ class RoadRules:
 
     def _demand(self, sign: _Sign, t_s: float, speed_mps: float) -> float:
         config = self.config
-        left_m = sign.place_m - self._way_m
+        remaining_m = sign.place_m - self._way_m
         winner = sign.believed(config.belief)
-        if winner is None or sign.obeyed or not math.isfinite(left_m):
+        if winner is None or sign.obeyed or not math.isfinite(remaining_m):
             return math.inf
         if winner == STOP:
-            return self._stop(sign, left_m, t_s, speed_mps)
+            return self._stop(sign, remaining_m, t_s, speed_mps)
         if winner == NO_ENTRY:
             # beyond the sign the violation has happened; stopping in the street behind it helps nobody
-            return self._halt(left_m - config.stay_before_m, speed_mps) if left_m > 0.0 else math.inf
-        if left_m <= 0.0:
+            return self._halt(remaining_m - config.stay_before_m, speed_mps) if remaining_m > 0.0 else math.inf
+        if remaining_m <= 0.0:
             return math.inf
         if winner == YIELD:
-            return self._slow(config.yield_mps, left_m, speed_mps)
+            return self._slow(config.yield_mps, remaining_m, speed_mps)
         limit_kmh = SPEED_LIMIT_KMH.get(winner)
-        return math.inf if limit_kmh is None else self._slow(limit_kmh / 3.6, left_m, speed_mps)
+        return math.inf if limit_kmh is None else self._slow(limit_kmh / 3.6, remaining_m, speed_mps)
 
-    def _stop(self, sign: _Sign, left_m: float, t_s: float, speed_mps: float) -> float:
+    def _stop(self, sign: _Sign, remaining_m: float, t_s: float, speed_mps: float) -> float:
         config = self.config
-        if left_m < -config.stop_before_m:
+        if remaining_m < -config.stop_before_m:
             sign.obeyed = True  # over the line: too late to stop for it
             return math.inf
         if speed_mps >= config.stopped_mps:
-            return self._halt(left_m - config.stop_before_m, speed_mps)
+            return self._halt(remaining_m - config.stop_before_m, speed_mps)
         self._wait_until_s = self._wait_until_s if self._wait_until_s is not None else t_s + config.stop_wait_s
         if t_s < self._wait_until_s:
             return -config.hold_mps2
         sign.obeyed, self._wait_until_s = True, None
         return math.inf
 
-    def _halt(self, left_m: float, speed_mps: float) -> float:
-        """Constant deceleration to standstill after ``left_m``, with a floor over the last metre."""
+    def _halt(self, remaining_m: float, speed_mps: float) -> float:
+        """Constant deceleration to standstill after ``remaining_m``, with a floor over the last metre."""
         if speed_mps < self.config.stopped_mps:
             return -self.config.hold_mps2
-        floor = self.config.stop_floor_mps2 if left_m < 1.0 else 0.0
-        return -max(speed_mps**2 / (2.0 * max(left_m, 0.3)), floor)
+        floor = self.config.stop_floor_mps2 if remaining_m < 1.0 else 0.0
+        return -max(speed_mps**2 / (2.0 * max(remaining_m, 0.3)), floor)
 
-    def _slow(self, target_mps: float, left_m: float, speed_mps: float) -> float:
+    def _slow(self, target_mps: float, remaining_m: float, speed_mps: float) -> float:
         """Constant deceleration to a lower speed at the sign; nothing while there is time enough."""
         if speed_mps <= target_mps:
             return math.inf
-        needed_mps2 = (speed_mps**2 - target_mps**2) / (2.0 * max(left_m, 0.5))
+        needed_mps2 = (speed_mps**2 - target_mps**2) / (2.0 * max(remaining_m, 0.5))
         return -min(needed_mps2, self.config.slow_down_mps2)

@@ -23,7 +23,7 @@ from testbed.judge import expert_steering
 if TYPE_CHECKING:
     from testbed.adversaries.road_patch.world import RoadWorld
     from testbed.core.types import Decal
-    from testbed.scenario.loader import Loaded
+    from testbed.scenario.loader import LoadedFile
     from testbed.scenario.schema import Adversary, PatchPlace, Scenario
 
 KIND = "road_patch"
@@ -43,7 +43,7 @@ class Approaches:
 
     task = "alc"
 
-    def __init__(self, scenario: Loaded[Scenario], count: int, *, seed: int = 0) -> None:
+    def __init__(self, scenario: LoadedFile[Scenario], count: int, *, seed: int = 0) -> None:
         """Check that the scenario has such adversaries and that their artefacts exist.
 
         Raises:
@@ -156,7 +156,7 @@ class Approaches:
 
     def _picture(self, name: str, group: str, s_m: float, left_m: float, heading_rad: float) -> Picture:
         world = self._world
-        world.move_traffic(s_m / world.staging.ego.speed_mps)
+        world.move_traffic(s_m / world.concrete.ego.speed_mps)
         ego = world.ego_pose(s_m, left_m, heading_rad)
         frame = world.renderer.render(world.camera(s_m, left_m, heading_rad))
         assert frame.rgb is not None

@@ -22,7 +22,7 @@ from testbed.evaluate.score import NONE, VEHICLE
 
 if TYPE_CHECKING:
     from testbed.adversaries.artefact import Artefact
-    from testbed.scenario.loader import Loaded
+    from testbed.scenario.loader import LoadedFile
     from testbed.scenario.schema import Adversary, Scenario
     from testbed.training.data.map_camera import Stand, Studio
 
@@ -55,7 +55,7 @@ class VehicleViews:
 
     task = "vd"
 
-    def __init__(self, scenario: Loaded[Scenario], count: int, *, seed: int = 0) -> None:
+    def __init__(self, scenario: LoadedFile[Scenario], count: int, *, seed: int = 0) -> None:
         """Check that the scenario has such adversaries and that their artefacts exist.
 
         Raises:

@@ -1,4 +1,4 @@
-"""From a plan to concrete numbers: what exactly is put into the world for one seed.
+"""From a plan to its concrete scenario (ISO 34501): what exactly is put into the world for one seed.
 
 Every random choice has a stream of its own, seeded by (seed, purpose), so that adding a sign never changes where the
 ego starts, and agent and condition never influence the world: an attacked episode and its benign twin differ in
@@ -73,8 +73,8 @@ class Injection:
 
 
 @dataclass(frozen=True, slots=True)
-class Staging:
-    """Everything that is put into the world for one episode.
+class ConcreteScenario:
+    """A concrete scenario in the sense of ISO 34501: everything that is put into the world for one episode.
 
     Attributes:
         map: Map name or path.
@@ -201,8 +201,8 @@ def _places(scenario: Scenario) -> Iterator[PatchPlace]:
             yield PatchPlace(ahead_m=signs[entry.sign].ahead_m, lateral_m=signs[entry.sign].lateral_m)
 
 
-def realise(plan: EpisodePlan) -> Staging:
-    """Return the concrete staging of a plan.
+def concretise(plan: EpisodePlan) -> ConcreteScenario:
+    """Return the concrete scenario of a plan.
 
     Args:
         plan: Its ``scene`` is a dumped Scenario; ``seed`` and ``condition`` choose the rest.
@@ -213,7 +213,7 @@ def realise(plan: EpisodePlan) -> Staging:
     """
     scenario = Scenario.model_validate(plan.scene)
     seed = plan.seed
-    return Staging(
+    return ConcreteScenario(
         map=scenario.map,
         step_s=scenario.step_s,
         steps=round(scenario.duration_s / scenario.step_s),

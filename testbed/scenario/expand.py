@@ -14,7 +14,7 @@ from typing import Protocol
 
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError, suggest
 from testbed.core.records import EpisodePlan
-from testbed.scenario.loader import Loaded
+from testbed.scenario.loader import LoadedFile
 from testbed.scenario.schema import CarMesh, Scenario, Weather
 from testbed.scenario.yaml_reader import Path_
 
@@ -74,7 +74,7 @@ class Catalogue(Protocol):
 
 
 def expand(
-    scenario: Loaded[Scenario] | Scenario,
+    scenario: LoadedFile[Scenario] | Scenario,
     *,
     catalogue: Catalogue,
     agents: Sequence[str] | None = None,
@@ -103,13 +103,13 @@ def expand(
         ScenarioError: An agent, map or artefact that the file names does not exist.
         UsageError: An agent or condition that the caller names does not exist.
     """
-    content = scenario.content if isinstance(scenario, Loaded) else scenario
+    content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     chosen = tuple(dict.fromkeys(agents if agents is not None else content.agents))
     weights = {agent: dict(_agent_digests(scenario, agent, catalogue, asked=agents is not None)) for agent in chosen}
     if not real_server:
         _check_map(scenario, catalogue)
     wanted = _conditions(content, conditions)
-    base = scenario.path.parent if isinstance(scenario, Loaded) else None
+    base = scenario.path.parent if isinstance(scenario, LoadedFile) else None
     artefacts = _artefact_digests(scenario, wanted, catalogue, base)
     latencies = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
     scenes = [_scene(content, base, sky) for sky in (weather or (content.weather,))]
@@ -171,21 +171,21 @@ def _absolute(name: str, base: Path | None) -> str:
 
 
 def _agent_digests(
-    scenario: Loaded[Scenario] | Scenario, agent: str, catalogue: Catalogue, *, asked: bool
+    scenario: LoadedFile[Scenario] | Scenario, agent: str, catalogue: Catalogue, *, asked: bool
 ) -> Mapping[str, str]:
     known = tuple(catalogue.agents())
     if agent not in known and "/" not in agent and not agent.endswith((".yaml", ".yml")):
         message = f"unknown agent {agent!r}; {suggest(agent, known)}there are {', '.join(known) or 'none'}"
         if asked:
             raise UsageError(message)
-        position = (scenario.content if isinstance(scenario, Loaded) else scenario).agents.index(agent)
+        position = (scenario.content if isinstance(scenario, LoadedFile) else scenario).agents.index(agent)
         raise _error(scenario, message, ("agents", position))
     return catalogue.agent_digests(agent)
 
 
-def _check_map(scenario: Loaded[Scenario] | Scenario, catalogue: Catalogue) -> None:
-    content = scenario.content if isinstance(scenario, Loaded) else scenario
-    base = scenario.path.parent if isinstance(scenario, Loaded) else Path()
+def _check_map(scenario: LoadedFile[Scenario] | Scenario, catalogue: Catalogue) -> None:
+    content = scenario.content if isinstance(scenario, LoadedFile) else scenario
+    base = scenario.path.parent if isinstance(scenario, LoadedFile) else Path()
     name, known = content.map, tuple(catalogue.maps())
     if name.endswith(".xodr"):
         name = str(base / name)
@@ -207,13 +207,13 @@ def _check_map(scenario: Loaded[Scenario] | Scenario, catalogue: Catalogue) -> N
 
 
 def _artefact_digests(
-    scenario: Loaded[Scenario] | Scenario, conditions: Sequence[str], catalogue: Catalogue, base: Path | None
+    scenario: LoadedFile[Scenario] | Scenario, conditions: Sequence[str], catalogue: Catalogue, base: Path | None
 ) -> dict[str, str]:
     """Return the hash of every artefact of the scenario under ``artefact:<name>``; only injected ones must exist.
 
     They stand in benign plans too, so that a benign twin differs from its attacked episode in the condition alone.
     """
-    content = scenario.content if isinstance(scenario, Loaded) else scenario
+    content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     needed = {name for condition in conditions if condition != BENIGN for name in content.injections()[condition]}
     digests: dict[str, str] = {}
     kinds = tuple(catalogue.adversaries())
@@ -242,7 +242,7 @@ def _artefact_digests(
     return digests
 
 
-def _error(scenario: Loaded[Scenario] | Scenario, message: str, at: Path_, hint: str = "") -> TestbedError:
-    if isinstance(scenario, Loaded):
+def _error(scenario: LoadedFile[Scenario] | Scenario, message: str, at: Path_, hint: str = "") -> TestbedError:
+    if isinstance(scenario, LoadedFile):
         return scenario.error(message, at, hint=hint)
     return ScenarioError(f"scenario {scenario.name!r}: {message}", hint=hint)

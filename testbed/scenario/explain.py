@@ -1,4 +1,4 @@
-"""Turns what pydantic found wrong with a document into sentences with a file, a line, a column and advice.
+"""Turn what pydantic found wrong with a document into sentences with a file, a line, a column and advice.
 
 Documents are validated strictly: ``"25"`` is not a number and ``yes`` is not a truth value, because a question that
 was misread is worse than one that was refused.
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from testbed.core.errors import ScenarioError, suggest
+from testbed.core.latency_spec import LATENCY_PATTERN, LATENCY_WORDS
 from testbed.scenario.yaml_reader import Path_, YamlDocument, quote
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,7 +56,7 @@ _LENGTHS: dict[str, tuple[str, str]] = {
 _PATTERNS: dict[str, str] = {
     r"^[a-z][a-z0-9_]{0,47}$": "a name of lower-case letters, digits and underscores that begins with a letter",
     r"^[a-z0-9_]+(\.[a-z0-9_]+)*$": "a metric such as lane_departure.rate",
-    r"^(card|measured|fixed:[0-9]+(\.[0-9]+)?)$": "card, measured or fixed:80 (milliseconds)",
+    LATENCY_PATTERN: LATENCY_WORDS,
 }
 _MOST_REPORTED = 50
 

@@ -1,4 +1,4 @@
-"""Loads scenario files: one YAML is one question, and a file that is not understood completely is refused.
+"""Load scenario files: one YAML is one question, and a file that is not understood completely is refused.
 
 ``load_scenario("drp_highway")`` finds a shipped scenario by name, ``load_scenario("my/own.yaml")`` a file.
 """
@@ -23,7 +23,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded(Generic[M_co]):
+class LoadedFile(Generic[M_co]):
     """A validated file that still knows where each of its values stands.
 
     Attributes:
@@ -80,7 +80,7 @@ def find(name: str | Path, *, folder: str = "", beside: Path | None = None) -> P
     )
 
 
-def load_scenario(name: str | Path, *, beside: Path | None = None) -> Loaded[Scenario]:
+def load_scenario(name: str | Path, *, beside: Path | None = None) -> LoadedFile[Scenario]:
     """Load a scenario by name or path.
 
     Args:
@@ -92,4 +92,4 @@ def load_scenario(name: str | Path, *, beside: Path | None = None) -> Loaded[Sce
     """
     path = find(name, beside=beside)
     document = read_yaml(path)
-    return Loaded(require(Scenario, document), document, path)
+    return LoadedFile(require(Scenario, document), document, path)

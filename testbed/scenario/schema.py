@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from testbed.core.latency_spec import LATENCY_PATTERN
 from testbed.core.weather import PRESETS
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
@@ -230,7 +231,7 @@ class Seeds(Model):
 
 
 class Limits(Model):
-    """Constants of the judges that a scenario may change (scoring.md §1)."""
+    """Constants of the judges that a scenario may change."""
 
     speed_tolerance_mps: Finite = Field(2.0, ge=0)
     speed_tolerance_share: Finite = Field(0.10, ge=0, le=1)
@@ -277,7 +278,7 @@ class Scenario(Model):
     adversaries: list[Adversary] = []
     conditions: list[Condition] | None = Field(None, description="Default: each adversary alone.")
     agents: list[str] = Field(["dnn", "solo", "tandem"], min_length=1)
-    latency: str = Field("card", pattern=r"^(card|measured|fixed:[0-9]+(\.[0-9]+)?)$")
+    latency: str = Field("card", pattern=LATENCY_PATTERN)
     seeds: Seeds = Seeds()
     limits: Limits = Limits()
     claims: list[Claim] = []

@@ -142,7 +142,7 @@ def _place(before: str) -> Mark:
 
 
 class _Composer:
-    """Builds values from parser events without recursion, so that depth is a number and not a stack."""
+    """Build values from parser events without recursion, so that depth is a number and not a stack."""
 
     def __init__(self, text: str, path: Path | str, bounds: Bounds) -> None:
         self.text = text

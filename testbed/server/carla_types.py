@@ -1,4 +1,4 @@
-"""From simulation objects to the arrays that CARLA's client expects (carla-protocol, section 2)."""
+"""From simulation objects to the arrays that CARLA's client expects (LibCarla's carla/rpc and carla/geom)."""
 
 from __future__ import annotations
 

@@ -13,14 +13,15 @@ from typing import Annotated
 from pydantic import Field
 
 from testbed.core.errors import ScenarioError, suggest
+from testbed.core.latency_spec import LATENCY_PATTERN
 from testbed.core.records import EpisodePlan
 from testbed.scenario.expand import BENIGN, Catalogue, expand
 from testbed.scenario.explain import require
-from testbed.scenario.loader import Loaded, find, load_scenario
+from testbed.scenario.loader import LoadedFile, find, load_scenario
 from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
 from testbed.scenario.yaml_reader import read_yaml
 
-Latency = Annotated[str, Field(pattern=r"^(card|measured|fixed:[0-9]+(\.[0-9]+)?)$")]
+Latency = Annotated[str, Field(pattern=LATENCY_PATTERN)]
 
 
 class Sweep(Model):
@@ -38,7 +39,7 @@ class Sweep(Model):
     seeds: Seeds | None = Field(None, description="Default: each scenario's.")
 
 
-def load_sweep(name: str | Path) -> Loaded[Sweep]:
+def load_sweep(name: str | Path) -> LoadedFile[Sweep]:
     """Load a sweep by shipped name or path.
 
     Raises:
@@ -46,16 +47,16 @@ def load_sweep(name: str | Path) -> Loaded[Sweep]:
     """
     path = find(name, folder="sweeps")
     document = read_yaml(path)
-    return Loaded(require(Sweep, document), document, path)
+    return LoadedFile(require(Sweep, document), document, path)
 
 
-def load_scenarios(sweep: Loaded[Sweep]) -> list[Loaded[Scenario]]:
+def load_scenarios(sweep: LoadedFile[Sweep]) -> list[LoadedFile[Scenario]]:
     """Load the scenarios of a sweep.
 
     Raises:
         ScenarioError: One is missing, not accepted, or named twice.
     """
-    found: dict[str, Loaded[Scenario]] = {}
+    found: dict[str, LoadedFile[Scenario]] = {}
     for position, name in enumerate(sweep.content.scenarios):
         place = ("scenarios", position)
         try:
@@ -70,14 +71,14 @@ def load_scenarios(sweep: Loaded[Sweep]) -> list[Loaded[Scenario]]:
 
 
 def expand_sweep(
-    sweep: Loaded[Sweep],
+    sweep: LoadedFile[Sweep],
     *,
     catalogue: Catalogue,
     agents: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     latency: str | None = None,
     real_server: bool = False,
-) -> tuple[list[EpisodePlan], list[Loaded[Scenario]]]:
+) -> tuple[list[EpisodePlan], list[LoadedFile[Scenario]]]:
     """Return the plans of a sweep and its scenarios.
 
     Args:

@@ -30,7 +30,7 @@ from testbed.server.process import RENDER_THREADS
 from testbed.sweep.outcome import to_wire
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""Libraries that would start a thread per core in every worker (ml-stack: two threads on busy cores are slower)."""
+"""Libraries that would start a thread per core in every worker (two threads on busy cores are slower than one)."""
 
 
 class Runner(Protocol):

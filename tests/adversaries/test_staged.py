@@ -12,7 +12,7 @@ from testbed.client import Session, connect
 from testbed.client.transforms import to_pose
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
-from testbed.scenario.concrete import realise
+from testbed.scenario.concrete import concretise
 from testbed.scenario.schema import Scenario
 
 
@@ -36,12 +36,12 @@ def test_on_a_slope_the_camera_is_an_episodes_camera() -> None:
     staged.stage(seed)
     with connect(map_name="rural") as connection:
         session = Session(connection)
-        session.begin(realise(EpisodePlan(scenario=scenario.name, scene=scenario.dump(), agent="", seed=seed)))
+        session.begin(concretise(EpisodePlan(scenario=scenario.name, scene=scenario.dump(), agent="", seed=seed)))
         for _ in range(10):
             session.step(Command(0.0, 0.0))
-        stage = session._stage
-        assert stage is not None
-        ego, seen = to_pose(stage.ego.get_transform()), to_pose(stage.camera.get_transform())
+        episode = session._episode
+        assert episode is not None
+        ego, seen = to_pose(episode.ego.get_transform()), to_pose(episode.camera.get_transform())
         session.end()
     assert ego[3] < -0.5, "the road slopes here"
     s_m, left_m = staged.path.locate(ego[0], ego[1])

@@ -67,7 +67,7 @@ def test_the_car_leans_with_the_slope_as_the_servers_does():
     scenario = load_scenario("drp_local_road").content
     hills = RoadWorld(scenario, place_of(scenario), PatchShape(), latency_s=0.05)
     hills.situation(11)
-    start = hills.staging.ego
+    start = hills.concrete.ego
     for s_m in (5.0, 45.0, 90.0):
         road = load_map(scenario.map).network.lane_centre(start.road, start.lane, start.s_m + s_m)
         assert road[3] < -0.5

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.client.actuation import PedalModel, Pedals
+from testbed.client.actuation import PedalController, PedalModel
 
 
 def test_feed_forward_inverts_the_model() -> None:
@@ -16,7 +16,7 @@ def test_feed_forward_inverts_the_model() -> None:
 
 def test_integral_makes_up_for_a_heavier_vehicle() -> None:
     model, heavy = PedalModel(), PedalModel(mass_kg=2600.0)
-    pedals, speed, acceleration = Pedals(model, 0.05), 10.0, 0.0
+    pedals, speed, acceleration = PedalController(model, 0.05), 10.0, 0.0
     for _ in range(200):
         throttle, brake = pedals(0.8, acceleration, 10.0)
         force = throttle * min(heavy.drive_n, heavy.power_w / speed) - brake * heavy.brake_n
@@ -25,4 +25,4 @@ def test_integral_makes_up_for_a_heavier_vehicle() -> None:
 
 
 def test_standing_still_holds_the_brake() -> None:
-    assert Pedals(PedalModel(), 0.05)(-0.5, 0.0, 0.0) == (0.0, Pedals.HOLD_BRAKE)
+    assert PedalController(PedalModel(), 0.05)(-0.5, 0.0, 0.0) == (0.0, PedalController.HOLD_BRAKE)

@@ -11,12 +11,12 @@ from PIL import Image
 from testbed import adversaries
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, connect
-from testbed.client.sensing import Senses
+from testbed.client.sensing import EpisodeSensors
 from testbed.core.errors import UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
 from testbed.env import ScenarioEnv
-from testbed.scenario.concrete import realise
+from testbed.scenario.concrete import concretise
 from testbed.scenario.schema import Scenario
 from testbed.server.process import start_server
 
@@ -97,23 +97,23 @@ class Seen:
 
     def __init__(self, session: Session, made: Scenario, base: Path, condition: str = "all") -> None:
         plan = EpisodePlan(scenario=made.name, scene=made.dump(), agent="", condition=condition, seed=1)
-        staging = realise(plan)
-        payloads, _ = load_payloads(staging.injections, base)
+        concrete = concretise(plan)
+        payloads, _ = load_payloads(concrete.injections, base)
         before: list[tuple] = []
-        original = Senses._composite
+        original = EpisodeSensors._composite
 
-        def watched(self, image, view, depth_m):
-            before[:] = [view, depth_m]
-            return original(self, image, view, depth_m)
+        def watched(self, image, camera, depth_m):
+            before[:] = [camera, depth_m]
+            return original(self, image, camera, depth_m)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Senses, "_composite", watched)
-            session.begin(staging, payloads)
-            frame = session.step(Command(0.0, 0.0))
-        self.image = frame.observation.image.astype(float)
-        self.truth = frame.truth
+            patch.setattr(EpisodeSensors, "_composite", watched)
+            session.begin(concrete, payloads)
+            tick = session.step(Command(0.0, 0.0))
+        self.image = tick.observation.image.astype(float)
+        self.truth = tick.truth
         self.modes = session.injection
-        self.where = {one.adversary: one.place.seen(*before) for one in session._stage.placed}
+        self.where = {one.adversary: one.target.seen(*before) for one in session._episode.artefacts}
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from testbed.adversaries.delivery import load_payloads
 from testbed.adversaries.picture import linear_to_srgb
 from testbed.client import Connection, Session, connect
 from testbed.client.compositing.appearance import body
-from testbed.client.sensing import Senses
+from testbed.client.sensing import EpisodeSensors
 from testbed.contracts.adversary import check_payload
 from testbed.core.errors import ScenarioError, UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
-from testbed.scenario.concrete import realise
+from testbed.scenario.concrete import concretise
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import Scenario
@@ -102,21 +102,21 @@ class Seen:
     """One frame of a scenario: the picture, the depth before it, what the truth says, and how it was injected."""
 
     def __init__(self, connection: Connection, made: Scenario, base: Path, condition: str = "paint") -> None:
-        staging = realise(EpisodePlan(scenario=made.name, scene=made.dump(), agent="", condition=condition, seed=1))
-        payloads, _ = load_payloads(staging.injections, base)
+        concrete = concretise(EpisodePlan(scenario=made.name, scene=made.dump(), agent="", condition=condition, seed=1))
+        payloads, _ = load_payloads(concrete.injections, base)
         for payload in payloads.values():
             check_payload(payload)
-        original, depths = Senses._composite, []
+        original, depths = EpisodeSensors._composite, []
 
-        def watched(self, image, view, depth_m):
+        def watched(self, image, camera, depth_m):
             depths.append(depth_m)
-            return original(self, image, view, depth_m)
+            return original(self, image, camera, depth_m)
 
         session = Session(connection)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Senses, "_composite", watched)
+            patch.setattr(EpisodeSensors, "_composite", watched)
             try:
-                session.begin(staging, payloads)
+                session.begin(concrete, payloads)
                 frame = session.step(Command(0.0, 0.0))
                 self.mode = session.injection.get("paint")
             finally:

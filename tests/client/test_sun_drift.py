@@ -10,10 +10,10 @@ import pytest
 from testbed import adversaries
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Session, connect
-from testbed.core.projection import View
+from testbed.core.projection import PinholeProjection
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Pose
-from testbed.scenario.concrete import realise
+from testbed.scenario.concrete import concretise
 from testbed.scenario.schema import Scenario
 from testbed.world.assets.occluder import drifted, plate_points, sun_vector
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M
@@ -64,11 +64,11 @@ def test_the_shadow_is_where_the_polygon_says_and_drifts_with_the_sun(folder: Pa
             for condition in ("benign", "shadow"):
                 made = _scenario(drift_min)
                 plan = EpisodePlan(scenario=made.name, scene=made.dump(), agent="", condition=condition, seed=1)
-                staging = realise(plan)
-                payloads, _ = load_payloads(staging.injections, folder)
-                frame = session.begin(staging, payloads)
-                images[condition] = frame.observation.image.astype(float)
-                truth = frame.truth
+                concrete = concretise(plan)
+                payloads, _ = load_payloads(concrete.injections, folder)
+                tick = session.begin(concrete, payloads)
+                images[condition] = tick.observation.image.astype(float)
+                truth = tick.truth
             session.end()
             assert truth.sign is not None
             x0, y0, x1, y1 = (round(value) for value in truth.sign.box_px)
@@ -102,6 +102,6 @@ def _middle_px(ego: object, polygon: np.ndarray) -> np.ndarray:
         yaw,
         0.0,
     )
-    view = View((x + 0.6 * c, y + 0.6 * s, 1.45, -2.0, yaw, 0.0), 640, 320, 75.0)
+    camera = PinholeProjection((x + 0.6 * c, y + 0.6 * s, 1.45, -2.0, yaw, 0.0), 640, 320, 75.0)
     corners = plate_points(plate, SIZE_M, polygon)
-    return view.pixels(view.to_camera(corners)).mean(axis=0)
+    return camera.pixels(camera.to_camera(corners)).mean(axis=0)

@@ -7,7 +7,7 @@ from typing import Any
 from testbed.client import Session, connect
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Truth
-from testbed.scenario.concrete import realise
+from testbed.scenario.concrete import concretise
 from testbed.scenario.schema import Scenario
 
 CAR = {"id": "car", "ahead_m": 75, "speed_mps": 10, "vary": False}
@@ -28,7 +28,7 @@ def begin(session: Session, *actors: dict[str, Any]) -> Truth:
     }
     made = Scenario.model_validate(scene)
     plan = EpisodePlan(scenario=made.name, scene=made.dump(), agent="", condition="benign", seed=1)
-    truth = session.begin(realise(plan), {}).truth
+    truth = session.begin(concretise(plan), {}).truth
     session.end()
     return truth
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from testbed.core.projection import View, box_corners
+from testbed.core.projection import PinholeProjection, box_corners
 
-VIEW = View((0.0, 0.0, 1.5, 0.0, 0.0, 0.0), 320, 160, 90.0)
+VIEW = PinholeProjection((0.0, 0.0, 1.5, 0.0, 0.0, 0.0), 320, 160, 90.0)
 
 
 def test_a_point_straight_ahead_is_the_image_centre() -> None:
@@ -20,12 +20,12 @@ def test_right_is_right_and_up_is_up() -> None:
 
 
 def test_yaw_is_clockwise_seen_from_above() -> None:
-    turned = View((0.0, 0.0, 0.0, 0.0, 90.0, 0.0), 320, 160, 90.0)
+    turned = PinholeProjection((0.0, 0.0, 0.0, 0.0, 90.0, 0.0), 320, 160, 90.0)
     assert turned.to_camera(np.array([[0.0, 5.0, 0.0]]))[0] == pytest.approx([5.0, 0.0, 0.0], abs=1e-9)
 
 
 def test_pitch_up_lowers_what_is_level() -> None:
-    up = View((0.0, 0.0, 0.0, 10.0, 0.0, 0.0), 320, 160, 90.0)
+    up = PinholeProjection((0.0, 0.0, 0.0, 10.0, 0.0, 0.0), 320, 160, 90.0)
     assert up.pixels(up.to_camera(np.array([[10.0, 0.0, 0.0]])))[0, 1] > 80.0
 
 

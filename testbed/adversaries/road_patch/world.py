@@ -122,8 +122,8 @@ class RoadWorld(StagedScene):
 
     def _in_lane(self) -> list[tuple[Actor, float]]:
         """Return the road users of the ego's own lane, the only ones that are staged here, with their places."""
-        lanes = (None, self.staging.ego.lane)
-        return [(one, one.ahead_m) for one in self.staging.actors if one.ahead_m is not None and one.lane in lanes]
+        lanes = (None, self.concrete.ego.lane)
+        return [(one, one.ahead_m) for one in self.concrete.actors if one.ahead_m is not None and one.lane in lanes]
 
     def _put_actors(self) -> None:
         """Add the road users of the ego's lane on the first call; ``move_traffic`` moves them."""

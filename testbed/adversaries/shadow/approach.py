@@ -19,10 +19,10 @@ from testbed.adversaries.shadow import polygon as shapes
 from testbed.adversaries.shadow.lightness import from_lab, to_lab
 from testbed.core.errors import MapError, UsageError
 from testbed.core.perception_tasks import sign_crop_box
-from testbed.core.projection import View, rotation
+from testbed.core.projection import PinholeProjection, rotation
 from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Image, Pose, Shade
-from testbed.scenario.concrete import Staging
+from testbed.scenario.concrete import ConcreteScenario
 from testbed.scenario.schema import Scenario, Sign
 from testbed.world.assets.occluder import FACE_M, occluder_for, sun_vector
 from testbed.world.assets.shadow_card import card_asset
@@ -142,11 +142,11 @@ class SignApproach(StagedScene):
         self.sign: Sign = found[0]
         self._card: int | None = None
 
-    def stage(self, seed: int, condition: str = "benign") -> Staging:
+    def stage(self, seed: int, condition: str = "benign") -> ConcreteScenario:
         """Stage the scenario with a seed: weather, lane and signs."""
-        staging = super().stage(seed, condition)
+        concrete = super().stage(seed, condition)
         self.plate = self._plate()
-        return staging
+        return concrete
 
     @property
     def sun(self) -> NDArray[np.float64]:
@@ -170,7 +170,7 @@ class SignApproach(StagedScene):
 
     def crop_box(self, camera: PinholeCamera) -> tuple[int, int, int, int] | None:
         """Return the crop that an agent would get of the sign, or None where it would get none."""
-        view = View(camera.pose, camera.width_px, camera.height_px, camera.fov_deg)
+        view = PinholeProjection(camera.pose, camera.width_px, camera.height_px, camera.fov_deg)
         box = view.box(self.plate.corners_m())
         return None if box is None else sign_crop_box(box, camera.width_px, camera.height_px)
 

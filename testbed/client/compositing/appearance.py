@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.client.compositing.surfaces import VehiclePlace
+from testbed.client.compositing.surfaces import VehicleBody
 from testbed.core.body import Body
 from testbed.core.errors import UnsupportedError
 from testbed.core.types import Skin
@@ -90,7 +90,7 @@ def body(type_id: str, colour: tuple[int, int, int]) -> Body:
     )
 
 
-def worn_by(skin: Skin, place: VehiclePlace) -> Body:
+def worn_by(skin: Skin, target: VehicleBody) -> Body:
     """Return the body that a vehicle's paint is on, in the vehicle's frame.
 
     Where a mesh of one's own brings no picture its paint has the colour that the server says, if it says one.
@@ -101,12 +101,12 @@ def worn_by(skin: Skin, place: VehiclePlace) -> Body:
     from testbed.world.assets.textures import linear_rgb
 
     if skin.body is None:
-        return body(place.type_id, place.colour or (0, 0, 0))
+        return body(target.type_id, target.colour or (0, 0, 0))
     own, seat, atlas = skin.body, np.zeros(3), skin.body.atlas
     if own.floating:
-        seat = place.centre_m - (0.0, 0.0, float(place.half_m[2]))
-    if own.plain and place.colour is not None:
-        atlas = np.full_like(atlas, linear_rgb(place.colour))
+        seat = target.centre_m - (0.0, 0.0, float(target.half_m[2]))
+    if own.plain and target.colour is not None:
+        atlas = np.full_like(atlas, linear_rgb(target.colour))
     return replace(own, triangles_m=own.triangles_m + seat, atlas=atlas)
 
 

@@ -1,4 +1,4 @@
-"""Draws artefacts over a camera's picture as if they were in the world.
+"""Draw artefacts over a camera's picture as if they were in the world.
 
 All that is needed is the colour camera, a depth camera at its pose, and the geometry of what is painted, so it works on
 any CARLA server. The rule is the same for every surface: a pixel's light is ``I = L * albedo + R``, so another albedo
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from testbed.client.compositing.appearance import ROAD_ALBEDO, sign_face, sign_outline
 from testbed.client.compositing.film_curve import displayed, linear
-from testbed.client.compositing.planar import FINE, Cells, Plank, cells_of, look_at, pixels_of
-from testbed.client.compositing.surfaces import ROAD_CLEARANCE_M, RoadPlace, SignPlace
-from testbed.client.compositing.texture_lookup import TRILINEAR, WHOLE, Texture, widened
-from testbed.core.projection import View
+from testbed.client.compositing.planar import FINE, Quad, Subpixels, look_at_quad, to_pixels, to_subpixels
+from testbed.client.compositing.surfaces import ROAD_CLEARANCE_M, RoadRectangle, SignPlate
+from testbed.client.compositing.texture_lookup import TRILINEAR, WHOLE, SummedAreaTexture, widened
+from testbed.core.projection import PinholeProjection
 from testbed.core.types import Decal, Image, SignFace
 
 PLATE_CLEARANCE_M = 0.15
 
 ROAD_FINE = 2
-"""Cells per pixel on the road: what a pixel covers of it is a rectangle along the lane, two by two will do."""
+"""Subpixels per pixel on the road: what a pixel covers of it is a rectangle along the lane, two by two will do."""
 
 PAINT_BRIGHTER = 1.7
 """Light from which, compared with the road around, a pixel is lane paint and tells nothing about asphalt's light."""
@@ -50,24 +50,24 @@ Light = NDArray[np.float64]
 class Layer(Protocol):
     """Something that is drawn over a picture."""
 
-    def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it into ``light``; return which pixels show it."""
 
 
 def draw(
-    picture: Image, view: View, depth_m: NDArray[np.float32], layers: Sequence[Layer]
+    picture: Image, camera: PinholeProjection, depth_m: NDArray[np.float32], layers: Sequence[Layer]
 ) -> tuple[Image, list[NDArray[np.bool_]]]:
     """Return a picture with layers drawn over it, and for every layer the pixels that show it.
 
     Args:
         picture: What the colour camera saw.
-        view: Its camera.
+        camera: The camera that took it.
         depth_m: What the depth camera at its pose saw: metres along the camera's axis, shape (height, width).
         layers: In the order in which they cover each other.
     """
     before = linear(picture)
     light = before.copy()
-    shown = [layer.draw(light, view, depth_m) for layer in layers]
+    shown = [layer.draw(light, camera, depth_m) for layer in layers]
     touched = (light != before).any(axis=2)
     out = picture.copy()
     out[touched] = displayed(light[touched])
@@ -75,22 +75,22 @@ def draw(
 
 
 def uncovered(
-    view: View, plank: Plank, cells: Cells, depth_m: NDArray[np.float32], clearance_m: float
+    camera: PinholeProjection, quad: Quad, subpixels: Subpixels, depth_m: NDArray[np.float32], clearance_m: float
 ) -> NDArray[np.bool_]:
-    """Return which cells see a plank: nothing that the depth camera saw stands higher above it than a clearance."""
-    row0, row1, column0, column1 = cells.window
-    normal = np.cross(plank.along_u_m, plank.along_v_m)
-    away_m = abs(float((plank.origin_m - np.array(view.pose[:3])) @ normal)) / float(np.linalg.norm(normal))
-    fine = cells.depth_m.shape[0] // (row1 - row0)
-    before = cells_of(depth_m[row0:row1, column0:column1].astype(np.float64), fine)
-    free: NDArray[np.bool_] = cells.valid & (away_m * (1.0 - before / cells.depth_m) <= clearance_m)
+    """Return which subpixels see a quad: nothing that the depth camera saw stands higher above it than a clearance."""
+    row0, row1, column0, column1 = subpixels.window
+    normal = np.cross(quad.along_u_m, quad.along_v_m)
+    away_m = abs(float((quad.origin_m - np.array(camera.pose[:3])) @ normal)) / float(np.linalg.norm(normal))
+    fine = subpixels.depth_m.shape[0] // (row1 - row0)
+    before = to_subpixels(depth_m[row0:row1, column0:column1].astype(np.float64), fine)
+    free: NDArray[np.bool_] = subpixels.valid & (away_m * (1.0 - before / subpixels.depth_m) <= clearance_m)
     return free
 
 
 def covering(
-    view: View,
-    planks: Sequence[Plank],
-    texture: Texture,
+    camera: PinholeProjection,
+    quads: Sequence[Quad],
+    texture: SummedAreaTexture,
     depth_m: NDArray[np.float32],
     clearance_m: float,
     *,
@@ -101,29 +101,29 @@ def covering(
     """Return the mean of a texture over what every pixel sees of a surface, shape (height, width, channels).
 
     Args:
-        view: The camera.
-        planks: The surface.
+        camera: The camera.
+        quads: The surface.
         texture: Its texture; what lies outside counts as 0.
         depth_m: What the depth camera saw.
         clearance_m: What stands higher above the surface hides it.
-        fine: Cells per pixel in each direction.
-        blur: Width of the lookups, in cells.
+        fine: Subpixels per pixel in each direction.
+        blur: Width of the lookups, in subpixels.
         middle: Whether a pixel shows what is at its middle instead of the mean over its area.
     """
-    found = np.zeros((view.height_px, view.width_px, texture.channels))
-    for plank in planks:
-        cells = look_at(view, plank, fine)
-        if cells is None:
+    found = np.zeros((camera.height_px, camera.width_px, texture.channels))
+    for quad in quads:
+        subpixels = look_at_quad(camera, quad, fine)
+        if subpixels is None:
             continue
-        free = uncovered(view, plank, cells, depth_m, clearance_m)
-        row0, row1, column0, column1 = cells.window
-        # a blurred lookup sees the whole surface, a sharp one only the plank
-        within = plank.uv if blur == 1.0 else WHOLE
-        u0, v0, u1, v1 = widened(cells.rectangle, blur)
+        free = uncovered(camera, quad, subpixels, depth_m, clearance_m)
+        row0, row1, column0, column1 = subpixels.window
+        # a blurred lookup sees the whole surface, a sharp one only the quad
+        within = quad.uv if blur == 1.0 else WHOLE
+        u0, v0, u1, v1 = widened(subpixels.rectangle, blur)
         hit = free & (u1 > within[0]) & (v1 > within[1]) & (u0 < within[2]) & (v0 < within[3])
         seen = np.zeros((*free.shape, texture.channels))
         seen[hit] = texture.mean((u0[hit], v0[hit], u1[hit], v1[hit]), within)
-        found[row0:row1, column0:column1] += pixels_of(seen, fine, middle=middle)
+        found[row0:row1, column0:column1] += to_pixels(seen, fine, middle=middle)
     return found
 
 
@@ -153,15 +153,15 @@ def repainted(light: Light, on: Light, old: Light, new: Light, share: NDArray[np
 class RoadLayer:
     """A patch on the road."""
 
-    def __init__(self, decal: Decal, place: RoadPlace) -> None:
+    def __init__(self, decal: Decal, target: RoadRectangle) -> None:
         """Prepare the patch; its last channel counts what of a pixel it covers at all."""
         whole = np.ones((*decal.rgba.shape[:2], 1), np.float32)
-        self._texture = Texture(np.concatenate([decal.rgba, whole], axis=2))
-        self._planks = place.planks()
+        self._texture = SummedAreaTexture(np.concatenate([decal.rgba, whole], axis=2))
+        self._quads = target.quads()
 
-    def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - a) + L rgb``, with L the light on the asphalt around."""
-        over = covering(view, self._planks, self._texture, depth_m, ROAD_CLEARANCE_M, fine=ROAD_FINE)
+        over = covering(camera, self._quads, self._texture, depth_m, ROAD_CLEARANCE_M, fine=ROAD_FINE)
         shown: NDArray[np.bool_] = over[..., 4] > 0.0
         if shown.any():
             rows, columns = np.nonzero(shown.any(axis=1))[0], np.nonzero(shown.any(axis=0))[0]
@@ -195,25 +195,25 @@ def road_light(light: Light, on: NDArray[np.bool_]) -> Light:
 class SignLayer:
     """A picture on the plate of a sign."""
 
-    def __init__(self, face: SignFace, place: SignPlace, *, crisp: bool = False) -> None:
+    def __init__(self, face: SignFace, target: SignPlate, *, crisp: bool = False) -> None:
         """Prepare plate, its own face and what covers it; ``crisp`` pictures have hard edges."""
         self._crisp = crisp
-        self._planks = place.planks()
-        own = sign_face(place.gtsrb_class)
-        self._plate = Texture(sign_outline(place.gtsrb_class, own.shape[0])[..., None])
-        self._own = Texture(np.concatenate([own, np.ones((*own.shape[:2], 1), np.float32)], axis=2))
+        self._quads = target.quads()
+        own = sign_face(target.gtsrb_class)
+        self._plate = SummedAreaTexture(sign_outline(target.gtsrb_class, own.shape[0])[..., None])
+        self._own = SummedAreaTexture(np.concatenate([own, np.ones((*own.shape[:2], 1), np.float32)], axis=2))
         alpha = face.rgba[..., 3:]
         whole = np.ones((*face.rgba.shape[:2], 1), np.float32)
-        self._over = Texture(np.concatenate([face.rgba[..., :3] * alpha, alpha, whole], axis=2))
+        self._over = SummedAreaTexture(np.concatenate([face.rgba[..., :3] * alpha, alpha, whole], axis=2))
 
-    def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I (1 - a) + L rgb + a R``, with L and R, its gloss and haze, from the plate's own pixels."""
-        share = covering(view, self._planks, self._plate, depth_m, PLATE_CLEARANCE_M)[..., 0]
+        share = covering(camera, self._quads, self._plate, depth_m, PLATE_CLEARANCE_M)[..., 0]
         shown: NDArray[np.bool_] = share > 0.0
         if not shown.any():
             return shown
         own, over = (
-            covering(view, self._planks, texture, depth_m, PLATE_CLEARANCE_M, blur=FINE * TRILINEAR)
+            covering(camera, self._quads, texture, depth_m, PLATE_CLEARANCE_M, blur=FINE * TRILINEAR)
             for texture in (self._own, self._over)
         )
         known = own[..., :3] / np.maximum(own[..., 3:], 1e-6)

@@ -5,24 +5,22 @@ The model is the embedded renderer's, in its exposed units; for other servers it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from testbed.core.weather import WeatherParameters
 
 if TYPE_CHECKING:
     from testbed.world.render.lighting import Lighting
 
 
-def light_of(weather: Any) -> Lighting:
-    """Return the light of a weather (``carla.WeatherParameters``)."""
-    from testbed.core.weather import WeatherParameters
+def light_of(weather: WeatherParameters) -> Lighting:
+    """Return the light of a weather."""
     from testbed.world.render.lighting import Lighting
 
-    names = WeatherParameters.__dataclass_fields__
-    return Lighting.from_weather(
-        WeatherParameters(**{name: getattr(weather, name) for name in names if hasattr(weather, name)})
-    )
+    return Lighting.from_weather(weather)
 
 
 def without_sun(light: Lighting, normal: NDArray[np.float64]) -> NDArray[np.float64]:

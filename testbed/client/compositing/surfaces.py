@@ -1,6 +1,6 @@
-"""Where artefacts are: a piece of road, the plate of a sign, the body of a vehicle.
+"""What artefacts are put on: a piece of road, the plate of a sign, the body of a vehicle.
 
-A place knows the volume in the world that its surface fills, so that whatever the depth camera sees inside of it is a
+A target knows the volume in the world that its surface fills, so that whatever the depth camera sees inside of it is a
 pixel that shows it: occlusion comes for free.
 """
 
@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.client.compositing.planar import Plank
+from testbed.client.compositing.planar import Quad
 from testbed.core.lane_path import LanePath
-from testbed.core.projection import View, rotation
+from testbed.core.projection import PinholeProjection, rotation
 from testbed.core.types import Pose
 from testbed.world.assets.occluder import FACE_M
 
@@ -28,7 +28,7 @@ PLATE_DEPTH_M = 0.10
 BODY_MARGIN_M = 0.10
 
 
-class Place(Protocol):
+class TargetSurface(Protocol):
     """A surface that an artefact is put on."""
 
     @property
@@ -38,32 +38,36 @@ class Place(Protocol):
     def extent_s_m(self) -> tuple[float, float]:
         """Return where it now begins and ends along the ego's lane."""
 
-    def seen(self, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it, shape (height, width)."""
 
 
-def points_m(view: View, depth_m: NDArray[np.float32]) -> NDArray[np.float64]:
+def points_m(camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the world point that every pixel shows, shape (height, width, 3); depth is along the camera's axis."""
-    across, up = _rays(view.width_px, view.height_px, view.fov_deg)
+    across, up = _rays(camera.width_px, camera.height_px, camera.fov_deg)
     depth = depth_m.astype(np.float64)
     local = np.stack([depth, depth * across[None, :], depth * up[:, None]], axis=2)
-    turned: NDArray[np.float64] = local @ rotation(view.pose).T + np.array(view.pose[:3])
+    turned: NDArray[np.float64] = local @ rotation(camera.pose).T + np.array(camera.pose[:3])
     return turned
 
 
 def inside(
-    view: View, depth_m: NDArray[np.float32], pose: Pose, centre_m: NDArray[np.float64], half_m: NDArray[np.float64]
+    camera: PinholeProjection,
+    depth_m: NDArray[np.float32],
+    pose: Pose,
+    centre_m: NDArray[np.float64],
+    half_m: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Return which pixels show something inside of a box, shape (height, width).
 
     Args:
-        view: The camera.
+        camera: The camera.
         depth_m: What its depth camera measured, shape (height, width).
         pose: Frame of the box.
         centre_m: Middle of the box in that frame.
         half_m: Half extents.
     """
-    local = (points_m(view, depth_m) - np.array(pose[:3])) @ rotation(pose) - centre_m
+    local = (points_m(camera, depth_m) - np.array(pose[:3])) @ rotation(pose) - centre_m
     within: NDArray[np.bool_] = (np.abs(local) <= half_m).all(axis=2)
     return within
 
@@ -77,7 +81,7 @@ def _rays(width_px: int, height_px: int, fov_deg: float) -> tuple[NDArray[np.flo
 
 
 @dataclass(frozen=True)
-class RoadPlace:
+class RoadRectangle:
     """A rectangle on the road.
 
     Attributes:
@@ -99,9 +103,9 @@ class RoadPlace:
         """Return where it begins and ends along the ego's lane."""
         return self.near_s_m, self.near_s_m + self.length_m
 
-    def seen(self, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it."""
-        local = (points_m(view, depth_m) - np.array(self.pose[:3])) @ rotation(self.pose)
+        local = (points_m(camera, depth_m) - np.array(self.pose[:3])) @ rotation(self.pose)
         along = np.linspace(-0.5, 0.5, len(self.heights_m)) * self.length_m
         above = local[..., 2] + self.pose[2] - np.interp(local[..., 0], along, self.heights_m)
         within: NDArray[np.bool_] = (
@@ -111,7 +115,7 @@ class RoadPlace:
         )
         return within
 
-    def planks(self) -> list[Plank]:
+    def quads(self) -> list[Quad]:
         """Return it as flat pieces that follow the road up and down; v runs from its far to its near end."""
         pieces = max(1, len(self.heights_m) - 1)
         x, y, _, _, yaw, _ = self.pose
@@ -126,12 +130,12 @@ class RoadPlace:
             )
             near[2], far[2] = self.heights_m[piece], self.heights_m[piece + 1]
             uv = (0.0, 1.0 - (piece + 1) / pieces, 1.0, 1.0 - piece / pieces)
-            found.append(Plank(far, axes[:, 1] * self.width_m, near - far, uv))
+            found.append(Quad(far, axes[:, 1] * self.width_m, near - far, uv))
         return found
 
 
 @dataclass(frozen=True)
-class SignPlace:
+class SignPlate:
     """The plate of a sign.
 
     Attributes:
@@ -141,7 +145,8 @@ class SignPlace:
         width_m: Width of the plate's bounding rectangle.
         height_m: Height of the plate's bounding rectangle.
         s_m: Where it stands along the ego's lane.
-        actor: The sign as ``carla.Actor``.
+        actor_id: Id in the world.
+        type_id: Blueprint.
         on_map: Whether it came with the map and stays when the episode ends.
     """
 
@@ -151,7 +156,8 @@ class SignPlace:
     width_m: float
     height_m: float
     s_m: float
-    actor: object
+    actor_id: int
+    type_id: str
     on_map: bool
     reach_m: float = SEEN_FROM_M
 
@@ -159,21 +165,21 @@ class SignPlace:
         """Return where it stands along the ego's lane."""
         return self.s_m, self.s_m
 
-    def planks(self) -> list[Plank]:
+    def quads(self) -> list[Quad]:
         """Return its face; u runs to the right and v down as the driver sees it."""
         axes = rotation(self.pose)
         across, down = axes[:, 1] * self.width_m, -axes[:, 2] * self.height_m
         corner = np.array(self.pose[:3]) - axes[:, 0] * FACE_M - (across + down) / 2.0
-        return [Plank(corner, across, down, (0.0, 0.0, 1.0, 1.0))]
+        return [Quad(corner, across, down, (0.0, 0.0, 1.0, 1.0))]
 
-    def seen(self, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show its bounding rectangle."""
         half = np.array([PLATE_DEPTH_M, self.width_m / 2.0, self.height_m / 2.0])
-        return inside(view, depth_m, self.pose, np.zeros(3), half)
+        return inside(camera, depth_m, self.pose, np.zeros(3), half)
 
 
 @dataclass(frozen=True)
-class VehiclePlace:
+class VehicleBody:
     """The body of another vehicle, wherever it is now.
 
     Attributes:
@@ -201,6 +207,6 @@ class VehiclePlace:
         s_m, _ = self.path.locate(x_m, y_m)
         return s_m - float(self.half_m[0]), s_m + float(self.half_m[0])
 
-    def seen(self, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def seen(self, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which pixels show it."""
-        return inside(view, depth_m, self.pose(), self.centre_m, self.half_m + BODY_MARGIN_M)
+        return inside(camera, depth_m, self.pose(), self.centre_m, self.half_m + BODY_MARGIN_M)

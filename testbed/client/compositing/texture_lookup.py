@@ -13,12 +13,12 @@ TRILINEAR = 2.0**0.5
 """Width, in pixels, of a box that together with the pixel's own blurs as much as trilinear filtering in mip maps does:
 a box and a tent of one pixel have a variance of 1/12 + 1/6, two boxes of widths 1 and sqrt(2) 1/12 + 2/12."""
 
-Rectangle = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+UvRectangle = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
-class Texture:
+class SummedAreaTexture:
     """A texture ready for area lookups.
 
     Args:
@@ -33,7 +33,7 @@ class Texture:
         self._sums = np.zeros((rows + 1, columns + 1, channels))
         self._sums[1:, 1:] = np.cumsum(np.cumsum(pixels, axis=0, dtype=np.float64), axis=1)
 
-    def mean(self, rectangle: Rectangle, within: tuple[float, float, float, float] = WHOLE) -> NDArray[np.float64]:
+    def mean(self, rectangle: UvRectangle, within: tuple[float, float, float, float] = WHOLE) -> NDArray[np.float64]:
         """Return the mean over rectangles, shape (..., channels); what lies outside counts as 0.
 
         Args:
@@ -61,7 +61,7 @@ class Texture:
         return np.asarray(upper * (1.0 - dy) + lower * dy)
 
 
-def widened(rectangle: Rectangle, factor: float) -> Rectangle:
+def widened(rectangle: UvRectangle, factor: float) -> UvRectangle:
     """Return rectangles scaled about their middles."""
     u0, v0, u1, v1 = rectangle
     grow_u, grow_v = 0.5 * (factor - 1.0) * (u1 - u0), 0.5 * (factor - 1.0) * (v1 - v0)

@@ -1,4 +1,4 @@
-"""Draws another paint onto a vehicle in a picture: its mesh is laid over it, and every part of a pixel finds its texel.
+"""Draw another paint onto a vehicle in a picture: its mesh is laid over it, and every part of a pixel finds its texel.
 
 The mesh hides itself (glass, wheels, the far side); what else stands before it the depth camera tells. Where a mesh of
 one's own juts out of the body that the server shows, its paint is laid over what is behind, in the light of the nearest
@@ -8,20 +8,20 @@ pixel that shows paint.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.compositing.appearance import dressed, worn_by
 from testbed.client.compositing.layers import Light, repainted
-from testbed.client.compositing.planar import cells_of, pixels_of
+from testbed.client.compositing.planar import to_pixels, to_subpixels
 from testbed.client.compositing.sunlight import highlight, light_of
-from testbed.client.compositing.surfaces import VehiclePlace
-from testbed.client.compositing.texture_lookup import TRILINEAR, Texture
+from testbed.client.compositing.surfaces import VehicleBody
+from testbed.client.compositing.texture_lookup import TRILINEAR, SummedAreaTexture
 from testbed.core.body import Body
-from testbed.core.projection import NEAR_M, View, rotation
+from testbed.core.projection import NEAR_M, PinholeProjection, rotation
 from testbed.core.types import Pose, Skin
+from testbed.core.weather import WeatherParameters
 
 SAMPLES = 3
 """Samples per pixel in each direction."""
@@ -48,7 +48,7 @@ class Samples:
         depth_m: Distance along the camera's axis.
         normal: Unit normal of the surface in the world, shape (n, 3), towards the camera.
         sight: Unit line of sight in the world, shape (n, 3), from the camera.
-        uv: Place in the paint atlas, shape (n, 2); NaN where there is no paint.
+        uv: TargetSurface in the paint atlas, shape (n, 2); NaN where there is no paint.
         slope_uv: Change of that place from one sample to the next, to the right and downwards, shape (n, 2, 2).
     """
 
@@ -66,23 +66,23 @@ class Samples:
         return np.asarray(0.5 * np.abs(self.slope_uv).sum(axis=1))
 
 
-def look_at_body(view: View, mesh: Body, pose: Pose, samples: int = SAMPLES) -> Samples | None:
+def look_at_body(camera: PinholeProjection, mesh: Body, pose: Pose, samples: int = SAMPLES) -> Samples | None:
     """Return what a picture's samples, so many a pixel in each direction, see of a body; None when it is out of view.
 
     Screen positions, and the inverse of depth times anything that is linear on a triangle, are linear in the picture
     (Heckbert, "Survey of texture mapping", 1986).
     """
     world = mesh.triangles_m @ rotation(pose).T + np.array(pose[:3])
-    camera = view.to_camera(world.reshape(-1, 3)).reshape(-1, 3, 3)
-    ahead = (camera[..., 0] > NEAR_M).all(axis=1)
+    corners_camera = camera.to_camera(world.reshape(-1, 3)).reshape(-1, 3, 3)
+    ahead = (corners_camera[..., 0] > NEAR_M).all(axis=1)
     if not ahead.any():
         return None
-    camera, uv, normals = camera[ahead], mesh.uv[ahead], mesh.normals[ahead] @ rotation(pose).T
-    corners = view.pixels(camera.reshape(-1, 3)).reshape(-1, 3, 2)
+    corners_camera, uv, normals = corners_camera[ahead], mesh.uv[ahead], mesh.normals[ahead] @ rotation(pose).T
+    corners = camera.pixels(corners_camera.reshape(-1, 3)).reshape(-1, 3, 2)
     low, high = corners.min(axis=1), corners.max(axis=1)
     row0, column0 = max(int(low[:, 1].min()), 0), max(int(low[:, 0].min()), 0)
-    row1 = min(int(np.ceil(high[:, 1].max())), view.height_px)
-    column1 = min(int(np.ceil(high[:, 0].max())), view.width_px)
+    row1 = min(int(np.ceil(high[:, 1].max())), camera.height_px)
+    column1 = min(int(np.ceil(high[:, 0].max())), camera.width_px)
     if row0 >= row1 or column0 >= column1:
         return None
     fine = (corners - (column0, row0)) * samples - 0.5
@@ -93,7 +93,7 @@ def look_at_body(view: View, mesh: Body, pose: Pose, samples: int = SAMPLES) -> 
     triangle, x, y, weights, gradients = triangle[inside], x[inside], y[inside], weights[inside], gradients[inside]
     if not len(triangle):
         return None
-    inverse = 1.0 / camera[triangle, :, 0]
+    inverse = 1.0 / corners_camera[triangle, :, 0]
     nearness = (weights * inverse).sum(axis=1)
     at = y * columns + x
     order = np.lexsort((nearness, at))
@@ -112,8 +112,8 @@ def look_at_body(view: View, mesh: Body, pose: Pose, samples: int = SAMPLES) -> 
     place = np.where((place < -1e-6) | (place > 1.0 + 1e-6), place - np.floor(place), place)
     normal = (weights[..., None] * inverse[..., None] * normals[triangle]).sum(axis=1)
     column, row = (x[won] + 0.5) / samples + column0, (y[won] + 0.5) / samples + row0
-    across, up = (column - view.width_px / 2.0) / view.focal_px, (view.height_px / 2.0 - row) / view.focal_px
-    sight = np.stack([np.ones_like(across), across, up], axis=1) @ rotation(view.pose).T
+    across, up = (column - camera.width_px / 2.0) / camera.focal_px, (camera.height_px / 2.0 - row) / camera.focal_px
+    sight = np.stack([np.ones_like(across), across, up], axis=1) @ rotation(camera.pose).T
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     normal *= np.where((normal * sight).sum(axis=1, keepdims=True) > 0.0, -1.0, 1.0)
     sight /= np.linalg.norm(sight, axis=1, keepdims=True)
@@ -154,32 +154,32 @@ def _barycentric(
 class SkinLayer:
     """Paint on a vehicle's body."""
 
-    def __init__(self, skin: Skin, place: VehiclePlace, weather: Any, *, crisp: bool = False) -> None:
-        """Prepare old and new paint for a weather (``carla.WeatherParameters``); ``crisp`` pictures have hard edges.
+    def __init__(self, skin: Skin, target: VehicleBody, weather: WeatherParameters, *, crisp: bool = False) -> None:
+        """Prepare old and new paint for a weather; ``crisp`` pictures have hard edges.
 
         Raises:
             UnsupportedError: If the vehicle's mesh is not known.
         """
-        self._place = place
+        self._target = target
         self._crisp = crisp
         self._light = light_of(weather)
         self._own = skin.body is not None
-        self._mesh = worn_by(skin, place)
-        self._old = Texture(self._mesh.atlas)
-        self._new = Texture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
+        self._mesh = worn_by(skin, target)
+        self._old = SummedAreaTexture(self._mesh.atlas)
+        self._new = SummedAreaTexture(dressed(self._mesh.atlas, skin.rgb, skin.mask))
 
-    def draw(self, light: Light, view: View, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def draw(self, light: Light, camera: PinholeProjection, depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw it: ``I + L (new - old)``, with L from each pixel's own paint."""
         shown = np.zeros(depth_m.shape, dtype=np.bool_)
         # a picture with hard edges shows in each pixel what its middle meets, a soft one the mean over its area
         fine = 1 if self._crisp else SAMPLES
-        seen = look_at_body(view, self._mesh, self._place.pose(), fine)
+        seen = look_at_body(camera, self._mesh, self._target.pose(), fine)
         if seen is None:
             return shown
         row0, row1, column0, column1 = seen.window
         rows, columns = row1 - row0, column1 - column0
         window = (slice(row0, row1), slice(column0, column1))
-        before = cells_of(depth_m[window].astype(np.float64), fine).ravel()[seen.at]
+        before = to_subpixels(depth_m[window].astype(np.float64), fine).ravel()[seen.at]
         kept = np.isfinite(seen.uv[:, 0]) & (seen.depth_m <= before + CLEARANCE_M)
         values = np.zeros((rows * fine * columns * fine, 11))
         at, uv, slope = seen.at[kept], seen.uv[kept], seen.slope_uv[kept] * fine
@@ -191,7 +191,7 @@ class SkinLayer:
         normal, sight = seen.normal[kept], seen.sight[kept]
         sun = highlight(self._light, normal, sight, self._mesh.shininess)
         values[at, 7:10] = mirrored(normal, sight, self._mesh.gloss, sun, *surroundings(light, depth_m))
-        means = pixels_of(values.reshape(rows * fine, columns * fine, 11), fine)
+        means = to_pixels(values.reshape(rows * fine, columns * fine, 11), fine)
         old, new, share, told = means[..., :3], means[..., 3:6], means[..., 6], means[..., 10]
         if (share > 0.0).any():
             shine = means[..., 7:10] / np.maximum(share, 1e-6)[..., None]
@@ -205,7 +205,7 @@ class SkinLayer:
         return shown
 
 
-def over_area(texture: Texture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+def over_area(texture: SummedAreaTexture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean of a texture over what pixels cover of it, shape (n, channels).
 
     Args:
@@ -217,7 +217,7 @@ def over_area(texture: Texture, uv: NDArray[np.float64], slope: NDArray[np.float
     return _around(texture, uv, half)
 
 
-def twice(texture: Texture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+def twice(texture: SummedAreaTexture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what the embedded renderer reads of a texture, shape (n, channels); arguments as of :func:`over_area`.
 
     It looks at two places along the longer side of a footprint, each time over a square as wide as the shorter side,
@@ -237,7 +237,7 @@ def twice(texture: Texture, uv: NDArray[np.float64], slope: NDArray[np.float64])
     return 0.5 * (_around(texture, uv - step, half) + _around(texture, uv + step, half))
 
 
-def _around(texture: Texture, uv: NDArray[np.float64], half: NDArray[np.float64]) -> NDArray[np.float64]:
+def _around(texture: SummedAreaTexture, uv: NDArray[np.float64], half: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = np.clip(uv - half, 0.0, 1.0), np.clip(uv + half, 0.0, 1.0)
     return texture.mean((low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
 

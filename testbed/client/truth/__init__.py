@@ -1,1 +1,1 @@
-"""What the simulator knows and agents do not see: the signs, lines and crossing traffic along the ego's lane."""
+"""Ground truth: what the simulator knows and agents do not see of the ego, its lane, signs, lines and traffic."""

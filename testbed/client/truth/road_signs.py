@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.client.compositing.surfaces import SignPlace
-from testbed.client.transforms import to_pose
+from testbed.client.compositing.surfaces import SignPlate
+from testbed.client.transforms import to_bounds, to_pose
 from testbed.core.errors import ScenarioError
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD, sign_class_of_limit
 from testbed.core.lane_path import LanePath
 from testbed.core.perception_tasks import sign_crop_box
-from testbed.core.projection import View, box_corners, rotation
+from testbed.core.projection import PinholeProjection, box_corners, rotation
 from testbed.core.types import Pose, SignTruth
 
 RIGHT_OF_LANE_M = 11.0
@@ -38,7 +38,7 @@ class RoadSign:
     corners_m: NDArray[np.float64]
 
 
-def class_of(actor: Any) -> int | None:
+def class_of(actor: carla.Actor) -> int | None:
     """Return the GTSRB class of a sign actor, or None for signs outside the 43 classes."""
     attribute = actor.attributes.get("gtsrb_class")
     if attribute not in (None, ""):
@@ -49,7 +49,7 @@ def class_of(actor: Any) -> int | None:
     return _BY_TYPE.get(actor.type_id)
 
 
-def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
+def find_signs(actors: Iterable[carla.Actor], path: LanePath) -> list[RoadSign]:
     """Return the signs that stand along a lane and face its traffic, in the order they are passed.
 
     Args:
@@ -64,19 +64,21 @@ def find_signs(actors: Sequence[Any], path: LanePath) -> list[RoadSign]:
         if class_id is None:
             continue
         pose = to_pose(actor.get_transform())
-        s_m, left_m = path.locate(pose[0], pose[1])
+        s_m, lateral_offset_m = path.locate(pose[0], pose[1])
         turned = abs((pose[4] - np.degrees(path.yaw_rad(s_m)) + 180.0) % 360.0 - 180.0)
-        if not 0.0 <= s_m <= path.length_m or not -RIGHT_OF_LANE_M < left_m < LEFT_OF_LANE_M or turned > FACING_DEG:
+        if (
+            not 0.0 <= s_m <= path.length_m
+            or not -RIGHT_OF_LANE_M < lateral_offset_m < LEFT_OF_LANE_M
+            or turned > FACING_DEG
+        ):
             continue
-        box = actor.bounding_box
-        centre = np.array([box.location.x, box.location.y, box.location.z])
-        extent = np.array([box.extent.x, box.extent.y, box.extent.z])
+        bounds = to_bounds(actor.bounding_box)
         name = actor.attributes.get("role_name") or f"{actor.type_id}@{s_m:.0f}m"
-        found.append(RoadSign(name, class_id, s_m, box_corners(pose, centre, extent)))
+        found.append(RoadSign(name, class_id, s_m, box_corners(pose, bounds.centre_m, bounds.half_m)))
     return sorted(found, key=lambda sign: (sign.s_m, sign.sign_id))
 
 
-def find_map_sign(actors: Sequence[Any], path: LanePath, gtsrb_class: int, pose: Pose) -> Any:
+def find_map_sign(actors: Iterable[carla.Actor], path: LanePath, gtsrb_class: int, pose: Pose) -> carla.Actor:
     """Return the map's sign of a class that stands nearest to a place.
 
     Args:
@@ -104,9 +106,9 @@ def find_map_sign(actors: Sequence[Any], path: LanePath, gtsrb_class: int, pose:
     )
 
 
-def sign_place(
-    actor: Any, sign_id: str, gtsrb_class: int, path: LanePath, *, on_map: bool, pose: Pose | None = None
-) -> SignPlace:
+def sign_plate(
+    actor: carla.Actor, sign_id: str, gtsrb_class: int, path: LanePath, *, on_map: bool, pose: Pose | None = None
+) -> SignPlate:
     """Return where the plate of a sign is.
 
     Args:
@@ -126,11 +128,11 @@ def sign_place(
     middle = np.array([box.location.x, box.location.y, top - half_high]) @ rotation(pose).T + np.array(pose[:3])
     s_m, _ = path.locate(pose[0], pose[1])
     at: Pose = (float(middle[0]), float(middle[1]), float(middle[2]), pose[3], pose[4], pose[5])
-    return SignPlace(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor, on_map)
+    return SignPlate(sign_id, gtsrb_class, at, 2.0 * half_wide, 2.0 * half_high, s_m, actor.id, actor.type_id, on_map)
 
 
 class SignWatch:
-    """Follows the signs of one episode.
+    """Follow the signs of one episode.
 
     Args:
         signs: Signs along the lane in order.
@@ -144,12 +146,12 @@ class SignWatch:
         self._passed = 0
         self.limit_mps: float | None = None
 
-    def look(self, s_m: float, view: View) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
-        """Return (nearest sign that can be read in the view, signs passed since the last call).
+    def look(self, s_m: float, camera: PinholeProjection) -> tuple[SignTruth | None, tuple[SignTruth, ...]]:
+        """Return (nearest sign that can be read in the picture, signs passed since the last call).
 
         Args:
             s_m: Ego origin along the lane.
-            view: The driver's view.
+            camera: The camera of the driver's view.
         """
         bumper_m = s_m + self._front_m
         passed = []
@@ -164,7 +166,7 @@ class SignWatch:
         for sign in self._signs[self._passed :]:
             if sign.s_m - bumper_m > 80.0:
                 break
-            box = view.box(sign.corners_m)
-            if box is not None and sign_crop_box(box, view.width_px, view.height_px) is not None:
+            box = camera.box(sign.corners_m)
+            if box is not None and sign_crop_box(box, camera.width_px, camera.height_px) is not None:
                 return SignTruth(sign.sign_id, sign.class_id, sign.s_m - bumper_m, box), tuple(passed)
         return None, tuple(passed)

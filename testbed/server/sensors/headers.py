@@ -1,4 +1,4 @@
-"""The fixed parts of sensor messages (carla-protocol, section 4.3)."""
+"""The fixed parts of sensor messages (LibCarla's carla/sensor/s11n)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The world-observer message: one packed record per living actor, the truth behind every getter of the client.
 
-Layout: sensor header (48 bytes) + episode header (36 bytes) + 119 bytes per actor (carla-protocol, section 4.4).
+Layout: sensor header (48 bytes) + episode header (36 bytes) + 119 bytes per actor (LibCarla's SensorHeaderSerializer,
+EpisodeStateSerializer and ActorDynamicState).
 """
 
 from __future__ import annotations
