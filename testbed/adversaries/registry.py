@@ -64,7 +64,7 @@ class Kind:
             to the folder ``base``; ``injection`` is the scenario's entry, None when only the digest is asked for.
             Raises ArtefactError.
         optimise: ``optimise(scenario, *, out, seed, **options) -> list[Path]`` makes artefacts; None where it cannot
-            (those of our own kinds stand in ``adversaries.<kind>``, see :func:`optimiser`).
+            (those of our own kinds stand in ``testbed.adversaries.<kind>``, see :func:`optimiser`).
     """
 
     target: Target
@@ -170,7 +170,7 @@ def optimiser(name: str) -> Callable[..., list[Path]]:
     """
     if name in TARGETS:
         # imported only now: optimisers bring torch and the renderer
-        package = f"adversaries.{name}"
+        package = f"testbed.adversaries.{name}"
         found = (
             getattr(importlib.import_module(package), "optimise", None) if importlib.util.find_spec(package) else None
         )
@@ -188,7 +188,7 @@ def _points() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 def _built_in(name: str) -> Kind:
-    """Return one of our kinds; the package ``adversaries.<kind>`` makes its artefacts where there is one."""
+    """Return one of our kinds; the package ``testbed.adversaries.<kind>`` makes its artefacts where there is one."""
 
     def load(artefact: str, base: Path | None, injection: Injection | None) -> Loaded:
         sizes = (injection.length_m, injection.width_m) if injection else (None, None)
