@@ -17,9 +17,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import yaml
@@ -30,19 +30,33 @@ from testbed.core.types import Agent, AgentCard
 
 ENTRY_POINTS = "testbed.agents"
 
-PACKAGES: dict[str, str] = {
-    "constant": "testbed.agents.scripted.constant",
-    "dnn": "testbed.agents.dnn",
-    "scripted": "testbed.agents.scripted.oracle",
-    "solo": "testbed.agents.solo",
-    "tandem": "testbed.agents.tandem",
+
+@dataclass(frozen=True, slots=True)
+class AgentPackage:
+    """Where an agent is found.
+
+    Attributes:
+        module: Module with ``build`` and ``card``.
+        preset: Options that make the package this agent; an agent file cannot set them.
+    """
+
+    module: str
+    preset: Mapping[str, Any] = field(default_factory=dict)
+
+
+PACKAGES: dict[str, AgentPackage] = {
+    "constant": AgentPackage("testbed.agents.scripted.constant"),
+    "dnn": AgentPackage("testbed.agents.dnn"),
+    "scripted": AgentPackage("testbed.agents.scripted.oracle"),
+    "solo": AgentPackage("testbed.agents.vlm", {"deployment": "solo"}),
+    "tandem": AgentPackage("testbed.agents.vlm", {"deployment": "tandem"}),
 }
-"""Agent name to the module with ``build`` and ``card``."""
+"""Our agents by name."""
 
 
-def _packages() -> dict[str, str]:
-    found = {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-    return found | PACKAGES
+def _packages() -> dict[str, AgentPackage]:
+    points = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return {point.name: AgentPackage(point.value) for point in points} | PACKAGES
 
 
 CONFIGURED = shipped.folder("agents")
@@ -83,7 +97,7 @@ def file_of(name_or_path: str) -> Path | None:
     return None
 
 
-def _module(name: str) -> ModuleType:
+def _package(name: str) -> AgentPackage:
     packages = _packages()
     if name not in packages:
         known = sorted({*packages, *configured()})
@@ -91,7 +105,14 @@ def _module(name: str) -> ModuleType:
             f"unknown agent {name!r}",
             hint=f"{suggest(name, known)}known: {', '.join(sorted(packages))}, and those of `testbed list`",
         )
-    return importlib.import_module(packages[name])
+    return packages[name]
+
+
+def _options(choice: Choice, package: AgentPackage) -> dict[str, Any]:
+    """Return the options of an agent file together with what its package is preset to."""
+    for name in sorted(package.preset.keys() & choice.options.keys()):
+        raise UsageError(f"agent {choice.agent!r} has {name} {package.preset[name]!r}; a file cannot set it")
+    return {**package.preset, **choice.options}
 
 
 def card(name_or_path: str) -> AgentCard:
@@ -102,9 +123,11 @@ def card(name_or_path: str) -> AgentCard:
         WeightsError: If the card of its weights is missing.
     """
     choice = resolve(name_or_path)
-    tell = _module(choice.agent).card
+    package = _package(choice.agent)
+    options = _options(choice, package)
+    tell = importlib.import_module(package.module).card
     known = inspect.signature(tell).parameters
-    told = cast(AgentCard, tell(**{key: value for key, value in choice.options.items() if key in known}))
+    told = cast(AgentCard, tell(**{key: value for key, value in options.items() if key in known}))
     if choice.defences:
         from testbed.agents.defences import build_all, defended_card
 
@@ -124,8 +147,11 @@ def load(name_or_path: str) -> Agent:
         AgentError: If what was built does not follow the agent protocol.
     """
     choice = resolve(name_or_path)
+    package = _package(choice.agent)
+    options = _options(choice, package)
+    module = importlib.import_module(package.module)
     try:
-        agent: Agent = _module(choice.agent).build(**choice.options)
+        agent: Agent = module.build(**options)
     except TypeError as error:
         raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
     if not isinstance(agent, Agent):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from testbed.agents import weights
 from testbed.agents.vlm import cards
+from testbed.agents.vlm.agent import VlmAgent
 from testbed.agents.vlm.model import VisionLanguageModel
 from testbed.agents.vlm.reader import Question, Reader, Reading
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
@@ -100,7 +100,7 @@ def macro_f1(found: NDArray[np.int64], right: NDArray[np.int64]) -> float:
     return float(np.mean(scores))
 
 
-def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tuple[float, float]:
+def record_latency(kind: cards.Deployment, out: Path | None = None, repeats: int = 40) -> tuple[float, float]:
     """Measure one decision with three questions and write (p50, p95) in ms into the card of the agent's last adapter.
 
     CPU time of one thread is taken, not wall time: the same on a quiet machine, and untouched by its other work.
@@ -111,7 +111,7 @@ def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tup
         repeats: Decisions measured, after a quarter as many unmeasured ones.
     """
     torch.set_num_threads(1)
-    agent = importlib.import_module(f"agents.{kind}").build(folder=out)
+    agent = VlmAgent(kind, folder=out)
     rng = np.random.default_rng(0)
     view = rng.integers(0, 256, (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, 3), dtype=np.uint8)
     observation = Observation(0, 0.0, view, 20.0, sign_crop=view[:24, :24].copy())
