@@ -30,12 +30,15 @@ from testbed.adversaries.manifest import (
     RoadPatchManifest,
     ShadowManifest,
     SignFaceManifest,
+    manifest_type,
     parse,
 )
 from testbed.adversaries.picture import decode_albedo, png_bytes, read_pixels, srgb_to_linear
 from testbed.core import shipped
-from testbed.core.errors import ArtefactError
+from testbed.core.errors import ArtefactError, ScenarioError
+from testbed.core.explain import require
 from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
+from testbed.core.yaml_reader import read_yaml
 
 SHIPPED = shipped.folder("adversaries")
 """Folder of the artefacts that come with the testbed."""
@@ -280,23 +283,14 @@ def _read(path: Path, what: str, hint: str = "") -> bytes:
 
 
 def _read_manifest(path: Path) -> Manifest:
+    if path.suffix != ".json":
+        return _read_yaml_manifest(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ArtefactError(f"{path}: cannot read the manifest: {error}") from error
-    document: Any
-    if path.suffix == ".json":
-        try:
-            document = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ArtefactError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
-    else:
-        import yaml
-
-        try:
-            document = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ArtefactError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except json.JSONDecodeError as error:
+        raise ArtefactError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
     try:
         return parse(document)
     except ValidationError as error:
@@ -306,6 +300,19 @@ def _read_manifest(path: Path) -> Manifest:
         raise ArtefactError(f"{path}: malformed manifest: {problems}") from error
     except ValueError as error:
         raise ArtefactError(f"{path}: malformed manifest: {error}") from error
+
+
+def _read_yaml_manifest(path: Path) -> Manifest:
+    """Read a manifest that a person wrote; a mistake in it is shown with its line."""
+    try:
+        document = read_yaml(path)
+        try:
+            expected = manifest_type(document.data)
+        except ValueError as error:
+            raise document.error(str(error), ("kind",)) from error
+        return require(expected, document, strict=False, see_all="")
+    except ScenarioError as error:
+        raise ArtefactError(f"malformed manifest: {error.args[0]}", hint=error.hint) from error
 
 
 def _check_budget(manifest: Manifest, pixels: NDArray[np.uint8], path: Path) -> None:

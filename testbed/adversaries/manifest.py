@@ -218,6 +218,18 @@ MANIFESTS: dict[str, type[Manifest]] = {
 """Kind to the manifest that describes it; a manifest that names no kind is a road patch."""
 
 
+def manifest_type(document: Any) -> type[Manifest]:
+    """Return what a manifest of JSON types must be, by its kind.
+
+    Raises:
+        ValueError: If its kind is unknown.
+    """
+    kind = document.get("kind", "road_patch") if isinstance(document, dict) else "road_patch"
+    if not isinstance(kind, str) or kind not in MANIFESTS:
+        raise ValueError(f"kind: {kind!r} is unknown, known are {', '.join(MANIFESTS)}")
+    return MANIFESTS[kind]
+
+
 def parse(document: Any) -> Manifest:
     """Return a manifest from JSON types.
 
@@ -225,7 +237,4 @@ def parse(document: Any) -> Manifest:
         pydantic.ValidationError: If it is malformed.
         ValueError: If its kind is unknown.
     """
-    kind = document.get("kind", "road_patch") if isinstance(document, dict) else "road_patch"
-    if kind not in MANIFESTS:
-        raise ValueError(f"kind: {kind!r} is unknown, known are {', '.join(MANIFESTS)}")
-    return MANIFESTS[kind].model_validate(document)
+    return manifest_type(document).model_validate(document)

@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
+from testbed.agents import agent_file
 from testbed.core import shipped
 from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.types import Agent, AgentCard
@@ -172,18 +171,6 @@ def resolve(name_or_path: str) -> Choice:
     path = file_of(name_or_path)
     if path is None:
         return Choice(name_or_path, {})
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"agent file {path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"agent file {path} is no YAML: {error}") from error
-    known = isinstance(content, dict) and not set(content) - {"agent", "options", "defences"}
-    if not known or not isinstance(content.get("agent"), str):
-        raise UsageError(f"agent file {path} must have the key agent and may have options and defences")
-    options, defences = content.get("options") or {}, content.get("defences") or []
-    if not isinstance(options, dict):
-        raise UsageError(f"agent file {path}: options must map names to values, not {options!r}")
-    if not isinstance(defences, list):
-        raise UsageError(f"agent file {path}: defences must be a list like [{{kind: jpeg, quality: 50}}]")
-    return Choice(content["agent"], options, tuple(defences))
+    content = agent_file.read(path)
+    defences = tuple(entry.model_dump() for entry in content.defences)
+    return Choice(content.agent, content.options, defences)

@@ -53,15 +53,13 @@ class Victim:
 
     def file(self, folder: Path) -> Path:
         """Write it as an agent file, if it is not there yet, and return the path."""
-        import yaml
-
         digest = hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:8]
         words = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in self.label.lower()).split())
         path = folder / f"{words}_{digest}.yaml"
         if not path.exists():
             with store_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, yaml.safe_dump(self.content, sort_keys=False))
+            write_text(path, _as_yaml(self.content))
         return path
 
     def identity(self, folder: Path) -> dict[str, Any]:
@@ -84,6 +82,14 @@ class Victim:
             WeightsError: Its weights are missing or altered.
         """
         return _loaded(str(self.file(folder)))
+
+
+def _as_yaml(content: dict[str, Any]) -> str:
+    """Return the text of an agent file; its reader takes no aliases, so a list that stands twice is written twice."""
+    import yaml
+
+    # through JSON, so that no two places share an object
+    return yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)
 
 
 @cache

@@ -13,12 +13,12 @@ from typing import Annotated
 from pydantic import Field
 
 from testbed.core.errors import ScenarioError, suggest
+from testbed.core.explain import require
 from testbed.core.records import EpisodePlan
+from testbed.core.yaml_reader import read_yaml
 from testbed.scenario.expand import BENIGN, Catalogue, expand
-from testbed.scenario.explain import require
 from testbed.scenario.loader import Loaded, find, load_scenario
 from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
-from testbed.scenario.yaml_reader import read_yaml
 
 Latency = Annotated[str, Field(pattern=r"^(card|measured|fixed:[0-9]+(\.[0-9]+)?)$")]
 

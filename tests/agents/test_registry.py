@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,48 @@ def test_yaml_names_agent_and_options(tmp_path: Path) -> None:
     assert agent._steering is Steering.LEFT
 
 
-BAD = ["- a list", "agent: constant\nextra: 1\n", "agent: [", "agent: constant\noptions: 3\n"]
+BAD: dict[str, tuple[bytes, str]] = {
+    "a list": (b"- a list", "1:1: the file: expected a group of keys, got ['a list']"),
+    "no mapping": (b"dnn", "1:1: the file: expected a group of keys, got 'dnn'"),
+    "empty": (b"# agent: dnn\n", "1:1: the file is empty"),
+    "no agent": (b"options: {tsr: vit_small}\n", "1:1: missing key 'agent'"),
+    "unknown key": (b"agent: dnn\ndefence: []\n", "2:1: unknown key 'defence'; did you mean 'defences'?"),
+    "duplicate key": (b"agent: dnn\nagent: solo\n", "2:1: key 'agent' is given twice, first in line 1"),
+    "agent is a number": (b"agent: 3\n", "1:8: agent: expected a word or sentence, got 3"),
+    "options are a number": (b"agent: dnn\noptions: 3\n", "2:10: options: expected a group of keys, got 3"),
+    "defences are no list": (b"agent: dnn\ndefences: {kind: jpeg}\n", "2:11: defences: expected a list"),
+    "defence is a word": (b"agent: dnn\ndefences: [jpeg]\n", "2:12: defences[0]: expected a group of keys"),
+    "defence has no kind": (b"agent: dnn\ndefences: [{quality: 2}]\n", "2:12: missing key 'kind' in defences[0]"),
+    "tab": (b"agent: dnn\n\toptions: {}\n", "2:1: not valid YAML: found a tab character"),
+    "open bracket": (b"agent: [", "not valid YAML"),
+    "not UTF-8": (b"agent: d\xff\n", "1:9: not UTF-8 text: byte 0xff"),
+    "alias": (b"agent: dnn\noptions: &a {x: *a}\n", "2:10: anchors are not accepted"),
+    "infinite": (b"agent: dnn\noptions: {x: .inf}\n", "2:14: numbers must be finite"),
+}
 
 
-@pytest.mark.parametrize("text", BAD)
-def test_bad_agent_files_are_one_sentence(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("content, said", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("ask", [agents.load, agents.card])
+def test_bad_agent_files_are_one_sentence(
+    tmp_path: Path, ask: Callable[[str], object], content: bytes, said: str
+) -> None:
     path = tmp_path / "bad.yaml"
-    path.write_text(text)
-    with pytest.raises(UsageError, match="agent file"):
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        ask(str(path))
+    message = str(refused.value)
+    assert message.startswith(f"agent file {path}:") and said in message and "\n" not in message
+
+
+def test_a_missing_agent_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"agent file .*nowhere\.yaml: no such file"):
+        agents.card(str(tmp_path / "nowhere.yaml"))
+
+
+def test_several_mistakes_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("agent: dnn\nextra: 1\nmore: 2\n")
+    with pytest.raises(UsageError, match=r"bad.yaml:2:1: unknown key 'extra'.*\(and 1 more\)"):
         agents.load(str(path))
 
 

@@ -156,7 +156,7 @@ def test_own_agent_files(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="bits 8 changes nothing"):
             ask(str(path))
     path.write_text("agent: constant\ndefences: {kind: jpeg}\n")
-    with pytest.raises(UsageError, match="own.yaml: defences must be a list"):
+    with pytest.raises(UsageError, match="own.yaml:2:11: defences: expected a list"):
         agents.load(str(path))
     path.write_text("agent: dnn\noptions: {tsr: vit_smal}\n")
     for ask in (agents.load, agents.card):
