@@ -51,11 +51,6 @@ class AgentFile(BaseModel):
         """Take a key with nothing behind it for no defences."""
         return [] if value is None else value
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it only names an agent, so that its answers are those of the agent itself."""
-        return not self.options and not self.defences
-
 
 def read(path: Path) -> AgentFile:
     """Read an agent file.

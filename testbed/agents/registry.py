@@ -1,4 +1,4 @@
-"""All agents by name: ours, third-party packages' (entry point group ``testbed.agents``), and YAML files with options.
+"""All agents by name: files with options, our packages, and third-party packages' (entry point ``testbed.agents``).
 
 A package that offers an agent has two functions: ``build(**options) -> Agent`` loads it, ``card() -> AgentCard`` tells
 about it without loading a model; where ``card`` takes options by name, it is given those of the file. An entry point
@@ -9,7 +9,9 @@ names the package; a YAML file names an agent, its options, and the defences it 
     options: {tsr: vit_small}
     defences: [{kind: jpeg, quality: 50}]
 
-The files of the folder ``agents`` are agents by name: ``dnn_jpeg`` is ``agents/dnn_jpeg.yaml``.
+The files of the folder ``agents`` are agents by name: ``dnn_jpeg`` is ``agents/dnn_jpeg.yaml``. A name means the file
+of that name if there is one, then the package; ``agent`` in a file always means a package, so ``agents/dnn.yaml`` can
+say ``agent: dnn``. A file that only names an agent is that agent.
 """
 
 from __future__ import annotations
@@ -63,22 +65,29 @@ CONFIGURED = shipped.folder("agents")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AgentChoice:
     """What a name or an agent file asks for.
 
     Attributes:
         agent: Registered name.
         options: What its ``build`` is given.
         defences: Entries of the file's list of defences.
+        file: Agent file that was read; None where a registered name was given that has none.
     """
 
     agent: str
-    options: dict[str, Any]
-    defences: tuple[object, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defences: tuple[dict[str, Any], ...] = ()
+    file: Path | None = None
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether this is a registered agent as it is: the name, or a file that says no more than the name."""
+        return not self.options and not self.defences
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all agents, sorted; shipped agent files are named by `configured`."""
+    """Return the names of the registered agents, sorted; agent files are named by `configured`."""
     return tuple(sorted(_packages()))
 
 
@@ -88,16 +97,19 @@ def configured() -> tuple[str, ...]:
 
 
 def file_of(name_or_path: str) -> Path | None:
-    """Return the agent file that a name or path stands for; None for an agent that needs none."""
+    """Return the agent file that a name or path stands for; None for a registered name without one."""
     if name_or_path.endswith((".yaml", ".yml")):
         return Path(name_or_path)
-    if name_or_path not in _packages() and name_or_path in configured():
-        return CONFIGURED / f"{name_or_path}.yaml"
-    return None
+    return CONFIGURED / f"{name_or_path}.yaml" if name_or_path in configured() else None
 
 
-def _package(name: str) -> AgentPackage:
-    packages = _packages()
+def _package(choice: AgentChoice) -> AgentPackage:
+    name, packages = choice.agent, _packages()
+    if name not in packages and choice.file is not None:
+        raise UsageError(
+            f"agent file {choice.file} asks for {name!r}, which is no registered agent",
+            hint=f"{suggest(name, packages)}known: {', '.join(sorted(packages))}",
+        )
     if name not in packages:
         known = sorted({*packages, *configured()})
         raise UsageError(
@@ -107,7 +119,7 @@ def _package(name: str) -> AgentPackage:
     return packages[name]
 
 
-def _options(choice: Choice, package: AgentPackage) -> dict[str, Any]:
+def _options(choice: AgentChoice, package: AgentPackage) -> dict[str, Any]:
     """Return the options of an agent file together with what its package is preset to."""
     for name in sorted(package.preset.keys() & choice.options.keys()):
         raise UsageError(f"agent {choice.agent!r} has {name} {package.preset[name]!r}; a file cannot set it")
@@ -122,7 +134,7 @@ def card(name_or_path: str) -> AgentCard:
         WeightsError: If the card of its weights is missing.
     """
     choice = resolve(name_or_path)
-    package = _package(choice.agent)
+    package = _package(choice)
     options = _options(choice, package)
     tell = importlib.import_module(package.module).card
     known = inspect.signature(tell).parameters
@@ -146,7 +158,7 @@ def load(name_or_path: str) -> Agent:
         AgentError: If what was built does not follow the agent protocol.
     """
     choice = resolve(name_or_path)
-    package = _package(choice.agent)
+    package = _package(choice)
     options = _options(choice, package)
     module = importlib.import_module(package.module)
     try:
@@ -162,7 +174,7 @@ def load(name_or_path: str) -> Agent:
     return agent
 
 
-def resolve(name_or_path: str) -> Choice:
+def resolve(name_or_path: str) -> AgentChoice:
     """Read what a name or an agent file asks for.
 
     Raises:
@@ -170,7 +182,7 @@ def resolve(name_or_path: str) -> Choice:
     """
     path = file_of(name_or_path)
     if path is None:
-        return Choice(name_or_path, {})
+        return AgentChoice(name_or_path)
     content = agent_file.read(path)
     defences = tuple(entry.model_dump() for entry in content.defences)
-    return Choice(content.agent, content.options, defences)
+    return AgentChoice(content.agent, content.options, defences, path)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from testbed import agents
+from testbed.agents import registry
 from testbed.agents.scripted import ConstantAgent
 from testbed.core.errors import UsageError
 from testbed.core.types import Agent, Steering
+from testbed.sweep.catalogue import Installed
 
 
 def test_every_shipped_agent_has_a_card() -> None:
@@ -28,6 +31,50 @@ def test_yaml_names_agent_and_options(tmp_path: Path) -> None:
     agent = agents.load(str(path))
     assert isinstance(agent, ConstantAgent) and isinstance(agent, Agent)
     assert agent._steering is Steering.LEFT
+
+
+def test_every_registered_agent_has_a_file_that_is_the_agent_itself() -> None:
+    """Files in ``agents/`` show what there is; a bare one leaves the keys of all episodes as they are."""
+    assert set(registry.PACKAGES) <= set(agents.configured())
+    for name in registry.PACKAGES:
+        choice = agents.resolve(name)
+        assert choice.agent == name and choice.is_registered
+        assert choice.file is not None and choice.file.read_text().startswith("# ")
+        assert Installed().agent_digests(name) == agents.card(name).weights
+
+
+def test_a_file_that_only_names_an_agent_is_that_agent(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("agent: dnn  # nothing else\noptions:\ndefences: []\n")
+    assert Installed().agent_digests(str(path)) == Installed().agent_digests("dnn") == agents.card("dnn").weights
+    path.write_text("agent: dnn\ndefences: [{kind: jpeg, quality: 50}]\n")
+    assert Installed().agent_digests(str(path))["agent:mine.yaml"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_name_means_the_file_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes options into the file of a registered agent changes what the name means, and its episodes' keys."""
+    monkeypatch.setattr(registry, "CONFIGURED", tmp_path)
+    (tmp_path / "constant.yaml").write_text("agent: constant\noptions: {steering: Left}\n")
+    agent = agents.load("constant")
+    assert isinstance(agent, ConstantAgent) and agent._steering is Steering.LEFT
+    assert set(Installed().agent_digests("constant")) == {"agent:constant.yaml"}
+
+
+def test_a_file_names_a_registered_agent_not_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for asked in ("dnn_jpeg", "mine"):
+        path.write_text(f"agent: {asked}\n")
+        with pytest.raises(
+            UsageError, match=rf"agent file .*mine.yaml asks for '{asked}', which is no registered agent"
+        ):
+            agents.card(str(path))
+
+
+def test_every_name_is_listed_once() -> None:
+    from testbed.cli.listing import collect
+
+    listed = [row["name"] for row in collect("agents")]
+    assert listed == sorted(set(listed)) and {"dnn", "dnn_jpeg", "solo", "tandem"} <= set(listed)
 
 
 BAD: dict[str, tuple[bytes, str]] = {
