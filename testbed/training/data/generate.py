@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 import testbed
 from testbed.core.errors import UsageError
-from testbed.core.processes import processes
 from testbed.core.perception_tasks import STEERING_CLASSES
+from testbed.core.processes import processes
 from testbed.training.data import alc, tsr, vd
 from testbed.training.data.format import COLUMNS, MAP_GROUPS, TASKS, WEATHER_FIELDS, write_card, write_split
 from testbed.training.data.map_camera import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK, Studio
-from testbed.world.sampled_weather import RANGES
 from testbed.world.maps import available_maps
+from testbed.world.sampled_weather import RANGES
 
 Views = Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]
 

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import MapError
-from testbed.core.perception_tasks import CAMERA_FOV_DEG, CAMERA_PITCH_DEG, CAMERA_X_M, CAMERA_Z_M, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, PREVIEW_M
+from testbed.core.perception_tasks import (
+    CAMERA_FOV_DEG,
+    CAMERA_PITCH_DEG,
+    CAMERA_X_M,
+    CAMERA_Z_M,
+    IMAGE_HEIGHT_PX,
+    IMAGE_WIDTH_PX,
+    PREVIEW_M,
+)
 from testbed.core.types import Pose
 from testbed.training.data.lane_ahead import Course, turn_deg
 from testbed.world.maps import load_map

@@ -10,11 +10,11 @@ import numpy as np
 
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.types import Pose
-from testbed.training.data.odd_paint import KINDS, livery
 from testbed.training.data.map_camera import Stand, Studio
+from testbed.training.data.odd_paint import KINDS, livery
 from testbed.world.assets import vehicle_asset
-from testbed.world.maps.network import RoadNetwork
 from testbed.world.assets.vehicle_models import VEHICLES
+from testbed.world.maps.network import RoadNetwork
 
 FLEET = 40
 LIVERY_SHARE = 0.12

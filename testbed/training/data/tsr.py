@@ -13,14 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.perception_tasks import CAMERA_PITCH_DEG, CAMERA_X_M, CAMERA_Z_M, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, sign_crop_box
 from testbed.core.gtsrb import SIGN_NAMES
+from testbed.core.perception_tasks import (
+    CAMERA_PITCH_DEG,
+    CAMERA_X_M,
+    CAMERA_Z_M,
+    IMAGE_HEIGHT_PX,
+    IMAGE_WIDTH_PX,
+    sign_crop_box,
+)
 from testbed.core.types import Box, Pose
 from testbed.training.data import visibility
 from testbed.training.data.map_camera import Studio
-from testbed.world.sampled_weather import sample_weather, weather_row
 from testbed.world.assets import sign_asset
 from testbed.world.render.camera import Camera, mounted
+from testbed.world.sampled_weather import sample_weather, weather_row
 
 WANT = frozenset({"rgb", "instance"})
 FIRST_INSTANCE = 301

@@ -21,8 +21,8 @@ from testbed.training.data.format import MAX_BOXES
 from testbed.training.data.map_camera import Stand, Studio
 from testbed.training.data.random_traffic import Placed, Traffic, fleet
 from testbed.training.data.road_wear import Wear
-from testbed.world.sampled_weather import sample_weather, weather_row
 from testbed.world.render.camera import Camera
+from testbed.world.sampled_weather import sample_weather, weather_row
 
 RENEW_WEAR_EVERY = 100
 WANT = frozenset({"rgb", "instance"})
@@ -123,7 +123,9 @@ def _label(
     """Return the label columns of one view, or None for a view that is left out."""
     seen: list[tuple[float, Box, float, Placed | None]] = []
     pixels = visibility.Pixels.of(instance)
-    looks = [visibility.look(camera, pixels, item.member.instance_id, item.pose, item.member.extent_m) for item in placed]
+    looks = [
+        visibility.look(camera, pixels, item.member.instance_id, item.pose, item.member.extent_m) for item in placed
+    ]
     for item, look in zip(placed, looks, strict=True):
         if look is None:
             if _counts(item):

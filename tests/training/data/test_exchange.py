@@ -20,7 +20,16 @@ from testbed.core.perception_tasks import LANE_LINES, LANE_ROWS_PX, STEERING_CLA
 from testbed.training.data import exchange
 from testbed.training.data.exchange.files import Fit
 from testbed.training.data.exchange.tusimple import lines_of, offset_of
-from testbed.training.data.format import MAP_GROUPS, MAX_BOXES, SPLITS, WEATHER_FIELDS, Split, load_split, write_card, write_split
+from testbed.training.data.format import (
+    MAP_GROUPS,
+    MAX_BOXES,
+    SPLITS,
+    WEATHER_FIELDS,
+    Split,
+    load_split,
+    write_card,
+    write_split,
+)
 
 ROWS = np.array(LANE_ROWS_PX)
 

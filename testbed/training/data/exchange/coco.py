@@ -21,10 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
-from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, MIN_VEHICLE_PX
-from testbed.training.data.exchange.files import Fit, Loaded, Picture, evenly, need_folder, read_json, read_picture, save_picture, splits, unknown_columns, write_text
-from testbed.training.data.format import MAX_BOXES, Split
 from testbed.core.ground_plane import metres_per_pixel, row_of_distance
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, MIN_VEHICLE_PX
+from testbed.training.data.exchange.files import (
+    Fit,
+    Loaded,
+    Picture,
+    evenly,
+    need_folder,
+    read_json,
+    read_picture,
+    save_picture,
+    splits,
+    unknown_columns,
+    write_text,
+)
+from testbed.training.data.format import MAX_BOXES, Split
 
 VEHICLES = frozenset({"vehicle", "car", "truck", "bus", "van", "motorcycle"})
 """COCO category names that count as vehicles."""

@@ -26,8 +26,28 @@ from PIL import Image as PilImage
 from PIL import ImageDraw
 
 from testbed.core.errors import DatasetError
-from testbed.core.perception_tasks import CAMERA_X_M, FOCAL_PX, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, LANE_LINES, LANE_ROWS_PX, PREVIEW_M, steering_class
-from testbed.training.data.exchange.files import Fit, Loaded, Picture, evenly, need_folder, read_picture, save_picture, splits, unknown_columns, write_text
+from testbed.core.perception_tasks import (
+    CAMERA_X_M,
+    FOCAL_PX,
+    IMAGE_HEIGHT_PX,
+    IMAGE_WIDTH_PX,
+    LANE_LINES,
+    LANE_ROWS_PX,
+    PREVIEW_M,
+    steering_class,
+)
+from testbed.training.data.exchange.files import (
+    Fit,
+    Loaded,
+    Picture,
+    evenly,
+    need_folder,
+    read_picture,
+    save_picture,
+    splits,
+    unknown_columns,
+    write_text,
+)
 
 NOT_THERE = -2
 LANE_WIDTH_M = 3.7
