@@ -26,7 +26,7 @@ from testbed.adversaries.manifest import (
     MANIFESTS,
     CamouflageManifest,
     Manifest,
-    Pictured,
+    PicturedManifest,
     RoadPatchManifest,
     ShadowManifest,
     SignFaceManifest,
@@ -151,7 +151,7 @@ def load(
         raise ArtefactError(
             f"{path}: artefact {manifest.name!r} states its own size, the scenario cannot set length_m or width_m"
         )
-    if not isinstance(manifest, Pictured):
+    if not isinstance(manifest, PicturedManifest):
         assert isinstance(manifest, ShadowManifest)
         if manifest.polygon_sha256 not in (None, polygon_sha256(manifest)):
             raise ArtefactError(
@@ -177,7 +177,7 @@ def save(folder: Path, manifest: Manifest, pixels: NDArray[np.uint8] | None = No
         ArtefactError: If it exceeds its budget or cannot be written.
     """
     files: list[tuple[str, bytes]] = []
-    if isinstance(manifest, Pictured):
+    if isinstance(manifest, PicturedManifest):
         if pixels is None or pixels.dtype != np.uint8:
             raise ArtefactError(f"{folder}: texture has dtype {getattr(pixels, 'dtype', None)}, expected uint8")
         content = png_bytes(pixels)
@@ -207,7 +207,7 @@ def polygon_sha256(manifest: ShadowManifest) -> str:
     return _digest(manifest, None)
 
 
-def _sealed(manifest: Pictured, path: Path) -> Artefact:
+def _sealed(manifest: PicturedManifest, path: Path) -> Artefact:
     texture_path = path.parent / manifest.texture
     content = _read(texture_path, f"the texture of artefact {manifest.name!r}", hint=f"{path} names it")
     texture_sha256 = hashlib.sha256(content).hexdigest()
@@ -225,7 +225,7 @@ def _sealed(manifest: Pictured, path: Path) -> Artefact:
 
 def _from_picture(path: Path, kind: str, length_m: float | None, width_m: float | None) -> Artefact:
     """Return an ordinary picture as an artefact without seal or budget."""
-    if kind not in MANIFESTS or not issubclass(MANIFESTS[kind], Pictured):
+    if kind not in MANIFESTS or not issubclass(MANIFESTS[kind], PicturedManifest):
         raise ArtefactError(f"{path}: a picture cannot be a {kind}", hint="name an artefact's folder or manifest")
     content = _read(path, "the picture")
     pixels = read_pixels(path, content, grey=False)

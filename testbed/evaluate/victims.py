@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.core.types import Agent, Observation, Perception
-from testbed.evaluate.albums import Picture
-from testbed.evaluate.score import NONE, VEHICLE, Answer
+from testbed.evaluate.albums import AlbumPicture
+from testbed.evaluate.score import NONE, VEHICLE, PictureAnswer
 from testbed.judge import box_iou
 from testbed.judge.perception import ABSTAIN
 from testbed.store.atomic import store_errors, write_text
@@ -26,7 +26,7 @@ SIGN_DISTANCE_M = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Victim:
+class VictimAgent:
     """An agent with options and input defences.
 
     Attributes:
@@ -106,8 +106,8 @@ def _loaded(path: str) -> Agent:
 
 
 def ask(
-    agent: Agent, task: str, pictures: Sequence[Picture], progress: Callable[[int, int], None] | None = None
-) -> list[Answer]:
+    agent: Agent, task: str, pictures: Sequence[AlbumPicture], progress: Callable[[int, int], None] | None = None
+) -> list[PictureAnswer]:
     """Show pictures to an agent and return its answers to one task.
 
     Args:
@@ -136,19 +136,19 @@ def ask(
     return answers
 
 
-def _answer(task: str, picture: Picture, said: Perception) -> Answer:
+def _answer(task: str, picture: AlbumPicture, said: Perception) -> PictureAnswer:
     if task == "tsr":
         sign = said.sign
         named = ABSTAIN if sign is None or sign.class_id is None else str(sign.class_id)
         sure = sign.confidence if sign is not None else 0.0
-        return Answer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
+        return PictureAnswer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
     if task == "alc":
         steering = said.steering
         named = ABSTAIN if steering.steering is None else str(steering.steering)
-        return Answer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
+        return PictureAnswer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
     vehicle = said.vehicle
     named = ABSTAIN if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
     iou = None
     if picture.box_px is not None:
         iou = box_iou(vehicle.box_px, picture.box_px) if vehicle.present and vehicle.box_px is not None else 0.0
-    return Answer(picture.id, picture.group, picture.truth, named, vehicle.confidence, iou, picture.tags)
+    return PictureAnswer(picture.id, picture.group, picture.truth, named, vehicle.confidence, iou, picture.tags)

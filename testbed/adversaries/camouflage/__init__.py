@@ -23,10 +23,10 @@ from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
     from testbed.adversaries.camouflage.car import Subject
-    from testbed.adversaries.camouflage.measure import Cell
-    from testbed.adversaries.camouflage.search import Paint, Progress, SearchSettings
-    from testbed.adversaries.camouflage.surrogate import Victim
-    from testbed.adversaries.camouflage.views import View
+    from testbed.adversaries.camouflage.measure import TextureResult
+    from testbed.adversaries.camouflage.search import Paint, PaintSearchSettings, SearchProgress
+    from testbed.adversaries.camouflage.surrogate import VehicleVictim
+    from testbed.adversaries.camouflage.views import VehicleView
     from testbed.scenario.schema import Scenario
 
 METHOD = (
@@ -100,9 +100,9 @@ def optimise(
 
     from testbed.adversaries.artefact import load
     from testbed.adversaries.camouflage.baselines import plain_colour, random_camouflage
-    from testbed.adversaries.camouflage.search import Paint, SearchSettings
+    from testbed.adversaries.camouflage.search import Paint, PaintSearchSettings
     from testbed.adversaries.camouflage.surrogate import load_victim
-    from testbed.adversaries.camouflage.views import Yard, photographs, training_looks
+    from testbed.adversaries.camouflage.views import VehicleScene, photographs, training_viewpoints
     from testbed.world.maps import available_maps
 
     torch.set_num_threads(1)
@@ -111,10 +111,10 @@ def optimise(
     own = None if mesh is None else OwnCar(mesh, tuple(_names(paint)), front, up, length_m, texture_px)
     subject, blueprint, stem = _subject(scenario, own)
     places = _names(maps) or available_maps()
-    settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
+    settings = PaintSearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
     started = time.monotonic()
-    yards = [Yard(subject, name, device) for name in places]
-    pictures = photographs(yards, list(training_looks(views, rng, road_share=road_share)), seed)
+    scenes = [VehicleScene(subject, name, device) for name in places]
+    pictures = photographs(scenes, list(training_viewpoints(views, rng, road_share=road_share)), seed)
     say(f"{len(pictures)} pictures of {subject.name} on {', '.join(places)} ({time.monotonic() - started:.0f} s)")
     given = load(start, kind="camouflage").pixels if start else None
     colours = Paint(subject.mask, cells, rng, device, None if given is None else given[..., :3])
@@ -150,7 +150,7 @@ def _command(
     scenario: str,
     seed: int,
     places: Sequence[str],
-    settings: SearchSettings,
+    settings: PaintSearchSettings,
     views: int,
     road_share: float,
     start: str,
@@ -181,10 +181,10 @@ def _subject(scenario: Scenario, own: OwnCar | None) -> tuple[Subject, str | Non
 
 
 def _descend(
-    views: Sequence[View],
-    victim: Victim,
+    views: Sequence[VehicleView],
+    victim: VehicleVictim,
     colours: Paint,
-    settings: SearchSettings,
+    settings: PaintSearchSettings,
     rng: np.random.Generator,
     say: Callable[[str], None],
     started: float,
@@ -194,7 +194,7 @@ def _descend(
 
     curve: list[dict[str, float]] = []
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: SearchProgress) -> None:
         curve.append(
             {"step": progress.step, "loss": round(progress.loss, 4), "box_score": round(progress.box_score, 4)}
             | {"lead_score": round(progress.lead_score, 4)}
@@ -208,7 +208,7 @@ def _descend(
     return tuple(curve)
 
 
-def _method(name: str, victim: Victim, curve: tuple[dict[str, float], ...]) -> dict[str, Any]:
+def _method(name: str, victim: VehicleVictim, curve: tuple[dict[str, float], ...]) -> dict[str, Any]:
     """Return what a manifest says of how an artefact was made: only an attack has asked a model."""
     if name in (RANDOM_NAME, PLAIN_NAME):
         return {"method": {RANDOM_NAME: RANDOM_METHOD, PLAIN_NAME: PLAIN_METHOD}[name], "control": True}
@@ -240,7 +240,7 @@ def blueprint_of(scenario: Scenario) -> str:
 
 
 def _facts(
-    settings: SearchSettings, subject: Subject, views: int, road_share: float, seconds: float
+    settings: PaintSearchSettings, subject: Subject, views: int, road_share: float, seconds: float
 ) -> dict[str, float | int | str]:
     facts: dict[str, float | int | str] = {field: getattr(settings, field) for field in settings.__slots__}
     return facts | {
@@ -258,11 +258,11 @@ def _figures(
     """Return AP50 and attack success of every atlas from all sides, from behind and broadside; print the tables."""
     from testbed.adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
     from testbed.adversaries.camouflage.surrogate import load_victim
-    from testbed.adversaries.camouflage.views import Yard, following_grid, free_grid, photographs
+    from testbed.adversaries.camouflage.views import VehicleScene, following_grid, free_grid, photographs
     from testbed.adversaries.picture import srgb_to_linear
 
     victim = load_victim()
-    yards = [Yard(subject, name) for name in MEASURED_MAPS]
+    scenes = [VehicleScene(subject, name) for name in MEASURED_MAPS]
     textures = {ORIGINAL: subject.original} | {name: srgb_to_linear(atlas) for name, atlas in atlases.items()}
     figures: dict[str, dict[str, float]] = {name: {} for name in atlases}
     grids = {
@@ -271,8 +271,8 @@ def _figures(
         "broadside": (following_grid(yaws_deg=(90.0, 270.0), repeats=1), True),
     }
     for grid, (looks, lead) in grids.items():
-        views = photographs(yards, looks, 1000 + seed)
-        cells: Sequence[Cell] = measure(
+        views = photographs(scenes, looks, 1000 + seed)
+        cells: Sequence[TextureResult] = measure(
             views, textures, detector_answers(victim, lead=lead), threshold=victim.threshold
         )
         say(f"{grid}\n{table(cells)}")

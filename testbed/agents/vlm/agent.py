@@ -7,7 +7,7 @@ from pathlib import Path
 
 from testbed.agents.vlm import answers, cards, model
 from testbed.agents.vlm.cards import Deployment
-from testbed.agents.vlm.reader import Question, Reader
+from testbed.agents.vlm.reader import ImagePrompt, Reader
 from testbed.core.types import AgentCard, Observation, Perception
 
 
@@ -54,7 +54,7 @@ class VlmAgent:
         ]
         return answers.perception(observation, readings, self.abstention)
 
-    def _conversations(self, observation: Observation) -> list[tuple[str, list[Question]]]:
+    def _conversations(self, observation: Observation) -> list[tuple[str, list[ImagePrompt]]]:
         """Return what is asked of which adapter, one forward pass each."""
         asked = answers.questions(observation)
         if self._deployment == "tandem":

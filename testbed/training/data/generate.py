@@ -19,7 +19,7 @@ from testbed.core.perception_tasks import STEERING_CLASSES
 from testbed.core.processes import processes
 from testbed.training.data import alc, tsr, vd
 from testbed.training.data.format import COLUMNS, MAP_GROUPS, TASKS, WEATHER_FIELDS, write_card, write_split
-from testbed.training.data.map_camera import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK, Studio
+from testbed.training.data.map_camera import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK, MapCamera
 from testbed.world.maps import available_maps
 from testbed.world.sampled_weather import RANGES
 
@@ -105,12 +105,12 @@ def generate(
     (out / "dataset.json").unlink(missing_ok=True)
     started, made = time.monotonic(), 0
     orders = [
-        Order(task, split, min(PART, size - start), seed, start // PART, name, number, per_place)
+        PartOrder(task, split, min(PART, size - start), seed, start // PART, name, number, per_place)
         for split, total in sizes.items()
         for number, (name, size) in enumerate(zip(names, divide(total, shares), strict=True))
         for start in range(0, size, PART)
     ]
-    done: dict[str, list[Part]] = {split: [] for split in sizes}
+    done: dict[str, list[FinishedPart]] = {split: [] for split in sizes}
     for order, part in zip(orders, _carry_out(orders, jobs), strict=True):
         done[order.split].append(part)
         made += order.count
@@ -157,7 +157,7 @@ def _sizes(task: str, count: int | None) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Order:
+class PartOrder:
     """One part of a split to be made."""
 
     task: str
@@ -171,30 +171,32 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Images and label columns of an `Order`, and the CPU time they took."""
+class FinishedPart:
+    """Images and label columns of an `PartOrder`, and the CPU time they took."""
 
     images: list[NDArray[np.uint8]]
     labels: dict[str, NDArray[Any]]
     cpu_s: float
 
 
-def views(task: str, studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None) -> Views:
+def views(
+    task: str, map_camera: MapCamera, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None
+) -> Views:
     """Yield images of a task with one row of labels each; equal arguments give equal bytes.
 
     Args:
         task: ``tsr``, ``alc`` or ``vd``.
-        studio: Map that they show.
+        map_camera: Map that they show.
         split: ``train`` or ``test``.
         count: Number of images.
         seed: Of all chance, the last number but for the vehicles.
         per_place: Images at one place in one light; sign crops have no place.
     """
     if task == "tsr":
-        return tsr.crops(studio, split, count, seed)
+        return tsr.crops(map_camera, split, count, seed)
     assert per_place is not None
     make = {"alc": alc.views, "vd": vd.views}[task]
-    return make(studio, split, count, seed, per_place=per_place)
+    return make(map_camera, split, count, seed, per_place=per_place)
 
 
 def check_maps(shares: Mapping[str, float]) -> list[str]:
@@ -219,7 +221,7 @@ def divide(total: int, shares: Mapping[str, float]) -> list[int]:
     return [int(size) for size in np.diff(ends, prepend=0)]
 
 
-def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
+def _carry_out(orders: list[PartOrder], jobs: int) -> Iterator[FinishedPart]:
     if jobs == 1:
         yield from map(_make, orders)
         return
@@ -228,16 +230,16 @@ def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
 
 
 @cache
-def _studio(map_name: str) -> Studio:
-    return Studio(map_name)
+def _map_camera(map_name: str) -> MapCamera:
+    return MapCamera(map_name)
 
 
-def _make(order: Order) -> Part:
-    studio = _studio(order.map_name)
+def _make(order: PartOrder) -> FinishedPart:
+    map_camera = _map_camera(order.map_name)
     started_s = time.process_time()
     images, rows = [], []
     seed = (order.seed, order.map_number, order.part)
-    for image, row in views(order.task, studio, order.split, order.count, seed, per_place=order.per_place):
+    for image, row in views(order.task, map_camera, order.split, order.count, seed, per_place=order.per_place):
         images.append(image)
         rows.append({**row, "group": MAP_GROUPS * order.map_number + row["group"]})
     labels = {
@@ -245,10 +247,10 @@ def _make(order: Order) -> Part:
         for name in COLUMNS[order.task]
         if name in rows[0]
     }
-    return Part(images, labels, time.process_time() - started_s)
+    return FinishedPart(images, labels, time.process_time() - started_s)
 
 
-def _write(out: Path, task: str, split: str, parts: list[Part], names: list[str], seed: int) -> dict[str, Any]:
+def _write(out: Path, task: str, split: str, parts: list[FinishedPart], names: list[str], seed: int) -> dict[str, Any]:
     """Write a split and return what the card says of it: images and classes, over all and per map."""
     labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
     images = [image for part in parts for image in part.images]

@@ -16,7 +16,7 @@ from testbed.agents import weights
 from testbed.agents.vlm import cards
 from testbed.agents.vlm.agent import VlmAgent
 from testbed.agents.vlm.model import VisionLanguageModel
-from testbed.agents.vlm.reader import Question, Reader, Reading
+from testbed.agents.vlm.reader import ImagePrompt, Reader, Reading
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.core.types import Observation
 from testbed.training.data.format import Split
@@ -50,7 +50,7 @@ def evaluate(
         count = max(sizes[task] for task in group)
         for start in range(0, count, 16):
             batch = range(start, min(start + 16, count))
-            asked = [[Question(t, splits[t].image(row % sizes[t])) for t in group] for row in batch]
+            asked = [[ImagePrompt(t, splits[t].image(row % sizes[t])) for t in group] for row in batch]
             for row, answered in zip(batch, reader.read_batch(asked), strict=True):
                 for reading in answered:
                     if row < sizes[reading.task]:
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def _figures(task: str, split: Split, readings: Sequence[Reading], rows: NDArray[np.int64]) -> dict[str, Any]:
-    columns = {key: torch.from_numpy(np.asarray(split.labels[key])[rows]) for key in vlm_tower.Pictures.KEPT[task]}
+    columns = {key: torch.from_numpy(np.asarray(split.labels[key])[rows]) for key in vlm_tower.SplitBatches.KEPT[task]}
     right_choice, right_box = answers(task, columns)
     right = right_choice.numpy()
     found = np.array([reading.choice for reading in readings])

@@ -24,8 +24,8 @@ from testbed.core.errors import DatasetError
 from testbed.core.ground_plane import metres_per_pixel, row_of_distance
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, MIN_VEHICLE_PX
 from testbed.training.data.exchange.files import (
-    Fit,
     Loaded,
+    PhotoFit,
     Picture,
     evenly,
     need_folder,
@@ -170,7 +170,7 @@ def _read(
     pictures, rows = [], []
     for number, image in enumerate(images):
         photo = read_picture(folder / image["file_name"], table)
-        fit = Fit(photo.shape[1], photo.shape[0])
+        fit = PhotoFit(photo.shape[1], photo.shape[0])
         pictures.append(fit.picture(photo))
         rows.append(_row(of_image.get(image["id"], []), fit) | {"group": image.get("testbed", {}).get("group", number)})
     labels: dict[str, NDArray[Any]] = unknown_columns(len(rows))
@@ -181,7 +181,7 @@ def _read(
     return pictures, labels
 
 
-def _row(entries: list[dict[str, Any]], fit: Fit) -> dict[str, Any]:
+def _row(entries: list[dict[str, Any]], fit: PhotoFit) -> dict[str, Any]:
     """Return the label columns of one picture."""
     found: list[tuple[NDArray[np.float64], dict[str, Any]]] = []
     for entry in entries:

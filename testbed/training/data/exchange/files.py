@@ -144,7 +144,7 @@ def unknown_columns(count: int) -> dict[str, NDArray[Any]]:
     }
 
 
-class Fit:
+class PhotoFit:
     """Our 320 x 160 px view of a photo of any size: the largest 2:1 part, cut at the top or at both sides, resized.
 
     A photo higher than 2:1 loses its upper rows, which show sky; a wider one loses both sides equally.

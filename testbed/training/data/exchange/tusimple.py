@@ -37,8 +37,8 @@ from testbed.core.perception_tasks import (
     steering_class,
 )
 from testbed.training.data.exchange.files import (
-    Fit,
     Loaded,
+    PhotoFit,
     Picture,
     evenly,
     need_folder,
@@ -177,7 +177,7 @@ def _read(entries: list[tuple[Path, int, dict[str, Any]]]) -> tuple[list[Picture
     clips: dict[str, int] = {}
     for table, number, entry in entries:
         photo = read_picture(table.parent / entry["raw_file"], table)
-        fit = Fit(photo.shape[1], photo.shape[0])
+        fit = PhotoFit(photo.shape[1], photo.shape[0])
         own = entry.get("testbed")
         if own is None:
             lines = lines_of(entry["h_samples"], entry["lanes"], fit)
@@ -206,7 +206,7 @@ def _read(entries: list[tuple[Path, int, dict[str, Any]]]) -> tuple[list[Picture
     return pictures, labels
 
 
-def lines_of(h_samples: list[float], lanes: list[list[float]], fit: Fit) -> NDArray[np.float32]:
+def lines_of(h_samples: list[float], lanes: list[list[float]], fit: PhotoFit) -> NDArray[np.float32]:
     """Return foreign lanes as x at `LANE_ROWS_PX`, (4, R), NaN where there is none: the two either side of the middle.
 
     Args:
