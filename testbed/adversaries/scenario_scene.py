@@ -32,7 +32,7 @@ SIGN_TAG = 8
 
 
 class ScenarioScene:
-    """Stages a scenario again and again in one scene, without its adversaries.
+    """Stage a scenario again and again in one scene, without its adversaries.
 
     Args:
         scenario: What to stage.

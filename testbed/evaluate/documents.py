@@ -1,4 +1,4 @@
-"""Writes ``tables.json``, ``summary.md``, ``manifest.json`` and the page; only the manifest holds times."""
+"""Write ``tables.json``, ``summary.md``, ``manifest.json`` and the page; only the manifest holds times."""
 
 from __future__ import annotations
 

@@ -120,10 +120,8 @@ def optimise(
         raise UsageError(f"method {method!r} is not known", hint=f"closed_loop, {', '.join(BASELINES)}")
     place = place_of(scenario)
     torch.set_num_threads(1)
-    if speed_mps is not None:
-        scenario = scenario.model_copy(update={"ego": scenario.ego.model_copy(update={"speed_mps": speed_mps})})
+    scenario = _at_speed(scenario, speed_mps)
     area = shape or PatchShape.for_lane(lane_width_m(scenario), length_m=length_m, width_m=width_m)
-    changed = {"--length-m": (length_m, 36.0), "--width-m": (width_m, 5.4), "--speed-mps": (speed_mps, None)}
     order = _PatchOrder(
         scenario=scenario,
         place=place,
@@ -133,12 +131,25 @@ def optimise(
         seed=seed,
         folder=Path("artefacts") if out is None else out,
         say=say,
-        extra="".join(f" {option} {value:g}" for option, (value, usual) in changed.items() if value != usual),
+        extra=_unusual(length_m, width_m, speed_mps),
     )
     victim = load_victim()
     world = RoadWorld(scenario, place, area, latency_s=victim.latency_s)
     made = [_make(order, world, victim, name) for name in sides]
     return [path for rank in range(len(made[0])) for path in (paths[rank] for paths in made)]
+
+
+def _at_speed(scenario: Scenario, speed_mps: float | None) -> Scenario:
+    """Return a scenario with another speed of the ego; None leaves it as it is."""
+    if speed_mps is None:
+        return scenario
+    return scenario.model_copy(update={"ego": scenario.ego.model_copy(update={"speed_mps": speed_mps})})
+
+
+def _unusual(length_m: float, width_m: float, speed_mps: float | None) -> str:
+    """Return the options of a command line for what is not as usual."""
+    changed = {"--length-m": (length_m, 36.0), "--width-m": (width_m, 5.4), "--speed-mps": (speed_mps, None)}
+    return "".join(f" {option} {value:g}" for option, (value, usual) in changed.items() if value != usual)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds the stains that make a lane model steer out of its lane: gradient steps on drives driven again and again.
+"""Find the stains that make a lane model steer out of its lane: gradient steps on drives driven again and again.
 
 A round is: drive a few situations with the patch as it is (the poses follow the attacked model's own answers, so they
 are the ones that count), add drives in which the wheel is held toward the attack side from some moment on (the poses

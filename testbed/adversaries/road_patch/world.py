@@ -53,7 +53,7 @@ class RoadView:
 
 
 class RoadWorld(ScenarioScene):
-    """Stages a scenario for drives.
+    """Stage a scenario for drives.
 
     Args:
         scenario: What to stage, without its adversaries.

@@ -119,7 +119,7 @@ class SignView:
 
 
 class SignApproach(ScenarioScene):
-    """Stages a scenario again and again and photographs one of its signs.
+    """Stage a scenario again and again and photograph one of its signs.
 
     Args:
         scenario: What to stage, without its adversaries and other road users.

@@ -118,6 +118,16 @@ class _CropSearch:
         self.extra = 1
         self.found: CropOutcome | None = None
 
+    def refused(self, victim: BlackBoxClassifier, min_lightness: float) -> CropOutcome | None:
+        """Return what becomes of a crop that is not attacked: misread already, or too dark; None for any other."""
+        crop, lightness = self.full.crop, self.full.lightness
+        row = victim.probabilities([crop])[0]
+        answer, probability = int(row.argmax()), float(row[self.class_id])
+        if answer == self.class_id and lightness >= min_lightness:
+            return None
+        verdict: Verdict = "misread" if answer != self.class_id else "dark"
+        return CropOutcome(verdict, 1, crop, None, answer, probability, lightness)
+
     def hear(self, polygons: FloatArray, rows: NDArray[np.float64], victim: BlackBoxClassifier) -> None:
         """Take in the probabilities of the polygons asked about last."""
         true = rows[:, self.class_id]
@@ -197,13 +207,10 @@ def attack_crops(
     while waiting or hunts:
         while waiting and len(hunts) < AT_ONCE:
             index = waiting.pop(0)
-            crop, class_id = crops[index], int(classes[index])
-            hunt = _CropSearch(crop, class_id, chosen, light_left, [seed, index])
-            row = victim.probabilities([crop])[0]
-            answer, probability = int(row.argmax()), float(row[class_id])
-            if answer != class_id or hunt.full.lightness < min_lightness:
-                verdict: Verdict = "misread" if answer != class_id else "dark"
-                finish(index, CropOutcome(verdict, 1, crop, None, answer, probability, hunt.full.lightness))
+            hunt = _CropSearch(crops[index], int(classes[index]), chosen, light_left, [seed, index])
+            refused = hunt.refused(victim, min_lightness)
+            if refused is not None:
+                finish(index, refused)
             else:
                 hunts[index] = hunt
         asked = {index: hunt.swarm.ask() for index, hunt in hunts.items()}

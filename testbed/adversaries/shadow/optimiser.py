@@ -1,4 +1,4 @@
-"""Makes the artefacts of a scenario: the shadow for its sign, and random shadows of the same size as controls."""
+"""Make the artefacts of a scenario: the shadow for its sign, and random shadows of the same size as controls."""
 
 from __future__ import annotations
 
@@ -84,20 +84,15 @@ def optimise(
     started = time.monotonic()
     found, fresh = _hunt(approach, asked, chosen, seed, lambda line: say(f"{entry.id}: {line}"))
     facts = facts_of(chosen) | {"queries": found.queries, "seconds": round(time.monotonic() - started)}
-    attack = _DrawnShadow(
-        entry.artefacts[0],
-        found.polygon,
-        {"method": METHOD, "surrogate": surrogate_of(victim), "curve": found.curve, "settings": facts},
-    )
+    more = {"method": METHOD, "surrogate": surrogate_of(victim), "curve": found.curve, "settings": facts}
+    attack = _DrawnShadow(entry.artefacts[0], found.polygon, more)
     drawn = [attack, *_twins(attack, controls, class_id, seed, chosen.swarm)]
     command = f"python -m testbed attack shadow {scenario.name} --victim {victim} --seed {seed}"
     shown = _ShadowTrial(fresh, class_id, asked, Path("artefacts") if out is None else out, command, seed)
     benign = shown.read(None)
     say(f"{entry.id}: in full sun misread in {benign.misread} of {benign.views} fresh views")
     written = [shown.write(one, benign, say) for one in drawn]
-    if face:
-        written.append(shown.write_face(attack))
-    return written
+    return [*written, shown.write_face(attack)] if face else written
 
 
 def _hunt(

@@ -175,7 +175,7 @@ def search(
 
 
 class _ViewSearch:
-    """Values polygons over views and keeps the curve."""
+    """Value polygons over views and keep the curve."""
 
     def __init__(self, views: Sequence[SignView], victim: BlackBoxClassifier, curve: list[dict[str, float]]) -> None:
         self._views = views

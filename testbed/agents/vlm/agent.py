@@ -12,7 +12,7 @@ from testbed.core.types import AgentCard, Observation, Perception
 
 
 class VlmAgent:
-    """Asks a V²LM about the sign crop (when a sign is in view), about the steering and about the vehicle ahead.
+    """Ask a V²LM about the sign crop (when a sign is in view), about the steering and about the vehicle ahead.
 
     Args:
         deployment: ``solo``: one model and one forward pass per task; ``tandem``: one model, all questions in one

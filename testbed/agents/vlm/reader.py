@@ -77,7 +77,7 @@ class Reading:
 
 
 class Reader:
-    """Asks one model.
+    """Ask one model.
 
     Args:
         model: Model with its tokenizer.

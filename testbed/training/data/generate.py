@@ -1,4 +1,4 @@
-"""Makes the data sets: ``python -m testbed dataset tsr|alc|vd --out DIR``."""
+"""Make the data sets: ``python -m testbed dataset tsr|alc|vd --out DIR``."""
 
 from __future__ import annotations
 
@@ -92,12 +92,7 @@ def generate(
         DatasetError: When the folder cannot be written.
     """
     sizes = _sizes(task, count)
-    if views_per_place is not None and (views_per_place < 1 or task not in VIEWS_PER_PLACE):
-        raise UsageError(
-            f"--views-per-place {views_per_place} for data set {task!r}",
-            hint=f"at least 1, for {' and '.join(VIEWS_PER_PLACE)}",
-        )
-    per_place = views_per_place or VIEWS_PER_PLACE.get(task)
+    per_place = _per_place(task, views_per_place)
     shares = dict(SHARES[task] if maps is None else maps)
     names = check_maps(shares)
     out = Path(out)
@@ -121,18 +116,8 @@ def generate(
     per_core = made / max(1e-9, sum(part.cpu_s for parts in done.values() for part in parts))
     write_card(
         out,
-        {
-            "task": task,
-            "testbed": testbed.__version__,
-            "maps": names,
-            "shares": {name: round(shares[name], 4) for name in names},
-            "seed": seed,
-            "counts": counts,
-            "split": SPLIT,
-            "views_per_place": per_place,
-            "weather": RANGES,
-            "weather_fields": list(WEATHER_FIELDS),
-            "renderer_sha256": renderer_hash(),
+        _recipe(task, shares, seed, counts, per_place)
+        | {
             "throughput_images_per_s": round(made / seconds, 1),
             "throughput_images_per_cpu_s": round(per_core, 1),
             "seconds": round(seconds, 1),
@@ -141,6 +126,34 @@ def generate(
     per_second = f"{made / seconds:.0f} images/s, {per_core:.0f} per second of CPU time"
     progress(f"{task}: {made} images in {seconds:.0f} s ({per_second}), written to {out}")
     return out
+
+
+def _recipe(
+    task: str, shares: Mapping[str, float], seed: int, counts: Mapping[str, Any], per_place: int | None
+) -> dict[str, Any]:
+    """Return the part of a data set's card that decides its pictures."""
+    return {
+        "task": task,
+        "testbed": testbed.__version__,
+        "maps": list(shares),
+        "shares": {name: round(share, 4) for name, share in shares.items()},
+        "seed": seed,
+        "counts": counts,
+        "split": SPLIT,
+        "views_per_place": per_place,
+        "weather": RANGES,
+        "weather_fields": list(WEATHER_FIELDS),
+        "renderer_sha256": renderer_hash(),
+    }
+
+
+def _per_place(task: str, asked: int | None) -> int | None:
+    """Return how many images show one place in one light; None for sign crops, which have no place."""
+    if asked is not None and (asked < 1 or task not in VIEWS_PER_PLACE):
+        raise UsageError(
+            f"--views-per-place {asked} for data set {task!r}", hint=f"at least 1, for {' and '.join(VIEWS_PER_PLACE)}"
+        )
+    return asked or VIEWS_PER_PLACE.get(task)
 
 
 def _sizes(task: str, count: int | None) -> dict[str, int]:
@@ -278,13 +291,34 @@ def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
     return {str(number): int(size) for number, size in zip(numbers, sizes, strict=True)}
 
 
-def renderer_hash() -> str:
-    """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
-    digest = hashlib.sha256()
-    root = Path(testbed.__file__).parent / "world"
+def renderer_sources(world: Path | None = None) -> list[Path]:
+    """Return the files that decide what a picture shows: renderer, maps and assets.
+
+    Args:
+        world: Folder of `testbed.world`; another one in tests.
+
+    Raises:
+        FileNotFoundError: A room is missing, so that a hash over the rest would say nothing.
+    """
+    root = Path(testbed.__file__).parent / "world" if world is None else world
+    found: list[Path] = []
     for room in ("render", "maps", "assets"):
-        for path in sorted((root / room).rglob("*")):
-            if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}:
-                digest.update(path.relative_to(root).as_posix().encode())
-                digest.update(path.read_bytes())
+        files = [
+            path
+            for path in sorted((root / room).rglob("*"))
+            if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}
+        ]
+        if not files:
+            raise FileNotFoundError(f"no sources of the renderer in {root / room}")
+        found += files
+    return found
+
+
+def renderer_hash(world: Path | None = None) -> str:
+    """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
+    root = Path(testbed.__file__).parent / "world" if world is None else world
+    digest = hashlib.sha256()
+    for path in renderer_sources(root):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()

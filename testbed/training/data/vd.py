@@ -161,6 +161,11 @@ def _label(
             look = visibility.visible_vehicle(camera, pixels, car.instance_id, car.pose, car.extent_m)
             if look is not None and look.tall_px >= MIN_VEHICLE_PX and look.fraction >= LABELLED_FRACTION:
                 seen.append((visibility.distance_m(car.pose, camera), look.box, look.fraction, None))
+    return _columns(seen)
+
+
+def _columns(seen: list[tuple[float, Box, float, PlacedVehicle | None]]) -> dict[str, Any]:
+    """Return the label columns of (distance, box, visible fraction, vehicle of the fleet or None) of what is seen."""
     seen = sorted(seen, key=lambda entry: entry[0])[:MAX_BOXES]
     boxes = np.full((MAX_BOXES, 4), np.nan, np.float32)
     visible = np.full(MAX_BOXES, np.nan, np.float32)

@@ -137,7 +137,7 @@ def blotches(images: Tensor, rng: np.random.Generator, *, share: float = 0.5, to
 
 
 class ProgressReport:
-    """Prints progress as ``epoch 3/20 step 562 loss 0.41 (12.3/s, 4.5 min)``."""
+    """Print progress as ``epoch 3/20 step 562 loss 0.41 (12.3/s, 4.5 min)``."""
 
     def __init__(self, epochs: int) -> None:
         """Start the clock."""

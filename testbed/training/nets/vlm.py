@@ -1,4 +1,4 @@
-"""Trains the small V²LM: vision tower, then text model, then the adapters of solo and tandem.
+"""Train the small V²LM: vision tower, then text model, then the adapters of solo and tandem.
 
 Order: ``vlm-tower`` → ``vlm-base`` → ``vlm-solo-tsr``, ``vlm-solo-alc``, ``vlm-solo-vd``, ``vlm-tandem``, each of them
 a name to train; ``vlm`` trains them all in one process and computes the tower's tokens once::

@@ -1,4 +1,4 @@
-"""Trains the vision tower of the small V²LM with plain supervised heads on all three tasks at once.
+"""Train the vision tower of the small V²LM with plain supervised heads on all three tasks at once.
 
 Why before any language: a linear head on the mean image token needs a tenth of the pictures that the same knowledge
 costs through a language model's answer loss, and whatever the mean token tells linearly, the text model reads at
@@ -176,7 +176,7 @@ def turn(pixels: Tensor, columns: Columns, yaw_rad: Tensor) -> tuple[Tensor, Col
 
 
 class SplitBatches:
-    """Draws training batches of one task from a data set split.
+    """Draw training batches of one task from a data set split.
 
     Args:
         split: Train split of ``alc``, ``vd`` or ``tsr``.
@@ -245,7 +245,7 @@ def _evened(kinds: NDArray[np.integer], power: float) -> NDArray[np.float64]:
 
 
 class WarmupBatches:
-    """Draws batches of procedural pictures; each picture is used about three times before it is replaced."""
+    """Draw batches of procedural pictures; each picture is used about three times before it is replaced."""
 
     def __init__(self, task: str, seed: int, pool: int = 2048) -> None:
         """Start with an empty pool."""

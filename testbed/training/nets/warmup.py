@@ -60,7 +60,7 @@ def grid(window_px: tuple[float, float, float, float], size: tuple[int, int]) ->
 
 
 class RoadPictures:
-    """Draws batches of labelled pictures.
+    """Draw batches of labelled pictures.
 
     Args:
         seed: Fixes the sequence of pictures.
