@@ -23,7 +23,7 @@ KINDS: dict[str, str] = {
     "equalise": "testbed.agents.defences.inputs:Equalise",
     "jpeg": "testbed.agents.defences.inputs:Jpeg",
     "median": "testbed.agents.defences.inputs:Median",
-    "noise": "testbed.agents.defences.inputs:Noise",
+    "noise": "testbed.agents.defences.inputs:GaussianNoise",
     "random_crop": "testbed.agents.defences.inputs:RandomCrop",
     "selective": "testbed.agents.defences.selective:Selective",
 }
