@@ -47,11 +47,11 @@ def shadow(options: argparse.Namespace) -> None:
 
     from benchmarks.sign_approach import look
     from testbed.adversaries.shadow import SwarmSettings, attack_crops, load_victim
-    from testbed.training.data.map_camera import Studio
+    from testbed.training.data.map_camera import MapCamera
     from testbed.training.data.tsr import crops
 
     torch.set_num_threads(1)
-    made = list(crops(Studio("highway"), "test", options.crops, (2022,)))
+    made = list(crops(MapCamera("highway"), "test", options.crops, (2022,)))
     pictures, classes = [crop for crop, _ in made], [int(row["class_id"]) for _, row in made]
     print("victim        rng         misread under a shadow      s per sign   median queries   dark  misread before")
     for name in options.victims.split(","):

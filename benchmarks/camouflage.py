@@ -19,7 +19,7 @@ from testbed.adversaries.camouflage import MEASURED_MAPS
 from testbed.adversaries.camouflage.car import vehicle_subject
 from testbed.adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
 from testbed.adversaries.camouflage.surrogate import load_victim
-from testbed.adversaries.camouflage.views import Yard, free_grid, photographs
+from testbed.adversaries.camouflage.views import VehicleScene, free_grid, photographs
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Skin
 from testbed.episode import EpisodeRunner
@@ -43,8 +43,8 @@ def look() -> None:
         skin = adversaries.load(name).payload()
         assert isinstance(skin, Skin)
         textures[name] = skin.rgb
-    yards = [Yard(subject, name) for name in MEASURED_MAPS]
-    views = [view for seed in PLACES for view in photographs(yards, free_grid(), seed)]
+    scenes = [VehicleScene(subject, name) for name in MEASURED_MAPS]
+    views = [view for seed in PLACES for view in photographs(scenes, free_grid(), seed)]
     print(table(measure(views, textures, detector_answers(victim), threshold=victim.threshold)))
 
 

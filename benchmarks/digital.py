@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from testbed.adversaries.digital import EPSILONS, pgd, uniform_noise
 from testbed.agents.dnn.nets import SIGN_NETS
 from testbed.agents.dnn.sign_classifiers import load_sign_victim
-from testbed.training.data.map_camera import Studio
+from testbed.training.data.map_camera import MapCamera
 from testbed.training.data.tsr import crops
 
 STEPS, CHUNK = 10, 40
@@ -29,7 +29,7 @@ def look(count: int) -> None:
         count: Crops.
     """
     torch.set_num_threads(1)
-    made = list(crops(Studio("highway"), "test", count, (SEED,)))
+    made = list(crops(MapCamera("highway"), "test", count, (SEED,)))
     pictures = [crop for crop, _ in made]
     labels = torch.tensor([int(row["class_id"]) for _, row in made])
     columns = ["unaltered", "noise 8", *(f"PGD {round(255 * epsilon)}" for epsilon in EPSILONS)]

@@ -23,9 +23,9 @@ import pytest
 from testbed.cli import VERBS, build_parser
 from testbed.cli.validate import check_file
 from testbed.core.errors import UsageError
-from testbed.scenario.explain import check
+from testbed.core.explain import check
+from testbed.core.yaml_reader import parse_yaml
 from testbed.scenario.schema import Scenario
-from testbed.scenario.yaml_reader import parse_yaml
 from testbed.sweep.grid import Sweep
 
 ROOT = Path(__file__).parents[1]

@@ -18,15 +18,15 @@ from testbed.adversaries.manifest import (
     SignFaceManifest,
     Surrogate,
 )
-from testbed.adversaries.registry import Kind, Loaded, kind, kinds, optimise, read
+from testbed.adversaries.registry import AdversaryKind, LoadedArtefact, kind, kinds, optimise, read
 
 __all__ = [
+    "AdversaryKind",
     "Artefact",
     "Budget",
     "CamouflageManifest",
     "CurvePoint",
-    "Kind",
-    "Loaded",
+    "LoadedArtefact",
     "Manifest",
     "RoadPatchManifest",
     "ShadowManifest",

@@ -26,16 +26,19 @@ from testbed.adversaries.manifest import (
     MANIFESTS,
     CamouflageManifest,
     Manifest,
-    Pictured,
+    PicturedManifest,
     RoadPatchManifest,
     ShadowManifest,
     SignFaceManifest,
+    manifest_type,
     parse,
 )
 from testbed.adversaries.picture import decode_albedo, png_bytes, read_pixels, srgb_to_linear
 from testbed.core import shipped
-from testbed.core.errors import ArtefactError
+from testbed.core.errors import ArtefactError, ScenarioError
+from testbed.core.explain import require
 from testbed.core.types import Decal, Payload, Shade, SignFace, Skin
+from testbed.core.yaml_reader import read_yaml
 
 SHIPPED = shipped.folder("adversaries")
 """Folder of the artefacts that come with the testbed."""
@@ -148,7 +151,7 @@ def load(
         raise ArtefactError(
             f"{path}: artefact {manifest.name!r} states its own size, the scenario cannot set length_m or width_m"
         )
-    if not isinstance(manifest, Pictured):
+    if not isinstance(manifest, PicturedManifest):
         assert isinstance(manifest, ShadowManifest)
         if manifest.polygon_sha256 not in (None, polygon_sha256(manifest)):
             raise ArtefactError(
@@ -174,7 +177,7 @@ def save(folder: Path, manifest: Manifest, pixels: NDArray[np.uint8] | None = No
         ArtefactError: If it exceeds its budget or cannot be written.
     """
     files: list[tuple[str, bytes]] = []
-    if isinstance(manifest, Pictured):
+    if isinstance(manifest, PicturedManifest):
         if pixels is None or pixels.dtype != np.uint8:
             raise ArtefactError(f"{folder}: texture has dtype {getattr(pixels, 'dtype', None)}, expected uint8")
         content = png_bytes(pixels)
@@ -204,7 +207,7 @@ def polygon_sha256(manifest: ShadowManifest) -> str:
     return _digest(manifest, None)
 
 
-def _sealed(manifest: Pictured, path: Path) -> Artefact:
+def _sealed(manifest: PicturedManifest, path: Path) -> Artefact:
     texture_path = path.parent / manifest.texture
     content = _read(texture_path, f"the texture of artefact {manifest.name!r}", hint=f"{path} names it")
     texture_sha256 = hashlib.sha256(content).hexdigest()
@@ -222,7 +225,7 @@ def _sealed(manifest: Pictured, path: Path) -> Artefact:
 
 def _from_picture(path: Path, kind: str, length_m: float | None, width_m: float | None) -> Artefact:
     """Return an ordinary picture as an artefact without seal or budget."""
-    if kind not in MANIFESTS or not issubclass(MANIFESTS[kind], Pictured):
+    if kind not in MANIFESTS or not issubclass(MANIFESTS[kind], PicturedManifest):
         raise ArtefactError(f"{path}: a picture cannot be a {kind}", hint="name an artefact's folder or manifest")
     content = _read(path, "the picture")
     pixels = read_pixels(path, content, grey=False)
@@ -280,23 +283,14 @@ def _read(path: Path, what: str, hint: str = "") -> bytes:
 
 
 def _read_manifest(path: Path) -> Manifest:
+    if path.suffix != ".json":
+        return _read_yaml_manifest(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ArtefactError(f"{path}: cannot read the manifest: {error}") from error
-    document: Any
-    if path.suffix == ".json":
-        try:
-            document = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ArtefactError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
-    else:
-        import yaml
-
-        try:
-            document = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ArtefactError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except json.JSONDecodeError as error:
+        raise ArtefactError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
     try:
         return parse(document)
     except ValidationError as error:
@@ -306,6 +300,19 @@ def _read_manifest(path: Path) -> Manifest:
         raise ArtefactError(f"{path}: malformed manifest: {problems}") from error
     except ValueError as error:
         raise ArtefactError(f"{path}: malformed manifest: {error}") from error
+
+
+def _read_yaml_manifest(path: Path) -> Manifest:
+    """Read a manifest that a person wrote; a mistake in it is shown with its line."""
+    try:
+        document = read_yaml(path)
+        try:
+            expected = manifest_type(document.data)
+        except ValueError as error:
+            raise document.error(str(error), ("kind",)) from error
+        return require(expected, document, strict=False, see_all="")
+    except ScenarioError as error:
+        raise ArtefactError(f"malformed manifest: {error.args[0]}", hint=error.hint) from error
 
 
 def _check_budget(manifest: Manifest, pixels: NDArray[np.uint8], path: Path) -> None:

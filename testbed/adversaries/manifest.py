@@ -18,13 +18,13 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Fact = bool | float | int | str
 
 
-class Part(BaseModel):
+class ManifestPart(BaseModel):
     """Base of manifest parts: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Surrogate(Part):
+class Surrogate(ManifestPart):
     """The model an attack was optimised against; no other model is ever touched.
 
     Attributes:
@@ -38,7 +38,7 @@ class Surrogate(Part):
     weights_sha256: Sha256
 
 
-class Budget(Part):
+class Budget(ManifestPart):
     """How far a road patch may go.
 
     Attributes:
@@ -54,7 +54,7 @@ class Budget(Part):
     brighter_only: bool = True
 
 
-class CurvePoint(Part):
+class CurvePoint(ManifestPart):
     """One check during the optimisation of a road patch.
 
     Attributes:
@@ -70,7 +70,7 @@ class CurvePoint(Part):
     success: float
 
 
-class Manifest(Part):
+class Manifest(ManifestPart):
     """What ``manifest.json`` says about an artefact of any kind.
 
     Attributes:
@@ -108,7 +108,7 @@ class Manifest(Part):
     versions: dict[str, str] = {}
 
 
-class Pictured(Manifest):
+class PicturedManifest(Manifest):
     """A manifest with a picture.
 
     Attributes:
@@ -120,7 +120,7 @@ class Pictured(Manifest):
     texture_sha256: Sha256 | None = None
 
 
-class RoadPatchManifest(Pictured):
+class RoadPatchManifest(PicturedManifest):
     """A picture on the road; top row = far end, left column = left edge, as the driver sees it.
 
     Attributes:
@@ -145,7 +145,7 @@ class RoadPatchManifest(Pictured):
     curve: tuple[CurvePoint, ...] = ()
 
 
-class CamouflageManifest(Pictured):
+class CamouflageManifest(PicturedManifest):
     """Paint for a vehicle: an ordinary picture over its paint atlas, alpha 0 where the vehicle keeps its own paint.
 
     Attributes:
@@ -165,7 +165,7 @@ class CamouflageManifest(Pictured):
     curve: tuple[dict[str, float], ...] = ()
 
 
-class SignFaceManifest(Pictured):
+class SignFaceManifest(PicturedManifest):
     """A picture over a sign's plate: its bounding square as the driver sees it, alpha 0 keeps the sign's own face.
 
     Attributes:
@@ -218,6 +218,18 @@ MANIFESTS: dict[str, type[Manifest]] = {
 """Kind to the manifest that describes it; a manifest that names no kind is a road patch."""
 
 
+def manifest_type(document: Any) -> type[Manifest]:
+    """Return what a manifest of JSON types must be, by its kind.
+
+    Raises:
+        ValueError: If its kind is unknown.
+    """
+    kind = document.get("kind", "road_patch") if isinstance(document, dict) else "road_patch"
+    if not isinstance(kind, str) or kind not in MANIFESTS:
+        raise ValueError(f"kind: {kind!r} is unknown, known are {', '.join(MANIFESTS)}")
+    return MANIFESTS[kind]
+
+
 def parse(document: Any) -> Manifest:
     """Return a manifest from JSON types.
 
@@ -225,7 +237,4 @@ def parse(document: Any) -> Manifest:
         pydantic.ValidationError: If it is malformed.
         ValueError: If its kind is unknown.
     """
-    kind = document.get("kind", "road_patch") if isinstance(document, dict) else "road_patch"
-    if kind not in MANIFESTS:
-        raise ValueError(f"kind: {kind!r} is unknown, known are {', '.join(MANIFESTS)}")
-    return MANIFESTS[kind].model_validate(document)
+    return manifest_type(document).model_validate(document)

@@ -1,8 +1,8 @@
 """All kinds of adversary by name: ours, and those of other packages (entry point group ``testbed.adversaries``).
 
 A kind says what its artefacts are put on, how one is read, and, where it can make them, how. An entry point names an
-object of :class:`Kind`; the name of the entry point is the kind that scenario files ask for. docs/extending.md has a
-complete one.
+object of :class:`AdversaryKind`; the name of the entry point is the kind that scenario files ask for. docs/extending.md
+has a complete one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SURFACES: dict[str, tuple[type, ...]] = {"at": (Decal,), "actor": (Skin,), "sign
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedArtefact:
     """An artefact, read and checked.
 
     Attributes:
@@ -55,7 +55,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Kind:
+class AdversaryKind:
     """A kind of adversary.
 
     Attributes:
@@ -64,11 +64,11 @@ class Kind:
             to the folder ``base``; ``injection`` is the scenario's entry, None when only the digest is asked for.
             Raises ArtefactError.
         optimise: ``optimise(scenario, *, out, seed, **options) -> list[Path]`` makes artefacts; None where it cannot
-            (those of our own kinds stand in ``adversaries.<kind>``, see :func:`optimiser`).
+            (those of our own kinds stand in ``testbed.adversaries.<kind>``, see :func:`optimiser`).
     """
 
     target: Target
-    load: Callable[[str, Path | None, Injection | None], Loaded]
+    load: Callable[[str, Path | None, Injection | None], LoadedArtefact]
     optimise: Callable[..., list[Path]] | None = None
 
 
@@ -93,7 +93,7 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted({*TARGETS, *_points()}))
 
 
-def kind(name: str) -> Kind:
+def kind(name: str) -> AdversaryKind:
     """Return a kind by name.
 
     Raises:
@@ -111,15 +111,15 @@ def kind(name: str) -> Kind:
     except Exception as error:
         message = f"adversary kind {name!r} of {points[name].value} cannot be loaded: {type(error).__name__}: {error}"
         raise UsageError(message) from error
-    if not isinstance(found, Kind):
+    if not isinstance(found, AdversaryKind):
         raise UsageError(
-            f"adversary kind {name!r}: {points[name].value} is a {type(found).__name__}, not an adversaries.Kind",
+            f"adversary kind {name!r}: {points[name].value} is a {type(found).__name__}, not an AdversaryKind",
             hint="see docs/extending.md",
         )
     return found
 
 
-def read(name: str, artefact: str, base: Path | None = None, injection: Injection | None = None) -> Loaded:
+def read(name: str, artefact: str, base: Path | None = None, injection: Injection | None = None) -> LoadedArtefact:
     """Read an artefact of a kind and hold it to its kind's target.
 
     Args:
@@ -187,10 +187,10 @@ def _points() -> dict[str, importlib.metadata.EntryPoint]:
     return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
-def _built_in(name: str) -> Kind:
-    """Return one of our kinds; the package ``adversaries.<kind>`` makes its artefacts where there is one."""
+def _built_in(name: str) -> AdversaryKind:
+    """Return one of our kinds; the package ``testbed.adversaries.<kind>`` makes its artefacts where there is one."""
 
-    def load(artefact: str, base: Path | None, injection: Injection | None) -> Loaded:
+    def load(artefact: str, base: Path | None, injection: Injection | None) -> LoadedArtefact:
         sizes = (injection.length_m, injection.width_m) if injection else (None, None)
         found = store.load(artefact, base=base, kind=name, length_m=sizes[0], width_m=sizes[1])
         if found.manifest.kind != name:
@@ -198,17 +198,17 @@ def _built_in(name: str) -> Kind:
                 f"artefact {artefact!r} is a {found.manifest.kind}, but it is asked for as a {name}",
                 hint=f"write kind: {found.manifest.kind}",
             )
-        loaded = Loaded(found.payload(), found.manifest.model_dump(mode="json"), found.digest)
+        loaded = LoadedArtefact(found.payload(), found.manifest.model_dump(mode="json"), found.digest)
         asked = injection.mesh if injection else None
         if asked is not None:
             return _on_mesh(loaded, asked, base)
         made_for = found.manifest.mesh if isinstance(found.manifest, CamouflageManifest) else None
         return loaded if made_for is None else _on_mesh(loaded, made_for, found.path)
 
-    return Kind(cast(Target, TARGETS[name]), load)
+    return AdversaryKind(cast(Target, TARGETS[name]), load)
 
 
-def _on_mesh(loaded: Loaded, mesh: CarMesh, base: Path | None) -> Loaded:
+def _on_mesh(loaded: LoadedArtefact, mesh: CarMesh, base: Path | None) -> LoadedArtefact:
     """Return paint with the body in a file of the user's that it is laid over.
 
     Raises:
@@ -222,4 +222,4 @@ def _on_mesh(loaded: Loaded, mesh: CarMesh, base: Path | None) -> Loaded:
     except UsageError as error:
         raise ArtefactError(error.args[0], hint=error.hint) from error
     digest = hashlib.sha256(f"{loaded.digest} {payload_digest(body)}".encode("ascii")).hexdigest()
-    return Loaded(replace(loaded.payload, body=body), loaded.manifest, digest)
+    return LoadedArtefact(replace(loaded.payload, body=body), loaded.manifest, digest)

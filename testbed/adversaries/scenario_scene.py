@@ -2,7 +2,7 @@
 
 Everything that the camera sees comes from the functions that stage an episode (``testbed.scenario.concrete``, the map's
 scenery, the assets), so a picture made here equals the one that an episode's camera takes from the same pose. Attacks
-that search in such pictures build on ``StagedScene`` and add what they attack.
+that search in such pictures build on ``ScenarioScene`` and add what they attack.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from testbed.world.render.scene import Scene
 """Semantic tag of CARLA 0.9.16 for traffic signs."""
 
 
-class StagedScene:
-    """Stages a scenario again and again in one scene, without its adversaries.
+class ScenarioScene:
+    """Stage a scenario again and again in one scene, without its adversaries.
 
     Args:
         scenario: What to stage.
@@ -83,21 +83,21 @@ class StagedScene:
         self._put_signs()
         return self.concrete
 
-    def ego_pose(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> Pose:
+    def ego_pose(self, s_m: float, lateral_offset_m: float, heading_rad: float = 0.0) -> Pose:
         """Return the world pose of an ego at a place in its lane; it leans with the road as the server's does.
 
         Args:
             s_m: Distance along the lane from the start.
-            left_m: Offset from the lane's middle, positive left.
+            lateral_offset_m: Offset from the lane's middle, positive left.
             heading_rad: Heading against the lane, positive left.
         """
-        x, y, z, _, yaw, roll = self.path.pose(s_m, left_m)
+        x, y, z, _, yaw, roll = self.path.pose(s_m, lateral_offset_m)
         return x, y, z, self.path.pitch_deg(s_m), yaw - math.degrees(heading_rad), roll
 
-    def camera(self, s_m: float, left_m: float, heading_rad: float = 0.0) -> PinholeCamera:
+    def camera(self, s_m: float, lateral_offset_m: float, heading_rad: float = 0.0) -> PinholeCamera:
         """Return the driver's camera of an ego at a place in its lane, see ``ego_pose``."""
         chosen = self.concrete.camera
-        pose = mounted(self.ego_pose(s_m, left_m, heading_rad), chosen.x_m, chosen.z_m, chosen.pitch_deg)
+        pose = mounted(self.ego_pose(s_m, lateral_offset_m, heading_rad), chosen.x_m, chosen.z_m, chosen.pitch_deg)
         return PinholeCamera(chosen.width_px, chosen.height_px, chosen.fov_deg, pose)
 
     def _put_signs(self) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from testbed.agents.registry import card, check_extras, configured, file_of, load, names
+from testbed.agents.registry import card, check_extras, configured, load, names, resolve
 
-__all__ = ["card", "check_extras", "configured", "file_of", "load", "names"]
+__all__ = ["card", "check_extras", "configured", "load", "names", "resolve"]

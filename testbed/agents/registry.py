@@ -1,4 +1,4 @@
-"""All agents by name: ours, third-party packages' (entry point group ``testbed.agents``), and YAML files with options.
+"""All agents by name: files with options, our packages, and third-party packages' (entry point ``testbed.agents``).
 
 A package that offers an agent has two functions: ``build(**options) -> Agent`` loads it, ``card() -> AgentCard`` tells
 about it without loading a model; where ``card`` takes options by name, it is given those of the file. An entry point
@@ -9,7 +9,9 @@ names the package; a YAML file names an agent, its options, and the defences it 
     options: {tsr: vit_small}
     defences: [{kind: jpeg, quality: 50}]
 
-The files of the folder ``agents`` are agents by name: ``dnn_jpeg`` is ``agents/dnn_jpeg.yaml``.
+The files of the folder ``agents`` are agents by name: ``dnn_jpeg`` is ``agents/dnn_jpeg.yaml``. A name means the file
+of that name if there is one, then the package; ``agent`` in a file always means a package, so ``agents/dnn.yaml`` can
+say ``agent: dnn``. A file that only names an agent is that agent.
 """
 
 from __future__ import annotations
@@ -17,32 +19,46 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-import yaml
-
+from testbed.agents import agent_file
 from testbed.core import extras, shipped
 from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.types import Agent, AgentCard
 
 ENTRY_POINTS = "testbed.agents"
 
-PACKAGES: dict[str, str] = {
-    "constant": "testbed.agents.scripted.constant",
-    "dnn": "testbed.agents.dnn",
-    "scripted": "testbed.agents.scripted.oracle",
-    "solo": "testbed.agents.solo",
-    "tandem": "testbed.agents.tandem",
+
+@dataclass(frozen=True, slots=True)
+class AgentPackage:
+    """Where an agent is found.
+
+    Attributes:
+        module: Module with ``build`` and ``card``.
+        preset: Options that make the package this agent; an agent file cannot set them.
+    """
+
+    module: str
+    preset: Mapping[str, Any] = field(default_factory=dict)
+
+
+PACKAGES: dict[str, AgentPackage] = {
+    "constant": AgentPackage("testbed.agents.scripted.constant"),
+    "dnn": AgentPackage("testbed.agents.dnn"),
+    "scripted": AgentPackage("testbed.agents.scripted.oracle"),
+    "solo": AgentPackage("testbed.agents.vlm", {"deployment": "solo"}),
+    "tandem": AgentPackage("testbed.agents.vlm", {"deployment": "tandem"}),
 }
-"""Agent name to the module with ``build`` and ``card``."""
+"""Our agents by name."""
 
 
-def _packages() -> dict[str, str]:
-    found = {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-    return found | PACKAGES
+def _packages() -> dict[str, AgentPackage]:
+    points = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return {point.name: AgentPackage(point.value) for point in points} | PACKAGES
 
 
 CONFIGURED = shipped.folder("agents")
@@ -50,22 +66,29 @@ CONFIGURED = shipped.folder("agents")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AgentChoice:
     """What a name or an agent file asks for.
 
     Attributes:
         agent: Registered name.
         options: What its ``build`` is given.
         defences: Entries of the file's list of defences.
+        file: Agent file that was read; None where a registered name was given that has none.
     """
 
     agent: str
-    options: dict[str, Any]
-    defences: tuple[object, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defences: tuple[dict[str, Any], ...] = ()
+    file: Path | None = None
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether this is a registered agent as it is: the name, or a file that says no more than the name."""
+        return not self.options and not self.defences
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all agents, sorted; shipped agent files are named by `configured`."""
+    """Return the names of the registered agents, sorted; agent files are named by `configured`."""
     return tuple(sorted(_packages()))
 
 
@@ -75,24 +98,38 @@ def configured() -> tuple[str, ...]:
 
 
 def file_of(name_or_path: str) -> Path | None:
-    """Return the agent file that a name or path stands for; None for an agent that needs none."""
+    """Return the agent file that a name or path stands for; None for a registered name without one."""
     if name_or_path.endswith((".yaml", ".yml")):
         return Path(name_or_path)
-    if name_or_path not in _packages() and name_or_path in configured():
-        return CONFIGURED / f"{name_or_path}.yaml"
-    return None
+    return CONFIGURED / f"{name_or_path}.yaml" if name_or_path in configured() else None
 
 
-def _module(name: str) -> ModuleType:
-    packages = _packages()
+def _package(choice: AgentChoice) -> AgentPackage:
+    name, packages = choice.agent, _packages()
+    if name not in packages and choice.file is not None:
+        raise UsageError(
+            f"agent file {choice.file} asks for {name!r}, which is no registered agent",
+            hint=f"{suggest(name, packages)}known: {', '.join(sorted(packages))}",
+        )
     if name not in packages:
         known = sorted({*packages, *configured()})
         raise UsageError(
             f"unknown agent {name!r}",
             hint=f"{suggest(name, known)}known: {', '.join(sorted(packages))}, and those of `testbed list`",
         )
-    with extras.explained(f"agent {name!r}"):
-        return importlib.import_module(packages[name])
+    return packages[name]
+
+
+def _options(choice: AgentChoice, package: AgentPackage) -> dict[str, Any]:
+    """Return the options of an agent file together with what its package is preset to."""
+    for name in sorted(package.preset.keys() & choice.options.keys()):
+        raise UsageError(f"agent {choice.agent!r} has {name} {package.preset[name]!r}; a file cannot set it")
+    return {**package.preset, **choice.options}
+
+
+def _module(choice: AgentChoice, package: AgentPackage) -> ModuleType:
+    with extras.explained(f"agent {choice.agent!r}"):
+        return importlib.import_module(package.module)
 
 
 def check_extras(name_or_path: str) -> None:
@@ -102,7 +139,9 @@ def check_extras(name_or_path: str) -> None:
         UsageError: If there is no such agent or file.
         MissingExtraError: If it could not be loaded for want of an extra.
     """
-    extras.require(f"agent {name_or_path!r}", getattr(_module(resolve(name_or_path).agent), "NEEDS", ()))
+    choice = resolve(name_or_path)
+    needs = getattr(_module(choice, _package(choice)), "NEEDS", ())
+    extras.require(f"agent {name_or_path!r}", needs)
 
 
 def card(name_or_path: str) -> AgentCard:
@@ -113,9 +152,11 @@ def card(name_or_path: str) -> AgentCard:
         WeightsError: If the card of its weights is missing.
     """
     choice = resolve(name_or_path)
-    tell = _module(choice.agent).card
+    package = _package(choice)
+    options = _options(choice, package)
+    tell = _module(choice, package).card
     known = inspect.signature(tell).parameters
-    told = cast(AgentCard, tell(**{key: value for key, value in choice.options.items() if key in known}))
+    told = cast(AgentCard, tell(**{key: value for key, value in options.items() if key in known}))
     if choice.defences:
         from testbed.agents.defences import build_all, defended_card
 
@@ -136,10 +177,12 @@ def load(name_or_path: str) -> Agent:
         AgentError: If what was built does not follow the agent protocol.
     """
     choice = resolve(name_or_path)
-    module = _module(choice.agent)
+    package = _package(choice)
+    options = _options(choice, package)
+    module = _module(choice, package)
     try:
         with extras.explained(f"agent {name_or_path!r}"):
-            agent: Agent = module.build(**choice.options)
+            agent: Agent = module.build(**options)
     except TypeError as error:
         raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
     if not isinstance(agent, Agent):
@@ -152,7 +195,7 @@ def load(name_or_path: str) -> Agent:
     return agent
 
 
-def resolve(name_or_path: str) -> Choice:
+def resolve(name_or_path: str) -> AgentChoice:
     """Read what a name or an agent file asks for.
 
     Raises:
@@ -160,19 +203,7 @@ def resolve(name_or_path: str) -> Choice:
     """
     path = file_of(name_or_path)
     if path is None:
-        return Choice(name_or_path, {})
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"agent file {path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"agent file {path} is no YAML: {error}") from error
-    known = isinstance(content, dict) and not set(content) - {"agent", "options", "defences"}
-    if not known or not isinstance(content.get("agent"), str):
-        raise UsageError(f"agent file {path} must have the key agent and may have options and defences")
-    options, defences = content.get("options") or {}, content.get("defences") or []
-    if not isinstance(options, dict):
-        raise UsageError(f"agent file {path}: options must map names to values, not {options!r}")
-    if not isinstance(defences, list):
-        raise UsageError(f"agent file {path}: defences must be a list like [{{kind: jpeg, quality: 50}}]")
-    return Choice(content["agent"], options, tuple(defences))
+        return AgentChoice(name_or_path)
+    content = agent_file.read(path)
+    defences = tuple(entry.model_dump() for entry in content.defences)
+    return AgentChoice(content.agent, content.options, defences, path)

@@ -195,6 +195,8 @@ def altered_weights(agent: str) -> list[Path]:
 
     altered = []
     for name, digest in Installed().agent_digests(agent).items():
+        if name.startswith("agent:"):
+            continue  # an agent file with options: whoever edits it means to
         path = weights.FOLDER / (name if name.endswith(".safetensors") else f"{name}.safetensors")
         if not path.is_file() or sha256_of(path) != digest:
             altered.append(path)

@@ -57,11 +57,11 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
     Returns:
         All problems, and what the file asks for when there are none.
     """
+    from testbed.core.explain import check
+    from testbed.core.yaml_reader import read_yaml
     from testbed.scenario.expand import expand
-    from testbed.scenario.explain import check
     from testbed.scenario.loader import LoadedFile
     from testbed.scenario.schema import Scenario
-    from testbed.scenario.yaml_reader import read_yaml
     from testbed.sweep.catalogue import Installed
     from testbed.sweep.grid import Sweep, expand_sweep, load_scenarios
 

@@ -30,7 +30,7 @@ MAP = "highway"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class AlbumPicture:
     """One picture and the right answer to the task it is shown for.
 
     Attributes:
@@ -74,7 +74,7 @@ class Album(Protocol):
     def recipe(self, condition: str) -> dict[str, Any]:
         """Return JSON types that decide the pictures of a condition."""
 
-    def pictures(self, condition: str) -> Sequence[Picture]:
+    def pictures(self, condition: str) -> Sequence[AlbumPicture]:
         """Return the pictures under ``benign`` or another condition of the album."""
 
 
@@ -101,7 +101,7 @@ class HeldOut:
         """Make nothing yet."""
         self.task = task
         self._count, self._data, self._seed = count, data, seed
-        self._made: list[Picture] | None = None
+        self._made: list[AlbumPicture] | None = None
 
     @property
     def artefacts(self) -> dict[str, str]:
@@ -119,7 +119,7 @@ class HeldOut:
         hashes = {task: _split(folder, task).card["sha256"] for task, folder in sorted(folders.items())}
         return {**recipe, "data": {task: [h["test.images.npy"], h["test.labels.npz"]] for task, h in hashes.items()}}
 
-    def pictures(self, condition: str = BENIGN) -> list[Picture]:
+    def pictures(self, condition: str = BENIGN) -> list[AlbumPicture]:
         """Return the pictures; there is no condition but ``benign``.
 
         Raises:
@@ -132,7 +132,7 @@ class HeldOut:
             self._made = rows
         return self._made
 
-    def _stored(self) -> list[Picture]:
+    def _stored(self) -> list[AlbumPicture]:
         assert self._data is not None
         split = _split(self._data / self.task, self.task)
         rng = np.random.default_rng([self._seed, 11])
@@ -145,7 +145,7 @@ class HeldOut:
             found.append(_picture(self.task, f"{index:05d}", np.array(split.image(int(index))), row, views))
         return found
 
-    def _fresh(self) -> list[Picture]:
+    def _fresh(self) -> list[AlbumPicture]:
         from testbed.training.data import generate
 
         # training sets begin with another seed; their test stream is another one in any case
@@ -154,21 +154,23 @@ class HeldOut:
         if self.task == "tsr":
             views = [
                 image
-                for image, _ in generate.views("alc", studio(MAP), "test", BACKDROPS, (seed, 0, 0), per_place=PER_PLACE)
+                for image, _ in generate.views(
+                    "alc", map_camera(MAP), "test", BACKDROPS, (seed, 0, 0), per_place=PER_PLACE
+                )
             ]
         shares, found = generate.SHARES[self.task], []
         for number, (name, size) in enumerate(zip(shares, generate.divide(self._count, shares), strict=True)):
-            made = generate.views(self.task, studio(name), "test", size, (seed, number, 0), per_place=PER_PLACE)
+            made = generate.views(self.task, map_camera(name), "test", size, (seed, number, 0), per_place=PER_PLACE)
             found += [(image, {**row, "group": 100_000 * number + row["group"]}) for image, row in made if size]
         return [_picture(self.task, f"{index:05d}", image, row, views) for index, (image, row) in enumerate(found)]
 
 
 @cache
-def studio(map_name: str) -> Any:
-    """Return the `testbed.training.data.map_camera.Studio` of a map; one per process, for building it takes seconds."""
-    from testbed.training.data.map_camera import Studio
+def map_camera(map_name: str) -> Any:
+    """Return the `testbed.training.data.map_camera.MapCamera` of a map, one per process: building it takes seconds."""
+    from testbed.training.data.map_camera import MapCamera
 
-    return Studio(map_name)
+    return MapCamera(map_name)
 
 
 @cache
@@ -189,14 +191,14 @@ def _balanced(split: Split, count: int, rng: np.random.Generator) -> np.ndarray[
     return shuffled[np.argsort(turn[shuffled], kind="stable")][:count]
 
 
-def _picture(task: str, name: str, image: Image, row: dict[str, Any], views: Sequence[Image]) -> Picture:
+def _picture(task: str, name: str, image: Image, row: dict[str, Any], views: Sequence[Image]) -> AlbumPicture:
     if task == "tsr":
         label = str(int(row["class_id"]))
         tags = (("class", label), ("width", "under 24 px" if image.shape[1] < 24 else "24 px and more"))
-        return Picture(name, name, views[int(name) % len(views)], label, image, None, tags)
+        return AlbumPicture(name, name, views[int(name) % len(views)], label, image, None, tags)
     group = str(int(row["group"]))
     if task == "alc":
-        return Picture(name, group, image, str(STEERING_CLASSES[int(row["steering"])]))
+        return AlbumPicture(name, group, image, str(STEERING_CLASSES[int(row["steering"])]))
     present = bool(row["present"])
     box = tuple(float(value) for value in row["lead_box_px"]) if present else None
-    return Picture(name, group, image, VEHICLE if present else NONE, None, box)  # type: ignore[arg-type]
+    return AlbumPicture(name, group, image, VEHICLE if present else NONE, None, box)  # type: ignore[arg-type]

@@ -13,14 +13,14 @@ from typing import Any
 
 from testbed.core.errors import StoreError
 from testbed.evaluate.albums import digest_of
-from testbed.evaluate.score import Answer
+from testbed.evaluate.score import PictureAnswer
 from testbed.store.atomic import write_text
 
 VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class AnswerCell:
     """A stored cell.
 
     Attributes:
@@ -33,12 +33,12 @@ class Cell:
 
     key: str
     specification: dict[str, Any]
-    answers: tuple[Answer, ...]
+    answers: tuple[PictureAnswer, ...]
     pictures_sha256: str
     seconds: float
 
 
-class Cells:
+class CellStore:
     """The cells of one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,13 +50,13 @@ class Cells:
         """Return the name of a cell."""
         return digest_of({"version": VERSION, **specification})
 
-    def find(self, specification: dict[str, Any]) -> Cell | None:
+    def find(self, specification: dict[str, Any]) -> AnswerCell | None:
         """Return a cell that was stored whole, None where there is none or it is damaged."""
         key = self.key(specification)
         try:
             document = json.loads((self.folder / f"{key}.json").read_text("utf-8"))
             answers = tuple(
-                Answer(*fields, tags=tuple((str(name), str(value)) for name, value in tags))  # type: ignore[misc]
+                PictureAnswer(*fields, tags=tuple((str(name), str(value)) for name, value in tags))  # type: ignore[misc]
                 for *fields, tags in document["answers"]
             )
             whole = document["version"] == VERSION and document["answers_sha256"] == _digest(answers)
@@ -64,17 +64,17 @@ class Cells:
             return None
         if not whole:
             return None
-        return Cell(key, specification, answers, document["pictures_sha256"], float(document["seconds"]))
+        return AnswerCell(key, specification, answers, document["pictures_sha256"], float(document["seconds"]))
 
     def keep(
-        self, specification: dict[str, Any], answers: list[Answer], *, pictures_sha256: str, seconds: float
-    ) -> Cell:
+        self, specification: dict[str, Any], answers: list[PictureAnswer], *, pictures_sha256: str, seconds: float
+    ) -> AnswerCell:
         """Store a cell and return it.
 
         Raises:
             StoreError: It cannot be written.
         """
-        cell = Cell(self.key(specification), specification, tuple(answers), pictures_sha256, seconds)
+        cell = AnswerCell(self.key(specification), specification, tuple(answers), pictures_sha256, seconds)
         document = {
             "version": VERSION,
             "specification": specification,
@@ -91,5 +91,5 @@ class Cells:
         return cell
 
 
-def _digest(answers: tuple[Answer, ...]) -> str:
+def _digest(answers: tuple[PictureAnswer, ...]) -> str:
     return digest_of({"answers": [list(astuple(answer)) for answer in answers]})

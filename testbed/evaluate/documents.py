@@ -10,7 +10,7 @@ import platform
 from typing import Any
 
 from testbed import __version__, stats
-from testbed.evaluate.figures import Line, Result, Selective, Under
+from testbed.evaluate.figures import ConditionFigures, EvaluationResult, RowFigures, SelectiveFigures
 from testbed.evaluate.notes import notes
 from testbed.evaluate.page import render
 from testbed.evaluate.request import Request
@@ -24,7 +24,7 @@ from testbed.store.atomic import write_text
 VERSION = 1
 
 
-def document(result: Result, request: Request) -> dict[str, Any]:
+def document(result: EvaluationResult, request: Request) -> dict[str, Any]:
     """Return ``tables.json`` (docs/formats.md)."""
     return {
         "version": VERSION,
@@ -44,7 +44,7 @@ def document(result: Result, request: Request) -> dict[str, Any]:
     }
 
 
-def _row(line: Line) -> dict[str, Any]:
+def _row(line: RowFigures) -> dict[str, Any]:
     row = line.row
     return {
         "task": row.task,
@@ -65,7 +65,7 @@ def _row(line: Line) -> dict[str, Any]:
     }
 
 
-def _selective_document(found: Selective) -> dict[str, Any]:
+def _selective_document(found: SelectiveFigures) -> dict[str, Any]:
     return {
         "aurc_benign": found.aurc_benign,
         "aurc_attacked": found.aurc_attacked,
@@ -99,7 +99,7 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _under_document(under: Under) -> dict[str, Any]:
+def _under_document(under: ConditionFigures) -> dict[str, Any]:
     lost = under.loss
     span = lost.drop_interval
     return {
@@ -117,7 +117,7 @@ def _under_document(under: Under) -> dict[str, Any]:
     }
 
 
-def write(result: Result, request: Request) -> Result:
+def write(result: EvaluationResult, request: Request) -> EvaluationResult:
     """Write all documents and return the result with the path of the page.
 
     Raises:

@@ -18,10 +18,10 @@ import numpy as np
 
 import testbed
 from testbed.core.errors import ArtefactError, ScenarioError, UsageError, WeightsError
-from testbed.evaluate.albums import BENIGN, Album, HeldOut, Picture
-from testbed.evaluate.cells import Cell, Cells
+from testbed.evaluate.albums import BENIGN, Album, AlbumPicture, HeldOut
+from testbed.evaluate.cells import AnswerCell, CellStore
 from testbed.evaluate.request import Request
-from testbed.evaluate.tables import ATTACKS, Row
+from testbed.evaluate.tables import ATTACKS, TableRow
 from testbed.store import RunFolder
 from testbed.store.atomic import write_bytes
 
@@ -32,10 +32,10 @@ PACKAGES = Path(testbed.__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
-class Todo:
+class PendingCell:
     """One cell to be filled: who is shown which album under which condition."""
 
-    row: Row
+    row: TableRow
     album: Album
     condition: str
     specification: dict[str, Any]
@@ -43,18 +43,18 @@ class Todo:
     @property
     def key(self) -> str:
         """Name of the cell."""
-        return Cells.key(self.specification)
+        return CellStore.key(self.specification)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FilledRow:
     """One row with its cells: without an attack, under it, under the controls, and on the data set."""
 
-    row: Row
-    benign: Cell
-    attacks: dict[str, Cell]
-    controls: dict[str, Cell]
-    held_out: Cell | None
+    row: TableRow
+    benign: AnswerCell
+    attacks: dict[str, AnswerCell]
+    controls: dict[str, AnswerCell]
+    held_out: AnswerCell | None
 
 
 class Evaluation:
@@ -66,7 +66,7 @@ class Evaluation:
         wanted: Rows of its tables.
     """
 
-    def __init__(self, request: Request, say: Callable[[str], None], wanted: Sequence[Row]) -> None:
+    def __init__(self, request: Request, say: Callable[[str], None], wanted: Sequence[TableRow]) -> None:
         """Plan and check: agents, weights, artefacts, data.
 
         Raises:
@@ -77,16 +77,16 @@ class Evaluation:
             StoreError: The folder named for the gap is no run folder.
         """
         self.request, self._say = request, say
-        self.left_out: list[tuple[Row, str]] = []
-        self.cells = Cells(request.out / "cells")
+        self.left_out: list[tuple[TableRow, str]] = []
+        self.cells = CellStore(request.out / "cells")
         self._agents = request.out / "agents"
         self._albums: dict[tuple[Any, ...], Album] = {}
         if request.gap is not None:
             RunFolder.open(request.gap)  # refused before anything is asked
         self._held_out = {task: self._make_held_out(task) for task in dict.fromkeys(row.task for row in wanted)}
         self._identities: dict[str, dict[str, Any]] = {}
-        self.rows: list[Row] = []
-        self.plan: list[dict[str, Todo]] = []
+        self.rows: list[TableRow] = []
+        self.plan: list[dict[str, PendingCell]] = []
         for row in wanted:
             try:
                 self._identities[row.victim.label] = row.victim.identity(self._agents)
@@ -107,7 +107,7 @@ class Evaluation:
         album.recipe()  # a data folder with a wrong layout is refused before anything is asked
         return album
 
-    def album(self, row: Row) -> Album:
+    def album(self, row: TableRow) -> Album:
         """Return what a row is shown; rows share albums."""
         kind = ATTACKS[row.task]
         key = (kind, row.against, str(row.against_defences))
@@ -115,7 +115,7 @@ class Evaluation:
             self._albums[key] = self._make_album(row, kind)
         return self._albums[key]
 
-    def _make_album(self, row: Row, kind: str) -> Album:
+    def _make_album(self, row: TableRow, kind: str) -> Album:
         from testbed.scenario.loader import load_scenario
 
         request = self.request
@@ -133,32 +133,32 @@ class Evaluation:
             )
         scenario = load_scenario(SCENARIOS[kind])
         if kind == "road_patch":
-            from testbed.evaluate.patch_album import Approaches
+            from testbed.evaluate.patch_album import PatchApproaches
 
-            return Approaches(scenario, request.sizes.alc, seed=request.seed)
+            return PatchApproaches(scenario, request.sizes.alc, seed=request.seed)
         from testbed.evaluate.vehicle_album import VehicleViews
 
         return VehicleViews(scenario, request.sizes.vd, seed=request.seed)
 
-    def _todos(self, row: Row) -> dict[str, Todo]:
+    def _todos(self, row: TableRow) -> dict[str, PendingCell]:
         album = self.album(row)
         found = {name: self._todo(row, album, name) for name in (BENIGN, *album.attacks, *album.controls)}
         if row.task != "tsr" and row.table == "III":
             found["held_out"] = self._todo(row, self._held_out[row.task], BENIGN)
         return found
 
-    def _todo(self, row: Row, album: Album, condition: str) -> Todo:
+    def _todo(self, row: TableRow, album: Album, condition: str) -> PendingCell:
         specification = {
             "task": row.task,
             "victim": self._identities[row.victim.label],
             "condition": condition,
             "pictures": album.recipe(condition),
         }
-        return Todo(row, album, condition, specification)
+        return PendingCell(row, album, condition, specification)
 
-    def missing(self) -> list[Todo]:
+    def missing(self) -> list[PendingCell]:
         """Return cells that were never filled, those of one album and condition next to each other."""
-        found: dict[str, Todo] = {}
+        found: dict[str, PendingCell] = {}
         for todos in self.plan:
             for todo in todos.values():
                 key = todo.key
@@ -167,7 +167,7 @@ class Evaluation:
         order = {id(album): index for index, album in enumerate((*self._held_out.values(), *self._albums.values()))}
         return sorted(found.values(), key=lambda todo: (order[id(todo.album)], todo.condition))
 
-    def ask(self, fill: Callable[[Sequence[Todo]], Iterator[str]] | None = None) -> int:
+    def ask(self, fill: Callable[[Sequence[PendingCell]], Iterator[str]] | None = None) -> int:
         """Fill what is missing and return how many cells that were.
 
         Args:
@@ -178,7 +178,7 @@ class Evaluation:
             self._say(f"  {number:>{len(str(len(missing)))}}/{len(missing)}  {line}")
         return len(missing)
 
-    def fill(self, todos: Sequence[Todo]) -> Iterator[str]:
+    def fill(self, todos: Sequence[PendingCell]) -> Iterator[str]:
         """Fill cells, those of one album and condition next to each other, and yield a line about each."""
         from testbed.evaluate.score import score
         from testbed.evaluate.victims import ask
@@ -191,9 +191,9 @@ class Evaluation:
             name = f"{todo.row.task} {todo.row.victim.label}, {_words(todo)}"
             yield f"{name}: {score(answers).accuracy} right ({seconds:.1f} s)"
 
-    def _with_pictures(self, todos: Sequence[Todo]) -> Iterator[tuple[Todo, list[Picture]]]:
+    def _with_pictures(self, todos: Sequence[PendingCell]) -> Iterator[tuple[PendingCell, list[AlbumPicture]]]:
         shown: tuple[int, str] | None = None
-        pictures: list[Picture] = []
+        pictures: list[AlbumPicture] = []
         for todo in todos:
             if shown != (id(todo.album), todo.condition):
                 pictures = list(todo.album.pictures(todo.condition))
@@ -201,7 +201,7 @@ class Evaluation:
                 self._sample(todo, pictures)
             yield todo, pictures
 
-    def _sample(self, todo: Todo, pictures: list[Picture]) -> None:
+    def _sample(self, todo: PendingCell, pictures: list[AlbumPicture]) -> None:
         """Keep one picture of a condition for the page: the same scene for each condition."""
         shadowed = todo.row.task == "tsr"
         if isinstance(todo.album, HeldOut) or not pictures or (shadowed and todo.condition == BENIGN):
@@ -213,7 +213,7 @@ class Evaluation:
             twin = next(picture for picture in todo.album.pictures(BENIGN) if picture.id == chosen.id)
             self._keep_sample(todo, BENIGN, twin)
 
-    def _keep_sample(self, todo: Todo, condition: str, picture: Picture) -> None:
+    def _keep_sample(self, todo: PendingCell, condition: str, picture: AlbumPicture) -> None:
         from io import BytesIO
 
         from PIL import Image
@@ -226,7 +226,7 @@ class Evaluation:
         folder.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / name, buffer.getvalue())
 
-    def asked(self) -> list[Asked]:
+    def asked(self) -> list[FilledRow]:
         """Return every row with its cells.
 
         Raises:
@@ -238,10 +238,10 @@ class Evaluation:
             cells = {name: self._stored(todo) for name, todo in todos.items()}
             attacks = {name: cells[name] for name in album.attacks}
             controls = {name: cells[name] for name in album.controls}
-            found.append(Asked(row, cells[BENIGN], attacks, controls, cells.get("held_out")))
+            found.append(FilledRow(row, cells[BENIGN], attacks, controls, cells.get("held_out")))
         return found
 
-    def _stored(self, todo: Todo) -> Cell:
+    def _stored(self, todo: PendingCell) -> AnswerCell:
         cell = self.cells.find(todo.specification)
         if cell is None:
             raise UsageError(f"the answers of {todo.row.victim.label}, {_words(todo)}, are missing")
@@ -257,14 +257,14 @@ class Evaluation:
         return dict(sorted(found.items()))
 
 
-def _words(todo: Todo) -> str:
+def _words(todo: PendingCell) -> str:
     if isinstance(todo.album, HeldOut):
         return "held-out data"
     asked = f" found by asking {todo.row.against}" if todo.row.against and todo.condition != BENIGN else ""
     return f"{todo.condition}{asked}"
 
 
-def _typical(task: str, pictures: list[Picture]) -> Picture:
+def _typical(task: str, pictures: list[AlbumPicture]) -> AlbumPicture:
     """Return the picture that stands for a condition: the largest sign, mid-approach, a near vehicle."""
     if task == "tsr":
         return max(pictures, key=lambda picture: 0 if picture.crop is None else picture.crop.shape[1])
@@ -273,7 +273,7 @@ def _typical(task: str, pictures: list[Picture]) -> Picture:
     return next((picture for picture in pictures if ("distance", "10 m") in picture.tags), pictures[0])
 
 
-def _digest(pictures: list[Picture]) -> str:
+def _digest(pictures: list[AlbumPicture]) -> str:
     digest = hashlib.sha256()
     for picture in pictures:
         digest.update(picture.image.tobytes())

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbed import stats
-from testbed.evaluate.evaluation import Asked
+from testbed.evaluate.evaluation import FilledRow
 from testbed.evaluate.request import Request
-from testbed.evaluate.score import Answer, Loss, Score, loss, paired, score
-from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, Row
+from testbed.evaluate.score import AttackEffect, PictureAnswer, Score, loss, paired, score
+from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, TableRow
 from testbed.judge.perception import ABSTAIN
 from testbed.report.gap import Gap, gap_table, gaps
 from testbed.report.run_view import gather
@@ -20,7 +20,7 @@ from testbed.selective import COSTS, RISKS, Judged, aurc, best_threshold, covera
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class ConditionFigures:
     """What became of one row under one condition.
 
     Attributes:
@@ -33,11 +33,11 @@ class Under:
     condition: str
     score: Score
     twin: Score
-    loss: Loss
+    loss: AttackEffect
 
 
 @dataclass(frozen=True, slots=True)
-class Selective:
+class SelectiveFigures:
     """What a victim's confidence is worth.
 
     Attributes:
@@ -55,7 +55,7 @@ class Selective:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RowFigures:
     """One row, filled.
 
     Attributes:
@@ -69,17 +69,17 @@ class Line:
         parts: Attack success by what the pictures show: tag, value, rate.
     """
 
-    row: Row
+    row: TableRow
     benign: Score
-    attacks: tuple[Under, ...]
-    controls: tuple[Under, ...]
+    attacks: tuple[ConditionFigures, ...]
+    controls: tuple[ConditionFigures, ...]
     held_out: Score | None
     cells: dict[str, str]
     parts: tuple[tuple[str, str, stats.Rate], ...] = ()
-    selective: Selective | None = None
+    selective: SelectiveFigures | None = None
 
     @property
-    def attack(self) -> Under:
+    def attack(self) -> ConditionFigures:
         """The attack that the table is about."""
         return self.attacks[0]
 
@@ -99,7 +99,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class EvaluationResult:
     """Everything that the documents say.
 
     Attributes:
@@ -112,8 +112,8 @@ class Result:
         pictures: File name to what one picture of each condition shows.
     """
 
-    tables: dict[str, list[Line]]
-    left_out: list[tuple[Row, str]]
+    tables: dict[str, list[RowFigures]]
+    left_out: list[tuple[TableRow, str]]
     digests: dict[str, str]
     gap: Table | None = None
     gaps: list[Gap] = field(default_factory=list)
@@ -122,18 +122,20 @@ class Result:
 
 
 def assemble(
-    asked: Sequence[Asked], left_out: Sequence[tuple[Row, str]], digests: dict[str, str], request: Request
-) -> Result:
+    asked: Sequence[FilledRow], left_out: Sequence[tuple[TableRow, str]], digests: dict[str, str], request: Request
+) -> EvaluationResult:
     """Turn cells into figures."""
-    tables: dict[str, list[Line]] = {}
+    tables: dict[str, list[RowFigures]] = {}
     for one in asked:
         tables.setdefault(one.row.table, []).append(_line(one))
     found = [] if request.gap is None else gaps(gather(request.gap))
     pictures = {path.name: path for path in sorted((request.out / "pictures").glob("*.png"))}
-    return Result(tables, list(left_out), digests, gap_table(found, _images(tables)), found, pictures=pictures)
+    return EvaluationResult(
+        tables, list(left_out), digests, gap_table(found, _images(tables)), found, pictures=pictures
+    )
 
 
-def _images(tables: dict[str, list[Line]]) -> dict[tuple[str, str], stats.Rate]:
+def _images(tables: dict[str, list[RowFigures]]) -> dict[tuple[str, str], stats.Rate]:
     """Return (kind of adversary, agent) to the attack success rate on pictures, of agents as they come."""
     return {
         (ATTACKS[line.row.task], line.row.victim.agent): line.attack.loss.success
@@ -143,12 +145,12 @@ def _images(tables: dict[str, list[Line]]) -> dict[tuple[str, str], stats.Rate]:
     }
 
 
-def _line(one: Asked) -> Line:
+def _line(one: FilledRow) -> RowFigures:
     benign = one.benign.answers
     cells = {"benign": one.benign.key, **{name: cell.key for name, cell in (one.attacks | one.controls).items()}}
     if one.held_out is not None:
         cells["held_out"] = one.held_out.key
-    return Line(
+    return RowFigures(
         one.row,
         score(benign),
         tuple(_under(name, benign, cell.answers) for name, cell in one.attacks.items()),
@@ -160,13 +162,13 @@ def _line(one: Asked) -> Line:
     )
 
 
-def _under(name: str, benign: Sequence[Answer], answers: Sequence[Answer]) -> Under:
+def _under(name: str, benign: Sequence[PictureAnswer], answers: Sequence[PictureAnswer]) -> ConditionFigures:
     twins = [before for before, _ in paired(benign, answers)]
-    return Under(name, score(answers), score(twins), loss(benign, answers))
+    return ConditionFigures(name, score(answers), score(twins), loss(benign, answers))
 
 
-def _selective(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Selective | None:
-    def judged(answers: Iterable[Answer]) -> list[Judged]:
+def _selective(benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]) -> SelectiveFigures | None:
+    def judged(answers: Iterable[PictureAnswer]) -> list[Judged]:
         return [Judged(one.confidence, one.right, one.said != ABSTAIN) for one in answers]
 
     # halves by scene, so that no threshold is picked on a picture it is judged on
@@ -183,10 +185,14 @@ def _selective(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Selectiv
         assert chosen is not None and always is not None, "there are answers in this half"
         found.append((cost, chosen, always))
     shown = judged(attacked)
-    return Selective(aurc(judged(benign)), aurc(shown), tuple(coverage_at(shown, risk) for risk in RISKS), tuple(found))
+    return SelectiveFigures(
+        aurc(judged(benign)), aurc(shown), tuple(coverage_at(shown, risk) for risk in RISKS), tuple(found)
+    )
 
 
-def _parts(benign: Sequence[Answer], attacked: Sequence[Answer]) -> tuple[tuple[str, str, stats.Rate], ...]:
+def _parts(
+    benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]
+) -> tuple[tuple[str, str, stats.Rate], ...]:
     """Return the attack success rate by each tag of the pictures."""
     counts: dict[tuple[str, str], list[int]] = {}
     for before, after in paired(benign, attacked):

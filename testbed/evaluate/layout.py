@@ -12,14 +12,14 @@ from testbed.report.tables import NONE, Cellule, Row, Table, percent
 from testbed.selective import COSTS, RISKS
 
 if TYPE_CHECKING:
-    from testbed.evaluate.figures import Line, Result
+    from testbed.evaluate.figures import EvaluationResult, RowFigures
 
 ATTACK_WORDS: dict[str, str] = {"tsr": "shadow", "alc": "road patch", "vd": "camouflage"}
 MIN_PART = 10
 """Right answers below which a breakdown shows no share."""
 
 
-def grids(result: Result) -> list[tuple[str, str, list[Line], Table]]:
+def grids(result: EvaluationResult) -> list[tuple[str, str, list[RowFigures], Table]]:
     """Return (table, task, lines, grid) in order."""
     found = []
     for name, lines in result.tables.items():
@@ -29,7 +29,7 @@ def grids(result: Result) -> list[tuple[str, str, list[Line], Table]]:
     return found
 
 
-def _grid(name: str, task: str, lines: list[Line]) -> Table:
+def _grid(name: str, task: str, lines: list[RowFigures]) -> Table:
     attack = ATTACK_WORDS[task]
     heads = [("right, benign", "Right answers without an attack, k/n with Wilson 95 %; macro F1 below")]
     with_data = any(line.held_out is not None for line in lines)
@@ -57,7 +57,7 @@ def _grid(name: str, task: str, lines: list[Line]) -> Table:
     )
 
 
-def _row(line: Line, task: str, with_data: bool) -> Row:
+def _row(line: RowFigures, task: str, with_data: bool) -> Row:
     under, lost = line.attack, line.attack.loss
     cells = [_score(line.benign)]
     if with_data:
@@ -105,7 +105,7 @@ def _p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
-def breakdown(lines: list[Line]) -> Table | None:
+def breakdown(lines: list[RowFigures]) -> Table | None:
     """Return attack success by what the pictures show; None where nothing is told apart."""
     tags = list(dict.fromkeys((tag, value) for line in lines for tag, value, _ in line.parts))
     if not tags:
@@ -128,7 +128,7 @@ def breakdown(lines: list[Line]) -> Table | None:
     return Table("Attack success by what the picture shows", heads, tuple(rows))
 
 
-def selective(lines: list[Line]) -> Table | None:
+def selective(lines: list[RowFigures]) -> Table | None:
     """Return what withholding unsure answers is worth; None where there are too few answers."""
     heads = [
         ("AURC benign", "100 times the area under risk over coverage: 0 where confidence sorts all errors last"),
@@ -166,7 +166,7 @@ def _natural(text: str) -> tuple[float, str]:
         return 0.0, text
 
 
-def lead(result: Result) -> list[tuple[str, str, list[str]]]:
+def lead(result: EvaluationResult) -> list[tuple[str, str, list[str]]]:
     """Return (task, category, a sentence per victim) of Table III: the answer at one look.
 
     The category colours a card and decides nothing: ``lost`` where every V²LM loses a quarter of its right answers and
@@ -186,7 +186,7 @@ def lead(result: Result) -> list[tuple[str, str, list[str]]]:
     return cards
 
 
-def _short(line: Line) -> str:
+def _short(line: RowFigures) -> str:
     rate = line.attack.loss.success
     if not rate.n:
         return "had no right answer to lose"

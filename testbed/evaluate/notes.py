@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from testbed.evaluate.figures import Result
+from testbed.evaluate.figures import EvaluationResult
 from testbed.evaluate.published import INCONSISTENCIES
 from testbed.evaluate.tables import TASKS
 
 
-def notes(result: Result) -> list[str]:
+def notes(result: EvaluationResult) -> list[str]:
     """Return what a reader must know."""
     from testbed.evaluate.shadow_album import KIND
 

@@ -14,7 +14,7 @@ from testbed.report.gap import NOTE
 from testbed.report.page import asset, content_policy, environment
 
 if TYPE_CHECKING:
-    from testbed.evaluate.figures import Line, Result
+    from testbed.evaluate.figures import EvaluationResult, RowFigures
     from testbed.evaluate.request import Request
 
 
@@ -26,7 +26,7 @@ STYLE = """
 """What this page needs besides the reports' style sheet."""
 
 
-def render(result: Result, request: Request) -> str:
+def render(result: EvaluationResult, request: Request) -> str:
     """Return the whole page."""
     from markupsafe import Markup
 
@@ -66,7 +66,7 @@ def render(result: Result, request: Request) -> str:
     return template.render(context)
 
 
-def _rates(lines: list[Line], task: str) -> list[RateRow]:
+def _rates(lines: list[RowFigures], task: str) -> list[RateRow]:
     found = []
     for line in lines:
         group = line.name if line.variant == "none" else f"{line.name}, {line.variant}"
@@ -76,7 +76,7 @@ def _rates(lines: list[Line], task: str) -> list[RateRow]:
     return found
 
 
-def _pictures(result: Result, lines: list[Line], task: str) -> list[tuple[str, str]]:
+def _pictures(result: EvaluationResult, lines: list[RowFigures], task: str) -> list[tuple[str, str]]:
     """Return (caption, data URL) of the same scene under each condition of the first row."""
     line = lines[0]
     asked = line.row.against or "shipped"

@@ -17,7 +17,7 @@ import numpy as np
 
 from testbed.core.errors import UsageError
 from testbed.core.perception_tasks import PREVIEW_M
-from testbed.evaluate.albums import BENIGN, Picture
+from testbed.evaluate.albums import BENIGN, AlbumPicture
 from testbed.judge import expert_steering
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ SIGHT_M = (28.0, 14.0)
 LATERAL_SPREAD_M, HEADING_SPREAD_DEG = 0.15, 0.4
 
 
-class Approaches:
+class PatchApproaches:
     """Driver's views on the way to a patch.
 
     Args:
@@ -99,7 +99,7 @@ class Approaches:
             "renderer_sha256": renderer_hash(),
         }
 
-    def pictures(self, condition: str) -> list[Picture]:
+    def pictures(self, condition: str) -> list[AlbumPicture]:
         """Return the pictures of a condition.
 
         Raises:
@@ -132,7 +132,7 @@ class Approaches:
             found[name] = (handle, decal)
         return found
 
-    def _approach(self, seed: int, entry: Adversary | None) -> list[Picture]:
+    def _approach(self, seed: int, entry: Adversary | None) -> list[AlbumPicture]:
         world = self._world
         situation = world.situation(seed)
         shown = None
@@ -146,26 +146,26 @@ class Approaches:
             rng = np.random.default_rng([seed, 17])
             found = []
             for index, s_m in enumerate(np.linspace(first_m, last_m, FRAMES_PER_APPROACH)):
-                left_m = float(np.clip(rng.normal(0.0, LATERAL_SPREAD_M), -0.4, 0.4))
+                lateral_offset_m = float(np.clip(rng.normal(0.0, LATERAL_SPREAD_M), -0.4, 0.4))
                 heading_rad = math.radians(float(rng.normal(0.0, HEADING_SPREAD_DEG)))
-                found.append(self._picture(f"{seed}-{index:02d}", str(seed), float(s_m), left_m, heading_rad))
+                found.append(self._picture(f"{seed}-{index:02d}", str(seed), float(s_m), lateral_offset_m, heading_rad))
             return found
         finally:
             if shown is not None:
                 world.scene.set_visible(shown, False)
 
-    def _picture(self, name: str, group: str, s_m: float, left_m: float, heading_rad: float) -> Picture:
+    def _picture(self, name: str, group: str, s_m: float, lateral_offset_m: float, heading_rad: float) -> AlbumPicture:
         world = self._world
         world.move_traffic(s_m / world.concrete.ego.speed_mps)
-        ego = world.ego_pose(s_m, left_m, heading_rad)
-        frame = world.renderer.render(world.camera(s_m, left_m, heading_rad))
+        ego = world.ego_pose(s_m, lateral_offset_m, heading_rad)
+        frame = world.renderer.render(world.camera(s_m, lateral_offset_m, heading_rad))
         assert frame.rgb is not None
         ahead = world.path.pose(s_m + PREVIEW_M)
         yaw_rad = math.radians(ego[4])
         preview_m = (ahead[0] - ego[0]) * math.sin(yaw_rad) - (ahead[1] - ego[1]) * math.cos(yaw_rad)
         to_patch_m = self._place.ahead_m - s_m
         where = "before the patch" if to_patch_m > 0 else "over the patch"
-        return Picture(name, group, frame.rgb, str(expert_steering(preview_m)), tags=(("place", where),))
+        return AlbumPicture(name, group, frame.rgb, str(expert_steering(preview_m)), tags=(("place", where),))
 
 
 def _place(entry: Adversary) -> PatchPlace:

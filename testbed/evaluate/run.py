@@ -8,13 +8,13 @@ from collections.abc import Callable
 from testbed.evaluate import parallel
 from testbed.evaluate.documents import write
 from testbed.evaluate.evaluation import Evaluation
-from testbed.evaluate.figures import Result, assemble
+from testbed.evaluate.figures import EvaluationResult, assemble
 from testbed.evaluate.request import Request
 from testbed.evaluate.tables import TABLES, rows
 from testbed.sweep.run import locked
 
 
-def evaluate(request: Request, say: Callable[[str], None] = print) -> Result:
+def evaluate(request: Request, say: Callable[[str], None] = print) -> EvaluationResult:
     """Carry out an evaluation.
 
     Args:

@@ -20,7 +20,7 @@ VEHICLE, NONE = "vehicle", "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PictureAnswer:
     """One answer to one picture.
 
     Attributes:
@@ -67,7 +67,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class AttackEffect:
     """What a condition took away from the benign answers of the same pictures.
 
     Attributes:
@@ -83,7 +83,7 @@ class Loss:
     test: stats.McNemar
 
 
-def score(answers: Sequence[Answer]) -> Score:
+def score(answers: Sequence[PictureAnswer]) -> Score:
     """Return the figures of a set of answers."""
     overlaps = [answer.iou for answer in answers if answer.iou is not None]
     reported = [
@@ -100,7 +100,7 @@ def score(answers: Sequence[Answer]) -> Score:
     )
 
 
-def loss(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Loss:
+def loss(benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]) -> AttackEffect:
     """Compare answers to the same pictures without and with an attack.
 
     Pictures that only one side holds are left out (an attack may not apply to every picture).
@@ -116,10 +116,12 @@ def loss(benign: Sequence[Answer], attacked: Sequence[Answer]) -> Loss:
         [100.0 * (first.right - second.right) for first, second in pairs], [first.group for first, _ in pairs]
     )
     flipped = sum(a and not b for a, b in zip(before, after, strict=True))
-    return Loss(stats.rate(flipped, sum(before)), change.mean, change.interval, stats.mcnemar(before, after))
+    return AttackEffect(stats.rate(flipped, sum(before)), change.mean, change.interval, stats.mcnemar(before, after))
 
 
-def paired(benign: Sequence[Answer], attacked: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
+def paired(
+    benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]
+) -> list[tuple[PictureAnswer, PictureAnswer]]:
     """Return (benign, attacked) answers to the same picture, in the order of the attacked ones."""
-    known: Mapping[str, Answer] = {answer.id: answer for answer in benign}
+    known: Mapping[str, PictureAnswer] = {answer.id: answer for answer in benign}
     return [(known[answer.id], answer) for answer in attacked if answer.id in known]

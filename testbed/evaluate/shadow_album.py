@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.types import Image
-from testbed.evaluate.albums import BENIGN, HeldOut, Picture, digest_of
+from testbed.evaluate.albums import BENIGN, AlbumPicture, HeldOut, digest_of
 from testbed.store.atomic import write_text
 
 KIND = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
-class Defended:
+class DefendedClassifier:
     """A sign model behind input defences, as an attacker meets it: crops in, probabilities out."""
 
     name: str
@@ -110,12 +110,12 @@ class ShadowedSigns:
             "seed": self._seed,
         }
 
-    def pictures(self, condition: str) -> list[Picture]:
+    def pictures(self, condition: str) -> list[AlbumPicture]:
         """Return the crops, or those bright enough with their shadows."""
         benign = self._held_out.pictures(BENIGN)
         if condition == BENIGN:
             return benign
-        from testbed.adversaries.shadow import Shadower
+        from testbed.adversaries.shadow import ShadowedCrop
 
         found = []
         for picture, (verdict, polygon) in zip(benign, self._shadows, strict=True):
@@ -124,7 +124,7 @@ class ShadowedSigns:
             crop = picture.crop
             assert crop is not None
             if polygon is not None:
-                crop = Shadower(crop, int(picture.truth)).images(np.array([polygon], np.float32))[0]
+                crop = ShadowedCrop(crop, int(picture.truth)).images(np.array([polygon], np.float32))[0]
             found.append(replace(picture, crop=crop))
         return found
 
@@ -141,7 +141,7 @@ class ShadowedSigns:
         from testbed.agents import defences
 
         benign = self._held_out.pictures(BENIGN)
-        asked = Defended(self._net, _load(self._net), defences.build_all(self._defences))
+        asked = DefendedClassifier(self._net, _load(self._net), defences.build_all(self._defences))
         begin, done, told = time.monotonic(), 0, time.monotonic()
 
         def on_done(index: int, outcome: Any) -> None:

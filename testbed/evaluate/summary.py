@@ -8,11 +8,11 @@ from testbed.evaluate.layout import grids, lead
 from testbed.report.exports import markdown, table_lines
 
 if TYPE_CHECKING:
-    from testbed.evaluate.figures import Result
+    from testbed.evaluate.figures import EvaluationResult
     from testbed.evaluate.request import Request
 
 
-def summary(result: Result, request: Request) -> str:
+def summary(result: EvaluationResult, request: Request) -> str:
     """Return all tables, what a reader must know, and the command that repeats them."""
     from testbed.evaluate.notes import notes
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from testbed.core.errors import UsageError
 from testbed.evaluate.published import ACCURACY_DROP, ATTACK_SUCCESS, DEFENDED, ROAD_DEFENCES, Published
-from testbed.evaluate.victims import Victim
+from testbed.evaluate.victims import VictimAgent
 
 TABLES: dict[str, str] = {
     "I": "Defences of sign recognition, without and under the shadow attack",
@@ -28,7 +28,7 @@ DNN, V2LM = "DNN", "V²LM"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row.
 
     Attributes:
@@ -47,7 +47,7 @@ class Row:
     table: str
     task: str
     block: str
-    victim: Victim
+    victim: VictimAgent
     base: str = ""
     defence: str = "none"
     against: str = ""
@@ -80,21 +80,21 @@ TRAININGS: dict[str, str] = {
 }
 """Training variant (the ending of a net's name) to its words."""
 
-SOLO, TANDEM = Victim("solo V²LMs", "solo"), Victim("tandem V²LM", "tandem")
-DETECTOR = Victim("YOLOv5", "dnn")
+SOLO, TANDEM = VictimAgent("solo V²LMs", "solo"), VictimAgent("tandem V²LM", "tandem")
+DETECTOR = VictimAgent("YOLOv5", "dnn")
 
 
-def sign_victim(net: str, label: str, defences: tuple[dict[str, Any], ...] = ()) -> Victim:
+def sign_victim(net: str, label: str, defences: tuple[dict[str, Any], ...] = ()) -> VictimAgent:
     """Return the ``dnn`` agent with a sign net; the net it has anyway needs no option."""
-    return Victim(label, "dnn", {} if net == "yolov5_cls" else {"tsr": net}, defences)
+    return VictimAgent(label, "dnn", {} if net == "yolov5_cls" else {"tsr": net}, defences)
 
 
-def lane_victim(net: str, label: str, defences: tuple[dict[str, Any], ...] = ()) -> Victim:
+def lane_victim(net: str, label: str, defences: tuple[dict[str, Any], ...] = ()) -> VictimAgent:
     """Return the ``dnn`` agent with a lane net."""
-    return Victim(label, "dnn", {} if net == "clrernet" else {"alc": net}, defences)
+    return VictimAgent(label, "dnn", {} if net == "clrernet" else {"alc": net}, defences)
 
 
-def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[Row]:
+def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[TableRow]:
     """Return the rows of some tables in the order of the publication.
 
     Args:
@@ -104,62 +104,66 @@ def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[Row]:
     Raises:
         UsageError: There is no such table.
     """
-    makers: dict[str, Callable[[], list[Row]]] = {"I": table_i, "III": lambda: table_iii(adaptive), "V": table_v}
+    makers: dict[str, Callable[[], list[TableRow]]] = {"I": table_i, "III": lambda: table_iii(adaptive), "V": table_v}
     for table in tables:
         if table not in makers:
             raise UsageError(f"unknown table {table!r}", hint=f"there are {', '.join(makers)}")
     return [row for table, make in makers.items() if table in tables for row in make()]
 
 
-def table_i() -> list[Row]:
+def table_i() -> list[TableRow]:
     """Return YOLOv5-cls and ViT-small without a defence and with each that there is."""
     from testbed.agents.dnn.nets import SIGN_NETS as KNOWN
 
     found = []
     for net in DEFENDED_NETS:
         label = SIGN_NETS[net]
-        found.append(Row("I", "tsr", DNN, sign_victim(net, label), net, against=net))
+        found.append(TableRow("I", "tsr", DNN, sign_victim(net, label), net, against=net))
         for ending, words in TRAININGS.items():
             trained = f"{net}_{ending}"
             if trained in KNOWN:
                 published = (DEFENDED["adversarial_training"],) if ending == "adversarial" else ()
                 victim = sign_victim(trained, f"{label} {ending.replace('_', ' ')}")
-                found.append(Row("I", "tsr", DNN, victim, net, words, trained, (), published))
+                found.append(TableRow("I", "tsr", DNN, victim, net, words, trained, (), published))
         for name in ON_SIGNS:
             words, entry = INPUT_DEFENCES[name]
             chain = (entry,)
             victim = sign_victim(net, f"{label} {name.replace('_', ' ')}", chain)
-            found.append(Row("I", "tsr", DNN, victim, net, words, net, chain))
+            found.append(TableRow("I", "tsr", DNN, victim, net, words, net, chain))
     return found
 
 
-def table_iii(adaptive: bool = False) -> list[Row]:
+def table_iii(adaptive: bool = False) -> list[TableRow]:
     """Return the DNNs of the three tasks, each followed by solo and tandem with the same columns."""
     drop = ACCURACY_DROP["dnn"]
     found = [
-        Row("III", "tsr", DNN, sign_victim(net, label), net, against=net, published=(ATTACK_SUCCESS["shadow"], drop))
+        TableRow(
+            "III", "tsr", DNN, sign_victim(net, label), net, against=net, published=(ATTACK_SUCCESS["shadow"], drop)
+        )
         for net, label in SIGN_NETS.items()
     ]
     v2lm = ((SOLO, ACCURACY_DROP["solo"]), (TANDEM, ACCURACY_DROP["tandem"]))
-    found += [Row("III", "tsr", V2LM, v, against="yolov5_cls", published=(d,)) for v, d in v2lm]
+    found += [TableRow("III", "tsr", V2LM, v, against="yolov5_cls", published=(d,)) for v, d in v2lm]
     if adaptive:
-        found += [Row("III", "tsr", V2LM, v, against=v.agent) for v, _ in v2lm]
+        found += [TableRow("III", "tsr", V2LM, v, against=v.agent) for v, _ in v2lm]
     lanes = (ATTACK_SUCCESS["road_patch"], drop)
-    found += [Row("III", "alc", DNN, lane_victim(net, label), net, published=lanes) for net, label in LANE_NETS.items()]
-    found += [Row("III", "alc", V2LM, v, published=(d,)) for v, d in v2lm]
+    found += [
+        TableRow("III", "alc", DNN, lane_victim(net, label), net, published=lanes) for net, label in LANE_NETS.items()
+    ]
+    found += [TableRow("III", "alc", V2LM, v, published=(d,)) for v, d in v2lm]
     boxes = (ATTACK_SUCCESS["camouflage"], ACCURACY_DROP["dnn vd"])
-    found.append(Row("III", "vd", DNN, DETECTOR, published=boxes))
-    found += [Row("III", "vd", V2LM, v, published=(d,)) for v, d in v2lm]
+    found.append(TableRow("III", "vd", DNN, DETECTOR, published=boxes))
+    found += [TableRow("III", "vd", V2LM, v, published=(d,)) for v, d in v2lm]
     return found
 
 
-def table_v() -> list[Row]:
+def table_v() -> list[TableRow]:
     """Return the lane models without a defence and with each input defence."""
     found = []
     for net, label in LANE_NETS.items():
-        found.append(Row("V", "alc", DNN, lane_victim(net, label), net))
+        found.append(TableRow("V", "alc", DNN, lane_victim(net, label), net))
         for name in ON_ROAD:
             words, entry = INPUT_DEFENCES[name]
             victim = lane_victim(net, f"{label} {name.replace('_', ' ')}", (entry,))
-            found.append(Row("V", "alc", DNN, victim, net, words, published=(ROAD_DEFENCES,)))
+            found.append(TableRow("V", "alc", DNN, victim, net, words, published=(ROAD_DEFENCES,)))
     return found

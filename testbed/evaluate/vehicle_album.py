@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from testbed.core.errors import UsageError
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
-from testbed.evaluate.albums import BENIGN, MAP, Picture, studio
+from testbed.evaluate.albums import BENIGN, MAP, AlbumPicture, map_camera
 from testbed.evaluate.score import NONE, VEHICLE
 
 if TYPE_CHECKING:
     from testbed.adversaries.artefact import Artefact
     from testbed.scenario.loader import LoadedFile
     from testbed.scenario.schema import Adversary, Scenario
-    from testbed.training.data.map_camera import Stand, Studio
+    from testbed.training.data.map_camera import EgoPlacement, MapCamera
 
 KIND = "camouflage"
 INSTANCE = 77
@@ -110,7 +110,7 @@ class VehicleViews:
             "renderer_sha256": renderer_hash(),
         }
 
-    def pictures(self, condition: str) -> list[Picture]:
+    def pictures(self, condition: str) -> list[AlbumPicture]:
         """Return the pictures of a condition; under an attack or control only those that show the vehicle.
 
         Raises:
@@ -122,8 +122,8 @@ class VehicleViews:
         return [self._picture(index, condition, *view) for index, view in views]
 
     @cached_property
-    def _studio(self) -> Studio:
-        found: Studio = studio(MAP)
+    def _map_camera(self) -> MapCamera:
+        found: MapCamera = map_camera(MAP)
         return found
 
     @cached_property
@@ -135,19 +135,19 @@ class VehicleViews:
         model = VEHICLE_BY_ID[self.blueprint]
         asset = vehicle_asset(model.type_id, (150, 20, 24), extent_m=model.half_extent_m, wheelbase_m=model.wheelbase_m)
         name = "evaluated:vehicle"
-        handle = asset.place(self._studio.scene, name, (0.0,) * 6, tag=model.tag, instance_id=INSTANCE)
-        self._studio.scene.set_visible(handle, False)
+        handle = asset.place(self._map_camera.scene, name, (0.0,) * 6, tag=model.tag, instance_id=INSTANCE)
+        self._map_camera.scene.set_visible(handle, False)
         return handle, name, model.half_extent_m[0]
 
     @cached_property
     def _paint(self) -> NDArray[np.float32]:
-        return np.array(self._studio.scene.object_texture(self._car[1])[..., :3])
+        return np.array(self._map_camera.scene.object_texture(self._car[1])[..., :3])
 
     @cached_property
-    def _views(self) -> list[tuple[Stand, float | None, float, str]]:
+    def _views(self) -> list[tuple[EgoPlacement, float | None, float, str]]:
         """Stretch of road, gap (None: no vehicle), yaw and weather of every view."""
         rng = np.random.default_rng([self._seed, 23])
-        views: list[tuple[Stand, float | None, float, str]] = []
+        views: list[tuple[EgoPlacement, float | None, float, str]] = []
         shown = 0
         for index in range(self._count):
             stand = self._stand(rng)
@@ -161,11 +161,11 @@ class VehicleViews:
             shown += 1
         return views
 
-    def _stand(self, rng: np.random.Generator) -> Stand:
+    def _stand(self, rng: np.random.Generator) -> EgoPlacement:
         """Return a place whose lane leads on beyond the farthest vehicle."""
         while True:
             heading_rad = math.radians(float(rng.normal(0.0, 0.5)))
-            stand = self._studio.stand(rng, "test", float(rng.normal(0.0, 0.15)), heading_rad)
+            stand = self._map_camera.stand(rng, "test", float(rng.normal(0.0, 0.15)), heading_rad)
             if stand.course.reach_m > DISTANCES_M[-1] + 2.0 * EGO_HALF_LENGTH_M + self._car[2]:
                 return stand
 
@@ -180,13 +180,12 @@ class VehicleViews:
         return skinned(paint, skin)
 
     def _picture(
-        self, index: int, condition: str, stand: Stand, gap_m: float | None, yaw_deg: float, weather: str
-    ) -> Picture:
-        from testbed.core.weather import WeatherParameters
+        self, index: int, condition: str, stand: EgoPlacement, gap_m: float | None, yaw_deg: float, weather: str
+    ) -> AlbumPicture:
         from testbed.training.data.visibility import box_of
 
         handle, name, half_m = self._car
-        scene = self._studio.scene
+        scene = self._map_camera.scene
         rng = np.random.default_rng([self._seed, 31, index])
         scene.set_weather(WeatherParameters(**WEATHERS[weather], sun_azimuth_angle=float(rng.uniform(0.0, 360.0))))
         tags = [("weather", weather)]
@@ -198,13 +197,13 @@ class VehicleViews:
             tags = [("distance", f"{gap_m:g} m"), ("yaw", f"{yaw_deg:g}°"), *tags]
         scene.set_visible(handle, gap_m is not None)
         try:
-            frame = self._studio.renderer.render(self._studio.camera(stand.pose), want=WANT)
+            frame = self._map_camera.renderer.render(self._map_camera.camera(stand.pose), want=WANT)
         finally:
             scene.set_visible(handle, False)
         assert frame.rgb is not None and frame.instance is not None
         box = box_of(frame.instance == INSTANCE) if gap_m is not None else None
         truth = VEHICLE if box is not None else NONE
-        return Picture(f"{index:04d}", f"{index:04d}", frame.rgb, truth, box_px=box, tags=tuple(tags))
+        return AlbumPicture(f"{index:04d}", f"{index:04d}", frame.rgb, truth, box_px=box, tags=tuple(tags))
 
 
 def skinned(paint: NDArray[np.float32], skin: Any) -> NDArray[np.float32]:

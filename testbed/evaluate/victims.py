@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.core.types import Agent, Observation, Perception
-from testbed.evaluate.albums import Picture
-from testbed.evaluate.score import NONE, VEHICLE, Answer
+from testbed.evaluate.albums import AlbumPicture
+from testbed.evaluate.score import NONE, VEHICLE, PictureAnswer
 from testbed.judge import box_iou
 from testbed.judge.perception import ABSTAIN
 from testbed.store.atomic import store_errors, write_text
@@ -26,7 +26,7 @@ SIGN_DISTANCE_M = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Victim:
+class VictimAgent:
     """An agent with options and input defences.
 
     Attributes:
@@ -53,15 +53,13 @@ class Victim:
 
     def file(self, folder: Path) -> Path:
         """Write it as an agent file, if it is not there yet, and return the path."""
-        import yaml
-
         digest = hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:8]
         words = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in self.label.lower()).split())
         path = folder / f"{words}_{digest}.yaml"
         if not path.exists():
             with store_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, yaml.safe_dump(self.content, sort_keys=False))
+            write_text(path, _as_yaml(self.content))
         return path
 
     def identity(self, folder: Path) -> dict[str, Any]:
@@ -86,6 +84,14 @@ class Victim:
         return _loaded(str(self.file(folder)))
 
 
+def _as_yaml(content: dict[str, Any]) -> str:
+    """Return the text of an agent file; its reader takes no aliases, so a list that stands twice is written twice."""
+    import yaml
+
+    # through JSON, so that no two places share an object
+    return yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)
+
+
 @cache
 def _loaded(path: str) -> Agent:
     import torch
@@ -100,8 +106,8 @@ def _loaded(path: str) -> Agent:
 
 
 def ask(
-    agent: Agent, task: str, pictures: Sequence[Picture], progress: Callable[[int, int], None] | None = None
-) -> list[Answer]:
+    agent: Agent, task: str, pictures: Sequence[AlbumPicture], progress: Callable[[int, int], None] | None = None
+) -> list[PictureAnswer]:
     """Show pictures to an agent and return its answers to one task.
 
     Args:
@@ -130,19 +136,19 @@ def ask(
     return answers
 
 
-def _answer(task: str, picture: Picture, said: Perception) -> Answer:
+def _answer(task: str, picture: AlbumPicture, said: Perception) -> PictureAnswer:
     if task == "tsr":
         sign = said.sign
         named = ABSTAIN if sign is None or sign.class_id is None else str(sign.class_id)
         sure = sign.confidence if sign is not None else 0.0
-        return Answer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
+        return PictureAnswer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
     if task == "alc":
         steering = said.steering
         named = ABSTAIN if steering.steering is None else str(steering.steering)
-        return Answer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
+        return PictureAnswer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
     vehicle = said.vehicle
     named = ABSTAIN if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
     iou = None
     if picture.box_px is not None:
         iou = box_iou(vehicle.box_px, picture.box_px) if vehicle.present and vehicle.box_px is not None else 0.0
-    return Answer(picture.id, picture.group, picture.truth, named, vehicle.confidence, iou, picture.tags)
+    return PictureAnswer(picture.id, picture.group, picture.truth, named, vehicle.confidence, iou, picture.tags)

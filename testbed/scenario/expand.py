@@ -14,9 +14,9 @@ from typing import Protocol
 
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError, suggest
 from testbed.core.records import EpisodePlan
+from testbed.core.yaml_reader import Path_
 from testbed.scenario.loader import LoadedFile
 from testbed.scenario.schema import CarMesh, Scenario, Weather
-from testbed.scenario.yaml_reader import Path_
 
 BENIGN = "benign"
 

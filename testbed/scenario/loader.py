@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from testbed.core import shipped
 from testbed.core.errors import ScenarioError, suggest
-from testbed.scenario.explain import require
+from testbed.core.explain import require
+from testbed.core.yaml_reader import Path_, YamlDocument, read_yaml
 from testbed.scenario.schema import Scenario
-from testbed.scenario.yaml_reader import Path_, YamlDocument, read_yaml
 
 M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
 

@@ -24,7 +24,9 @@ class Installed:
         return tuple(sorted({*agents.names(), *agents.configured()}))
 
     def agent_digests(self, agent: str) -> Mapping[str, str]:
-        """Return the sha256 of every weight file of an agent by its name, and of the file that sets its options.
+        """Return the sha256 of every weight file of an agent by its name, and of the file that makes it what it is.
+
+        A file that only names a registered agent is that agent and adds nothing.
 
         Raises:
             UsageError: There is no such agent.
@@ -33,9 +35,9 @@ class Installed:
         from testbed import agents
 
         digests = dict(agents.card(agent).weights)
-        file = agents.file_of(agent)
-        if file is not None:
-            digests[f"agent:{file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        choice = agents.resolve(agent)
+        if choice.file is not None and not choice.is_registered:
+            digests[f"agent:{choice.file.name}"] = hashlib.sha256(choice.file.read_bytes()).hexdigest()
         return digests
 
     def adversaries(self) -> Sequence[str]:

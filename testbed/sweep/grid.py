@@ -13,13 +13,13 @@ from typing import Annotated
 from pydantic import Field
 
 from testbed.core.errors import ScenarioError, suggest
+from testbed.core.explain import require
 from testbed.core.latency_spec import LATENCY_PATTERN
 from testbed.core.records import EpisodePlan
+from testbed.core.yaml_reader import read_yaml
 from testbed.scenario.expand import BENIGN, Catalogue, expand
-from testbed.scenario.explain import require
 from testbed.scenario.loader import LoadedFile, find, load_scenario
 from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
-from testbed.scenario.yaml_reader import read_yaml
 
 Latency = Annotated[str, Field(pattern=LATENCY_PATTERN)]
 

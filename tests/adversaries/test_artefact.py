@@ -105,6 +105,32 @@ def test_a_picture_of_ones_own_needs_four_entries(tmp_path):
         adversaries.load(tmp_path / "mine.txt")
 
 
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (b"name: mine\nname: other\n", "2:1: key 'name' is given twice"),
+        (b"name: mine\nlength_m: 3\nwidth_m: wide\n", "3:10: width_m: expected a number in metres, got 'wide'"),
+        (b"name: mine\nlength_m: 3\nwidht_m: 2\n", "3:1: unknown key 'widht_m'; did you mean 'width_m'?"),
+        (b"name: mine\nkind: poster\n", "2:7: kind: 'poster' is unknown, known are road_patch"),
+        (b"kind: shadow\nname: mine\npolygon: [[0, 0], [1, 0]]\n", "3:10: polygon: needs at least 3"),
+        (b"name:\tmine\n\tkind: shadow\n", "2:1: not valid YAML: found a tab"),
+        (b"name: m\xff\n", "1:8: not UTF-8 text"),
+        (b"- name: mine\n", "1:1: the file: expected a group of keys"),
+    ],
+)
+def test_a_mistake_in_a_manifest_in_yaml_is_shown_with_its_line(tmp_path, text, said):
+    (tmp_path / "manifest.yaml").write_bytes(text)
+    with pytest.raises(ArtefactError) as refused:
+        adversaries.load(tmp_path)
+    assert f"malformed manifest: {tmp_path / 'manifest.yaml'}:{said}" in str(refused.value)
+
+
+def test_a_shadow_in_yaml(tmp_path):
+    (tmp_path / "manifest.yaml").write_text("kind: shadow\nname: mine\npolygon: [[0, 0], [1, 0.5], [0, 1]]\n")
+    shade = adversaries.load(tmp_path).payload()
+    assert isinstance(shade, Shade) and shade.polygon.tolist() == [[0, 0], [1, 0.5], [0, 1]]
+
+
 def test_every_shipped_artefact_is_whole_sealed_and_named_after_its_folder():
     for name in adversaries.names():
         artefact = adversaries.load(name)

@@ -13,10 +13,24 @@ from testbed import adversaries
 from testbed.adversaries.camouflage import blueprint_of, optimise
 from testbed.adversaries.camouflage.baselines import filled, plain_colour, random_camouflage
 from testbed.adversaries.camouflage.car import Subject, vehicle_subject
-from testbed.adversaries.camouflage.measure import Answer, agent_answers, average_precision, detector_answers, measure
-from testbed.adversaries.camouflage.search import Paint, SearchSettings, linear_of, scores, search
-from testbed.adversaries.camouflage.surrogate import Victim, load_victim
-from testbed.adversaries.camouflage.views import LIGHTS, Look, View, Yard, as_bytes, free_grid, repaint
+from testbed.adversaries.camouflage.measure import (
+    ScoredBox,
+    agent_answers,
+    average_precision,
+    detector_answers,
+    measure,
+)
+from testbed.adversaries.camouflage.search import Paint, PaintSearchSettings, linear_of, scores, search
+from testbed.adversaries.camouflage.surrogate import VehicleVictim, load_victim
+from testbed.adversaries.camouflage.views import (
+    LIGHTS,
+    VehicleScene,
+    VehicleView,
+    Viewpoint,
+    as_bytes,
+    free_grid,
+    repaint,
+)
 from testbed.adversaries.picture import srgb_to_linear
 from testbed.core.errors import UsageError
 from testbed.core.types import Skin
@@ -40,33 +54,33 @@ def subject() -> Subject:
 
 
 @pytest.fixture(scope="module")
-def yard(subject: Subject) -> Yard:
-    return Yard(subject)
+def scene(subject: Subject) -> VehicleScene:
+    return VehicleScene(subject)
 
 
 @pytest.fixture(scope="module")
-def victim() -> Victim:
+def victim() -> VehicleVictim:
     torch.set_num_threads(1)
     return load_victim()
 
 
 @pytest.fixture(scope="module")
-def views(yard: Yard) -> list[View]:
+def views(scene: VehicleScene) -> list[VehicleView]:
     """Side views, near, in three lights."""
     lights = (("clear", "noon"), ("rain", "noon"), ("clear", "night"))
     looks = [
-        Look(distance_m, yaw_deg, 1.45, -2.0, 0.0, *light, LIGHTS[light], False)
+        Viewpoint(distance_m, yaw_deg, 1.45, -2.0, 0.0, *light, LIGHTS[light], False)
         for distance_m, yaw_deg, light in zip((9.0, 14.0, 11.0), (90.0, 70.0, 0.0), lights, strict=True)
     ]
     rng = np.random.default_rng(5)
-    return [yard.photograph(look, rng) for look in looks]
+    return [scene.photograph(look, rng) for look in looks]
 
 
-def test_a_repainted_picture_is_the_one_that_the_engine_draws(yard: Yard, views: list[View]) -> None:
+def test_a_repainted_picture_is_the_one_that_the_engine_draws(scene: VehicleScene, views: list[VehicleView]) -> None:
     texture = np.random.default_rng(1).random((512, 512, 3)).astype(np.float32)
     repainted = as_bytes(repaint(views, torch.from_numpy(np.ascontiguousarray(texture.transpose(2, 0, 1)))))
     for view, picture in zip(views, repainted, strict=True):
-        drawn = yard.show(view, texture)
+        drawn = scene.show(view, texture)
         assert np.abs(drawn.astype(int) - view.base.numpy()).max() > 30  # the paint is to be seen at all
         assert np.abs(drawn.astype(int) - picture).max() <= 1
 
@@ -78,7 +92,7 @@ def test_the_mask_is_the_painted_body(subject: Subject) -> None:
     assert 0.3 < subject.mask.mean() < 0.5
 
 
-def test_gradients_point_the_right_way(victim: Victim, views: list[View]) -> None:
+def test_gradients_point_the_right_way(victim: VehicleVictim, views: list[VehicleView]) -> None:
     texture = torch.full((3, 512, 512), 0.4, requires_grad=True)
     boxes = torch.tensor([view.box_px for view in views])
 
@@ -100,11 +114,11 @@ def test_the_score_is_confidence_times_overlap() -> None:
     assert lead_score.item() == pytest.approx(0.95)  # of those that touch the vehicle
 
 
-def test_the_search_hides_a_car(subject: Subject, victim: Victim, views: list[View]) -> None:
+def test_the_search_hides_a_car(subject: Subject, victim: VehicleVictim, views: list[VehicleView]) -> None:
     rng = np.random.default_rng(0)
     paint = Paint(subject.mask, 64, rng)
     said: list[float] = []
-    settings = SearchSettings(steps=30, batch=2, rate=0.1, cells=64, relight=0.0)
+    settings = PaintSearchSettings(steps=30, batch=2, rate=0.1, cells=64, relight=0.0)
     search(views[:2], victim.decode, paint, settings, rng, lambda progress: said.append(progress.box_score), every=1)
     assert said[-1] < 0.6 * said[0]
     attack = linear_of(paint.srgb().detach()).permute(1, 2, 0).numpy()
@@ -123,19 +137,19 @@ def test_a_search_can_go_on_from_a_texture() -> None:
     assert np.abs(again.astype(int) - atlas).max() <= 3  # black and white come a little closer to grey
 
 
-def test_average_precision_of_known_answers(views: list[View]) -> None:
+def test_average_precision_of_known_answers(views: list[VehicleView]) -> None:
     one, two = views[0], views[1]
-    exact = [[Answer(one.box_px, 0.9)], [Answer(two.box_px, 0.8)]]
+    exact = [[ScoredBox(one.box_px, 0.9)], [ScoredBox(two.box_px, 0.8)]]
     assert average_precision([one, two], exact) == 1.0
     assert average_precision([one, two], [exact[0], []]) == 0.5
-    alarm = Answer((0.0, 0.0, 9.0, 9.0), 0.95)
+    alarm = ScoredBox((0.0, 0.0, 9.0, 9.0), 0.95)
     assert average_precision([one, two], [[alarm, *exact[0]], exact[1]]) == pytest.approx(2 / 3)
-    twice = [[*exact[0], Answer(one.box_px, 0.85)], exact[1]]
+    twice = [[*exact[0], ScoredBox(one.box_px, 0.85)], exact[1]]
     assert average_precision([one, two], twice) == pytest.approx(0.5 + 0.5 * 2 / 3)
     assert average_precision([one], [[]]) == 0.0
 
 
-def test_any_agent_can_be_measured(subject: Subject, views: list[View]) -> None:
+def test_any_agent_can_be_measured(subject: Subject, views: list[VehicleView]) -> None:
     from testbed import agents
 
     cells = measure(views, {"original": subject.original}, agent_answers(agents.load("dnn")), threshold=0.0, factors=[])
@@ -204,14 +218,14 @@ def test_two_wheelers_have_no_atlas() -> None:
         vehicle_subject("vehicle.kawasaki.ninja")
 
 
-def test_a_vehicle_that_nobody_could_see_is_reported(yard: Yard, views: list[View]) -> None:
+def test_a_vehicle_that_nobody_could_see_is_reported(scene: VehicleScene, views: list[VehicleView]) -> None:
     from testbed.core.errors import MapError
 
     hidden = replace(views[0].look, aside_m=400.0)
-    yard_of_one = Yard.TRIES
-    Yard.TRIES = 3
+    yard_of_one = VehicleScene.TRIES
+    VehicleScene.TRIES = 3
     try:
         with pytest.raises(MapError, match="found no place"):
-            yard.photograph(hidden, np.random.default_rng(0))
+            scene.photograph(hidden, np.random.default_rng(0))
     finally:
-        Yard.TRIES = yard_of_one
+        VehicleScene.TRIES = yard_of_one

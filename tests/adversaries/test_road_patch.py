@@ -8,9 +8,9 @@ import torch
 
 from testbed.adversaries.road_patch import names_of, optimise, place_of, sides_of
 from testbed.adversaries.road_patch.baselines import best_line, drawn_line, single_frame
-from testbed.adversaries.road_patch.cells import Cells
-from testbed.adversaries.road_patch.drive import LAG_S, Motion, Situation, drive, steering_sign
-from testbed.adversaries.road_patch.search import PullSettings, first_seed, pull
+from testbed.adversaries.road_patch.cells import StainCells
+from testbed.adversaries.road_patch.drive import LAG_S, DriveSituation, LaneMotion, drive, steering_sign
+from testbed.adversaries.road_patch.search import PatchSearchSettings, first_seed, search_patch
 from testbed.adversaries.road_patch.shape import PatchShape, dirt, grain
 from testbed.core.errors import UsageError
 from testbed.scenario.schema import Scenario
@@ -33,10 +33,10 @@ class ToyView:
 class ToyWorld:
     def situation(self, seed):
         rng = np.random.default_rng(seed)
-        return Situation(seed, 25.0, float(rng.normal(0, 0.05)), 0.0, near_m=55.0, far_m=91.0)
+        return DriveSituation(seed, 25.0, float(rng.normal(0, 0.05)), 0.0, near_m=55.0, far_m=91.0)
 
-    def view(self, s_m, left_m, heading_rad, t_s):
-        return ToyView(-left_m - 25.0 * heading_rad, 1.0 if 25.0 < s_m < 91.0 else 0.0)
+    def view(self, s_m, lateral_offset_m, heading_rad, t_s):
+        return ToyView(-lateral_offset_m - 25.0 * heading_rad, 1.0 if 25.0 < s_m < 91.0 else 0.0)
 
     def curvature_1pm(self, s_m):
         return 0.0
@@ -54,13 +54,13 @@ def test_the_toy_keeps_its_lane_on_a_clean_road():
         return float(toy_model(view.image(clean)[None])[0])
 
     done = drive(ToyWorld(), 3, watch)
-    assert max(map(abs, done.left_m)) < 0.3 and not done.left_lane(1) and not done.left_lane(-1)
+    assert max(map(abs, done.lateral_offsets_m)) < 0.3 and not done.left_lane(1) and not done.left_lane(-1)
 
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_search_lowers_its_loss_and_moves_the_toy_out_of_its_lane(side):
-    settings = PullSettings(rounds=5, epochs_per_round=25, drives_per_round=2, forced_per_round=1)
-    found = pull(ToyWorld(), toy_model, side, SHAPE, seed=1, settings=settings)
+    settings = PatchSearchSettings(rounds=5, epochs_per_round=25, drives_per_round=2, forced_per_round=1)
+    found = search_patch(ToyWorld(), toy_model, side, SHAPE, seed=1, settings=settings)
     view = ToyView(0.0, 1.0)
     clean, dirty = (
         float(toy_model(view.image(texels)[None])[0]) for texels in (torch.zeros(SHAPE.texels), found.texels)
@@ -72,8 +72,8 @@ def test_the_search_lowers_its_loss_and_moves_the_toy_out_of_its_lane(side):
 
 
 def test_the_same_seed_finds_the_same_patch():
-    settings = PullSettings(rounds=2, epochs_per_round=5, drives_per_round=1, forced_per_round=1)
-    first, second = (pull(ToyWorld(), toy_model, 1, SHAPE, seed=4, settings=settings).texels for _ in range(2))
+    settings = PatchSearchSettings(rounds=2, epochs_per_round=5, drives_per_round=1, forced_per_round=1)
+    first, second = (search_patch(ToyWorld(), toy_model, 1, SHAPE, seed=4, settings=settings).texels for _ in range(2))
     assert torch.equal(first, second)
     assert first_seed(0) >= 1_000_000
 
@@ -84,8 +84,8 @@ def test_a_drawn_line_runs_where_it_should_within_the_budget():
     assert line.shape == shape.texels and line.max() == pytest.approx(shape.max_added_albedo)
     assert (line > 0).mean() < 0.1
     columns = (np.arange(shape.texels[1]) + 0.5) * shape.width_m / shape.texels[1]
-    left_m = shape.width_m / 2 - (line * columns).sum(1) / line.sum(1)
-    assert left_m[-1] == pytest.approx(0.0, abs=0.01) and left_m[0] == pytest.approx(1.2, abs=0.01)
+    lateral_offset_m = shape.width_m / 2 - (line * columns).sum(1) / line.sum(1)
+    assert lateral_offset_m[-1] == pytest.approx(0.0, abs=0.01) and lateral_offset_m[0] == pytest.approx(1.2, abs=0.01)
     assert line.sum(1) / shape.max_added_albedo * shape.width_m / shape.texels[1] == pytest.approx(0.3, abs=1e-3)
 
 
@@ -95,7 +95,7 @@ def test_the_best_line_lies_on_the_side_that_the_model_likes():
 
 
 def test_a_single_frame_is_enough_to_please_the_toy_and_repeats():
-    settings = PullSettings(rounds=3, epochs_per_round=20)
+    settings = PatchSearchSettings(rounds=3, epochs_per_round=20)
     first, second = (single_frame(ToyWorld(), toy_model, -1, SHAPE, seed=2, settings=settings) for _ in range(2))
     assert torch.equal(first.texels, second.texels) and first.epochs == 60
     assert first.texels[:, 5:].sum() > 2 * first.texels[:, :4].sum()
@@ -124,7 +124,7 @@ def test_random_dirt_has_the_values_of_the_attack_in_other_places():
 def test_the_budget_holds_whatever_the_parameters():
     shape = PatchShape(rows=60, columns=20)
     for seed, scale in ((0, 0.1), (1, 1.0), (2, 30.0)):
-        cells = Cells(shape, torch.randn(60, 20, generator=torch.Generator().manual_seed(seed)) * scale)
+        cells = StainCells(shape, torch.randn(60, 20, generator=torch.Generator().manual_seed(seed)) * scale)
         painted = cells.painted()
         assert painted.min() >= 0.0 and painted.max() <= shape.max_added_albedo + 1e-6
         assert (painted > 0).float().mean() <= shape.perturbable_share
@@ -140,20 +140,20 @@ def test_grain_fades_out_at_the_edges():
 
 
 def test_the_bicycle_turns_a_class_into_the_lateral_acceleration_it_asks_for():
-    motion = Motion(0.0, 0.0, 0.0)
+    motion = LaneMotion(0.0, 0.0, 0.0)
     for _ in range(40):
         motion = motion.advance(1.8, 25.0, 0.0)
     # constant acceleration after the lag: l = a / 2 (t - lag)^2, heading = a (t - lag) / v
-    assert motion.left_m == pytest.approx(0.9 * (2.0 - LAG_S) ** 2, rel=0.03)
+    assert motion.lateral_offset_m == pytest.approx(0.9 * (2.0 - LAG_S) ** 2, rel=0.03)
     assert motion.heading_rad == pytest.approx(1.8 * (2.0 - LAG_S) / 25.0, rel=0.03)
     assert [steering_sign(offset) for offset in (0.2, 0.1, -0.1, -0.2)] == [1, 0, 0, -1]
 
 
 def test_a_curve_needs_its_own_acceleration():
-    motion = Motion(0.0, 0.0, 0.0, 25.0**2 / 600.0)
+    motion = LaneMotion(0.0, 0.0, 0.0, 25.0**2 / 600.0)
     for _ in range(40):
         motion = motion.advance(25.0**2 / 600.0, 25.0, 1.0 / 600.0)
-    assert abs(motion.left_m) < 1e-3
+    assert abs(motion.lateral_offset_m) < 1e-3
 
 
 def test_names_sides_and_places():

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from testbed.adversaries.scenario_scene import StagedScene
+from testbed.adversaries.scenario_scene import ScenarioScene
 from testbed.adversaries.shadow.approach import SignApproach
 from testbed.client import Session, connect
 from testbed.client.transforms import to_pose
@@ -44,9 +44,9 @@ def test_on_a_slope_the_camera_is_an_episodes_camera() -> None:
         ego, seen = to_pose(episode.ego.get_transform()), to_pose(episode.camera.get_transform())
         session.end()
     assert ego[3] < -0.5, "the road slopes here"
-    s_m, left_m = staged.path.locate(ego[0], ego[1])
+    s_m, lateral_offset_m = staged.path.locate(ego[0], ego[1])
     heading_rad = staged.path.yaw_rad(s_m) - math.radians(ego[4])
-    mine = staged.camera(s_m, left_m, heading_rad).pose
+    mine = staged.camera(s_m, lateral_offset_m, heading_rad).pose
     assert mine[:3] == pytest.approx(seen[:3], abs=0.03)
     assert mine[3:] == pytest.approx(seen[3:], abs=0.1)
 
@@ -55,7 +55,7 @@ def test_the_maps_own_sign_is_not_put_up_again() -> None:
     on_map = {"id": "stop", "gtsrb_class": 14, "ahead_m": 46, "lateral_m": -2.6, "on_map": True}
     put_up = {"id": "limit", "gtsrb_class": 5, "ahead_m": 20}
     spawn = {"spawn": {"road": 14, "lane": -1, "s_m": 38}}
-    staged = StagedScene(_scenario(map="town", ego=spawn, signs=[on_map, put_up]), 100.0)
+    staged = ScenarioScene(_scenario(map="town", ego=spawn, signs=[on_map, put_up]), 100.0)
     for seed in (1, 2):
         staged.stage(seed)
         assert {name for name in staged.scene.object_names() if name.startswith("sign:")} == {"sign:limit"}

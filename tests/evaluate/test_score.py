@@ -7,12 +7,12 @@ import math
 import pytest
 
 from testbed import selective, stats
-from testbed.evaluate.score import Answer, loss, paired, score
+from testbed.evaluate.score import PictureAnswer, loss, paired, score
 from testbed.selective import Judged
 
 
-def answer(name: str, truth: str, said: str, iou: float | None = None, confidence: float = 0.9) -> Answer:
-    return Answer(name, name[0], truth, said, confidence, iou)
+def answer(name: str, truth: str, said: str, iou: float | None = None, confidence: float = 0.9) -> PictureAnswer:
+    return PictureAnswer(name, name[0], truth, said, confidence, iou)
 
 
 BENIGN = [answer("a1", "1", "1"), answer("a2", "1", "1"), answer("b1", "2", "2"), answer("b2", "2", "1")]

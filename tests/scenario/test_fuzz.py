@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from testbed.core.errors import ScenarioError
-from testbed.scenario.explain import check
+from testbed.core.explain import check
+from testbed.core.yaml_reader import parse_yaml
 from testbed.scenario.schema import Scenario
-from testbed.scenario.yaml_reader import parse_yaml
 
 TEXT = (Path(__file__).parent / "files" / "drp_highway.yaml").read_bytes()
 PIECES = [

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testbed.core.errors import ScenarioError
-from testbed.scenario.explain import check, fields_at
+from testbed.core.explain import check, fields_at
+from testbed.core.yaml_reader import parse_yaml
 from testbed.scenario.loader import find, load_scenario, shipped_folder, shipped_names
 from testbed.scenario.schema import Scenario
-from testbed.scenario.yaml_reader import parse_yaml
 
 DRP = (Path(__file__).parent / "files" / "drp_highway.yaml").read_text()
 TREE = yaml.safe_load(DRP)

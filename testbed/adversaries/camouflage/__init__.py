@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,10 @@ from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
     from testbed.adversaries.camouflage.car import Subject
-    from testbed.adversaries.camouflage.measure import Cell
-    from testbed.adversaries.camouflage.search import Paint, Progress, SearchSettings
-    from testbed.adversaries.camouflage.surrogate import Victim
-    from testbed.adversaries.camouflage.views import View
+    from testbed.adversaries.camouflage.measure import TextureResult
+    from testbed.adversaries.camouflage.search import Paint, PaintSearchSettings, SearchProgress
+    from testbed.adversaries.camouflage.surrogate import VehicleVictim
+    from testbed.adversaries.camouflage.views import VehicleView
     from testbed.scenario.schema import Scenario
 
 METHOD = (
@@ -96,95 +97,152 @@ def optimise(
         WeightsError: If the detector's weights are missing or altered.
         ArtefactError: If an artefact cannot be written.
     """
-    import torch
-
-    from testbed.adversaries.artefact import load
-    from testbed.adversaries.camouflage.baselines import plain_colour, random_camouflage
-    from testbed.adversaries.camouflage.search import Paint, SearchSettings
-    from testbed.adversaries.camouflage.surrogate import load_victim
-    from testbed.adversaries.camouflage.views import Yard, photographs, training_looks
+    from testbed.adversaries.camouflage.search import PaintSearchSettings
     from testbed.world.maps import available_maps
 
+    order = _PaintOrder(
+        scenario=scenario,
+        own=None if mesh is None else OwnCar(mesh, tuple(_names(paint)), front, up, length_m, texture_px),
+        settings=PaintSearchSettings(steps=steps, batch=batch, rate=rate, cells=cells),
+        views=views,
+        road_share=road_share,
+        places=tuple(_names(maps) or available_maps()),
+        start=start,
+        device=device,
+        seed=seed,
+        say=say,
+    )
+    return _make(order, Path("artefacts") if out is None else out, check=check)
+
+
+@dataclass(frozen=True)
+class _PaintOrder:
+    """What is to be painted, and how.
+
+    Attributes:
+        scenario: Says which vehicle, unless there is a car of one's own.
+        own: A car of one's own.
+        settings: Of the search.
+        views: Pictures to choose from.
+        road_share: Share of them as a following car sees them.
+        places: Maps that they are taken on.
+        start: Camouflage to go on from; empty for none.
+        device: ``cpu`` or a CUDA device.
+        seed: Seed of all chance.
+        say: Told how it goes.
+    """
+
+    scenario: Scenario
+    own: OwnCar | None
+    settings: PaintSearchSettings
+    views: int
+    road_share: float
+    places: tuple[str, ...]
+    start: str
+    device: str
+    seed: int
+    say: Callable[[str], None]
+
+    def subject(self) -> tuple[Subject, str | None, str]:
+        """Return what is painted, its blueprint (None for a car of one's own), and what its artefact is named after."""
+        if self.own is not None:
+            return self.own.subject(), None, self.own.stem
+        from testbed.adversaries.camouflage.car import vehicle_subject
+
+        blueprint = blueprint_of(self.scenario)
+        return vehicle_subject(blueprint), blueprint, blueprint.rpartition(".")[2].replace("-", "_")
+
+    def command(self) -> str:
+        """Return the command line that makes the same artefacts."""
+        settings = self.settings
+        return (
+            f"python -m testbed attack camouflage {self.scenario.name} --seed {self.seed} "
+            f"--maps {','.join(self.places)} --steps {settings.steps} --views {self.views} --rate {settings.rate:g} "
+            f"--cells {settings.cells} --batch {settings.batch} --road-share {self.road_share:g}"
+            + (f" --start {self.start}" if self.start else "")
+            + (self.own.options() if self.own is not None else "")
+        )
+
+    def facts(self, subject: Subject, seconds: float) -> dict[str, float | int | str]:
+        """Return what a manifest tells about the search."""
+        facts: dict[str, float | int | str] = {
+            field: getattr(self.settings, field) for field in self.settings.__slots__
+        }
+        return facts | {
+            "views": self.views,
+            "road_share": self.road_share,
+            "seconds": round(seconds),
+            "painted_share_of_atlas": round(float(subject.mask.mean()), 4),
+            "subject": subject.name,
+        }
+
+
+def _make(order: _PaintOrder, folder: Path, *, check: bool) -> list[Path]:
+    """Make what an order asks for, write it and return the folders."""
+    import torch
+
+    from testbed.adversaries.camouflage.baselines import plain_colour, random_camouflage
+    from testbed.adversaries.camouflage.surrogate import load_victim
+
     torch.set_num_threads(1)
-    rng = np.random.default_rng([seed, 11])
-    victim = load_victim(device)
-    own = None if mesh is None else OwnCar(mesh, tuple(_names(paint)), front, up, length_m, texture_px)
-    subject, blueprint, stem = _subject(scenario, own)
-    places = _names(maps) or available_maps()
-    settings = SearchSettings(steps=steps, batch=batch, rate=rate, cells=cells)
+    victim = load_victim(order.device)
+    subject, blueprint, stem = order.subject()
     started = time.monotonic()
-    yards = [Yard(subject, name, device) for name in places]
-    pictures = photographs(yards, list(training_looks(views, rng, road_share=road_share)), seed)
-    say(f"{len(pictures)} pictures of {subject.name} on {', '.join(places)} ({time.monotonic() - started:.0f} s)")
-    given = load(start, kind="camouflage").pixels if start else None
-    colours = Paint(subject.mask, cells, rng, device, None if given is None else given[..., :3])
-    seen = [view.to(device) for view in pictures]
-    curve = _descend(seen, victim, colours, settings, rng, say, started)
+    attack, curve = _attack(order, victim, subject, started)
     seconds = time.monotonic() - started
-    attack = colours.pixels()
     atlases = {
         f"rauca_{stem}": attack,
-        RANDOM_NAME: random_camouflage(attack, subject.mask, seed),
+        RANDOM_NAME: random_camouflage(attack, subject.mask, order.seed),
         PLAIN_NAME: plain_colour(attack, subject.mask),
     }
-    figures = _figures(subject, atlases, seed, say) if check else {}
+    figures = _figures(subject, atlases, order.seed, order.say) if check else {}
     told = {
         "blueprint": blueprint,
-        "seed": seed,
+        "seed": order.seed,
         "scene": {"distance_m": (5.0, 60.0), "yaw_deg": (0.0, 360.0), "camera_height_m": (1.2, 4.0)},
-        "settings": _facts(settings, subject, views, road_share, seconds),
-        "command": _command(scenario.name, seed, places, settings, views, road_share, start, own),
+        "settings": order.facts(subject, seconds),
+        "command": order.command(),
         "versions": {package: importlib.metadata.version(package) for package in VERSIONED},
     }
-    folder = Path("artefacts") if out is None else out
     written = []
     for name, atlas in atlases.items():
         facts = told | _method(name, victim, curve) | {"figures": figures.get(name, {})}
-        if own is not None:
-            facts["mesh"] = own.seen_from(folder / name)
+        if order.own is not None:
+            facts["mesh"] = order.own.seen_from(folder / name)
         written.append(_write(folder / name, atlas, facts))
     return written
 
 
-def _command(
-    scenario: str,
-    seed: int,
-    places: Sequence[str],
-    settings: SearchSettings,
-    views: int,
-    road_share: float,
-    start: str,
-    own: OwnCar | None,
-) -> str:
-    """Return the command line that makes the same artefacts."""
-    return (
-        f"python -m testbed attack camouflage {scenario} --seed {seed} --maps {','.join(places)} "
-        f"--steps {settings.steps} --views {views} --rate {settings.rate:g} --cells {settings.cells} "
-        f"--batch {settings.batch} --road-share {road_share:g}"
-        + (f" --start {start}" if start else "")
-        + (own.options() if own is not None else "")
-    )
+def _attack(
+    order: _PaintOrder, victim: VehicleVictim, subject: Subject, started: float
+) -> tuple[NDArray[np.uint8], tuple[dict[str, float], ...]]:
+    """Photograph the vehicle, search its paint and return the atlas (h, w, 3) with the curve of the search."""
+    from testbed.adversaries.artefact import load
+    from testbed.adversaries.camouflage.search import Paint
+    from testbed.adversaries.camouflage.views import VehicleScene, photographs, training_viewpoints
+
+    rng = np.random.default_rng([order.seed, 11])
+    scenes = [VehicleScene(subject, name, order.device) for name in order.places]
+    looks = list(training_viewpoints(order.views, rng, road_share=order.road_share))
+    pictures = photographs(scenes, looks, order.seed)
+    where = f"{subject.name} on {', '.join(order.places)}"
+    order.say(f"{len(pictures)} pictures of {where} ({time.monotonic() - started:.0f} s)")
+    given = load(order.start, kind="camouflage").pixels if order.start else None
+    colours = Paint(subject.mask, order.settings.cells, rng, order.device, None if given is None else given[..., :3])
+    seen = [view.to(order.device) for view in pictures]
+    curve = _descend(seen, victim, colours, order.settings, rng, order.say, started)
+    return colours.pixels(), curve
 
 
 def _names(listed: str) -> list[str]:
     return [name for name in listed.split(",") if name]
 
 
-def _subject(scenario: Scenario, own: OwnCar | None) -> tuple[Subject, str | None, str]:
-    """Return what is painted, its blueprint (None for a car of one's own), and what its artefact is named after."""
-    if own is not None:
-        return own.subject(), None, own.stem
-    from testbed.adversaries.camouflage.car import vehicle_subject
-
-    blueprint = blueprint_of(scenario)
-    return vehicle_subject(blueprint), blueprint, blueprint.rpartition(".")[2].replace("-", "_")
-
-
 def _descend(
-    views: Sequence[View],
-    victim: Victim,
+    views: Sequence[VehicleView],
+    victim: VehicleVictim,
     colours: Paint,
-    settings: SearchSettings,
+    settings: PaintSearchSettings,
     rng: np.random.Generator,
     say: Callable[[str], None],
     started: float,
@@ -194,7 +252,7 @@ def _descend(
 
     curve: list[dict[str, float]] = []
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: SearchProgress) -> None:
         curve.append(
             {"step": progress.step, "loss": round(progress.loss, 4), "box_score": round(progress.box_score, 4)}
             | {"lead_score": round(progress.lead_score, 4)}
@@ -208,7 +266,7 @@ def _descend(
     return tuple(curve)
 
 
-def _method(name: str, victim: Victim, curve: tuple[dict[str, float], ...]) -> dict[str, Any]:
+def _method(name: str, victim: VehicleVictim, curve: tuple[dict[str, float], ...]) -> dict[str, Any]:
     """Return what a manifest says of how an artefact was made: only an attack has asked a model."""
     if name in (RANDOM_NAME, PLAIN_NAME):
         return {"method": {RANDOM_NAME: RANDOM_METHOD, PLAIN_NAME: PLAIN_METHOD}[name], "control": True}
@@ -239,30 +297,17 @@ def blueprint_of(scenario: Scenario) -> str:
     )
 
 
-def _facts(
-    settings: SearchSettings, subject: Subject, views: int, road_share: float, seconds: float
-) -> dict[str, float | int | str]:
-    facts: dict[str, float | int | str] = {field: getattr(settings, field) for field in settings.__slots__}
-    return facts | {
-        "views": views,
-        "road_share": road_share,
-        "seconds": round(seconds),
-        "painted_share_of_atlas": round(float(subject.mask.mean()), 4),
-        "subject": subject.name,
-    }
-
-
 def _figures(
     subject: Subject, atlases: Mapping[str, NDArray[np.uint8]], seed: int, say: Callable[[str], None]
 ) -> dict[str, dict[str, float]]:
     """Return AP50 and attack success of every atlas from all sides, from behind and broadside; print the tables."""
     from testbed.adversaries.camouflage.measure import ORIGINAL, detector_answers, measure, table
     from testbed.adversaries.camouflage.surrogate import load_victim
-    from testbed.adversaries.camouflage.views import Yard, following_grid, free_grid, photographs
+    from testbed.adversaries.camouflage.views import VehicleScene, following_grid, free_grid, photographs
     from testbed.adversaries.picture import srgb_to_linear
 
     victim = load_victim()
-    yards = [Yard(subject, name) for name in MEASURED_MAPS]
+    scenes = [VehicleScene(subject, name) for name in MEASURED_MAPS]
     textures = {ORIGINAL: subject.original} | {name: srgb_to_linear(atlas) for name, atlas in atlases.items()}
     figures: dict[str, dict[str, float]] = {name: {} for name in atlases}
     grids = {
@@ -271,8 +316,8 @@ def _figures(
         "broadside": (following_grid(yaws_deg=(90.0, 270.0), repeats=1), True),
     }
     for grid, (looks, lead) in grids.items():
-        views = photographs(yards, looks, 1000 + seed)
-        cells: Sequence[Cell] = measure(
+        views = photographs(scenes, looks, 1000 + seed)
+        cells: Sequence[TextureResult] = measure(
             views, textures, detector_answers(victim, lead=lead), threshold=victim.threshold
         )
         say(f"{grid}\n{table(cells)}")

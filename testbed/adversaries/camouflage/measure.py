@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from testbed.adversaries.camouflage.views import View, as_bytes, repaint
+from testbed.adversaries.camouflage.views import VehicleView, as_bytes, repaint
 from testbed.core.geometry import box_iou
 from testbed.core.types import Box, Observation
 
 if TYPE_CHECKING:
-    from testbed.adversaries.camouflage.surrogate import Victim
+    from testbed.adversaries.camouflage.surrogate import VehicleVictim
     from testbed.core.types import Agent
 
 ORIGINAL = "original"
-FACTORS: dict[str, Callable[[View], str]] = {
+FACTORS: dict[str, Callable[[VehicleView], str]] = {
     "distance": lambda view: f"{view.look.distance_m:.0f} m",
     "yaw": lambda view: f"{view.look.yaw_deg:.0f} deg",
     "camera height": lambda view: f"{view.look.height_m:.2f} m",
@@ -39,19 +39,19 @@ BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScoredBox:
     """One vehicle that an answerer reports in one picture."""
 
     box_px: Box
     score: float
 
 
-Answerer = Callable[[NDArray[np.uint8]], list[list[Answer]]]
+Answerer = Callable[[NDArray[np.uint8]], list[list[ScoredBox]]]
 """Pictures (N, H, W, 3) to the vehicles reported in each, any order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TextureResult:
     """Result of one texture over some views.
 
     Attributes:
@@ -81,13 +81,13 @@ class Cell:
 
 
 def measure(
-    views: Sequence[View],
+    views: Sequence[VehicleView],
     textures: Mapping[str, NDArray[np.float32]],
     answerer: Answerer,
     *,
     threshold: float,
     factors: Iterable[str] = FACTORS,
-) -> list[Cell]:
+) -> list[TextureResult]:
     """Return results of every texture, over all views and by every factor.
 
     Args:
@@ -117,15 +117,17 @@ def measure(
             before = held[numbers]
             lost = int((before & ~found[name][numbers]).sum())
             cells.append(
-                Cell(name, factor, value, len(numbers), ap50, int(found[name][numbers].sum()), lost, int(before.sum()))
+                TextureResult(
+                    name, factor, value, len(numbers), ap50, int(found[name][numbers].sum()), lost, int(before.sum())
+                )
             )
     return cells
 
 
-def ask(views: Sequence[View], texture: NDArray[np.float32], answerer: Answerer) -> list[list[Answer]]:
+def ask(views: Sequence[VehicleView], texture: NDArray[np.float32], answerer: Answerer) -> list[list[ScoredBox]]:
     """Return the answers to views painted with a linear texture (h, w, 3)."""
     paint = torch.from_numpy(np.ascontiguousarray(texture.transpose(2, 0, 1))).to(views[0].base.device)
-    answers: list[list[Answer]] = []
+    answers: list[list[ScoredBox]] = []
     for first in range(0, len(views), BATCH):
         with torch.inference_mode():
             pictures = as_bytes(repaint(views[first : first + BATCH], paint))
@@ -133,12 +135,12 @@ def ask(views: Sequence[View], texture: NDArray[np.float32], answerer: Answerer)
     return answers
 
 
-def hit(view: View, answers: Sequence[Answer], threshold: float) -> bool:
+def hit(view: VehicleView, answers: Sequence[ScoredBox], threshold: float) -> bool:
     """Tell whether an answer above the threshold overlaps the vehicle by at least one half."""
     return any(answer.score > threshold and box_iou(answer.box_px, view.box_px) >= MATCH_IOU for answer in answers)
 
 
-def average_precision(views: Sequence[View], answers: Sequence[Sequence[Answer]]) -> float:
+def average_precision(views: Sequence[VehicleView], answers: Sequence[Sequence[ScoredBox]]) -> float:
     """Return AP50 of answers to views with one vehicle each; a second box on a found vehicle is a false alarm."""
     ranked = sorted(
         ((answer.score, number, answer) for number, given in enumerate(answers) for answer in given),
@@ -158,7 +160,7 @@ def average_precision(views: Sequence[View], answers: Sequence[Sequence[Answer]]
     return float((np.diff(recall, prepend=0.0) * envelope).sum())
 
 
-def detector_answers(victim: Victim, *, lead: bool = False) -> Answerer:
+def detector_answers(victim: VehicleVictim, *, lead: bool = False) -> Answerer:
     """Return the attacked detector as an answerer.
 
     Args:
@@ -167,7 +169,7 @@ def detector_answers(victim: Victim, *, lead: bool = False) -> Answerer:
     """
     from testbed.agents.dnn.yolov5 import suppress
 
-    def answer(pictures: NDArray[np.uint8]) -> list[list[Answer]]:
+    def answer(pictures: NDArray[np.uint8]) -> list[list[ScoredBox]]:
         from testbed.agents.imaging import to_batch
 
         with torch.inference_mode():
@@ -177,7 +179,7 @@ def detector_answers(victim: Victim, *, lead: bool = False) -> Answerer:
             found = suppress(decoded)
             scores = found.lead_scores if lead else found.scores
             boxes = found.boxes_px.tolist()
-            given.append([Answer(_box(box), float(score)) for box, score in zip(boxes, scores, strict=True)])
+            given.append([ScoredBox(_box(box), float(score)) for box, score in zip(boxes, scores, strict=True)])
         return given
 
     return answer
@@ -189,12 +191,12 @@ def agent_answers(agent: Agent) -> Answerer:
     An agent's "no" or abstention is no answer; with ``threshold=0`` every vehicle it reports counts as found.
     """
 
-    def answer(pictures: NDArray[np.uint8]) -> list[list[Answer]]:
+    def answer(pictures: NDArray[np.uint8]) -> list[list[ScoredBox]]:
         given = []
         for picture in pictures:
             said = agent.perceive(Observation(frame=0, t_s=0.0, image=picture, speed_mps=20.0)).vehicle
             if said.present and said.box_px is not None:
-                given.append([Answer(said.box_px, said.confidence)])
+                given.append([ScoredBox(said.box_px, said.confidence)])
             else:
                 given.append([])
         return given
@@ -207,7 +209,7 @@ def _box(values: Sequence[float]) -> Box:
     return (x_min, y_min, x_max, y_max)
 
 
-def table(cells: Sequence[Cell]) -> str:
+def table(cells: Sequence[TextureResult]) -> str:
     """Return results as text, one line a factor's value, textures side by side."""
     names = list(dict.fromkeys(cell.texture for cell in cells))
     rows = list(dict.fromkeys((cell.factor, cell.value) for cell in cells))

@@ -31,7 +31,7 @@ GLOSS, SHININESS = 0.55, 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Car:
+class MeshCar:
     """A car from a file, in CARLA's frame: metres, x forward, y right, z up.
 
     Attributes:
@@ -70,7 +70,7 @@ def read_car(
     up: str = "+y",
     length_m: float | None = None,
     recentred: bool = True,
-) -> Car:
+) -> MeshCar:
     """Read a car from a file.
 
     Args:
@@ -105,7 +105,7 @@ def read_car(
     middle = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), low[2]])
     origin = middle if recentred else np.zeros(3)
     half = 0.5 * scale * size
-    return Car(
+    return MeshCar(
         path.name,
         _stood(_merged(painted), turn, origin, scale),
         tuple(_stood(piece, turn, origin, scale) for piece in pieces if piece not in painted),

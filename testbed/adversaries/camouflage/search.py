@@ -22,7 +22,7 @@ from torch import Tensor
 from torchvision.ops import box_iou, complete_box_iou_loss
 
 from testbed.adversaries.camouflage.baselines import nearest
-from testbed.adversaries.camouflage.views import View, repaint
+from testbed.adversaries.camouflage.views import VehicleView, repaint
 
 CANDIDATES = 24
 """Boxes of a picture for which CIoU is worked out: the best by confidence times plain overlap."""
@@ -34,7 +34,7 @@ Decode = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class SearchSettings:
+class PaintSearchSettings:
     """How long and how hard to search.
 
     Attributes:
@@ -57,7 +57,7 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SearchProgress:
     """Means since the last report."""
 
     step: int
@@ -148,12 +148,12 @@ def scores(decoded: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def search(
-    views: Sequence[View],
+    views: Sequence[VehicleView],
     decode: Decode,
     paint: Paint,
-    settings: SearchSettings,
+    settings: PaintSearchSettings,
     rng: np.random.Generator,
-    report: Callable[[Progress], None],
+    report: Callable[[SearchProgress], None],
     every: int = 100,
 ) -> None:
     """Descend; the result is in ``paint``.
@@ -197,7 +197,7 @@ def search(
             count = every if step % every == 0 else step % every
             lead_mean = sums[2] / max(sums[3], 1.0)
             report(
-                Progress(
+                SearchProgress(
                     step, time.monotonic() - begun, float(sums[0] / count), float(sums[1] / count), float(lead_mean)
                 )
             )

@@ -20,7 +20,7 @@ MODEL = WEIGHTS["vd"]
 
 
 @dataclass(frozen=True)
-class Victim:
+class VehicleVictim:
     """The attacked detector and what is told about it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Victim:
         return self.net.decode(raw)
 
 
-def load_victim(device: str = "cpu") -> Victim:
+def load_victim(device: str = "cpu") -> VehicleVictim:
     """Return the shipped detector.
 
     Raises:
@@ -54,7 +54,7 @@ def load_victim(device: str = "cpu") -> Victim:
     fuse(net)
     net = net.to(device).to(memory_format=torch.channels_last)
     card = weights.card(MODEL)
-    return Victim(
+    return VehicleVictim(
         net,
         float(card["threshold"]),
         Surrogate(agent=AGENT, model=MODEL, weights_sha256=str(card["sha256"])),

@@ -63,7 +63,7 @@ FOLLOWING_M = tuple(float(gap) for gap in range(8, 53, 4))
 
 
 @dataclass(frozen=True)
-class Look:
+class Viewpoint:
     """From where and in which light a vehicle is seen.
 
     Attributes:
@@ -90,7 +90,7 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class VehicleView:
     """One picture; P pixels show paint and read K texels of the mip pyramid.
 
     Attributes:
@@ -107,7 +107,7 @@ class View:
         starts: (P,) int32, first read of every pixel.
     """
 
-    look: Look
+    look: Viewpoint
     camera: PinholeCamera
     pose: Pose
     box_px: Box
@@ -119,7 +119,7 @@ class View:
     weights: Tensor
     starts: Tensor
 
-    def to(self, device: str) -> View:
+    def to(self, device: str) -> VehicleView:
         """Return the view with its arrays on a device."""
         return replace(self, **{name: getattr(self, name).to(device) for name in _ARRAYS})
 
@@ -127,7 +127,7 @@ class View:
 _ARRAYS = ("base", "pixels", "light", "residual", "reads", "weights", "starts")
 
 
-class Yard:
+class VehicleScene:
     """A map on which a vehicle is photographed.
 
     Args:
@@ -159,7 +159,7 @@ class Yard:
         if not self._lanes:
             raise MapError(f"map {map_name!r} has no road of {reach_m:.0f} m to photograph a vehicle on")
 
-    def photograph(self, look: Look, rng: np.random.Generator) -> View:
+    def photograph(self, look: Viewpoint, rng: np.random.Generator) -> VehicleView:
         """Take one picture from a place on the road that chance chooses, where nothing hides the vehicle.
 
         Raises:
@@ -177,7 +177,7 @@ class Yard:
                 return view
         raise MapError(f"found no place on the map from which a vehicle is seen {look.distance_m:.0f} m ahead")
 
-    def _stand(self, look: Look, rng: np.random.Generator) -> tuple[PinholeCamera, Pose] | None:
+    def _stand(self, look: Viewpoint, rng: np.random.Generator) -> tuple[PinholeCamera, Pose] | None:
         lengths = np.array([lane[2] for lane in self._lanes])
         road, lane, length_m = self._lanes[rng.choice(len(lengths), p=lengths / lengths.sum())]
         ahead_m = CAMERA_X_M + look.distance_m
@@ -197,12 +197,12 @@ class Yard:
         return PinholeCamera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, pose), vehicle
 
     @staticmethod
-    def _shift(pose: Pose, left_m: float, turn_deg: float) -> Pose:
+    def _shift(pose: Pose, lateral_offset_m: float, turn_deg: float) -> Pose:
         yaw = math.radians(pose[4])
-        x_m, y_m = pose[0] + left_m * math.sin(yaw), pose[1] - left_m * math.cos(yaw)
+        x_m, y_m = pose[0] + lateral_offset_m * math.sin(yaw), pose[1] - lateral_offset_m * math.cos(yaw)
         return (x_m, y_m, pose[2], pose[3], pose[4] + turn_deg, pose[5])
 
-    def show(self, view: View, texture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def show(self, view: VehicleView, texture: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return what the engine itself draws of a view with a linear texture (h, w, 3)."""
         self.scene.set_object_texture(NAME, texture)
         self.scene.set_pose(self._handle, view.pose)
@@ -212,7 +212,7 @@ class Yard:
         assert frame.rgb is not None
         return frame.rgb
 
-    def _take(self, look: Look, camera: PinholeCamera, vehicle: Pose) -> View | None:
+    def _take(self, look: Viewpoint, camera: PinholeCamera, vehicle: Pose) -> VehicleView | None:
         frame = self.renderer.render(camera, want=NEEDED | {"rgb"})
         assert frame.instance is not None and frame.rgb is not None
         assert frame.shading is not None and frame.residual is not None
@@ -225,7 +225,7 @@ class Yard:
         number, wrap = self.scene.texture_number(NAME), self.scene.texture_wrap(NAME)
         twin = Rerenderer(frame, number, self.subject.size_px, wrap=wrap, instance=INSTANCE)
         mask = twin.mask.numpy()
-        return View(
+        return VehicleView(
             look,
             camera,
             vehicle,
@@ -240,7 +240,7 @@ class Yard:
         )
 
 
-def repaint(views: Sequence[View], texture: Tensor) -> Tensor:
+def repaint(views: Sequence[VehicleView], texture: Tensor) -> Tensor:
     """Return pictures (N, 3, H, W), sRGB in 0-1, of views with a texture (3, h, w), linear; differentiable in it."""
     base = torch.stack([view.base for view in views])
     size = base.shape[1] * base.shape[2]
@@ -263,7 +263,7 @@ def as_bytes(pictures: Tensor) -> NDArray[np.uint8]:
     return (pictures.detach() * 255.0).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def training_looks(count: int, rng: np.random.Generator, *, road_share: float) -> Iterator[Look]:
+def training_viewpoints(count: int, rng: np.random.Generator, *, road_share: float) -> Iterator[Viewpoint]:
     """Yield looks drawn at random: distances from 5 to 60 m, the weathers of the data sets.
 
     Args:
@@ -288,7 +288,7 @@ def training_looks(count: int, rng: np.random.Generator, *, road_share: float) -
             side = 90.0 if yaw_deg < 180.0 else -90.0
             yaw_deg = side + float(rng.normal(0.0, 6.0)) if broadside else float(rng.normal(0.0, 2.0))
         aside_m = float(np.clip(rng.normal(0.0, 0.4), -1.4, 1.4))
-        yield Look(distance_m, yaw_deg, height_m, pitch_deg, aside_m, "drawn", "drawn", sample_weather(rng), road)
+        yield Viewpoint(distance_m, yaw_deg, height_m, pitch_deg, aside_m, "drawn", "drawn", sample_weather(rng), road)
 
 
 def looking_down_deg(height_m: float, distance_m: float) -> float:
@@ -300,10 +300,10 @@ def free_grid(
     distances_m: Sequence[float] = DISTANCES_M,
     yaws_deg: Sequence[float] = YAWS_DEG,
     heights_m: Sequence[float] = HEIGHTS_M,
-) -> list[Look]:
+) -> list[Viewpoint]:
     """Return the evaluation grid: every distance, yaw, camera height and light with every other."""
     return [
-        Look(
+        Viewpoint(
             distance_m,
             yaw_deg,
             height_m,
@@ -323,7 +323,7 @@ def free_grid(
 
 def following_grid(
     distances_m: Sequence[float] = FOLLOWING_M, yaws_deg: Sequence[float] = (0.0,), repeats: int = 3
-) -> list[Look]:
+) -> list[Viewpoint]:
     """Return what a driver sees in its own lane: every distance, yaw and light, ``repeats`` places on the road each.
 
     Args:
@@ -332,7 +332,9 @@ def following_grid(
         repeats: Places.
     """
     return [
-        Look(distance_m, yaw_deg, CAMERA_Z_M, CAMERA_PITCH_DEG, 0.0, weather, time, _turned(sky, 3 * number + k), True)
+        Viewpoint(
+            distance_m, yaw_deg, CAMERA_Z_M, CAMERA_PITCH_DEG, 0.0, weather, time, _turned(sky, 3 * number + k), True
+        )
         for distance_m in distances_m
         for yaw_deg in yaws_deg
         for number, ((weather, time), sky) in enumerate(LIGHTS.items())
@@ -345,7 +347,7 @@ def _turned(sky: WeatherParameters, number: int) -> WeatherParameters:
     return replace(sky, sun_azimuth_angle=(137.5 * number) % 360.0)
 
 
-def photographs(yards: Sequence[Yard], looks: Sequence[Look], seed: int) -> list[View]:
+def photographs(scenes: Sequence[VehicleScene], looks: Sequence[Viewpoint], seed: int) -> list[VehicleView]:
     """Take pictures, each on a map that chance chooses; equal arguments give equal views."""
     rng = np.random.default_rng([seed, 41])
-    return [yards[int(rng.integers(len(yards)))].photograph(look, rng) for look in looks]
+    return [scenes[int(rng.integers(len(scenes)))].photograph(look, rng) for look in looks]

@@ -2,9 +2,9 @@
 
 After Sato et al., "Dirty Road Can Attack: Security of Deep Learning based Automated Lane Centering under
 Physical-World Attack", USENIX Security 2021. ``shape`` says what a patch may be, ``cells`` makes patches that keep to
-it, ``world`` and ``lookup`` show them to the camera with gradients, ``drive`` lets the model steer, ``pull`` searches.
-``baselines`` makes what they are compared with. This file makes the artefacts of a scenario: one attack per side, and
-random dirt of the same budget for each.
+it, ``world`` and ``texel_matrix`` show them to the camera with gradients, ``drive`` lets the model steer, ``search``
+searches. ``baselines`` makes what they are compared with. This file makes the artefacts of a scenario: one attack per
+side, and random dirt of the same budget for each.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from testbed.adversaries.road_patch.shape import PatchShape, dirt
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from testbed.adversaries.road_patch.drive import Drive, World
-    from testbed.adversaries.road_patch.search import PullSettings
-    from testbed.adversaries.road_patch.surrogate import Victim
+    from testbed.adversaries.road_patch.drive import Drive, DriveWorld
+    from testbed.adversaries.road_patch.search import PatchSearchSettings
+    from testbed.adversaries.road_patch.surrogate import LaneVictim
     from testbed.scenario.schema import PatchPlace, Scenario
 
 Side = Literal["left", "right"]
@@ -57,7 +57,7 @@ CONTROL_METHOD = "Random dirt with the texel values of an attack, in other place
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PatchCheck:
     """How a patch did in fresh drives of the optimiser's own bicycle.
 
     Attributes:
@@ -81,7 +81,7 @@ def optimise(
     length_m: float = 36.0,
     width_m: float = 5.4,
     speed_mps: float | None = None,
-    settings: PullSettings | None = None,
+    settings: PatchSearchSettings | None = None,
     shape: PatchShape | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Path]:
@@ -111,7 +111,7 @@ def optimise(
     """
     import torch
 
-    from testbed.adversaries.road_patch.search import PullSettings
+    from testbed.adversaries.road_patch.search import PatchSearchSettings
     from testbed.adversaries.road_patch.surrogate import load_victim
     from testbed.adversaries.road_patch.world import RoadWorld, lane_width_m
 
@@ -120,20 +120,18 @@ def optimise(
         raise UsageError(f"method {method!r} is not known", hint=f"closed_loop, {', '.join(BASELINES)}")
     place = place_of(scenario)
     torch.set_num_threads(1)
-    if speed_mps is not None:
-        scenario = scenario.model_copy(update={"ego": scenario.ego.model_copy(update={"speed_mps": speed_mps})})
+    scenario = _at_speed(scenario, speed_mps)
     area = shape or PatchShape.for_lane(lane_width_m(scenario), length_m=length_m, width_m=width_m)
-    changed = {"--length-m": (length_m, 36.0), "--width-m": (width_m, 5.4), "--speed-mps": (speed_mps, None)}
-    order = _Order(
+    order = _PatchOrder(
         scenario=scenario,
         place=place,
         method=method,
         shape=area,
-        settings=settings or PullSettings(),
+        settings=settings or PatchSearchSettings(),
         seed=seed,
         folder=Path("artefacts") if out is None else out,
         say=say,
-        extra="".join(f" {option} {value:g}" for option, (value, usual) in changed.items() if value != usual),
+        extra=_unusual(length_m, width_m, speed_mps),
     )
     victim = load_victim()
     world = RoadWorld(scenario, place, area, latency_s=victim.latency_s)
@@ -141,8 +139,21 @@ def optimise(
     return [path for rank in range(len(made[0])) for path in (paths[rank] for paths in made)]
 
 
+def _at_speed(scenario: Scenario, speed_mps: float | None) -> Scenario:
+    """Return a scenario with another speed of the ego; None leaves it as it is."""
+    if speed_mps is None:
+        return scenario
+    return scenario.model_copy(update={"ego": scenario.ego.model_copy(update={"speed_mps": speed_mps})})
+
+
+def _unusual(length_m: float, width_m: float, speed_mps: float | None) -> str:
+    """Return the options of a command line for what is not as usual."""
+    changed = {"--length-m": (length_m, 36.0), "--width-m": (width_m, 5.4), "--speed-mps": (speed_mps, None)}
+    return "".join(f" {option} {value:g}" for option, (value, usual) in changed.items() if value != usual)
+
+
 @dataclass(frozen=True)
-class _Order:
+class _PatchOrder:
     """What is to be made, whichever side.
 
     Attributes:
@@ -161,7 +172,7 @@ class _Order:
     place: PatchPlace
     method: Method
     shape: PatchShape
-    settings: PullSettings
+    settings: PatchSearchSettings
     seed: int
     folder: Path
     say: Callable[[str], None]
@@ -203,7 +214,9 @@ def names_of(scenario_name: str, side: Side) -> tuple[str, str]:
     return f"drp_{stem}_{side}", f"dirt_{stem}_{CONTROLS[side]}"
 
 
-def check(world: World, victim: Victim, texels: np.ndarray, side: int, seed: int, drives: int = CHECK_DRIVES) -> Check:
+def check(
+    world: DriveWorld, victim: LaneVictim, texels: np.ndarray, side: int, seed: int, drives: int = CHECK_DRIVES
+) -> PatchCheck:
     """Return how a patch does in fresh drives that no search has seen."""
     import torch
 
@@ -215,12 +228,12 @@ def check(world: World, victim: Victim, texels: np.ndarray, side: int, seed: int
     done: list[Drive] = [
         drive(world, first + number, watch_with(victim.preview_offset, painted)) for number in range(drives)
     ]
-    return Check(
+    return PatchCheck(
         sum(item.left_lane(side) for item in done), drives, float(np.mean([item.deviation_m(side) for item in done]))
     )
 
 
-def _make(order: _Order, world: World, victim: Victim, side: Side) -> list[Path]:
+def _make(order: _PatchOrder, world: DriveWorld, victim: LaneVictim, side: Side) -> list[Path]:
     """Make what one side of an order asks for, write it and return the folders."""
     name, control_name = names_of(order.scenario.name, side)
     if order.method == "closed_loop":
@@ -236,8 +249,8 @@ def _make(order: _Order, world: World, victim: Victim, side: Side) -> list[Path]
     return [_write(order, world, victim, side, name, texels, more)]
 
 
-def _closed_loop(order: _Order, world: World, victim: Victim, side: Side, name: str) -> _Found:
-    from testbed.adversaries.road_patch.search import pull
+def _closed_loop(order: _PatchOrder, world: DriveWorld, victim: LaneVictim, side: Side, name: str) -> _Found:
+    from testbed.adversaries.road_patch.search import search_patch
 
     started = time.process_time()
 
@@ -247,7 +260,7 @@ def _closed_loop(order: _Order, world: World, victim: Victim, side: Side, name: 
             f"left the lane in {point.success:.0%} of the drives ({time.process_time() - started:.0f} s)"
         )
 
-    found = pull(
+    found = search_patch(
         world,
         victim.preview_offset,
         SIDES[side],
@@ -266,7 +279,7 @@ def _closed_loop(order: _Order, world: World, victim: Victim, side: Side, name: 
     }
 
 
-def _single_frame(order: _Order, world: World, victim: Victim, side: Side, name: str) -> _Found:
+def _single_frame(order: _PatchOrder, world: DriveWorld, victim: LaneVictim, side: Side, name: str) -> _Found:
     from testbed.adversaries.road_patch.baselines import single_frame
 
     started = time.process_time()
@@ -284,7 +297,7 @@ def _single_frame(order: _Order, world: World, victim: Victim, side: Side, name:
     return found.texels.numpy(), more
 
 
-def _drawn_line(order: _Order, world: World, victim: Victim, side: Side, name: str) -> _Found:
+def _drawn_line(order: _PatchOrder, world: DriveWorld, victim: LaneVictim, side: Side, name: str) -> _Found:
     from testbed.adversaries.road_patch.baselines import LINE_WIDTH_M, best_line
 
     started = time.process_time()
@@ -300,12 +313,18 @@ def _drawn_line(order: _Order, world: World, victim: Victim, side: Side, name: s
     return line.texels, more
 
 
-def _fields(settings: PullSettings) -> dict[str, float | int | str]:
+def _fields(settings: PatchSearchSettings) -> dict[str, float | int | str]:
     return {field: getattr(settings, field) for field in settings.__slots__}
 
 
 def _write(
-    order: _Order, world: World, victim: Victim, side: Side, name: str, texels: np.ndarray, more: dict[str, Any]
+    order: _PatchOrder,
+    world: DriveWorld,
+    victim: LaneVictim,
+    side: Side,
+    name: str,
+    texels: np.ndarray,
+    more: dict[str, Any],
 ) -> Path:
     """Check a picture in fresh drives and write it with its manifest."""
     result = check(world, victim, texels, SIDES[side], order.seed)

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from testbed.adversaries.road_patch.drive import World, drive
+from testbed.adversaries.road_patch.drive import DriveWorld, drive
 from testbed.adversaries.road_patch.search import (
     Descent,
-    Picture,
+    FoundPatch,
+    GradientPicture,
+    PatchSearchSettings,
     PreviewOffset,
-    Pulled,
-    PullSettings,
     first_seed,
     watch_with,
 )
@@ -58,14 +58,14 @@ def drawn_line(shape: PatchShape, near_m: float, far_m: float, width_m: float = 
     """
     rows, columns = shape.texels
     texel_m = shape.width_m / columns
-    left_m = 0.5 * shape.width_m - (np.arange(columns) + 0.5) * texel_m
+    across_m = 0.5 * shape.width_m - (np.arange(columns) + 0.5) * texel_m
     middle_m = np.linspace(far_m, near_m, rows)
-    cover = np.clip((0.5 * width_m - np.abs(left_m[None] - middle_m[:, None])) / texel_m + 0.5, 0.0, 1.0)
+    cover = np.clip((0.5 * width_m - np.abs(across_m[None] - middle_m[:, None])) / texel_m + 0.5, 0.0, 1.0)
     return np.asarray(cover * shape.max_added_albedo, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DrawnLine:
     """The best drawn line.
 
     Attributes:
@@ -81,9 +81,11 @@ class Line:
     deviation_m: float
 
 
-def best_line(world: World, model: PreviewOffset, side: int, shape: PatchShape, *, seed: int, drives: int = 2) -> Line:
+def best_line(
+    world: DriveWorld, model: PreviewOffset, side: int, shape: PatchShape, *, seed: int, drives: int = 2
+) -> DrawnLine:
     """Return the line of the grid that pulls farthest to a side (+1 left, -1 right), by drives on equal situations."""
-    best: Line | None = None
+    best: DrawnLine | None = None
     for near_m in NEAR_OFFSETS_M:
         for lean_m in LEANS_M:
             far_m = near_m + side * lean_m
@@ -92,21 +94,21 @@ def best_line(world: World, model: PreviewOffset, side: int, shape: PatchShape, 
             done = [drive(world, first_seed(seed) + number, watch) for number in range(drives)]
             deviation_m = float(np.mean([item.deviation_m(side) for item in done]))
             if best is None or deviation_m > best.deviation_m:
-                best = Line(texels, near_m, far_m, deviation_m)
+                best = DrawnLine(texels, near_m, far_m, deviation_m)
     assert best is not None
     return best
 
 
 def single_frame(
-    world: World,
+    world: DriveWorld,
     model: PreviewOffset,
     side: int,
     shape: PatchShape,
     *,
     seed: int,
-    settings: PullSettings | None = None,
+    settings: PatchSearchSettings | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Pulled:
+) -> FoundPatch:
     """Optimise a patch on one frame under expectation over transformations.
 
     Args:
@@ -118,17 +120,19 @@ def single_frame(
         settings: Steps in all are ``rounds * epochs_per_round``; drives are not used.
         say: Told the loss after each round.
     """
-    chosen = settings or PullSettings()
+    chosen = settings or PatchSearchSettings()
     rng = np.random.default_rng([seed, 0xF1])
     descent = Descent(model, side, shape, chosen, rng)
     pool = _frame(world, model, shape, seed, rng)
     for _ in range(chosen.rounds):
         loss = descent.round(pool)
         say(f"epoch {descent.epochs}, loss {loss:.3f}")
-    return Pulled(descent.cells.painted(), (), descent.epochs)
+    return FoundPatch(descent.cells.painted(), (), descent.epochs)
 
 
-def _frame(world: World, model: PreviewOffset, shape: PatchShape, seed: int, rng: np.random.Generator) -> list[Picture]:
+def _frame(
+    world: DriveWorld, model: PreviewOffset, shape: PatchShape, seed: int, rng: np.random.Generator
+) -> list[GradientPicture]:
     """Return the frame under its transformations, each with what the model makes of it on a clean road."""
     clean = watch_with(model, torch.zeros(shape.texels))
     pool = []
@@ -141,7 +145,7 @@ def _frame(world: World, model: PreviewOffset, shape: PatchShape, seed: int, rng
             float(rng.uniform(-FRAME_TURN_RAD, FRAME_TURN_RAD)),
             s_m / situation.speed_mps,
         )
-        pool.append(Picture(view, clean(view)))
+        pool.append(GradientPicture(view, clean(view)))
     if not all(math.isfinite(picture.clean_m) for picture in pool):
         raise ValueError("the model's answers are not finite")
     return pool

@@ -33,7 +33,7 @@ def _kernel(sigma: float) -> Tensor:
     return weight / weight.sum()
 
 
-class Cells:
+class StainCells:
     """Parameters of a patch.
 
     Args:

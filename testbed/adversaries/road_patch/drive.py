@@ -30,11 +30,11 @@ LAG_S = 0.2
 """A little more than the embedded server's actuator and tyres have together (0.17 s at 25 m/s), to be on the safe
 side."""
 
-Watch = Callable[["View"], float]
+Watch = Callable[["PatchView"], float]
 """A lane model: one picture in, preview offset in m out, positive left."""
 
 
-class View(Protocol):
+class PatchView(Protocol):
     """What the camera sees from one pose, open for any patch."""
 
     def image(self, texels: Tensor) -> Tensor:
@@ -42,13 +42,13 @@ class View(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class DriveSituation:
     """One drive to come: a staged scenario and where the patch lies in it.
 
     Attributes:
         seed: Seed it was staged with.
         speed_mps: Ego speed, constant.
-        left_m: Offset at the start.
+        lateral_offset_m: Offset at the start.
         heading_rad: Heading against the lane at the start.
         near_m: Near end of the patch from the start, along the lane.
         far_m: Far end.
@@ -59,7 +59,7 @@ class Situation:
 
     seed: int
     speed_mps: float
-    left_m: float
+    lateral_offset_m: float
     heading_rad: float
     near_m: float
     far_m: float
@@ -73,13 +73,13 @@ class Situation:
         return (self.near_m - self.bumper_m) / self.speed_mps
 
 
-class World(Protocol):
+class DriveWorld(Protocol):
     """Where drives happen."""
 
-    def situation(self, seed: int) -> Situation:
+    def situation(self, seed: int) -> DriveSituation:
         """Stage the scenario with a seed and return what is special about it."""
 
-    def view(self, s_m: float, left_m: float, heading_rad: float, t_s: float) -> View:
+    def view(self, s_m: float, lateral_offset_m: float, heading_rad: float, t_s: float) -> PatchView:
         """Return what the camera sees from a pose in the lane at a time of the situation staged last."""
 
     def curvature_1pm(self, s_m: float) -> float:
@@ -87,32 +87,32 @@ class World(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class LaneMotion:
     """State of the bicycle relative to its lane."""
 
     s_m: float
-    left_m: float
+    lateral_offset_m: float
     heading_rad: float
     lateral_mps2: float = 0.0
 
-    def advance(self, wanted_mps2: float, speed_mps: float, curvature_1pm: float, step_s: float = STEP_S) -> Motion:
+    def advance(self, wanted_mps2: float, speed_mps: float, curvature_1pm: float, step_s: float = STEP_S) -> LaneMotion:
         """Return the state one step later, by the midpoint rule."""
         settle = 1.0 - math.exp(-step_s / LAG_S)
         lateral = self.lateral_mps2 + settle * (wanted_mps2 - self.lateral_mps2)
-        along = speed_mps * math.cos(self.heading_rad) / (1.0 - curvature_1pm * self.left_m)
+        along = speed_mps * math.cos(self.heading_rad) / (1.0 - curvature_1pm * self.lateral_offset_m)
         turn = (0.5 * (self.lateral_mps2 + lateral) / speed_mps - curvature_1pm * along) * step_s
         middle = self.heading_rad + 0.5 * turn
         return replace(
             self,
             s_m=self.s_m + along * step_s,
-            left_m=self.left_m + speed_mps * math.sin(middle) * step_s,
+            lateral_offset_m=self.lateral_offset_m + speed_mps * math.sin(middle) * step_s,
             heading_rad=self.heading_rad + turn,
             lateral_mps2=lateral,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class DriveDecision:
     """One decision of a drive.
 
     Attributes:
@@ -123,8 +123,8 @@ class Moment:
     """
 
     t_s: float
-    motion: Motion
-    view: View
+    motion: LaneMotion
+    view: PatchView
     offset_m: float
 
 
@@ -134,18 +134,18 @@ class Drive:
 
     Attributes:
         situation: What was driven.
-        moments: Its decisions that could see the patch.
-        left_m: Offset at each step.
+        decisions: Its decisions that could see the patch.
+        lateral_offsets_m: Offset at each step.
     """
 
-    situation: Situation
-    moments: tuple[Moment, ...]
-    left_m: tuple[float, ...]
+    situation: DriveSituation
+    decisions: tuple[DriveDecision, ...]
+    lateral_offsets_m: tuple[float, ...]
 
     def deviation_m(self, side: int) -> float:
         """Return the largest offset toward a side (+1 left, -1 right) from reaching the patch to the window's end."""
         first = int(self.situation.reached_s / STEP_S)
-        return max((side * left for left in self.left_m[first:]), default=0.0)
+        return max((side * left for left in self.lateral_offsets_m[first:]), default=0.0)
 
     def left_lane(self, side: int) -> bool:
         """Tell whether the ego left its lane toward a side in time."""
@@ -158,7 +158,7 @@ def steering_sign(offset_m: float) -> int:
 
 
 def drive(
-    world: World,
+    world: DriveWorld,
     seed: int,
     watch: Watch,
     *,
@@ -173,28 +173,28 @@ def drive(
         seed: Stages the situation.
         watch: The model; it is shown every second step, as in an episode.
         window_s: How long after reaching the patch the drive goes on.
-        sight_m: Decisions are kept as moments from where the ego is this far before the patch's near end until it is
+        sight_m: Decisions are kept from where the ego is this far before the patch's near end until it is
             this far before its far end; elsewhere no patch moves a preview point 25 m ahead.
         forced: ``(from_s, sign)`` overrides of the model's answers from a time on, to visit poses that an attack leads
             to before it succeeds.
     """
     situation = world.situation(seed)
-    motion = Motion(0.0, situation.left_m, situation.heading_rad)
-    moments: list[Moment] = []
-    lefts: list[float] = []
+    motion = LaneMotion(0.0, situation.lateral_offset_m, situation.heading_rad)
+    decisions: list[DriveDecision] = []
+    offsets_m: list[float] = []
     answers: list[tuple[float, int]] = []
     acting = 0
     for step in range(round((situation.reached_s + window_s) / STEP_S) + 1):
         t_s = step * STEP_S
-        lefts.append(motion.left_m)
+        offsets_m.append(motion.lateral_offset_m)
         if step % DECISION_EVERY_STEPS == 0:
-            view = world.view(motion.s_m, motion.left_m, motion.heading_rad, t_s)
+            view = world.view(motion.s_m, motion.lateral_offset_m, motion.heading_rad, t_s)
             offset_m = watch(view)
             sign = next((sign for from_s, sign in reversed(forced) if t_s >= from_s), steering_sign(offset_m))
             answers.append((t_s + situation.latency_s, sign))
             if situation.near_m - sight_m[0] < motion.s_m < situation.far_m - sight_m[1]:
-                moments.append(Moment(t_s, motion, view, offset_m))
+                decisions.append(DriveDecision(t_s, motion, view, offset_m))
         while answers and answers[0][0] <= t_s + 1e-9:
             acting = answers.pop(0)[1]
         motion = motion.advance(acting * LATERAL_MPS2, situation.speed_mps, world.curvature_1pm(motion.s_m))
-    return Drive(situation, tuple(moments), tuple(lefts))
+    return Drive(situation, tuple(decisions), tuple(offsets_m))

@@ -1,4 +1,4 @@
-"""Finds the stains that make a lane model steer out of its lane: gradient steps on drives driven again and again.
+"""Find the stains that make a lane model steer out of its lane: gradient steps on drives driven again and again.
 
 A round is: drive a few situations with the patch as it is (the poses follow the attacked model's own answers, so they
 are the ones that count), add drives in which the wheel is held toward the attack side from some moment on (the poses
@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from testbed.adversaries.manifest import CurvePoint
-from testbed.adversaries.road_patch.cells import Cells
-from testbed.adversaries.road_patch.drive import Drive, View, World, drive
+from testbed.adversaries.road_patch.cells import StainCells
+from testbed.adversaries.road_patch.drive import Drive, DriveWorld, PatchView, drive
 from testbed.adversaries.road_patch.shape import PatchShape, noise
 
 PreviewOffset = Callable[[Tensor], Tensor]
@@ -32,7 +32,7 @@ PreviewOffset = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class PullSettings:
+class PatchSearchSettings:
     """How long and how hard to search.
 
     Attributes:
@@ -68,7 +68,7 @@ class PullSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class FoundPatch:
     """What the search found.
 
     Attributes:
@@ -82,16 +82,16 @@ class Pulled:
     epochs: int
 
 
-def pull(
-    world: World,
+def search_patch(
+    world: DriveWorld,
     model: PreviewOffset,
     side: int,
     shape: PatchShape,
     *,
     seed: int,
-    settings: PullSettings | None = None,
+    settings: PatchSearchSettings | None = None,
     on_round: Callable[[CurvePoint], None] | None = None,
-) -> Pulled:
+) -> FoundPatch:
     """Search the stains.
 
     Args:
@@ -106,11 +106,11 @@ def pull(
     Returns:
         The best patch found, judged by the drives of fresh seeds that each round begins with.
     """
-    chosen = settings or PullSettings()
+    chosen = settings or PatchSearchSettings()
     rng = np.random.default_rng([seed, 0xD1])
     descent = Descent(model, side, shape, chosen, rng)
     seeds = _seeds(seed)
-    rounds: list[list[Picture]] = []
+    rounds: list[list[GradientPicture]] = []
     curve: list[CurvePoint] = []
     best: tuple[float, Tensor] | None = None
     loss = float("nan")
@@ -131,14 +131,14 @@ def pull(
         rounds = [*rounds, _pictures(model, drives, painted)][-chosen.keep_rounds :]
         loss = descent.round([picture for pictures in rounds for picture in pictures])
     assert best is not None
-    return Pulled(best[1], tuple(curve), descent.epochs)
+    return FoundPatch(best[1], tuple(curve), descent.epochs)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class GradientPicture:
     """A view to take gradients from, and what the model makes of it without a patch."""
 
-    view: View
+    view: PatchView
     clean_m: float
 
 
@@ -158,17 +158,22 @@ class Descent:
     """
 
     def __init__(
-        self, model: PreviewOffset, side: int, shape: PatchShape, settings: PullSettings, rng: np.random.Generator
+        self,
+        model: PreviewOffset,
+        side: int,
+        shape: PatchShape,
+        settings: PatchSearchSettings,
+        rng: np.random.Generator,
     ) -> None:
         """Begin with faint dirt."""
-        self.cells = Cells(shape, first_stains(shape, rng))
+        self.cells = StainCells(shape, first_stains(shape, rng))
         self.epochs = 0
         self._model, self._side, self._settings, self._rng = model, side, settings, rng
         self._asking = torch.zeros_like(self.cells.z, requires_grad=False)
         self._adam = torch.optim.Adam([self.cells.z], lr=settings.rate)
         self._rounds = 0
 
-    def round(self, pool: list[Picture]) -> float:
+    def round(self, pool: list[GradientPicture]) -> float:
         """Take a round of steps on batches of some pictures, choose the cells anew, and return the mean loss."""
         settings = self._settings
         losses = []
@@ -187,7 +192,7 @@ class Descent:
         self._rounds += 1
         return float(np.mean(losses))
 
-    def _gradient(self, pool: list[Picture]) -> tuple[Tensor, float]:
+    def _gradient(self, pool: list[GradientPicture]) -> tuple[Tensor, float]:
         """Return gradient, shape (rows, columns), and value of the loss on a random batch of pictures."""
         settings, rng = self._settings, self._rng
         chosen = rng.choice(len(pool), size=min(settings.batch, len(pool)), replace=False)
@@ -203,9 +208,9 @@ class Descent:
         return gradient, float(loss.detach())
 
 
-def _pictures(model: PreviewOffset, drives: list[Drive], painted: Tensor) -> list[Picture]:
+def _pictures(model: PreviewOffset, drives: list[Drive], painted: Tensor) -> list[GradientPicture]:
     clean = watch_with(model, torch.zeros_like(painted))
-    return [Picture(moment.view, clean(moment.view)) for item in drives for moment in item.moments]
+    return [GradientPicture(decision.view, clean(decision.view)) for item in drives for decision in item.decisions]
 
 
 def first_seed(seed: int) -> int:
@@ -226,10 +231,10 @@ def first_stains(shape: PatchShape, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy((0.25 + 0.15 * field).astype(np.float32))
 
 
-def watch_with(model: PreviewOffset, texels: Tensor) -> Callable[[View], float]:
+def watch_with(model: PreviewOffset, texels: Tensor) -> Callable[[PatchView], float]:
     """Return what the model makes of views with a patch on the road, in bytes as a camera hands them out."""
 
-    def watch(view: View) -> float:
+    def watch(view: PatchView) -> float:
         with torch.no_grad():
             picture = (view.image(texels) * 255.0).round() / 255.0
             return float(model(picture[None])[0])
@@ -237,7 +242,9 @@ def watch_with(model: PreviewOffset, texels: Tensor) -> Callable[[View], float]:
     return watch
 
 
-def _forced(world: World, seed: int, watch: Callable[[View], float], side: int, rng: np.random.Generator) -> Drive:
+def _forced(
+    world: DriveWorld, seed: int, watch: Callable[[PatchView], float], side: int, rng: np.random.Generator
+) -> Drive:
     """Drive with the wheel held toward the side for a while, from some moment between sight and passage on."""
     situation = world.situation(seed)
     begin = situation.reached_s + float(rng.uniform(-1.2, 0.4))

@@ -18,7 +18,7 @@ MODEL = WEIGHTS["alc"]
 
 
 @dataclass(frozen=True)
-class Victim:
+class LaneVictim:
     """The attacked model and what is told about it.
 
     Attributes:
@@ -32,14 +32,14 @@ class Victim:
     surrogate: Surrogate
 
 
-def load_victim() -> Victim:
+def load_victim() -> LaneVictim:
     """Return the shipped lane net, frozen.
 
     Raises:
         WeightsError: If its weights are missing or altered.
     """
     model = load_lane_net().to(memory_format=torch.channels_last)
-    return Victim(
+    return LaneVictim(
         model.preview_offset,
         agents.card(AGENT).latency_ms[0] / 1e3,
         Surrogate(agent=AGENT, model=MODEL, weights_sha256=str(weights.card(MODEL)["sha256"])),

@@ -14,10 +14,10 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from testbed.adversaries.road_patch.drive import Situation
+from testbed.adversaries.road_patch.drive import DriveSituation
 from testbed.adversaries.road_patch.shape import PatchShape
 from testbed.adversaries.road_patch.texel_matrix import lookup_matrix, product, pyramid_matrix
-from testbed.adversaries.scenario_scene import StagedScene, lane_path
+from testbed.adversaries.scenario_scene import ScenarioScene, lane_path
 from testbed.scenario.schema import Actor, PatchPlace, Scenario
 from testbed.world.assets.vehicle_assets import vehicle_asset
 from testbed.world.assets.vehicle_models import VEHICLE_BY_ID
@@ -52,8 +52,8 @@ class RoadView:
         return to_srgb(linear)
 
 
-class RoadWorld(StagedScene):
-    """Stages a scenario for drives.
+class RoadWorld(ScenarioScene):
+    """Stage a scenario for drives.
 
     Args:
         scenario: What to stage, without its adversaries.
@@ -75,17 +75,17 @@ class RoadWorld(StagedScene):
         self._decal = self.scene.add_decal(self.NAME, (0.0,) * 6, shape.length_m, shape.width_m, blank)
         self._actors: dict[str, int] = {}
 
-    def situation(self, seed: int) -> Situation:
+    def situation(self, seed: int) -> DriveSituation:
         """Stage the scenario with a seed and return what is special about it."""
         start, path = self.stage(seed).ego, self.path
         near_m = self._place.ahead_m
         self.scene.set_pose(self._decal, path.pose(near_m + self._shape.length_m / 2.0, self._place.lateral_m))
         self._put_actors()
         width_m = path.width_m(near_m)
-        return Situation(
+        return DriveSituation(
             seed=seed,
             speed_mps=start.speed_mps,
-            left_m=start.lateral_offset_m,
+            lateral_offset_m=start.lateral_offset_m,
             heading_rad=math.radians(start.heading_error_deg),
             near_m=near_m,
             far_m=near_m + self._shape.length_m,
@@ -97,10 +97,10 @@ class RoadWorld(StagedScene):
         """Return the lane's curvature at a distance from the start, positive left."""
         return self.path.curvature_1pm(s_m)
 
-    def view(self, s_m: float, left_m: float, heading_rad: float, t_s: float) -> RoadView:
+    def view(self, s_m: float, lateral_offset_m: float, heading_rad: float, t_s: float) -> RoadView:
         """Return what the camera sees from a pose in the lane at a time of the situation staged last."""
         self.move_traffic(t_s)
-        frame = self.renderer.render(self.camera(s_m, left_m, heading_rad), want=NEEDED)
+        frame = self.renderer.render(self.camera(s_m, lateral_offset_m, heading_rad), want=NEEDED)
         assert frame.linear is not None and frame.residual is not None and frame.shading is not None
         twin = Rerenderer(frame, self.scene.texture_number(self.NAME), self._shape.texels, wrap="zero")
         shows = twin.mask.numpy()

@@ -8,19 +8,19 @@ searches one polygon for the whole way to it, ``make`` writes the artefacts.
 
 from __future__ import annotations
 
-from testbed.adversaries.shadow.digital import LIGHT_LEFT, MIN_LIGHTNESS, Outcome, Shadower, attack_crops
+from testbed.adversaries.shadow.digital import LIGHT_LEFT, MIN_LIGHTNESS, CropOutcome, ShadowedCrop, attack_crops
 from testbed.adversaries.shadow.optimiser import optimise
 from testbed.adversaries.shadow.particle_swarm import SwarmSettings
-from testbed.adversaries.shadow.victim import VICTIMS, Victim, load_victim
+from testbed.adversaries.shadow.victim import VICTIMS, BlackBoxClassifier, load_victim
 
 __all__ = [
+    "BlackBoxClassifier",
+    "CropOutcome",
     "LIGHT_LEFT",
     "MIN_LIGHTNESS",
-    "VICTIMS",
-    "Outcome",
-    "Shadower",
+    "ShadowedCrop",
     "SwarmSettings",
-    "Victim",
+    "VICTIMS",
     "attack_crops",
     "load_victim",
     "optimise",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.adversaries.scenario_scene import StagedScene
+from testbed.adversaries.scenario_scene import ScenarioScene
 from testbed.adversaries.shadow import polygon as shapes
 from testbed.adversaries.shadow.lightness import from_lab, to_lab
 from testbed.core.errors import MapError, UsageError
@@ -45,7 +45,7 @@ EVERYTHING = np.array([[-1.0, -1.0], [2.0, -1.0], [2.0, 2.0], [-1.0, 2.0]])
 
 
 @dataclass(frozen=True)
-class Plate:
+class SignPlate:
     """The face of a sign.
 
     Attributes:
@@ -119,8 +119,8 @@ class SignView:
         return list(np.rint(mixed.mean(axis=1)).astype(np.uint8))
 
 
-class SignApproach(StagedScene):
-    """Stages a scenario again and again and photographs one of its signs.
+class SignApproach(ScenarioScene):
+    """Stage a scenario again and again and photograph one of its signs.
 
     Args:
         scenario: What to stage, without its adversaries and other road users.
@@ -131,7 +131,7 @@ class SignApproach(StagedScene):
         plate: Its face in the situation staged last.
     """
 
-    plate: Plate
+    plate: SignPlate
 
     def __init__(self, scenario: Scenario, sign_id: str) -> None:
         """Build scenery and renderer once."""
@@ -174,7 +174,7 @@ class SignApproach(StagedScene):
         box = view.box(self.plate.corners_m())
         return None if box is None else sign_crop_box(box, camera.width_px, camera.height_px)
 
-    def readable_m(self, left_m: float = 0.0) -> tuple[float, float]:
+    def readable_m(self, lateral_offset_m: float = 0.0) -> tuple[float, float]:
         """Return the nearest and the farthest distance along the lane from which the sign is asked about.
 
         Raises:
@@ -182,7 +182,7 @@ class SignApproach(StagedScene):
         """
         ahead_m, _ = self.path.locate(self.plate.pose[0], self.plate.pose[1])
         steps = np.arange(1.0, min(FARTHEST_M, ahead_m), 0.25)
-        seen = [step for step in steps if self.crop_box(self.camera(ahead_m - step, left_m)) is not None]
+        seen = [step for step in steps if self.crop_box(self.camera(ahead_m - step, lateral_offset_m)) is not None]
         if not seen:
             raise UsageError(f"sign {self.sign.id!r} of {self.scenario.name!r} is never large enough to be read")
         return float(seen[0]), float(seen[-1])
@@ -193,10 +193,10 @@ class SignApproach(StagedScene):
         assert rgb is not None
         return rgb
 
-    def view(self, before_m: float, left_m: float = 0.0, heading_rad: float = 0.0) -> SignView | None:
+    def view(self, before_m: float, lateral_offset_m: float = 0.0, heading_rad: float = 0.0) -> SignView | None:
         """Return the sign's crop from a distance along the lane, lit and shaded; None where it is not asked about."""
         ahead_m, _ = self.path.locate(self.plate.pose[0], self.plate.pose[1])
-        camera = self.camera(ahead_m - before_m, left_m, heading_rad)
+        camera = self.camera(ahead_m - before_m, lateral_offset_m, heading_rad)
         box = self.crop_box(camera)
         if box is None:
             return None
@@ -243,12 +243,12 @@ class SignApproach(StagedScene):
         steps = self.plate.size_m * (across @ np.stack([right, -up], axis=1))
         return np.asarray(np.linalg.solve(steps, reach.T).T, np.float32)
 
-    def _plate(self) -> Plate:
+    def _plate(self) -> SignPlate:
         sign = self.sign
         x, y, z, _, yaw, _ = self.path.pose(sign.ahead_m, sign.lateral_m)
         if not sign.on_map:
             middle = z + PLATE_BOTTOM_M + 0.5 * sign.size_m
-            return Plate(sign.gtsrb_class, (x, y, middle, 0.0, yaw, 0.0), sign.size_m)
+            return SignPlate(sign.gtsrb_class, (x, y, middle, 0.0, yaw, 0.0), sign.size_m)
         near = [
             (math.hypot(one.pose[0] - x, one.pose[1] - y), one)
             for one in self.network.signals()
@@ -261,7 +261,7 @@ class SignApproach(StagedScene):
         size = one.height_m if 0.2 <= one.height_m <= 3.0 else 0.75
         bottom = one.pose[2] - ground if 0.5 < one.pose[2] - ground < 8.0 else PLATE_BOTTOM_M
         pose = (one.pose[0], one.pose[1], ground + bottom + 0.5 * size, 0.0, one.pose[4], 0.0)
-        return Plate(sign.gtsrb_class, pose, size)
+        return SignPlate(sign.gtsrb_class, pose, size)
 
 
 PAPER_PX = 224.0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from testbed.adversaries.shadow import polygon as shapes
 from testbed.adversaries.shadow.lightness import darkened, mean_lightness
 from testbed.adversaries.shadow.particle_swarm import Swarm, SwarmSettings
-from testbed.adversaries.shadow.victim import Crop, Victim
+from testbed.adversaries.shadow.victim import BlackBoxClassifier, Crop
 from testbed.agents.imaging import resize
 from testbed.core.errors import UsageError
 
@@ -41,7 +41,7 @@ Verdict = Literal["success", "failure", "dark", "misread"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class CropOutcome:
     """What became of one crop.
 
     Attributes:
@@ -69,7 +69,7 @@ class Outcome:
         return self.verdict in ("success", "failure")
 
 
-class Shadower:
+class ShadowedCrop:
     """One crop, open for any polygon.
 
     Args:
@@ -103,22 +103,32 @@ class Shadower:
         return list(images.reshape(-1, *self.crop.shape))
 
 
-class _Hunt:
+class _CropSearch:
     """The search for one crop's shadow."""
 
     def __init__(self, crop: Crop, class_id: int, settings: SwarmSettings, light_left: float, seed: list[int]) -> None:
-        self.full = Shadower(crop, class_id, light_left)
+        self.full = ShadowedCrop(crop, class_id, light_left)
         longest = max(crop.shape[:2])
         self.small = self.full
         if longest > SEARCH_PX:
             small_px = [max(1, round(side * SEARCH_PX / longest)) for side in crop.shape[:2]]
-            self.small = Shadower(np.ascontiguousarray(resize(crop, *small_px)), class_id, light_left)
+            self.small = ShadowedCrop(np.ascontiguousarray(resize(crop, *small_px)), class_id, light_left)
         self.class_id = class_id
         self.swarm = Swarm(settings, np.random.default_rng(seed))
         self.extra = 1
-        self.found: Outcome | None = None
+        self.found: CropOutcome | None = None
 
-    def hear(self, polygons: FloatArray, rows: NDArray[np.float64], victim: Victim) -> None:
+    def refused(self, victim: BlackBoxClassifier, min_lightness: float) -> CropOutcome | None:
+        """Return what becomes of a crop that is not attacked: misread already, or too dark; None for any other."""
+        crop, lightness = self.full.crop, self.full.lightness
+        row = victim.probabilities([crop])[0]
+        answer, probability = int(row.argmax()), float(row[self.class_id])
+        if answer == self.class_id and lightness >= min_lightness:
+            return None
+        verdict: Verdict = "misread" if answer != self.class_id else "dark"
+        return CropOutcome(verdict, 1, crop, None, answer, probability, lightness)
+
+    def hear(self, polygons: FloatArray, rows: NDArray[np.float64], victim: BlackBoxClassifier) -> None:
         """Take in the probabilities of the polygons asked about last."""
         true = rows[:, self.class_id]
         for index in np.argsort(true, kind="stable"):
@@ -131,15 +141,15 @@ class _Hunt:
             break
         self.swarm.tell(true)
 
-    def _holds(self, polygon: FloatArray, victim: Victim) -> bool:
+    def _holds(self, polygon: FloatArray, victim: BlackBoxClassifier) -> bool:
         self.extra += 1
         row = victim.probabilities(self.full.images(polygon[None]))[0]
         return int(row.argmax()) != self.class_id
 
-    def outcome(self, verdict: Verdict, polygon: FloatArray, victim: Victim) -> Outcome:
+    def outcome(self, verdict: Verdict, polygon: FloatArray, victim: BlackBoxClassifier) -> CropOutcome:
         image = self.full.images(polygon[None])[0]
         row = victim.probabilities([image])[0]
-        return Outcome(
+        return CropOutcome(
             verdict,
             self.extra + self.swarm.queries,
             image,
@@ -153,14 +163,14 @@ class _Hunt:
 def attack_crops(
     crops: Sequence[Crop],
     classes: Sequence[int],
-    victim: Victim,
+    victim: BlackBoxClassifier,
     *,
     settings: SwarmSettings | None = None,
     light_left: float = LIGHT_LEFT,
     min_lightness: float = MIN_LIGHTNESS,
     seed: int = 0,
-    on_done: Callable[[int, Outcome], None] | None = None,
-) -> list[Outcome]:
+    on_done: Callable[[int, CropOutcome], None] | None = None,
+) -> list[CropOutcome]:
     """Attack crops of signs, each by itself.
 
     The outcome of a crop depends on the crop, the seed and its place in the list, not on the other crops.
@@ -184,11 +194,11 @@ def attack_crops(
     if len(crops) != len(classes):
         raise UsageError(f"{len(crops)} crops and {len(classes)} classes")
     chosen = settings or SwarmSettings()
-    outcomes: list[Outcome | None] = [None] * len(crops)
+    outcomes: list[CropOutcome | None] = [None] * len(crops)
     waiting = list(range(len(crops)))
-    hunts: dict[int, _Hunt] = {}
+    hunts: dict[int, _CropSearch] = {}
 
-    def finish(index: int, outcome: Outcome) -> None:
+    def finish(index: int, outcome: CropOutcome) -> None:
         outcomes[index] = outcome
         hunts.pop(index, None)
         if on_done is not None:
@@ -197,13 +207,10 @@ def attack_crops(
     while waiting or hunts:
         while waiting and len(hunts) < AT_ONCE:
             index = waiting.pop(0)
-            crop, class_id = crops[index], int(classes[index])
-            hunt = _Hunt(crop, class_id, chosen, light_left, [seed, index])
-            row = victim.probabilities([crop])[0]
-            answer, probability = int(row.argmax()), float(row[class_id])
-            if answer != class_id or hunt.full.lightness < min_lightness:
-                verdict: Verdict = "misread" if answer != class_id else "dark"
-                finish(index, Outcome(verdict, 1, crop, None, answer, probability, hunt.full.lightness))
+            hunt = _CropSearch(crops[index], int(classes[index]), chosen, light_left, [seed, index])
+            refused = hunt.refused(victim, min_lightness)
+            if refused is not None:
+                finish(index, refused)
             else:
                 hunts[index] = hunt
         asked = {index: hunt.swarm.ask() for index, hunt in hunts.items()}

@@ -1,4 +1,4 @@
-"""Makes the artefacts of a scenario: the shadow for its sign, and random shadows of the same size as controls."""
+"""Make the artefacts of a scenario: the shadow for its sign, and random shadows of the same size as controls."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
     from testbed.adversaries.shadow.approach import SignApproach, SignView
-    from testbed.adversaries.shadow.physical import Found, PhysicalSettings, Reading
-    from testbed.adversaries.shadow.victim import Victim
+    from testbed.adversaries.shadow.physical import FoundShadow, PhysicalSettings, SignReadout
+    from testbed.adversaries.shadow.victim import BlackBoxClassifier
     from testbed.scenario.schema import Adversary, Scenario
 
 FACE_BLUR_PX = 5.0
@@ -84,25 +84,24 @@ def optimise(
     started = time.monotonic()
     found, fresh = _hunt(approach, asked, chosen, seed, lambda line: say(f"{entry.id}: {line}"))
     facts = facts_of(chosen) | {"queries": found.queries, "seconds": round(time.monotonic() - started)}
-    attack = _Drawn(
-        entry.artefacts[0],
-        found.polygon,
-        {"method": METHOD, "surrogate": surrogate_of(victim), "curve": found.curve, "settings": facts},
-    )
+    more = {"method": METHOD, "surrogate": surrogate_of(victim), "curve": found.curve, "settings": facts}
+    attack = _DrawnShadow(entry.artefacts[0], found.polygon, more)
     drawn = [attack, *_twins(attack, controls, class_id, seed, chosen.swarm)]
     command = f"python -m testbed attack shadow {scenario.name} --victim {victim} --seed {seed}"
-    shown = _Shown(fresh, class_id, asked, Path("artefacts") if out is None else out, command, seed)
+    shown = _ShadowTrial(fresh, class_id, asked, Path("artefacts") if out is None else out, command, seed)
     benign = shown.read(None)
     say(f"{entry.id}: in full sun misread in {benign.misread} of {benign.views} fresh views")
     written = [shown.write(one, benign, say) for one in drawn]
-    if face:
-        written.append(shown.write_face(attack))
-    return written
+    return [*written, shown.write_face(attack)] if face else written
 
 
 def _hunt(
-    approach: SignApproach, victim: Victim, settings: PhysicalSettings, seed: int, say: Callable[[str], None]
-) -> tuple[Found, list[SignView]]:
+    approach: SignApproach,
+    victim: BlackBoxClassifier,
+    settings: PhysicalSettings,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[FoundShadow, list[SignView]]:
     """Search a sign's shadow; return it and views of situations that the search has not seen."""
     from testbed.adversaries.shadow.physical import CHECK_SEEDS, SEARCH_SEEDS, collect, search
 
@@ -114,7 +113,7 @@ def _hunt(
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawn:
+class _DrawnShadow:
     """A shadow that becomes an artefact.
 
     Attributes:
@@ -128,7 +127,7 @@ class _Drawn:
     more: dict[str, Any]
 
 
-def _twins(attack: _Drawn, count: int, class_id: int, seed: int, settings: SwarmSettings) -> list[_Drawn]:
+def _twins(attack: _DrawnShadow, count: int, class_id: int, seed: int, settings: SwarmSettings) -> list[_DrawnShadow]:
     """Return random shadows of an attack's size."""
     from testbed.adversaries.shadow.physical import random_twin
 
@@ -136,12 +135,12 @@ def _twins(attack: _Drawn, count: int, class_id: int, seed: int, settings: Swarm
     for number in range(count):
         polygon = random_twin(attack.polygon, class_id, np.random.default_rng([seed, 3, number]), settings)
         name = f"random_{attack.name}_{'abcdefghijklmnopqrstuvwxyz'[number]}"
-        twins.append(_Drawn(name, polygon, {"method": CONTROL_METHOD, "control": True}))
+        twins.append(_DrawnShadow(name, polygon, {"method": CONTROL_METHOD, "control": True}))
     return twins
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
+class _ShadowTrial:
     """Shadows shown to the victim in fresh views, and written with what came of it.
 
     Attributes:
@@ -155,18 +154,18 @@ class _Shown:
 
     views: list[SignView]
     class_id: int
-    victim: Victim
+    victim: BlackBoxClassifier
     folder: Path
     command: str
     seed: int
 
-    def read(self, polygon: NDArray[np.float32] | None) -> Reading:
+    def read(self, polygon: NDArray[np.float32] | None) -> SignReadout:
         """Return how the victim reads the sign with a shadow, or in full sun."""
         from testbed.adversaries.shadow.physical import read
 
         return read(self.views, polygon, self.class_id, self.victim)
 
-    def write(self, drawn: _Drawn, benign: Reading, say: Callable[[str], None]) -> Path:
+    def write(self, drawn: _DrawnShadow, benign: SignReadout, say: Callable[[str], None]) -> Path:
         """Write a shadow's artefact and return its folder."""
         from testbed.adversaries import artefact
         from testbed.adversaries.manifest import ShadowManifest
@@ -191,7 +190,7 @@ class _Shown:
         )
         return artefact.save(self.folder / drawn.name, manifest).path
 
-    def write_face(self, attack: _Drawn) -> Path:
+    def write_face(self, attack: _DrawnShadow) -> Path:
         """Write an attack as a printed sign face and return its folder."""
         from testbed.adversaries import artefact
         from testbed.adversaries.manifest import SignFaceManifest
@@ -249,7 +248,7 @@ def ranges_of(views: list[SignView]) -> dict[str, tuple[float, float]]:
     }
 
 
-def figures_of(reading: Reading, benign: Reading) -> dict[str, float]:
+def figures_of(reading: SignReadout, benign: SignReadout) -> dict[str, float]:
     """Return what is told about an artefact: how its victim reads the sign in fresh situations."""
     return {
         "views": reading.views,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from testbed.adversaries.shadow import polygon as shapes
 from testbed.adversaries.shadow.approach import SignApproach, SignView, shaken
 from testbed.adversaries.shadow.particle_swarm import Swarm, SwarmSettings
-from testbed.adversaries.shadow.victim import Victim
+from testbed.adversaries.shadow.victim import BlackBoxClassifier
 from testbed.core.errors import UsageError
 
 FloatArray = NDArray[np.float32]
@@ -48,7 +48,7 @@ class PhysicalSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class SignReadout:
     """How a sign is read over some views.
 
     Attributes:
@@ -67,7 +67,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundShadow:
     """What a search brought.
 
     Attributes:
@@ -98,12 +98,12 @@ def collect(approach: SignApproach, first_seed: int, settings: PhysicalSettings,
     for number in range(settings.situations):
         rng = np.random.default_rng([first_seed, number])
         approach.stage(first_seed + number)
-        left_m = float(rng.normal(0.0, 0.15))
-        near_m, far_m = approach.readable_m(left_m)
+        lateral_offset_m = float(rng.normal(0.0, 0.15))
+        near_m, far_m = approach.readable_m(lateral_offset_m)
         for step in range(settings.distances):
             share = (step + float(rng.random())) / settings.distances
             before_m = 1.0 / (share / near_m + (1.0 - share) / far_m)
-            view = approach.view(before_m, left_m, float(rng.normal(0.0, 0.004)))
+            view = approach.view(before_m, lateral_offset_m, float(rng.normal(0.0, 0.004)))
             if view is None:
                 continue
             if view.light_left > 0.95:
@@ -121,13 +121,15 @@ def collect(approach: SignApproach, first_seed: int, settings: PhysicalSettings,
     return views
 
 
-def read(views: Sequence[SignView], polygon: FloatArray | None, class_id: int, victim: Victim) -> Reading:
+def read(
+    views: Sequence[SignView], polygon: FloatArray | None, class_id: int, victim: BlackBoxClassifier
+) -> SignReadout:
     """Return how a victim reads a sign over views, with a shadow or in full sun."""
     shape = np.zeros((0, 3, 2), np.float32) if polygon is None else np.asarray(polygon, np.float32)[None]
     rows = victim.probabilities([view.images(shape)[0] for view in views])
     answers = rows.argmax(axis=1)
     wrong = Counter(int(answer) for answer in answers if answer != class_id).most_common(1)
-    return Reading(
+    return SignReadout(
         int((answers != class_id).sum()),
         len(views),
         float(rows[:, class_id].mean()),
@@ -139,12 +141,12 @@ def read(views: Sequence[SignView], polygon: FloatArray | None, class_id: int, v
 def search(
     views: Sequence[SignView],
     class_id: int,
-    victim: Victim,
+    victim: BlackBoxClassifier,
     settings: PhysicalSettings,
     *,
     seed: int,
     say: Callable[[str], None] = print,
-) -> Found:
+) -> FoundShadow:
     """Look for a polygon under which a sign is misread in all views.
 
     Args:
@@ -156,7 +158,7 @@ def search(
         say: Told one line per start and stage.
     """
     curve: list[dict[str, float]] = []
-    hunt = _Hunt(views, victim, curve)
+    hunt = _ViewSearch(views, victim, curve)
     polygon = hunt.run(Swarm(settings.swarm, np.random.default_rng([seed, 1])), lambda rows: rows[:, class_id], 1)
     reading = read(views, polygon, class_id, victim)
     say(f"misread in {reading.misread} of {reading.views} views, true class {reading.true:.3f}, {hunt.queries} queries")
@@ -169,13 +171,13 @@ def search(
         say(f"read as class {second.commonest} in {second.share:.0%} of the views, {hunt.queries} queries")
         if second.misread >= reading.misread:
             polygon = steady
-    return Found(polygon, hunt.queries, tuple(curve))
+    return FoundShadow(polygon, hunt.queries, tuple(curve))
 
 
-class _Hunt:
-    """Values polygons over views and keeps the curve."""
+class _ViewSearch:
+    """Value polygons over views and keep the curve."""
 
-    def __init__(self, views: Sequence[SignView], victim: Victim, curve: list[dict[str, float]]) -> None:
+    def __init__(self, views: Sequence[SignView], victim: BlackBoxClassifier, curve: list[dict[str, float]]) -> None:
         self._views = views
         self._victim = victim
         self._curve = curve

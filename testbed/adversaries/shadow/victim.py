@@ -20,7 +20,7 @@ BATCH = 40
 """Crops per forward pass; larger batches no longer fit the cache of one core and are slower per crop."""
 
 
-class Victim(Protocol):
+class BlackBoxClassifier(Protocol):
     """A classifier of the 43 sign classes behind a black box."""
 
     @property
@@ -32,7 +32,7 @@ class Victim(Protocol):
 
 
 @dataclass(frozen=True)
-class ReaderVictim:
+class VlmSignClassifier:
     """A V²LM, asked its traffic sign question alone."""
 
     name: str
@@ -40,12 +40,12 @@ class ReaderVictim:
 
     def probabilities(self, crops: Sequence[Crop]) -> NDArray[np.float64]:
         """Return the class probabilities (N, 43)."""
-        from testbed.agents.vlm.reader import Question, Reader
+        from testbed.agents.vlm.reader import ImagePrompt, Reader
 
         assert isinstance(self.reader, Reader)
         rows = []
         for start in range(0, len(crops), BATCH):
-            asked = [[Question("tsr", crop)] for crop in crops[start : start + BATCH]]
+            asked = [[ImagePrompt("tsr", crop)] for crop in crops[start : start + BATCH]]
             rows += [readings[0].probabilities for readings in self.reader.read_batch(asked)]
         return np.stack(rows)
 
@@ -57,7 +57,7 @@ VICTIMS: tuple[str, ...] = ("dnn", *READERS, *SIGN_NETS)
 """Names of all victims; ``dnn`` is the sign net of the ``dnn`` agent."""
 
 
-def load_victim(name: str = "dnn") -> Victim:
+def load_victim(name: str = "dnn") -> BlackBoxClassifier:
     """Return a victim, frozen.
 
     Args:
@@ -71,7 +71,7 @@ def load_victim(name: str = "dnn") -> Victim:
         from testbed.agents.vlm import model
         from testbed.agents.vlm.reader import Reader
 
-        return ReaderVictim(name, Reader(model.load(READERS[name], None)))
+        return VlmSignClassifier(name, Reader(model.load(READERS[name], None)))
     if name not in VICTIMS:
         raise UsageError(f"no victim {name!r}", hint=f"known: {', '.join(VICTIMS)}")
     from testbed.agents.dnn.sign_classifiers import load_sign_victim

@@ -133,7 +133,7 @@ class Equalise(Defence):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise(Defence):
+class GaussianNoise(Defence):
     """Add Gaussian noise.
 
     Attributes:

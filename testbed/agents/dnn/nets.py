@@ -25,7 +25,7 @@ class LanePredictor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Net:
+class ShippedNet:
     """One network that is trained and shipped.
 
     Attributes:
@@ -45,26 +45,26 @@ class Net:
 
 _YOLO, _VIT = "testbed.agents.dnn.yolov5_cls:SignNet", "testbed.agents.dnn.vit_small:VitSmall"
 
-SIGN_NETS: dict[str, Net] = {
-    "yolov5_cls": Net("dnn-tsr", _YOLO),
-    "yolov5_cls_label_smoothing": Net("dnn-tsr-label-smoothing", _YOLO),
-    "yolov5_cls_dropout": Net("dnn-tsr-dropout", _YOLO),
-    "yolov5_cls_adversarial": Net("dnn-tsr-adversarial", _YOLO),
-    "yolov5_cls_distilled": Net("dnn-tsr-distilled", _YOLO),
-    "vit_small": Net("vit-small", _VIT),
-    "vit_small_adversarial": Net("vit-small-adversarial", _VIT),
-    "gtsrb_cnn": Net("gtsrb-cnn", "testbed.agents.dnn.gtsrb_cnn:GtsrbCnn"),
+SIGN_NETS: dict[str, ShippedNet] = {
+    "yolov5_cls": ShippedNet("dnn-tsr", _YOLO),
+    "yolov5_cls_label_smoothing": ShippedNet("dnn-tsr-label-smoothing", _YOLO),
+    "yolov5_cls_dropout": ShippedNet("dnn-tsr-dropout", _YOLO),
+    "yolov5_cls_adversarial": ShippedNet("dnn-tsr-adversarial", _YOLO),
+    "yolov5_cls_distilled": ShippedNet("dnn-tsr-distilled", _YOLO),
+    "vit_small": ShippedNet("vit-small", _VIT),
+    "vit_small_adversarial": ShippedNet("vit-small-adversarial", _VIT),
+    "gtsrb_cnn": ShippedNet("gtsrb-cnn", "testbed.agents.dnn.gtsrb_cnn:GtsrbCnn"),
 }
 """Traffic sign classifiers; a suffix names the training that is meant as a defence."""
 
-LANE_NETS: dict[str, Net] = {
-    "clrernet": Net("dnn-lane", "testbed.agents.dnn.clrernet:LaneNet"),
-    "row_anchor": Net("row-anchor", "testbed.agents.dnn.row_anchor:RowAnchorNet"),
+LANE_NETS: dict[str, ShippedNet] = {
+    "clrernet": ShippedNet("dnn-lane", "testbed.agents.dnn.clrernet:LaneNet"),
+    "row_anchor": ShippedNet("row-anchor", "testbed.agents.dnn.row_anchor:RowAnchorNet"),
 }
 """Lane detectors."""
 
 
-def choose(nets: Mapping[str, Net], name: str, task: str) -> Net:
+def choose(nets: Mapping[str, ShippedNet], name: str, task: str) -> ShippedNet:
     """Return a network by name.
 
     Raises:

@@ -20,7 +20,7 @@ BATCH = 40
 
 
 @dataclass(frozen=True)
-class SignVictim:
+class SignClassifier:
     """One classifier of the 43 sign classes, frozen.
 
     Attributes:
@@ -49,7 +49,7 @@ class SignVictim:
         return torch.cat(parts).numpy() if parts else np.zeros((0, 43))
 
 
-def load_sign_victim(name: str = "yolov5_cls", folder: Path | None = None) -> SignVictim:
+def load_sign_victim(name: str = "yolov5_cls", folder: Path | None = None) -> SignClassifier:
     """Load a classifier by name.
 
     Args:
@@ -64,4 +64,4 @@ def load_sign_victim(name: str = "yolov5_cls", folder: Path | None = None) -> Si
     net = load_net(chosen.build(), chosen.weights, folder)
     side = net.input_px
     assert isinstance(side, int)
-    return SignVictim(name, chosen.weights, net, side)
+    return SignClassifier(name, chosen.weights, net, side)

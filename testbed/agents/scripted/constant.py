@@ -9,7 +9,7 @@ __all__ = ["ConstantAgent", "build", "card"]
 
 
 class ConstantAgent:
-    """Answers one direction, "no vehicle", and withholds an answer to any sign.
+    """Answer one direction and "no vehicle", and withhold an answer to any sign.
 
     Args:
         steering: The direction: ``Left``, ``Straight`` or ``Right``.

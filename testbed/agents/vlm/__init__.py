@@ -1,13 +1,39 @@
 """The V²LM room, the only one that imports transformers and peft: model, tokenizer, questions, closed-set answers.
 
-Importing it pins the hub libraries to offline use: every weight comes from a file that the user has.
+One agent in two deployments: ``solo``, three models with one task each, asked one after the other, and ``tandem``, one
+model that answers all tasks from one conversation in one forward pass. Importing the room pins the hub libraries to
+offline use: every weight comes from a file that the user has.
 """
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
+
+from testbed.agents.vlm import cards
+
+if TYPE_CHECKING:
+    from testbed.agents.vlm.agent import VlmAgent
+    from testbed.core.types import AgentCard
+
+__all__ = ["NEEDS", "build", "card"]
+
+NEEDS = ("torch", "transformers", "peft", "timm", "safetensors")
+"""Modules without which it cannot be loaded; its card can be read."""
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def build(deployment: cards.Deployment, **options: Any) -> VlmAgent:
+    """Load the agent; options as in `testbed.agents.vlm.agent.VlmAgent`."""
+    from testbed.agents.vlm.agent import VlmAgent
+
+    return VlmAgent(deployment, **options)
+
+
+def card(deployment: cards.Deployment) -> AgentCard:
+    """Return the agent's card without loading its models."""
+    return cards.agent_card(deployment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from testbed.agents.vlm.reader import Question, Reading
+from testbed.agents.vlm.reader import ImagePrompt, Reading
 from testbed.core.errors import AgentError
 from testbed.core.perception_tasks import STEERING_CLASSES
 from testbed.core.types import Observation, Perception, SignAnswer, SteeringAnswer, VehicleAnswer
@@ -45,10 +45,10 @@ class Abstention:
         return cls(float(value), float(value), float(value))
 
 
-def questions(observation: Observation) -> list[Question]:
+def questions(observation: Observation) -> list[ImagePrompt]:
     """Return the image-prompt pairs of an observation: sign crop (when one is in view), view, view."""
-    asked = [] if observation.sign_crop is None else [Question("tsr", observation.sign_crop)]
-    return [*asked, Question("alc", observation.image), Question("vd", observation.image)]
+    asked = [] if observation.sign_crop is None else [ImagePrompt("tsr", observation.sign_crop)]
+    return [*asked, ImagePrompt("alc", observation.image), ImagePrompt("vd", observation.image)]
 
 
 def perception(observation: Observation, readings: Iterable[Reading], abstention: Abstention) -> Perception:

@@ -27,7 +27,7 @@ NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
-class Question:
+class ImagePrompt:
     """One image-prompt pair: the task (``tsr``, ``alc`` or ``vd``) and the picture as the camera gave it."""
 
     task: str
@@ -77,7 +77,7 @@ class Reading:
 
 
 class Reader:
-    """Asks one model.
+    """Ask one model.
 
     Args:
         model: Model with its tokenizer.
@@ -101,18 +101,18 @@ class Reader:
             self._ids[tasks] = torch.tensor(ids)
         return self._ids[tasks]
 
-    def pixels(self, questions: Sequence[Question]) -> Tensor:
+    def pixels(self, questions: Sequence[ImagePrompt]) -> Tensor:
         """Return the model's pixels (N, 3, H, W) of the pictures, values -1…1."""
         size = self.model.blueprint.image_size
         images = [fit(question.image, WINDOWS[question.task], size) for question in questions]
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
-    def read(self, questions: Sequence[Question]) -> list[Reading]:
+    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
         """Answer all questions in one forward pass of one conversation."""
         return self.read_batch([questions])[0]
 
     @torch.inference_mode()
-    def read_batch(self, conversations: Sequence[Sequence[Question]]) -> list[list[Reading]]:
+    def read_batch(self, conversations: Sequence[Sequence[ImagePrompt]]) -> list[list[Reading]]:
         """Answer several conversations that ask the same tasks in the same order, in one forward pass.
 
         Raises:

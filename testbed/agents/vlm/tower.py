@@ -23,7 +23,7 @@ WIDTH = 320
 
 
 class GlobalContext(nn.Module):
-    """Adds to every cell of a feature map a vector computed from all cells, with weights per cell.
+    """Add to every cell of a feature map a vector computed from all cells, with weights per cell.
 
     Args:
         channels: C, channels of the map.

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from testbed.core.perception_tasks import STEERING_CLASSES, steering_class
 from testbed.core.types import Steering
-from testbed.training.data.map_camera import Stand, Studio
+from testbed.training.data.map_camera import EgoPlacement, MapCamera
 from testbed.training.data.random_traffic import fleet
-from testbed.training.data.road_wear import Wear
+from testbed.training.data.road_wear import RoadWear
 from testbed.world.sampled_weather import sample_weather, weather_row
 
 RENEW_WEAR_EVERY = 150
@@ -47,29 +47,29 @@ def sample_offset(rng: np.random.Generator, width_m: float = 3.6) -> tuple[float
 
 
 def views(
-    studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int
+    map_camera: MapCamera, split: str, count: int, seed: tuple[int, ...], *, per_place: int
 ) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
     """Yield `count` images (160, 320, 3) with one row of labels each; equal arguments give equal bytes.
 
     `per_place` images in a row share place and light, in other positions and traffic.
     """
     rng = np.random.default_rng([*seed, 1, split == "test"])
-    traffic, wear = fleet(studio, (*seed[:-1], 1, split == "test")), Wear(studio.scene)
-    weather = studio.scene.weather
-    scene: Stand | None = None
+    traffic, wear = fleet(map_camera, (*seed[:-1], 1, split == "test")), RoadWear(map_camera.scene)
+    weather = map_camera.scene.weather
+    scene: EgoPlacement | None = None
     for index in range(count):
         if index % RENEW_WEAR_EVERY == 0:
             wear.renew(rng)
         wanted = int(rng.integers(len(STEERING_CLASSES)))
         if scene is None or index % per_place == 0:
-            scene, weather = _place(rng, studio, split, wanted), sample_weather(rng)
-            studio.scene.set_weather(weather)
-        stand = _towards(rng, studio, scene, wanted)
+            scene, weather = _place(rng, map_camera, split, wanted), sample_weather(rng)
+            map_camera.scene.set_weather(weather)
+        stand = _towards(rng, map_camera, scene, wanted)
         members = traffic.draw(rng, int(rng.integers(0, 6)))
         traffic.show(traffic.scatter(rng, stand, members, own_lane_from_m=12.0))
         wear.scatter(rng, stand.pose)
-        camera = studio.camera(stand.pose)
-        frame = studio.renderer.render(camera)
+        camera = map_camera.camera(stand.pose)
+        frame = map_camera.renderer.render(camera)
         assert frame.rgb is not None
         yield (
             frame.rgb,
@@ -82,27 +82,27 @@ def views(
                 "lateral_offset_m": stand.lateral_offset_m,
                 "heading_error_rad": stand.heading_error_rad,
                 "curvature_1pm": stand.curvature_1pm,
-                "lane_x_px": studio.lane_lines_px(stand, camera),
+                "lane_x_px": map_camera.lane_lines_px(stand, camera),
             },
         )
     traffic.show([])
     wear.remove()
 
 
-def _place(rng: np.random.Generator, studio: Studio, split: str, wanted: int) -> Stand:
+def _place(rng: np.random.Generator, map_camera: MapCamera, split: str, wanted: int) -> EgoPlacement:
     """Return a place whose lane does not bend too far, nor too far for the wanted class."""
     limit_m = NEARLY_STRAIGHT_M if STEERING_CLASSES[wanted] is Steering.STRAIGHT else MAX_PREVIEW_M
     while True:
-        stand = studio.stand(rng, split, 0.0, 0.0)
+        stand = map_camera.stand(rng, split, 0.0, 0.0)
         if abs(stand.preview_offset_m) < limit_m:
             return stand
 
 
-def _towards(rng: np.random.Generator, studio: Studio, scene: Stand, wanted: int) -> Stand:
+def _towards(rng: np.random.Generator, map_camera: MapCamera, scene: EgoPlacement, wanted: int) -> EgoPlacement:
     """Return a stand at the same place whose answer is the wanted class, unless the bend allows none."""
     width_m = scene.course.width_m(0.0)
     for _ in range(TRIES):
-        stand = studio.again(rng, scene, *sample_offset(rng, width_m))
+        stand = map_camera.again(rng, scene, *sample_offset(rng, width_m))
         if steering_class(stand.preview_offset_m) == wanted:
             break
     return stand

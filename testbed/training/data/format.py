@@ -58,7 +58,6 @@ source              i8           0: cut from the 320x160 driving view as in the 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

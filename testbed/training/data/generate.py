@@ -1,4 +1,4 @@
-"""Makes the data sets: ``python -m testbed dataset tsr|alc|vd --out DIR``."""
+"""Make the data sets: ``python -m testbed dataset tsr|alc|vd --out DIR``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 import testbed
 from testbed.core.errors import UsageError
-from testbed.core.processes import processes
 from testbed.core.perception_tasks import STEERING_CLASSES
+from testbed.core.processes import processes
 from testbed.training.data import alc, tsr, vd
 from testbed.training.data.format import COLUMNS, MAP_GROUPS, TASKS, WEATHER_FIELDS, write_card, write_split
-from testbed.training.data.map_camera import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK, Studio
-from testbed.world.sampled_weather import RANGES
+from testbed.training.data.map_camera import BLOCK_CYCLE, BLOCK_M, LONG_ROAD_M, TEST_BLOCK, MapCamera
 from testbed.world.maps import available_maps
+from testbed.world.sampled_weather import RANGES
 
 Views = Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]
 
@@ -92,12 +92,7 @@ def generate(
         DatasetError: When the folder cannot be written.
     """
     sizes = _sizes(task, count)
-    if views_per_place is not None and (views_per_place < 1 or task not in VIEWS_PER_PLACE):
-        raise UsageError(
-            f"--views-per-place {views_per_place} for data set {task!r}",
-            hint=f"at least 1, for {' and '.join(VIEWS_PER_PLACE)}",
-        )
-    per_place = views_per_place or VIEWS_PER_PLACE.get(task)
+    per_place = _per_place(task, views_per_place)
     shares = dict(SHARES[task] if maps is None else maps)
     names = check_maps(shares)
     out = Path(out)
@@ -105,12 +100,12 @@ def generate(
     (out / "dataset.json").unlink(missing_ok=True)
     started, made = time.monotonic(), 0
     orders = [
-        Order(task, split, min(PART, size - start), seed, start // PART, name, number, per_place)
+        PartOrder(task, split, min(PART, size - start), seed, start // PART, name, number, per_place)
         for split, total in sizes.items()
         for number, (name, size) in enumerate(zip(names, divide(total, shares), strict=True))
         for start in range(0, size, PART)
     ]
-    done: dict[str, list[Part]] = {split: [] for split in sizes}
+    done: dict[str, list[FinishedPart]] = {split: [] for split in sizes}
     for order, part in zip(orders, _carry_out(orders, jobs), strict=True):
         done[order.split].append(part)
         made += order.count
@@ -121,18 +116,8 @@ def generate(
     per_core = made / max(1e-9, sum(part.cpu_s for parts in done.values() for part in parts))
     write_card(
         out,
-        {
-            "task": task,
-            "testbed": testbed.__version__,
-            "maps": names,
-            "shares": {name: round(shares[name], 4) for name in names},
-            "seed": seed,
-            "counts": counts,
-            "split": SPLIT,
-            "views_per_place": per_place,
-            "weather": RANGES,
-            "weather_fields": list(WEATHER_FIELDS),
-            "renderer_sha256": renderer_hash(),
+        _recipe(task, shares, seed, counts, per_place)
+        | {
             "throughput_images_per_s": round(made / seconds, 1),
             "throughput_images_per_cpu_s": round(per_core, 1),
             "seconds": round(seconds, 1),
@@ -141,6 +126,34 @@ def generate(
     per_second = f"{made / seconds:.0f} images/s, {per_core:.0f} per second of CPU time"
     progress(f"{task}: {made} images in {seconds:.0f} s ({per_second}), written to {out}")
     return out
+
+
+def _recipe(
+    task: str, shares: Mapping[str, float], seed: int, counts: Mapping[str, Any], per_place: int | None
+) -> dict[str, Any]:
+    """Return the part of a data set's card that decides its pictures."""
+    return {
+        "task": task,
+        "testbed": testbed.__version__,
+        "maps": list(shares),
+        "shares": {name: round(share, 4) for name, share in shares.items()},
+        "seed": seed,
+        "counts": counts,
+        "split": SPLIT,
+        "views_per_place": per_place,
+        "weather": RANGES,
+        "weather_fields": list(WEATHER_FIELDS),
+        "renderer_sha256": renderer_hash(),
+    }
+
+
+def _per_place(task: str, asked: int | None) -> int | None:
+    """Return how many images show one place in one light; None for sign crops, which have no place."""
+    if asked is not None and (asked < 1 or task not in VIEWS_PER_PLACE):
+        raise UsageError(
+            f"--views-per-place {asked} for data set {task!r}", hint=f"at least 1, for {' and '.join(VIEWS_PER_PLACE)}"
+        )
+    return asked or VIEWS_PER_PLACE.get(task)
 
 
 def _sizes(task: str, count: int | None) -> dict[str, int]:
@@ -157,7 +170,7 @@ def _sizes(task: str, count: int | None) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Order:
+class PartOrder:
     """One part of a split to be made."""
 
     task: str
@@ -171,30 +184,32 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Images and label columns of an `Order`, and the CPU time they took."""
+class FinishedPart:
+    """Images and label columns of an `PartOrder`, and the CPU time they took."""
 
     images: list[NDArray[np.uint8]]
     labels: dict[str, NDArray[Any]]
     cpu_s: float
 
 
-def views(task: str, studio: Studio, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None) -> Views:
+def views(
+    task: str, map_camera: MapCamera, split: str, count: int, seed: tuple[int, ...], *, per_place: int | None
+) -> Views:
     """Yield images of a task with one row of labels each; equal arguments give equal bytes.
 
     Args:
         task: ``tsr``, ``alc`` or ``vd``.
-        studio: Map that they show.
+        map_camera: Map that they show.
         split: ``train`` or ``test``.
         count: Number of images.
         seed: Of all chance, the last number but for the vehicles.
         per_place: Images at one place in one light; sign crops have no place.
     """
     if task == "tsr":
-        return tsr.crops(studio, split, count, seed)
+        return tsr.crops(map_camera, split, count, seed)
     assert per_place is not None
     make = {"alc": alc.views, "vd": vd.views}[task]
-    return make(studio, split, count, seed, per_place=per_place)
+    return make(map_camera, split, count, seed, per_place=per_place)
 
 
 def check_maps(shares: Mapping[str, float]) -> list[str]:
@@ -219,7 +234,7 @@ def divide(total: int, shares: Mapping[str, float]) -> list[int]:
     return [int(size) for size in np.diff(ends, prepend=0)]
 
 
-def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
+def _carry_out(orders: list[PartOrder], jobs: int) -> Iterator[FinishedPart]:
     if jobs == 1:
         yield from map(_make, orders)
         return
@@ -228,16 +243,16 @@ def _carry_out(orders: list[Order], jobs: int) -> Iterator[Part]:
 
 
 @cache
-def _studio(map_name: str) -> Studio:
-    return Studio(map_name)
+def _map_camera(map_name: str) -> MapCamera:
+    return MapCamera(map_name)
 
 
-def _make(order: Order) -> Part:
-    studio = _studio(order.map_name)
+def _make(order: PartOrder) -> FinishedPart:
+    map_camera = _map_camera(order.map_name)
     started_s = time.process_time()
     images, rows = [], []
     seed = (order.seed, order.map_number, order.part)
-    for image, row in views(order.task, studio, order.split, order.count, seed, per_place=order.per_place):
+    for image, row in views(order.task, map_camera, order.split, order.count, seed, per_place=order.per_place):
         images.append(image)
         rows.append({**row, "group": MAP_GROUPS * order.map_number + row["group"]})
     labels = {
@@ -245,10 +260,10 @@ def _make(order: Order) -> Part:
         for name in COLUMNS[order.task]
         if name in rows[0]
     }
-    return Part(images, labels, time.process_time() - started_s)
+    return FinishedPart(images, labels, time.process_time() - started_s)
 
 
-def _write(out: Path, task: str, split: str, parts: list[Part], names: list[str], seed: int) -> dict[str, Any]:
+def _write(out: Path, task: str, split: str, parts: list[FinishedPart], names: list[str], seed: int) -> dict[str, Any]:
     """Write a split and return what the card says of it: images and classes, over all and per map."""
     labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
     images = [image for part in parts for image in part.images]
@@ -276,15 +291,34 @@ def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
     return {str(number): int(size) for number, size in zip(numbers, sizes, strict=True)}
 
 
-def renderer_hash() -> str:
-    """Return one sha256 over the sources of renderer, maps and assets: another value may mean other pictures."""
-    digest = hashlib.sha256()
-    root = Path(testbed.__file__).parent
-    sources = [root / "core" / f"{name}.py" for name in ("colour", "frames", "semantic_tags", "weather")]
+def renderer_sources(world: Path | None = None) -> list[Path]:
+    """Return the files that decide what a picture shows: renderer, maps and assets.
+
+    Args:
+        world: Folder of `testbed.world`; another one in tests.
+
+    Raises:
+        FileNotFoundError: A room is missing, so that a hash over the rest would say nothing.
+    """
+    root = Path(testbed.__file__).parent / "world" if world is None else world
+    found: list[Path] = []
     for room in ("render", "maps", "assets"):
-        sources += sorted((root / "world" / room).rglob("*"))
-    for path in sources:
-        if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}:
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
+        files = [
+            path
+            for path in sorted((root / room).rglob("*"))
+            if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}
+        ]
+        if not files:
+            raise FileNotFoundError(f"no sources of the renderer in {root / room}")
+        found += files
+    return found
+
+
+def renderer_hash(world: Path | None = None) -> str:
+    """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
+    root = Path(testbed.__file__).parent / "world" if world is None else world
+    digest = hashlib.sha256()
+    for path in renderer_sources(root):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()

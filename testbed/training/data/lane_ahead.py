@@ -28,7 +28,7 @@ _MIN_PIECE_M = 0.05
 
 
 @dataclass(frozen=True)
-class Piece:
+class CourseSegment:
     """A stretch of the course within one lane section.
 
     Attributes:
@@ -57,7 +57,7 @@ class Piece:
         return self.start_s_m + self.sense * (ahead_m - self.from_m)
 
 
-class Course:
+class LaneCourse:
     """A lane followed straight on.
 
     Args:
@@ -87,8 +87,8 @@ class Course:
         self.reach_m = self.pieces[-1].to_m
         self._sample()
 
-    def _follow(self, road_id: int, lane_id: int, s_m: float, length_m: float) -> list[Piece]:
-        pieces: list[Piece] = []
+    def _follow(self, road_id: int, lane_id: int, s_m: float, length_m: float) -> list[CourseSegment]:
+        pieces: list[CourseSegment] = []
         done_m = 0.0
         while done_m < length_m:
             road = self._network.roads[road_id]
@@ -105,7 +105,7 @@ class Course:
                 step_m = min(room_m, length_m - done_m)
                 if step_m <= _MIN_PIECE_M:
                     break
-                pieces.append(Piece(road, section, lane_id, done_m, done_m + step_m, s_m))
+                pieces.append(CourseSegment(road, section, lane_id, done_m, done_m + step_m, s_m))
                 done_m += step_m
                 s_m = end_m
             if length_m - done_m <= _MIN_PIECE_M:
@@ -147,12 +147,12 @@ class Course:
         self._pitch_rad = np.arctan2(step_m[:, 2], np.hypot(step_m[:, 0], step_m[:, 1]))
         self._width_m = np.linalg.norm(self._lines[1] - self._lines[2], axis=1)
 
-    def pose(self, ahead_m: float, left_m: float = 0.0, turn_deg: float = 0.0) -> Pose:
+    def pose(self, ahead_m: float, lateral_offset_m: float = 0.0, turn_deg: float = 0.0) -> Pose:
         """Return the pose on the lane a distance ahead, shifted to the left and turned clockwise."""
         x_m, y_m, z_m = (float(np.interp(ahead_m, self.ahead_m, self.centre_m[:, axis])) for axis in range(3))
         yaw_rad = float(np.interp(ahead_m, self.ahead_m, self._yaw_rad))
         pitch_rad = float(np.interp(ahead_m, self.ahead_m, self._pitch_rad))
-        x_m, y_m = x_m + left_m * math.sin(yaw_rad), y_m - left_m * math.cos(yaw_rad)
+        x_m, y_m = x_m + lateral_offset_m * math.sin(yaw_rad), y_m - lateral_offset_m * math.cos(yaw_rad)
         return (x_m, y_m, z_m, math.degrees(pitch_rad), math.degrees(yaw_rad) + turn_deg, 0.0)
 
     def width_m(self, ahead_m: float) -> float:
@@ -160,15 +160,15 @@ class Course:
         return float(np.interp(ahead_m, self.ahead_m, self._width_m))
 
     def place(self, x_m: float, y_m: float) -> tuple[float, float, float] | None:
-        """Return (ahead_m, left_m, yaw_deg of the lane) of a world position, or None where it lies beyond the ends."""
+        """Return (ahead_m, lateral_offset_m, yaw_deg of the lane) of a world position; None beyond the ends."""
         dx, dy = x_m - self.centre_m[:, 0], y_m - self.centre_m[:, 1]
         index = int(np.argmin(dx * dx + dy * dy))
         yaw_rad = float(self._yaw_rad[index])
         along_m = float(dx[index]) * math.cos(yaw_rad) + float(dy[index]) * math.sin(yaw_rad)
         if index in (0, len(self.ahead_m) - 1) and abs(along_m) > COARSE_STEP_M:
             return None
-        left_m = float(dx[index]) * math.sin(yaw_rad) - float(dy[index]) * math.cos(yaw_rad)
-        return float(self.ahead_m[index]) + along_m, left_m, math.degrees(yaw_rad)
+        lateral_offset_m = float(dx[index]) * math.sin(yaw_rad) - float(dy[index]) * math.cos(yaw_rad)
+        return float(self.ahead_m[index]) + along_m, lateral_offset_m, math.degrees(yaw_rad)
 
     def lines_px(self, camera: PinholeCamera) -> NDArray[np.float32]:
         """Return where the lines of `testbed.core.perception_tasks.LANE_LINES` cross the rows `LANE_ROWS_PX`, (4, R).

@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import MapError
-from testbed.core.perception_tasks import CAMERA_FOV_DEG, CAMERA_PITCH_DEG, CAMERA_X_M, CAMERA_Z_M, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, PREVIEW_M
+from testbed.core.perception_tasks import (
+    CAMERA_FOV_DEG,
+    CAMERA_PITCH_DEG,
+    CAMERA_X_M,
+    CAMERA_Z_M,
+    IMAGE_HEIGHT_PX,
+    IMAGE_WIDTH_PX,
+    PREVIEW_M,
+)
 from testbed.core.types import Pose
-from testbed.training.data.lane_ahead import Course, turn_deg
+from testbed.training.data.lane_ahead import LaneCourse, turn_deg
 from testbed.world.maps import load_map
 from testbed.world.maps.scenery import build_scenery
 from testbed.world.maps.scenery_builder import SceneryObject
@@ -34,7 +42,7 @@ MIN_REACH_M = 40.0
 
 
 @dataclass(frozen=True)
-class Stand:
+class EgoPlacement:
     """Where the ego stands for one picture.
 
     Attributes:
@@ -55,7 +63,7 @@ class Stand:
     heading_error_rad: float
     pose: Pose
     group: int
-    course: Course
+    course: LaneCourse
 
     @property
     def sense(self) -> float:
@@ -78,7 +86,7 @@ class Stand:
         return -piece.sense * curvature / (1.0 + curvature * 0.5 * (left + right))
 
 
-class Studio:
+class MapCamera:
     """A map ready to be photographed.
 
     Args:
@@ -120,19 +128,23 @@ class Studio:
             for before, lane in links.items()
         }
 
-    def stand(self, rng: np.random.Generator, split: str, lateral_offset_m: float, heading_error_rad: float) -> Stand:
+    def stand(
+        self, rng: np.random.Generator, split: str, lateral_offset_m: float, heading_error_rad: float
+    ) -> EgoPlacement:
         """Put the ego on a random lane in a block of road that belongs to `split`."""
         while True:
             road_id, lane_id = self.lanes[rng.choice(len(self.lanes), p=self._share)]
             s_m = float(rng.uniform(0.5, self.network.roads[road_id].length_m - 0.5))
             if self.split_of(road_id, lane_id, s_m) != split:
                 continue
-            course = Course(self.network, road_id, lane_id, s_m, VIEW_AHEAD_M)
+            course = LaneCourse(self.network, road_id, lane_id, s_m, VIEW_AHEAD_M)
             if course.reach_m >= MIN_REACH_M:
                 break
         return self._put(rng, course, s_m, lateral_offset_m, heading_error_rad)
 
-    def again(self, rng: np.random.Generator, stand: Stand, lateral_offset_m: float, heading_error_rad: float) -> Stand:
+    def again(
+        self, rng: np.random.Generator, stand: EgoPlacement, lateral_offset_m: float, heading_error_rad: float
+    ) -> EgoPlacement:
         """Put the ego at the same station of the same lane, otherwise placed."""
         return self._put(rng, stand.course, stand.s_m, lateral_offset_m, heading_error_rad)
 
@@ -163,8 +175,13 @@ class Studio:
         return road_id, lane_id, self.network.roads[road_id].length_m - 0.01 if lane_id < 0 else 0.01
 
     def _put(
-        self, rng: np.random.Generator, course: Course, s_m: float, lateral_offset_m: float, heading_error_rad: float
-    ) -> Stand:
+        self,
+        rng: np.random.Generator,
+        course: LaneCourse,
+        s_m: float,
+        lateral_offset_m: float,
+        heading_error_rad: float,
+    ) -> EgoPlacement:
         piece = course.pieces[0]
         x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg = self.network.lane_centre(piece.road.id, piece.lane_id, s_m)
         yaw_rad = math.radians(yaw_deg)
@@ -178,13 +195,13 @@ class Studio:
         )
         home = self._home(piece.road.id, piece.lane_id, s_m)
         group = 1000 * home[0] + self.block(*home)
-        return Stand(piece.road.id, piece.lane_id, s_m, lateral_offset_m, heading_error_rad, pose, group, course)
+        return EgoPlacement(piece.road.id, piece.lane_id, s_m, lateral_offset_m, heading_error_rad, pose, group, course)
 
     def camera(self, pose: Pose) -> PinholeCamera:
         """Return the driving camera of an ego at `pose`."""
         seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG)
         return PinholeCamera(IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX, CAMERA_FOV_DEG, seen_from)
 
-    def lane_lines_px(self, stand: Stand, camera: PinholeCamera) -> NDArray[np.float32]:
+    def lane_lines_px(self, stand: EgoPlacement, camera: PinholeCamera) -> NDArray[np.float32]:
         """Return the image columns (4, R) of the lane's lines, see `Course.lines_px`."""
         return stand.course.lines_px(camera)

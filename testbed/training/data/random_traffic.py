@@ -10,11 +10,11 @@ import numpy as np
 
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.types import Pose
+from testbed.training.data.map_camera import EgoPlacement, MapCamera
 from testbed.training.data.odd_paint import KINDS, livery
-from testbed.training.data.map_camera import Stand, Studio
 from testbed.world.assets import vehicle_asset
-from testbed.world.maps.network import RoadNetwork
 from testbed.world.assets.vehicle_models import VEHICLES
+from testbed.world.maps.network import RoadNetwork
 
 FLEET = 40
 LIVERY_SHARE = 0.12
@@ -30,7 +30,7 @@ _OTHER_CARRIAGEWAY_M = 40.0
 
 
 @dataclass(frozen=True)
-class Member:
+class FleetVehicle:
     """A vehicle of the fleet.
 
     Attributes:
@@ -64,7 +64,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedVehicle:
     """A vehicle of the fleet in one picture.
 
     Attributes:
@@ -74,26 +74,26 @@ class Placed:
         pose: World pose.
     """
 
-    member: Member
+    member: FleetVehicle
     gap_m: float
     own_lane: bool
     pose: Pose
 
 
-class Traffic:
+class RandomTraffic:
     """The fleet of one map and split: newly drawn models in newly drawn colours, mostly cars, some in odd paint.
 
     Building a body takes longer than drawing a picture, so a fleet stays: see `fleet`.
 
     Args:
-        studio: Where the vehicles drive.
+        map_camera: Where the vehicles drive.
         rng: Draws them.
     """
 
-    def __init__(self, studio: Studio, rng: np.random.Generator) -> None:
+    def __init__(self, map_camera: MapCamera, rng: np.random.Generator) -> None:
         """Put the vehicles into the scene, hidden."""
-        self._studio = studio
-        self.members: list[Member] = []
+        self._map_camera = map_camera
+        self.members: list[FleetVehicle] = []
         weight = np.array([_SHARES.get(model.base_type, 0.3) for model in VEHICLES])
         for index, choice in enumerate(rng.choice(len(VEHICLES), FLEET, p=weight / weight.sum())):
             model = VEHICLES[choice]
@@ -103,56 +103,61 @@ class Traffic:
                 colour = (red, green, blue)
             asset = vehicle_asset(model.type_id, colour, extent_m=model.half_extent_m, wheelbase_m=model.wheelbase_m)
             name, number = f"traffic_{index}", FIRST_INSTANCE + index
-            handle = asset.place(studio.scene, name, (0.0,) * 6, tag=model.tag, instance_id=number)
+            handle = asset.place(map_camera.scene, name, (0.0,) * 6, tag=model.tag, instance_id=number)
             if rng.random() < LIVERY_SHARE:
-                studio.scene.set_object_texture(name, livery(KINDS[rng.integers(len(KINDS))], rng))
-            studio.scene.set_visible(handle, False)
-            self.members.append(Member(handle, number, model.type_id, *model.half_extent_m))
+                map_camera.scene.set_object_texture(name, livery(KINDS[rng.integers(len(KINDS))], rng))
+            map_camera.scene.set_visible(handle, False)
+            self.members.append(FleetVehicle(handle, number, model.type_id, *model.half_extent_m))
 
     def remove(self) -> None:
         """Take all vehicles out of the scene."""
         for member in self.members:
-            self._studio.scene.remove(member.handle)
+            self._map_camera.scene.remove(member.handle)
         self.members = []
 
-    def draw(self, rng: np.random.Generator, count: int) -> list[Member]:
+    def draw(self, rng: np.random.Generator, count: int) -> list[FleetVehicle]:
         """Return some members in random order."""
         return [self.members[i] for i in rng.permutation(len(self.members))[:count]]
 
-    def show(self, placed: list[Placed]) -> None:
+    def show(self, placed: list[PlacedVehicle]) -> None:
         """Show exactly these vehicles."""
         shown = {item.member.handle: item.pose for item in placed}
         for member in self.members:
             if member.handle in shown:
-                self._studio.scene.set_pose(member.handle, shown[member.handle])
-            self._studio.scene.set_visible(member.handle, member.handle in shown)
+                self._map_camera.scene.set_pose(member.handle, shown[member.handle])
+            self._map_camera.scene.set_visible(member.handle, member.handle in shown)
 
     def ahead(
-        self, stand: Stand, member: Member, gap_m: float, left_m: float = 0.0, turn_deg: float = 0.0
-    ) -> Placed | None:
+        self,
+        stand: EgoPlacement,
+        member: FleetVehicle,
+        gap_m: float,
+        lateral_offset_m: float = 0.0,
+        turn_deg: float = 0.0,
+    ) -> PlacedVehicle | None:
         """Place a vehicle in the ego's lane, or return None where the lane does not reach that far.
 
         Args:
             stand: Where the ego stands.
             member: The vehicle.
             gap_m: From the ego's front bumper to its near end.
-            left_m: Of the lane's centre, positive left.
+            lateral_offset_m: Of the lane's centre, positive left.
             turn_deg: Against the lane, clockwise.
         """
         centre_m = gap_m + EGO_HALF_LENGTH_M + member.reach_m(math.radians(turn_deg))[0]
         if centre_m > stand.course.reach_m - 1.0:
             return None
-        return Placed(member, gap_m, True, stand.course.pose(centre_m, left_m, turn_deg))
+        return PlacedVehicle(member, gap_m, True, stand.course.pose(centre_m, lateral_offset_m, turn_deg))
 
     def scatter(
         self,
         rng: np.random.Generator,
-        stand: Stand,
-        members: list[Member],
+        stand: EgoPlacement,
+        members: list[FleetVehicle],
         *,
         own_lane_from_m: float | None = None,
-        before: list[Placed] | None = None,
-    ) -> list[Placed]:
+        before: list[PlacedVehicle] | None = None,
+    ) -> list[PlacedVehicle]:
         """Place vehicles beside the ego's lane, oncoming, at the roadside and crossing, not into one another.
 
         Args:
@@ -174,10 +179,10 @@ class Traffic:
         for member in members:
             kind = kinds[rng.choice(len(kinds), p=share / share.sum())]
             turn = float(rng.normal(0.0, 1.0)) if rng.random() < 0.9 else float(rng.normal(0.0, 10.0))
-            distance_m, left_m = float(rng.gamma(1.6, 22.0)), float(rng.normal(0.0, 0.25))
-            item: Placed | None = None
+            distance_m, lateral_offset_m = float(rng.gamma(1.6, 22.0)), float(rng.normal(0.0, 0.25))
+            item: PlacedVehicle | None = None
             if kind == "own":
-                item = self.ahead(stand, member, (own_lane_from_m or 0.0) + distance_m, left_m, turn)
+                item = self.ahead(stand, member, (own_lane_from_m or 0.0) + distance_m, lateral_offset_m, turn)
             elif kind == "crossing":
                 item = self._crossing(rng, stand, member, turn)
             else:
@@ -186,12 +191,12 @@ class Traffic:
                 lanes = self._lanes(stand, ahead_m).get(kind, [])
                 if lanes:
                     road_id, lane_id, s_m = lanes[rng.integers(len(lanes))]
-                    item = self._on(stand, member, road_id, lane_id, s_m, left_m, turn)
+                    item = self._on(stand, member, road_id, lane_id, s_m, lateral_offset_m, turn)
             if item is not None and not any(_close(item, other) for other in placed) and self._free(item):
                 placed.append(item)
         return placed
 
-    def _lanes(self, stand: Stand, ahead_m: float) -> dict[str, list[tuple[int, int, float]]]:
+    def _lanes(self, stand: EgoPlacement, ahead_m: float) -> dict[str, list[tuple[int, int, float]]]:
         """Return lanes beside the ego's at a distance ahead as (road, lane, station), by what drives there."""
         piece = next((piece for piece in stand.course.pieces if piece.from_m <= ahead_m < piece.to_m), None)
         if piece is None or piece.road.junction != -1:
@@ -204,25 +209,35 @@ class Traffic:
             elif lane.type in ("shoulder", "parking") and lane.width.at(s_m - piece.section.start_m) > 1.8:
                 found["side"].append((piece.road.id, lane.id, s_m))
         if not found["oncoming"]:
-            here = self._studio.network.lane_centre(piece.road.id, piece.lane_id, s_m)
+            here = self._map_camera.network.lane_centre(piece.road.id, piece.lane_id, s_m)
             found["oncoming"] = [
                 (road_id, lane_id, s_m)
-                for road_id, lane_id in self._studio.lanes
-                if road_id != piece.road.id and _other_carriageway(self._studio.network, here, road_id, lane_id, s_m)
+                for road_id, lane_id in self._map_camera.lanes
+                if road_id != piece.road.id
+                and _other_carriageway(self._map_camera.network, here, road_id, lane_id, s_m)
             ]
         return found
 
     def _on(
-        self, stand: Stand, member: Member, road_id: int, lane_id: int, s_m: float, left_m: float, turn_deg: float
-    ) -> Placed | None:
-        x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg = self._studio.network.lane_centre(road_id, lane_id, s_m)
+        self,
+        stand: EgoPlacement,
+        member: FleetVehicle,
+        road_id: int,
+        lane_id: int,
+        s_m: float,
+        lateral_offset_m: float,
+        turn_deg: float,
+    ) -> PlacedVehicle | None:
+        x_m, y_m, z_m, pitch_deg, yaw_deg, roll_deg = self._map_camera.network.lane_centre(road_id, lane_id, s_m)
         yaw_rad = math.radians(yaw_deg)
-        x_m, y_m = x_m + left_m * math.sin(yaw_rad), y_m - left_m * math.cos(yaw_rad)
+        x_m, y_m = x_m + lateral_offset_m * math.sin(yaw_rad), y_m - lateral_offset_m * math.cos(yaw_rad)
         return _seen_from(stand, member, (x_m, y_m, z_m, pitch_deg, yaw_deg + turn_deg, roll_deg))
 
-    def _crossing(self, rng: np.random.Generator, stand: Stand, member: Member, turn_deg: float) -> Placed | None:
+    def _crossing(
+        self, rng: np.random.Generator, stand: EgoPlacement, member: FleetVehicle, turn_deg: float
+    ) -> PlacedVehicle | None:
         """Place a vehicle on its way through the junction ahead, or shortly before or behind it on another road."""
-        network, junction = self._studio.network, stand.course.junction
+        network, junction = self._map_camera.network, stand.course.junction
         own = {(piece.road.id, piece.lane_id) for piece in stand.course.pieces}
         links = [
             (incoming, before, connecting, lane)
@@ -242,47 +257,47 @@ class Traffic:
             return None
         return self._on(stand, member, incoming, before, length_m - back_m if before < 0 else back_m, 0.0, turn_deg)
 
-    def _free(self, item: Placed) -> bool:
+    def _free(self, item: PlacedVehicle) -> bool:
         """Tell whether no parked car of the map stands there."""
         reach_m = item.member.half_length_m + 2.6
         return all(
             math.hypot(item.pose[0] - car.pose[0], item.pose[1] - car.pose[1]) > reach_m
             or abs(_left_of(car.pose, item.pose)) > item.member.half_width_m + 1.1
-            for car in self._studio.parked
+            for car in self._map_camera.parked
         )
 
 
-_FLEETS: WeakKeyDictionary[Studio, tuple[tuple[int, ...], Traffic]] = WeakKeyDictionary()
+_FLEETS: WeakKeyDictionary[MapCamera, tuple[tuple[int, ...], RandomTraffic]] = WeakKeyDictionary()
 
 
-def fleet(studio: Studio, seed: tuple[int, ...]) -> Traffic:
-    """Return the fleet of a studio for a seed; another seed replaces the one before."""
-    kept = _FLEETS.get(studio)
+def fleet(map_camera: MapCamera, seed: tuple[int, ...]) -> RandomTraffic:
+    """Return the fleet of a map for a seed; another seed replaces the one before."""
+    kept = _FLEETS.get(map_camera)
     if kept is not None and kept[0] == seed:
         return kept[1]
     if kept is not None:
         kept[1].remove()
-    traffic = Traffic(studio, np.random.default_rng(seed))
-    _FLEETS[studio] = (seed, traffic)
+    traffic = RandomTraffic(map_camera, np.random.default_rng(seed))
+    _FLEETS[map_camera] = (seed, traffic)
     return traffic
 
 
-def _seen_from(stand: Stand, member: Member, pose: Pose) -> Placed | None:
+def _seen_from(stand: EgoPlacement, member: FleetVehicle, pose: Pose) -> PlacedVehicle | None:
     """Return a vehicle with its relation to the ego's lane; None where it reaches into the lane from beside."""
     distance_m = math.hypot(pose[0] - stand.pose[0], pose[1] - stand.pose[1])
     if distance_m < EGO_HALF_LENGTH_M + member.half_length_m + 1.0:
         return None
-    beside = Placed(member, distance_m, False, pose)
+    beside = PlacedVehicle(member, distance_m, False, pose)
     found = stand.course.place(pose[0], pose[1])
     if found is None or found[0] < 0.0:
         return beside
-    ahead_m, left_m, lane_yaw_deg = found
+    ahead_m, lateral_offset_m, lane_yaw_deg = found
     half_m = 0.5 * stand.course.width_m(ahead_m)
-    if abs(left_m) <= half_m:
+    if abs(lateral_offset_m) <= half_m:
         gap_m = ahead_m - EGO_HALF_LENGTH_M - member.half_length_m
-        return Placed(member, gap_m, True, pose) if gap_m > 1.0 else None
+        return PlacedVehicle(member, gap_m, True, pose) if gap_m > 1.0 else None
     _, across_m = member.reach_m(math.radians(pose[4] - lane_yaw_deg))
-    return beside if abs(left_m) - across_m > half_m - _INTRUSION_M - 0.35 * (half_m < 1.5) else None
+    return beside if abs(lateral_offset_m) - across_m > half_m - _INTRUSION_M - 0.35 * (half_m < 1.5) else None
 
 
 def _other_carriageway(network: RoadNetwork, here: Pose, road_id: int, lane_id: int, s_m: float) -> bool:
@@ -294,7 +309,7 @@ def _other_carriageway(network: RoadNetwork, here: Pose, road_id: int, lane_id: 
     return opposed and math.hypot(here[0] - there[0], here[1] - there[1]) < _OTHER_CARRIAGEWAY_M
 
 
-def _close(one: Placed, other: Placed) -> bool:
+def _close(one: PlacedVehicle, other: PlacedVehicle) -> bool:
     """Tell whether two vehicles would stand less than 2 m from each other."""
     distance_m = math.hypot(one.pose[0] - other.pose[0], one.pose[1] - other.pose[1])
     turned = abs((one.pose[4] - other.pose[4] + 90.0) % 180.0 - 90.0) > 20.0

@@ -53,7 +53,7 @@ def _smooth(rng: np.random.Generator, size: int, cells: int) -> NDArray[np.float
     return out
 
 
-class Wear:
+class RoadWear:
     """A few pieces of wear that are thrown on the road anew for every picture.
 
     Args:

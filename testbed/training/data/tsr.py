@@ -13,15 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.semantic_tags import SemanticTag
-from testbed.core.perception_tasks import CAMERA_PITCH_DEG, CAMERA_X_M, CAMERA_Z_M, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, sign_crop_box
 from testbed.core.gtsrb import SIGN_NAMES
+from testbed.core.perception_tasks import (
+    CAMERA_PITCH_DEG,
+    CAMERA_X_M,
+    CAMERA_Z_M,
+    IMAGE_HEIGHT_PX,
+    IMAGE_WIDTH_PX,
+    sign_crop_box,
+)
+from testbed.core.semantic_tags import SemanticTag
 from testbed.core.types import Box, Pose
 from testbed.training.data import visibility
-from testbed.training.data.map_camera import Studio
-from testbed.world.sampled_weather import sample_weather, weather_row
+from testbed.training.data.map_camera import MapCamera
 from testbed.world.assets import sign_asset
 from testbed.world.render.camera import PinholeCamera, mounted
+from testbed.world.sampled_weather import sample_weather, weather_row
 
 WANT = frozenset({"rgb", "instance"})
 FIRST_INSTANCE = 301
@@ -32,7 +39,7 @@ NARROW_WIDTH_PX, NARROW_HEIGHT_PX = 480, 320
 
 
 @dataclass(frozen=True)
-class Board:
+class PoolSign:
     """One sign of the pool: class, handle and instance id in the scene, size and height of its plate."""
 
     class_id: int
@@ -42,42 +49,42 @@ class Board:
     bottom_m: float
 
 
-def boards(studio: Studio, rng: np.random.Generator) -> list[Board]:
+def sign_pool(map_camera: MapCamera, rng: np.random.Generator) -> list[PoolSign]:
     """Add signs of every class to the scene, hidden, in some sizes and heights."""
-    pool: list[Board] = []
+    pool: list[PoolSign] = []
     for class_id in range(len(SIGN_NAMES)):
         for variant in range(VARIANTS):
             size_m, bottom_m = float(rng.uniform(0.6, 1.1)), float(rng.uniform(0.8, 2.6))
             number = FIRST_INSTANCE + len(pool)
             asset = sign_asset(class_id, size_m=size_m, bottom_m=bottom_m)
             name = f"board_{class_id}_{variant}"
-            handle = asset.place(studio.scene, name, (0.0,) * 6, tag=SemanticTag.TRAFFIC_SIGNS, instance_id=number)
-            studio.scene.set_visible(handle, False)
-            pool.append(Board(class_id, handle, number, size_m, bottom_m))
+            handle = asset.place(map_camera.scene, name, (0.0,) * 6, tag=SemanticTag.TRAFFIC_SIGNS, instance_id=number)
+            map_camera.scene.set_visible(handle, False)
+            pool.append(PoolSign(class_id, handle, number, size_m, bottom_m))
     return pool
 
 
 def crops(
-    studio: Studio, split: str, count: int, seed: tuple[int, ...]
+    map_camera: MapCamera, split: str, count: int, seed: tuple[int, ...]
 ) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
     """Yield `count` crops with one row of labels each, classes balanced; equal arguments give equal bytes."""
     rng = np.random.default_rng([*seed, 3, split == "test"])
-    pool = boards(studio, rng)
+    pool = sign_pool(map_camera, rng)
     wanted = {source: _quota(rng, count, source) for source in (0, 1)}
     while any(quota.any() for quota in wanted.values()):
         loop_left, narrow_left = int(wanted[0].sum()), int(wanted[1].sum())
         source = 0 if rng.random() < loop_left / (loop_left + narrow_left) else 1
-        stand = studio.stand(rng, split, float(rng.normal(0.0, 0.4)), math.radians(float(rng.normal(0.0, 2.0))))
-        camera = _camera(rng, studio, stand.pose, source)
+        stand = map_camera.stand(rng, split, float(rng.normal(0.0, 0.4)), math.radians(float(rng.normal(0.0, 2.0))))
+        camera = _camera(rng, map_camera, stand.pose, source)
         # Classes that are still short come first.
         order = np.argsort(-(wanted[source][[board.class_id for board in pool]] + 3.0 * rng.random(len(pool))))
-        shown = _arrange(rng, studio, stand.pose, camera, [pool[i] for i in order], wanted[source])
+        shown = _arrange(rng, map_camera, stand.pose, camera, [pool[i] for i in order], wanted[source])
         weather = sample_weather(rng)
-        studio.scene.set_weather(weather)
-        frame = studio.renderer.render(camera, want=WANT)
+        map_camera.scene.set_weather(weather)
+        frame = map_camera.renderer.render(camera, want=WANT)
         assert frame.rgb is not None and frame.instance is not None
         for board, box, distance_m in shown:
-            studio.scene.set_visible(board.handle, False)
+            map_camera.scene.set_visible(board.handle, False)
             crop = sign_crop_box(box, camera.width_px, camera.height_px)
             if crop is None or wanted[source][board.class_id] == 0 or _hidden(board, box, frame.instance):
                 continue
@@ -95,7 +102,7 @@ def crops(
                 },
             )
     for board in pool:
-        studio.scene.remove(board.handle)
+        map_camera.scene.remove(board.handle)
 
 
 def _quota(rng: np.random.Generator, count: int, source: int) -> NDArray[np.int64]:
@@ -107,9 +114,9 @@ def _quota(rng: np.random.Generator, count: int, source: int) -> NDArray[np.int6
     return quota
 
 
-def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -> PinholeCamera:
+def _camera(rng: np.random.Generator, map_camera: MapCamera, pose: Pose, source: int) -> PinholeCamera:
     if source == 0:
-        return studio.camera(pose)
+        return map_camera.camera(pose)
     fov_deg = float(rng.uniform(24.0, 60.0))
     seen_from = mounted(pose, CAMERA_X_M, CAMERA_Z_M, CAMERA_PITCH_DEG + float(rng.uniform(0.0, 5.0)))
     return PinholeCamera(NARROW_WIDTH_PX, NARROW_HEIGHT_PX, fov_deg, seen_from)
@@ -117,15 +124,15 @@ def _camera(rng: np.random.Generator, studio: Studio, pose: Pose, source: int) -
 
 def _arrange(
     rng: np.random.Generator,
-    studio: Studio,
+    map_camera: MapCamera,
     ego: Pose,
     camera: PinholeCamera,
-    candidates: list[Board],
+    candidates: list[PoolSign],
     wanted: NDArray[np.int64],
-) -> list[tuple[Board, Box, float]]:
+) -> list[tuple[PoolSign, Box, float]]:
     """Stand signs where they can be read and hide none of each other; return them with plate box and distance."""
     yaw_rad = math.radians(camera.pose[4])
-    shown: list[tuple[Board, Box, float]] = []
+    shown: list[tuple[PoolSign, Box, float]] = []
     taken: list[Box] = []
     loop = camera.width_px == IMAGE_WIDTH_PX and camera.height_px == IMAGE_HEIGHT_PX
     for board in candidates:
@@ -138,11 +145,11 @@ def _arrange(
         if ahead_m > 60.0 or ahead_m < 3.0:
             continue
         spread_m = 0.47 * camera.width_px / camera.focal_px * ahead_m
-        left_m = float(np.clip(rng.uniform(-spread_m, spread_m), -14.0, 14.0))
-        x_m = camera.pose[0] + ahead_m * math.cos(yaw_rad) + left_m * math.sin(yaw_rad)
-        y_m = camera.pose[1] + ahead_m * math.sin(yaw_rad) - left_m * math.cos(yaw_rad)
+        aside_m = float(np.clip(rng.uniform(-spread_m, spread_m), -14.0, 14.0))
+        x_m = camera.pose[0] + ahead_m * math.cos(yaw_rad) + aside_m * math.sin(yaw_rad)
+        y_m = camera.pose[1] + ahead_m * math.sin(yaw_rad) - aside_m * math.cos(yaw_rad)
         turn_deg = float(rng.normal(0.0, 8.0)) if rng.random() < 0.8 else float(rng.uniform(-35.0, 35.0))
-        road = studio.network.locate(x_m, y_m, max_distance_m=15.0)
+        road = map_camera.network.locate(x_m, y_m, max_distance_m=15.0)
         z_m = ego[2] if road is None else road.z_m
         pose: Pose = (x_m, y_m, z_m, 0.0, camera.pose[4] + turn_deg, float(rng.normal(0.0, 1.5)))
         box = _plate_box(board, pose, camera)
@@ -153,19 +160,19 @@ def _arrange(
         if any(visibility.touch(ground, other) for other in taken):
             continue
         taken.append(ground)
-        studio.scene.set_pose(board.handle, pose)
-        studio.scene.set_visible(board.handle, True)
-        shown.append((board, box, math.hypot(ahead_m, left_m)))
+        map_camera.scene.set_pose(board.handle, pose)
+        map_camera.scene.set_visible(board.handle, True)
+        shown.append((board, box, math.hypot(ahead_m, aside_m)))
     return shown
 
 
-def _plate_box(board: Board, pose: Pose, camera: PinholeCamera) -> Box | None:
+def _plate_box(board: PoolSign, pose: Pose, camera: PinholeCamera) -> Box | None:
     half = board.size_m / 2.0
     middle_m = board.bottom_m + half
     return visibility.rectangle(camera, pose, [(0.0, y, middle_m + z) for y in (-half, half) for z in (-half, half)])
 
 
-def _hidden(board: Board, box: Box, instance: NDArray[np.uint32]) -> bool:
+def _hidden(board: PoolSign, box: Box, instance: NDArray[np.uint32]) -> bool:
     """Tell whether something of the map hides the plate, whose shape fills at least half of its box."""
     x_min, y_min, x_max, y_max = (round(value) for value in box)
     area = instance[max(0, y_min) : y_max, max(0, x_min) : x_max] == board.instance_id

@@ -19,7 +19,7 @@ NARROW_M = 0.55
 
 
 @dataclass(frozen=True)
-class Pixels:
+class VehiclePixels:
     """The pixels of vehicles in a picture, each array of shape (n,): number of the vehicle, row and column."""
 
     vehicle: NDArray[np.uint32]
@@ -27,15 +27,15 @@ class Pixels:
     column: NDArray[np.int64]
 
     @staticmethod
-    def of(instance: NDArray[np.uint32]) -> Pixels:
+    def of(instance: NDArray[np.uint32]) -> VehiclePixels:
         """List them once: all vehicles together cover a small part of a picture."""
         flat = instance.ravel()
         at = np.flatnonzero(flat >= FIRST_INSTANCE)
-        return Pixels(flat[at], *np.divmod(at, instance.shape[1]))
+        return VehiclePixels(flat[at], *np.divmod(at, instance.shape[1]))
 
 
 @dataclass(frozen=True)
-class Look:
+class VisibleVehicle:
     """What is seen of a vehicle.
 
     Attributes:
@@ -56,7 +56,9 @@ class Look:
         return self.box[3] - self.box[1]
 
 
-def look(camera: PinholeCamera, pixels: Pixels, number: int, pose: Pose, half_m: tuple[float, float, float]) -> Look | None:
+def visible_vehicle(
+    camera: PinholeCamera, pixels: VehiclePixels, number: int, pose: Pose, half_m: tuple[float, float, float]
+) -> VisibleVehicle | None:
     """Return what is seen of a vehicle, given its pose and half extents; None for nothing."""
     mine = pixels.vehicle == number
     row, column = pixels.row[mine], pixels.column[mine]
@@ -65,10 +67,10 @@ def look(camera: PinholeCamera, pixels: Pixels, number: int, pose: Pose, half_m:
     box: Box = (float(column.min()), float(row[0]), float(column.max() + 1), float(row[-1] + 1))
     around = outline(camera, pose, half_m)
     if around is None:
-        return Look(box, (0.0, 0.0, float(camera.width_px), float(camera.height_px)), len(row), 1.0)
+        return VisibleVehicle(box, (0.0, 0.0, float(camera.width_px), float(camera.height_px)), len(row), 1.0)
     area_px = max(around[2] - around[0], 1.0) * max(around[3] - around[1], 1.0)
     fill = FILL_NARROW if half_m[1] < NARROW_M else FILL
-    return Look(box, around, len(row), min(1.0, len(row) / (fill * area_px)))
+    return VisibleVehicle(box, around, len(row), min(1.0, len(row) / (fill * area_px)))
 
 
 def outline(camera: PinholeCamera, pose: Pose, half_m: tuple[float, float, float]) -> Box | None:

@@ -31,7 +31,7 @@ from testbed.agents.precision import mixed
 from testbed.core.perception_tasks import IMAGE_WIDTH_PX, LANE_ROWS_PX, STRAIGHT_BELOW_M
 from testbed.training.data.format import Split
 from testbed.training.nets.loop import (
-    Training,
+    TrainingSettings,
     blotches,
     continued,
     fraction,
@@ -179,9 +179,9 @@ NetT = TypeVar("NetT", LaneNet, RowAnchorNet)
 def fit(
     name: str,
     data: Path,
-    training: Training,
+    training: TrainingSettings,
     build: Callable[[], NetT],
-    lesson: Callable[[NetT, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]],
+    batch_loss: Callable[[NetT, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]],
     start_from: Path | None = None,
 ) -> tuple[NetT, Split, dict[str, Any]]:
     """Train a lane net on relit, stained and in part mirrored images.
@@ -191,7 +191,7 @@ def fit(
         data: Folder of an ``alc`` data set, or its parent.
         training: Length and step sizes.
         build: Makes the network with random weights.
-        lesson: Maps the network, images (N, 3, H, W) and their `targets` to the scalar loss and its parts.
+        batch_loss: Maps the network, images (N, 3, H, W) and their `targets` to the scalar loss and its parts.
         start_from: Folder of weights of that name to go on from; None for random ones. The card names them.
 
     Returns:
@@ -212,7 +212,7 @@ def fit(
         images = blotches(relight(to_batch(split.pixels[index]), rng), rng)
         chosen = torch.from_numpy(allowed[index] & (rng.random(len(index)) < 0.5))
         images, *truth = mirror(chosen, images, *targets(split, index))
-        return lesson(model, images.contiguous(memory_format=torch.channels_last), *truth)
+        return batch_loss(model, images.contiguous(memory_format=torch.channels_last), *truth)
 
     def check(averaged: NetT) -> dict[str, float]:
         found = figures(averaged, held_out)
@@ -250,12 +250,12 @@ def train(
         Path of the weights.
     """
 
-    def lesson(model: LaneNet, images: Tensor, *truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch_loss(model: LaneNet, images: Tensor, *truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with mixed():
             stages = model(images)
         parts = loss(model, stages, *truth)
         return parts["role"] + 2.0 * parts["shape"] + 4.0 * parts["offset"], parts
 
-    training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
-    averaged, held_out, card = fit(name, data, training, LaneNet, lesson, start_from)
+    training = TrainingSettings(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
+    averaged, held_out, card = fit(name, data, training, LaneNet, batch_loss, start_from)
     return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)

@@ -19,7 +19,7 @@ from testbed.agents.defences.autoencoder import WEIGHTS
 from testbed.agents.defences.denoiser import CODE, PATCH_PX, Denoiser
 from testbed.core.errors import DatasetError
 from testbed.training.data.format import Split, load_split
-from testbed.training.nets.loop import Report, training_card
+from testbed.training.nets.loop import ProgressReport, training_card
 
 SIGMA = 8.0 / 255.0
 PER_PICTURE = 16
@@ -77,7 +77,7 @@ def train(data: Path, out: Path | None = None, *, code: int = CODE, seed: int = 
     torch.set_num_threads(1)
     if (data / "dataset.json").is_file():
         raise DatasetError(f"{data} is one data set; the denoiser learns from tsr and alc", hint="give their parent")
-    rng, report = np.random.default_rng(seed), Report(1)
+    rng, report = np.random.default_rng(seed), ProgressReport(1)
     splits = {
         task: [load_split(data / task, split, task=task) for split in ("train", "test")] for task in ("alc", "tsr")
     }

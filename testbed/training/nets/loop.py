@@ -70,7 +70,7 @@ def descend(
     optimiser.step()
 
 
-class Averaged(Generic[ModelT]):
+class AveragedModel(Generic[ModelT]):
     """Exponential moving average of a model's weights, which generalises better than the last step.
 
     Attributes:
@@ -136,8 +136,8 @@ def blotches(images: Tensor, rng: np.random.Generator, *, share: float = 0.5, to
     return images.clamp_(0.0, 1.0)
 
 
-class Report:
-    """Prints progress as ``epoch 3/20 step 562 loss 0.41 (12.3/s, 4.5 min)``."""
+class ProgressReport:
+    """Print progress as ``epoch 3/20 step 562 loss 0.41 (12.3/s, 4.5 min)``."""
 
     def __init__(self, epochs: int) -> None:
         """Start the clock."""
@@ -160,7 +160,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSettings:
     """How a network is trained: what every loop here has in common.
 
     Attributes:
@@ -188,13 +188,13 @@ class Training:
 
 
 def run(
-    training: Training,
+    training: TrainingSettings,
     model: ModelT,
     count: int,
     rng: np.random.Generator,
-    lesson: Callable[[NDArray[np.int64]], tuple[Tensor, Mapping[str, Tensor]]],
+    batch_loss: Callable[[NDArray[np.int64]], tuple[Tensor, Mapping[str, Tensor]]],
     check: Callable[[ModelT], Mapping[str, float]],
-) -> tuple[ModelT, Report]:
+) -> tuple[ModelT, ProgressReport]:
     """Train a network and return its averaged weights, in evaluation mode.
 
     Args:
@@ -202,17 +202,17 @@ def run(
         model: Trained in place.
         count: Images in the training split.
         rng: Source of the order of images.
-        lesson: Maps the indices of a batch to the scalar loss and to its parts, which are only printed.
+        batch_loss: Maps the indices of a batch to the scalar loss and to its parts, which are only printed.
         check: Returns held-out figures of a network, for print.
     """
-    averaged = Averaged(model)
+    averaged = AveragedModel(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=training.rate, weight_decay=training.decay)
     per_epoch = count // training.batch
-    report, step = Report(training.epochs), 0
+    report, step = ProgressReport(training.epochs), 0
     for epoch in range(training.epochs):
         total: dict[str, float] = {}
         for index in batches(count, training.batch, rng):
-            value, parts = lesson(index)
+            value, parts = batch_loss(index)
             rate = training.rate * schedule(step, training.epochs * per_epoch)
             descend(model, optimiser, value, rate, max_norm=training.max_norm)
             averaged.update(model)
@@ -241,7 +241,7 @@ def per_map(split: Split, figure: Callable[[NDArray[np.bool_]], Any]) -> dict[st
 
 
 def training_card(
-    name: str, data: Path, task: str, report: Report, settings: Mapping[str, Any], model: nn.Module
+    name: str, data: Path, task: str, report: ProgressReport, settings: Mapping[str, Any], model: nn.Module
 ) -> dict[str, Any]:
     """Return the part of a weight card that is common to all networks; `name` is that of the weights."""
     return {

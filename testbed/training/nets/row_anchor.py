@@ -17,7 +17,7 @@ from testbed.agents import weights
 from testbed.agents.dnn.row_anchor import CELL_PX, CELLS, FIRST_PX, LAST_PX, ROW_STEP, RowAnchorNet
 from testbed.agents.precision import mixed
 from testbed.training.nets.clrernet import figures, fit
-from testbed.training.nets.loop import Training
+from testbed.training.nets.loop import TrainingSettings
 from testbed.training.nets.sign_classifiers import halved
 
 POSITION_SPREAD_PX = 8.0
@@ -76,7 +76,7 @@ def train(
         Path of the weights.
     """
 
-    def lesson(
+    def batch_loss(
         model: RowAnchorNet, images: Tensor, x_px: Tensor, valid: Tensor, offset_m: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         x_px, valid = x_px[:, :, ::ROW_STEP], valid[:, :, ::ROW_STEP]
@@ -85,8 +85,8 @@ def train(
             logits = model(images).float()
         return loss(model, logits, x_px, valid, offset_m)
 
-    training = Training(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
-    averaged, held_out, card = fit(name, data, training, RowAnchorNet, lesson, start_from)
+    training = TrainingSettings(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
+    averaged, held_out, card = fit(name, data, training, RowAnchorNet, batch_loss, start_from)
     # What is shipped is what is measured: the figures are those of the rounded weights.
     tensors = halved(averaged)
     averaged.load_state_dict(tensors)

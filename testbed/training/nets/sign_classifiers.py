@@ -1,7 +1,7 @@
 """Training of the sign classifiers beside YOLOv5-cls: other architectures, and training as a defence.
 
 Architectures learn from random weights. Most defences start from the plain weights of their architecture and go on with
-another lesson: softened labels, strong dropout, adversarial examples (Madry et al., ICLR 2018: projected gradient
+another batch_loss: softened labels, strong dropout, adversarial examples (Madry et al., ICLR 2018: projected gradient
 descent inside the training loop). Defensive distillation (Papernot et al., S&P 2016) trains a student from random
 weights, at temperature 20, on the answers of the plain network, and uses it at temperature 1. The published teacher is
 trained at the same temperature; its answers there are those of a network trained and asked at temperature 1.
@@ -27,8 +27,8 @@ from testbed.agents.dnn.yolov5_cls import SignNet
 from testbed.agents.precision import mixed, name_of
 from testbed.training.nets.crop_augmentation import augment, bank
 from testbed.training.nets.loop import (
-    Averaged,
-    Report,
+    AveragedModel,
+    ProgressReport,
     batches,
     descend,
     open_splits,
@@ -103,7 +103,7 @@ RECIPES: dict[str, Recipe] = {
 """Name of the weights to its recipe."""
 
 
-def lesson(recipe: Recipe, folder: Path | None, seed: int) -> Lesson:
+def batch_loss(recipe: Recipe, folder: Path | None, seed: int) -> Lesson:
     """Return the loss that a recipe asks for."""
 
     def forward(network: nn.Module, images: Tensor) -> Tensor:
@@ -179,11 +179,11 @@ def train(
     label = torch.from_numpy(split.labels["class_id"].astype(np.int64))
     crops = bank(split)
     network = recipe.network(start_from).to(memory_format=torch.channels_last).train()
-    teach = lesson(recipe, start_from, seed)
-    averaged = Averaged(network)
+    teach = batch_loss(recipe, start_from, seed)
+    averaged = AveragedModel(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     count = len(split) // recipe.batch
-    report, step = Report(recipe.epochs), 0
+    report, step = ProgressReport(recipe.epochs), 0
     for epoch in range(recipe.epochs):
         total = 0.0
         for index in batches(len(split), recipe.batch, rng):

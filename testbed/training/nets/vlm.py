@@ -1,4 +1,4 @@
-"""Trains the small V²LM: vision tower, then text model, then the adapters of solo and tandem.
+"""Train the small V²LM: vision tower, then text model, then the adapters of solo and tandem.
 
 Order: ``vlm-tower`` → ``vlm-base`` → ``vlm-solo-tsr``, ``vlm-solo-alc``, ``vlm-solo-vd``, ``vlm-tandem``, each of them
 a name to train; ``vlm`` trains them all in one process and computes the tower's tokens once::
@@ -45,7 +45,7 @@ _TOWER_PREFIX = "model.vision_tower.timm_model."
 
 
 @dataclass(frozen=True)
-class Plan:
+class StageSteps:
     """Steps of every stage.
 
     Attributes:
@@ -65,11 +65,11 @@ class Plan:
     solo: int = 400
 
 
-FROM_RANDOM = Plan()
-CONTINUED = Plan(warm_up=0, signs=0, tower=(4200, 2000), base=700, tandem=500, solo=300)
+FROM_RANDOM = StageSteps()
+CONTINUED = StageSteps(warm_up=0, signs=0, tower=(4200, 2000), base=700, tandem=500, solo=300)
 
 
-def plan_for(start_from: Path | None) -> Plan:
+def plan_for(start_from: Path | None) -> StageSteps:
     """Return how long to train from random weights (None) or from those of a folder."""
     return FROM_RANDOM if start_from is None else CONTINUED
 
@@ -119,7 +119,7 @@ def train_tower(
     out: Path | None = None,
     *,
     start_from: Path | None = None,
-    plan: Plan | None = None,
+    plan: StageSteps | None = None,
     rate: float = 1.5e-3,
     seed: int = 1,
 ) -> Path:
@@ -168,7 +168,7 @@ def train_tower(
         finished = folder / f"tower-{cycle}.safetensors"
         if not finished.is_file():
             started_s = time.monotonic()
-            sources = {task: vlm_tower.Pictures(split, seed + cycle) for task, split in splits.items()}
+            sources = {task: vlm_tower.SplitBatches(split, seed + cycle) for task, split in splits.items()}
             vlm_tower.optimise(model, sources, steps=steps, peak=rate, seed=seed + cycle, check=check)
             vlm_tower.store(model, finished, started_s)
         seconds += vlm_tower.restore(model, finished)
@@ -203,7 +203,7 @@ def train_base(
     out: Path | None = None,
     *,
     start_from: Path | None = None,
-    plan: Plan | None = None,
+    plan: StageSteps | None = None,
     rate: float = 1e-3,
     rounds: float = 1.0,
     seed: int = 2,
@@ -300,7 +300,12 @@ def train_adapter(
 
 
 def train_all(
-    data: Path, out: Path | None = None, *, start_from: Path | None = None, plan: Plan | None = None, seed: int = 1
+    data: Path,
+    out: Path | None = None,
+    *,
+    start_from: Path | None = None,
+    plan: StageSteps | None = None,
+    seed: int = 1,
 ) -> Path:
     """Train tower, base and all adapters, and return the path of the base.
 

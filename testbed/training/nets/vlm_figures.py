@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from collections.abc import Sequence
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 
 from testbed.agents import weights
 from testbed.agents.vlm import cards
+from testbed.agents.vlm.agent import VlmAgent
 from testbed.agents.vlm.model import VisionLanguageModel
-from testbed.agents.vlm.reader import Question, Reader, Reading
+from testbed.agents.vlm.reader import ImagePrompt, Reader, Reading
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.core.types import Observation
 from testbed.training.data.format import Split
@@ -50,7 +50,7 @@ def evaluate(
         count = max(sizes[task] for task in group)
         for start in range(0, count, 16):
             batch = range(start, min(start + 16, count))
-            asked = [[Question(t, splits[t].image(row % sizes[t])) for t in group] for row in batch]
+            asked = [[ImagePrompt(t, splits[t].image(row % sizes[t])) for t in group] for row in batch]
             for row, answered in zip(batch, reader.read_batch(asked), strict=True):
                 for reading in answered:
                     if row < sizes[reading.task]:
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def _figures(task: str, split: Split, readings: Sequence[Reading], rows: NDArray[np.int64]) -> dict[str, Any]:
-    columns = {key: torch.from_numpy(np.asarray(split.labels[key])[rows]) for key in vlm_tower.Pictures.KEPT[task]}
+    columns = {key: torch.from_numpy(np.asarray(split.labels[key])[rows]) for key in vlm_tower.SplitBatches.KEPT[task]}
     right_choice, right_box = answers(task, columns)
     right = right_choice.numpy()
     found = np.array([reading.choice for reading in readings])
@@ -100,7 +100,7 @@ def macro_f1(found: NDArray[np.int64], right: NDArray[np.int64]) -> float:
     return float(np.mean(scores))
 
 
-def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tuple[float, float]:
+def record_latency(kind: cards.Deployment, out: Path | None = None, repeats: int = 40) -> tuple[float, float]:
     """Measure one decision with three questions and write (p50, p95) in ms into the card of the agent's last adapter.
 
     CPU time of one thread is taken, not wall time: the same on a quiet machine, and untouched by its other work.
@@ -111,7 +111,7 @@ def record_latency(kind: str, out: Path | None = None, repeats: int = 40) -> tup
         repeats: Decisions measured, after a quarter as many unmeasured ones.
     """
     torch.set_num_threads(1)
-    agent = importlib.import_module(f"testbed.agents.{kind}").build(folder=out)
+    agent = VlmAgent(kind, folder=out)
     rng = np.random.default_rng(0)
     view = rng.integers(0, 256, (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, 3), dtype=np.uint8)
     observation = Observation(0, 0.0, view, 20.0, sign_crop=view[:24, :24].copy())

@@ -69,7 +69,7 @@ def load_features(
     network = core(model.network)
     train = {}
     for task, split in open_data(data, "train", tasks).items():
-        train[task] = features(network, vlm_tower.Pictures(split, seed), rounds * ROUNDS[task], seed)
+        train[task] = features(network, vlm_tower.SplitBatches(split, seed), rounds * ROUNDS[task], seed)
         log.info("%s: %d augmented pictures seen by the tower", task, len(train[task]))
     return train, {task: clean_features(network, split, 500) for task, split in open_data(data, "test", tasks).items()}
 
@@ -95,7 +95,7 @@ def features(network: Any, source: Any, rounds: float, seed: int) -> Features:
 
     Args:
         network: Built FastVLM network.
-        source: Anything with ``task``, ``split`` and ``draw`` like `vlm_tower.Pictures`.
+        source: Anything with ``task``, ``split`` and ``draw`` like `vlm_tower.SplitBatches`.
         rounds: Augmented versions per picture.
         seed: Of the augmentation.
     """
@@ -113,7 +113,7 @@ def clean_features(network: Any, split: Split, limit: int | None = None) -> Feat
     """Run the tower over the first pictures of a split as they are."""
     count = len(split) if limit is None else min(limit, len(split))
     columns = {
-        key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in vlm_tower.Pictures.KEPT[split.task]
+        key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in vlm_tower.SplitBatches.KEPT[split.task]
     }
     parts = []
     for start in range(0, count, 64):

@@ -1,4 +1,4 @@
-"""Trains the vision tower of the small V²LM with plain supervised heads on all three tasks at once.
+"""Train the vision tower of the small V²LM with plain supervised heads on all three tasks at once.
 
 Why before any language: a linear head on the mean image token needs a tenth of the pictures that the same knowledge
 costs through a language model's answer loss, and whatever the mean token tells linearly, the text model reads at
@@ -175,8 +175,8 @@ def turn(pixels: Tensor, columns: Columns, yaw_rad: Tensor) -> tuple[Tensor, Col
     return pixels, columns
 
 
-class Pictures:
-    """Draws training batches of one task from a data set split.
+class SplitBatches:
+    """Draw training batches of one task from a data set split.
 
     Args:
         split: Train split of ``alc``, ``vd`` or ``tsr``.
@@ -244,8 +244,8 @@ def _evened(kinds: NDArray[np.integer], power: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-class WarmupPictures:
-    """Draws batches of procedural pictures; each picture is used about three times before it is replaced."""
+class WarmupBatches:
+    """Draw batches of procedural pictures; each picture is used about three times before it is replaced."""
 
     def __init__(self, task: str, seed: int, pool: int = 2048) -> None:
         """Start with an empty pool."""
@@ -366,7 +366,9 @@ def held_out(split: Split, limit: int | None = None) -> tuple[NDArray[np.uint8],
     """Return a split's first pictures (N, H, W, 3) at model size and their columns."""
     count = len(split) if limit is None else min(limit, len(split))
     pixels = np.stack([fit(split.image(i), WINDOWS[split.task]) for i in range(count)])
-    return pixels, {key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in Pictures.KEPT[split.task]}
+    return pixels, {
+        key: torch.from_numpy(np.asarray(split.labels[key][:count])) for key in SplitBatches.KEPT[split.task]
+    }
 
 
 def store(model: TowerWithHeads, path: Path, started_s: float) -> None:
@@ -388,7 +390,7 @@ def warm_up(out: Path, *, steps: int, seed: int = 1) -> dict[str, float]:
     started_s = time.monotonic()
     torch.manual_seed(seed)
     model = TowerWithHeads()
-    sources = {task: WarmupPictures(task, seed) for task in ("alc", "vd")}
+    sources = {task: WarmupBatches(task, seed) for task in ("alc", "vd")}
     optimise(model, sources, steps=steps, peak=2e-3, seed=seed, shares=WARM_SHARES)
     figures: dict[str, float] = {"steps": steps}
     fresh = RoadPictures(seed + 1000, IMAGE_SIZE)
@@ -402,7 +404,7 @@ def warm_up(out: Path, *, steps: int, seed: int = 1) -> dict[str, float]:
 def learn_signs(model: TowerWithHeads, split: Split, out: Path, *, steps: int, seed: int = 1) -> None:
     """Train on sign crops, mostly, and store the weights as ``signs.safetensors`` in `out`."""
     started_s = time.monotonic()
-    sources: dict[str, Any] = {task: WarmupPictures(task, seed + 1) for task in ("alc", "vd")}
-    sources["tsr"] = Pictures(split, seed)
+    sources: dict[str, Any] = {task: WarmupBatches(task, seed + 1) for task in ("alc", "vd")}
+    sources["tsr"] = SplitBatches(split, seed)
     optimise(model, sources, steps=steps, peak=1.5e-3, seed=seed, shares=SIGN_SHARES)
     store(model, out / "signs.safetensors", started_s)

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from testbed.core import perception_tasks as layout
-from testbed.core.geometry import Box
 
 LANE_WIDTH_M = 3.6
 
 
 @dataclass(frozen=True)
-class Grid:
+class RoadGrid:
     """Where the pixels of a picture meet the road.
 
     Attributes:
@@ -42,7 +41,7 @@ class Grid:
     origin: tuple[float, float]
 
 
-def grid(window_px: Box, size: tuple[int, int]) -> Grid:
+def grid(window_px: tuple[float, float, float, float], size: tuple[int, int]) -> RoadGrid:
     """Intersect the rays of a window (x_min, y_min, x_max, y_max) of the driving camera with the ground plane."""
     x_min, y_min, x_max, y_max = window_px
     scale_x, scale_y = size[1] / (x_max - x_min), size[0] / (y_max - y_min)
@@ -57,11 +56,11 @@ def grid(window_px: Box, size: tuple[int, int]) -> Grid:
     forward = layout.CAMERA_X_M + reach * ahead
     across = reach / layout.FOCAL_PX / scale_x
     along = reach**2 / layout.CAMERA_Z_M / layout.FOCAL_PX / scale_y
-    return Grid(forward, -reach * right, ground, across, along, (scale_x, scale_y), (x_min, y_min))
+    return RoadGrid(forward, -reach * right, ground, across, along, (scale_x, scale_y), (x_min, y_min))
 
 
 class RoadPictures:
-    """Draws batches of labelled pictures.
+    """Draw batches of labelled pictures.
 
     Args:
         seed: Fixes the sequence of pictures.
@@ -155,7 +154,7 @@ class RoadPictures:
         columns = layout.IMAGE_WIDTH_PX / 2 - (centre + offsets) / reach * layout.FOCAL_PX
         return torch.where((columns > 0) & (columns < layout.IMAGE_WIDTH_PX), columns, float("nan"))
 
-    def _paint(self, pixels: Grid, road: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _paint(self, pixels: RoadGrid, road: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         count = len(road["edge_left"])
 
         def u(low: float, high: float) -> Tensor:

@@ -24,7 +24,7 @@ from testbed.agents.precision import mixed
 from testbed.core.perception_tasks import IMAGE_WIDTH_PX
 from testbed.training.data.format import Split
 from testbed.training.nets.loop import (
-    Training,
+    TrainingSettings,
     fraction,
     mirrorable,
     open_splits,
@@ -205,9 +205,9 @@ def train(
     allowed = mirrorable(split)
     model = VehicleNet().to(memory_format=torch.channels_last).train()
     model.anchors_px.copy_(fit_anchors(split))
-    training = Training(epochs, batch, rate, seed, decay=0.02, max_norm=10.0)
+    training = TrainingSettings(epochs, batch, rate, seed, decay=0.02, max_norm=10.0)
 
-    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch_loss(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
         images = relight(to_batch(split.pixels[index]), rng)
         chosen = allowed[index] & (rng.random(len(index)) < 0.5)
         images = torch.where(torch.from_numpy(chosen)[:, None, None, None], images.flip(-1), images)
@@ -220,7 +220,7 @@ def train(
         found = figures(averaged, held_out, 0.4)
         return {"presence": found["vd_presence"]["value"], "iou": found["vd_mean_iou"]}
 
-    averaged, report = run(training, model, len(split), rng, lesson, check)
+    averaged, report = run(training, model, len(split), rng, batch_loss, check)
     # The operating point comes from the training split: the held-out one must not choose its own threshold.
     score, _ = predict(averaged, split)
     threshold = threshold_of(score, torch.from_numpy(split.labels["present"].astype(bool)))

@@ -17,7 +17,15 @@ from testbed.agents.imaging import resize, to_batch
 from testbed.agents.precision import mixed
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.training.data.format import Split
-from testbed.training.nets.loop import Training, fraction, open_splits, relight, run, seed_everything, training_card
+from testbed.training.nets.loop import (
+    TrainingSettings,
+    fraction,
+    open_splits,
+    relight,
+    run,
+    seed_everything,
+    training_card,
+)
 
 
 def jitter(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -83,9 +91,9 @@ def train(
     split, held_out = open_splits(data, "tsr")
     label = torch.from_numpy(split.labels["class_id"].astype(np.int64))
     model = SignNet().to(memory_format=torch.channels_last).train()
-    training = Training(epochs, batch, rate, seed, decay=0.05, check_every=5)
+    training = TrainingSettings(epochs, batch, rate, seed, decay=0.05, check_every=5)
 
-    def lesson(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch_loss(index: NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
         crops = to_batch([jitter(split.image(int(i)), rng) for i in index])
         images = relight(crops, rng).contiguous(memory_format=torch.channels_last)
         with mixed():
@@ -97,6 +105,6 @@ def train(
         found = figures(averaged, held_out)
         return {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
 
-    averaged, report = run(training, model, len(split), rng, lesson, check)
+    averaged, report = run(training, model, len(split), rng, batch_loss, check)
     card = training_card(name, data, "tsr", report, training.settings(), model)
     return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)

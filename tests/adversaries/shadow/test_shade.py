@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from testbed.adversaries.shadow.digital import Shadower
+from testbed.adversaries.shadow.digital import ShadowedCrop
 from testbed.adversaries.shadow.lightness import darkened, from_lab, mean_lightness, to_lab
 from testbed.adversaries.shadow.polygon import area_on_plate, cover, crop_points, plate_mask, untangled
 
@@ -94,7 +94,7 @@ def test_plates_have_their_shapes() -> None:
 
 def test_a_shadow_stays_on_the_plate_and_inside_the_polygon() -> None:
     crop = np.full((40, 44, 3), 200, np.uint8)
-    shadower = Shadower(crop, 1)
+    shadower = ShadowedCrop(crop, 1)
     polygon = np.array([[[0.5, -0.5], [1.5, -0.5], [0.5, 1.5]]], np.float32)
     image = shadower.images(polygon)[0]
     changed = (image != crop).any(axis=-1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from testbed.agents.vlm import model as models
-from testbed.agents.vlm.reader import Question, Reader
+from testbed.agents.vlm.reader import ImagePrompt, Reader
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +32,6 @@ def picture(seed: int, height_px: int = 160, width_px: int = 320) -> np.ndarray:
 
 
 @pytest.fixture
-def conversation() -> list[Question]:
+def conversation() -> list[ImagePrompt]:
     view = picture(2)
-    return [Question("tsr", picture(1, 24, 32)), Question("alc", view), Question("vd", view)]
+    return [ImagePrompt("tsr", picture(1, 24, 32)), ImagePrompt("alc", view), ImagePrompt("vd", view)]

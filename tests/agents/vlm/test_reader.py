@@ -6,7 +6,7 @@ import torch
 
 from testbed.agents.vlm import answers
 from testbed.agents.vlm.images import WINDOWS, fit
-from testbed.agents.vlm.reader import Question, Reading, expectation
+from testbed.agents.vlm.reader import ImagePrompt, Reading, expectation
 from testbed.core.errors import AgentError
 from testbed.core.types import Observation, Steering
 
@@ -28,7 +28,7 @@ def test_closed_set_probabilities_sum_to_one(reader, conversation) -> None:
 
 
 def test_a_batch_answers_like_single_conversations(reader, conversation) -> None:
-    other = [Question(q.task, picture(10 + i, *q.image.shape[:2])) for i, q in enumerate(conversation)]
+    other = [ImagePrompt(q.task, picture(10 + i, *q.image.shape[:2])) for i, q in enumerate(conversation)]
     batch = reader.read_batch([conversation, other])
     for alone, together in zip((reader.read(conversation), reader.read(other)), batch, strict=True):
         for a, b in zip(alone, together, strict=True):
@@ -41,7 +41,7 @@ def test_every_picture_of_a_conversation_matters(reader, conversation) -> None:
     first = reader.read(conversation)[-1]
     for place in range(3):
         changed = list(conversation)
-        changed[place] = Question(changed[place].task, picture(50 + place, *changed[place].image.shape[:2]))
+        changed[place] = ImagePrompt(changed[place].task, picture(50 + place, *changed[place].image.shape[:2]))
         assert not np.array_equal(first.probabilities, reader.read(changed)[-1].probabilities)
 
 

@@ -17,7 +17,7 @@ from testbed.training.nets.warmup import RoadPictures
 
 from . import toy
 
-SHORT = vlm.Plan(warm_up=0, signs=0, tower=(1, 1), base=2, tandem=2, solo=2)
+SHORT = vlm.StageSteps(warm_up=0, signs=0, tower=(1, 1), base=2, tandem=2, solo=2)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M, PREVIEW_M
-from testbed.training.data.lane_ahead import Course, turn_deg
-from testbed.training.data.map_camera import Studio
+from testbed.training.data.lane_ahead import LaneCourse, turn_deg
+from testbed.training.data.map_camera import MapCamera
 from testbed.training.data.odd_paint import KINDS, livery
-from testbed.training.data.random_traffic import Member, Traffic, _seen_from
+from testbed.training.data.random_traffic import FleetVehicle, RandomTraffic, _seen_from
 from testbed.world.maps import load_map
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.render.camera import PinholeCamera
@@ -23,12 +23,12 @@ def town() -> RoadNetwork:
 
 
 @pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio("town")
+def map_camera() -> MapCamera:
+    return MapCamera("town")
 
 
 def test_a_lane_goes_straight_on_through_a_junction(town: RoadNetwork) -> None:
-    course = Course(town, 4, -1, 90.0, 60.0)  # main street eastwards: lights at junction 55, then road 5
+    course = LaneCourse(town, 4, -1, 90.0, 60.0)  # main street eastwards: lights at junction 55, then road 5
     assert [piece.road.id for piece in course.pieces] == [4, 5506, 5]
     assert course.reach_m == pytest.approx(60.0)
     assert course.junction == 55 and course.junction_from_m == pytest.approx(town.roads[4].length_m - 90.0)
@@ -39,14 +39,14 @@ def test_a_lane_goes_straight_on_through_a_junction(town: RoadNetwork) -> None:
 
 
 def test_a_lane_that_can_only_turn_ends_there(town: RoadNetwork) -> None:
-    course = Course(town, 13, -1, 60.0, 100.0)  # northwards to the T junction 59
+    course = LaneCourse(town, 13, -1, 60.0, 100.0)  # northwards to the T junction 59
     assert course.reach_m == pytest.approx(town.roads[13].length_m - 60.0, abs=0.1)
     assert course.junction == 59
     assert abs(turn_deg(town, 5904, -1)) == pytest.approx(90.0, abs=1.0)
 
 
 def test_a_course_that_runs_against_its_road_looks_the_way_it_drives(town: RoadNetwork) -> None:
-    course = Course(town, 5, 1, 60.0, 30.0)
+    course = LaneCourse(town, 5, 1, 60.0, 30.0)
     first, later = course.pose(0.5), course.pose(20.0)
     heading = math.degrees(math.atan2(later[1] - first[1], later[0] - first[0]))
     assert abs((first[4] - heading + 180.0) % 360.0 - 180.0) < 1.0
@@ -59,17 +59,17 @@ def test_lines_behind_a_crest_are_not_seen() -> None:
     slopes = np.array([road.elevation.slope(s) for s in np.arange(20.0, road.length_m - 140.0, 2.0)])
     falls = np.array([slopes[i] - slopes[i + 25] for i in range(len(slopes) - 25)])
     s_m = 20.0 + 2.0 * int(falls.argmax())  # the sharpest crest lies within the next 50 m
-    course = Course(network, 1, -1, s_m, 130.0)
+    course = LaneCourse(network, 1, -1, s_m, 130.0)
     pose = course.pose(0.0)
     lines = course.lines_px(PinholeCamera(320, 160, 75.0, (*pose[:2], pose[2] + 1.0, pose[3] - 2.0, pose[4], 0.0)))
     rows = np.flatnonzero(np.isfinite(lines[1]))
     assert len(rows) > 5 and (np.diff(rows) == 1).all(), "a line is seen on consecutive rows"
 
 
-def test_only_vehicles_in_the_ego_lane_are_ahead(studio: Studio) -> None:
+def test_only_vehicles_in_the_ego_lane_are_ahead(map_camera: MapCamera) -> None:
     rng = np.random.default_rng(0)
-    member = Member(0, 0, "vehicle.x", 2.2, 0.9, 0.8)
-    stand = studio.stand(rng, "train", 0.0, 0.0)
+    member = FleetVehicle(0, 0, "vehicle.x", 2.2, 0.9, 0.8)
+    stand = map_camera.stand(rng, "train", 0.0, 0.0)
     ahead = _seen_from(stand, member, stand.course.pose(25.0, 0.3))
     assert ahead is not None and ahead.own_lane
     assert ahead.gap_m == pytest.approx(25.0 - EGO_HALF_LENGTH_M - 2.2, abs=0.3)
@@ -79,15 +79,15 @@ def test_only_vehicles_in_the_ego_lane_are_ahead(studio: Studio) -> None:
     assert half_in is None, "a vehicle on the line is neither"
 
 
-def test_traffic_crosses_at_junctions_and_keeps_clear_of_parked_cars(studio: Studio) -> None:
+def test_traffic_crosses_at_junctions_and_keeps_clear_of_parked_cars(map_camera: MapCamera) -> None:
     rng = np.random.default_rng(1)
-    traffic = Traffic(studio, rng)
-    assert studio.parked
+    traffic = RandomTraffic(map_camera, rng)
+    assert map_camera.parked
     turned = 0
     for _ in range(60):
-        stand = studio.stand(rng, "train", 0.0, 0.0)
+        stand = map_camera.stand(rng, "train", 0.0, 0.0)
         for item in traffic.scatter(rng, stand, traffic.draw(rng, 5)):
-            apart = [math.hypot(item.pose[0] - car.pose[0], item.pose[1] - car.pose[1]) for car in studio.parked]
+            apart = [math.hypot(item.pose[0] - car.pose[0], item.pose[1] - car.pose[1]) for car in map_camera.parked]
             assert min(apart) > 1.9
             found = stand.course.place(item.pose[0], item.pose[1])
             if found is not None and found[0] < stand.course.reach_m and abs(found[1]) > 2.0:

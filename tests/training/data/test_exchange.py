@@ -18,9 +18,18 @@ from testbed.core.errors import DatasetError, UsageError
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.perception_tasks import LANE_LINES, LANE_ROWS_PX, STEERING_CLASSES, steering_class
 from testbed.training.data import exchange
-from testbed.training.data.exchange.files import Fit
+from testbed.training.data.exchange.files import PhotoFit
 from testbed.training.data.exchange.tusimple import lines_of, offset_of
-from testbed.training.data.format import MAP_GROUPS, MAX_BOXES, SPLITS, WEATHER_FIELDS, Split, load_split, write_card, write_split
+from testbed.training.data.format import (
+    MAP_GROUPS,
+    MAX_BOXES,
+    SPLITS,
+    WEATHER_FIELDS,
+    Split,
+    load_split,
+    write_card,
+    write_split,
+)
 
 ROWS = np.array(LANE_ROWS_PX)
 
@@ -238,14 +247,14 @@ def test_exports_carry_a_card_and_refuse_full_folders(data: Path, tmp_path: Path
 
 
 def test_foreign_photos_become_our_view() -> None:
-    fit = Fit(1280, 720)
+    fit = PhotoFit(1280, 720)
     photo = np.zeros((720, 1280, 3), np.uint8)
     photo[80:] = 200
     # The upper 80 rows are what 16:9 has more than 2:1; the filter mixes the first row below with them.
     assert (fit.picture(photo)[1:] == 200).all() and (fit.picture(photo)[0] > 150).all()
     assert fit.x(np.array([0.0, 640.0, 1280.0])).tolist() == [0.0, 160.0, 320.0]
     assert fit.y(np.array([80.0, 720.0])).tolist() == [0.0, 160.0]
-    wide = Fit(1000, 400)
+    wide = PhotoFit(1000, 400)
     assert wide.x(np.array([100.0, 900.0])).tolist() == [0.0, 320.0] and wide.y(np.array([0.0])).tolist() == [0.0]
 
 
@@ -255,14 +264,14 @@ def test_foreign_lanes_get_roles_and_an_offset() -> None:
     ends = {"far": 1650, "right": 950, "left": 330, "outer": -370}
     lanes = [[round(700 + (end - 700) * (y - 280) / 440, 2) for y in rows] for end in ends.values()]
     lanes = [[x if 0 <= x < 1280 else -2 for x in lane] for lane in lanes]
-    lines = lines_of(rows, lanes, Fit(1280, 720))
+    lines = lines_of(rows, lanes, PhotoFit(1280, 720))
     bottom = [lines[LANE_LINES.index(name)][-2] for name in ("ego_left", "ego_right")]
     assert bottom[0] < 160.0 < bottom[1]
     assert (lines[0][np.isfinite(lines[0])] < lines[1][np.isfinite(lines[0])]).all()
     assert offset_of(lines) < -0.2
     mirrored = [[1280 - x if x >= 0 else -2 for x in lane] for lane in lanes]
-    assert offset_of(lines_of(rows, mirrored, Fit(1280, 720))) == pytest.approx(-offset_of(lines), abs=0.02)
-    assert np.isnan(offset_of(lines_of(rows, lanes[:2], Fit(1280, 720))))
+    assert offset_of(lines_of(rows, mirrored, PhotoFit(1280, 720))) == pytest.approx(-offset_of(lines), abs=0.02)
+    assert np.isnan(offset_of(lines_of(rows, lanes[:2], PhotoFit(1280, 720))))
 
 
 def test_foreign_coco_knows_no_lead_so_the_nearest_straight_ahead_is_it(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import testbed
 from testbed.core.errors import UsageError
 from testbed.core.perception_tasks import (
     IMAGE_WIDTH_PX,
@@ -20,7 +22,7 @@ from testbed.core.perception_tasks import (
 )
 from testbed.training.data import visibility
 from testbed.training.data.format import Split, load_split
-from testbed.training.data.generate import check_maps, divide, generate
+from testbed.training.data.generate import check_maps, divide, generate, renderer_hash, renderer_sources
 from testbed.training.data.map_camera import BLOCK_CYCLE, TEST_BLOCK
 
 MAPS = {"highway": 0.5, "town": 0.5}
@@ -169,3 +171,22 @@ def test_unknown_tasks_and_empty_splits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="share 0"):
         check_maps({"town": 0.0})
     assert len(STEERING_CLASSES) == 3
+
+
+def test_the_renderers_hash_covers_its_sources(tmp_path: Path) -> None:
+    """A folder that moved away once left a hash over nothing, and no picture was ever out of date again."""
+    sources = renderer_sources()
+    assert len(sources) >= 40 and {path.parent.name for path in sources} >= {"render", "maps", "assets"}
+    world = tmp_path / "world"
+    shutil.copytree(Path(testbed.__file__).parent / "world", world, ignore=shutil.ignore_patterns("__pycache__"))
+    before = renderer_hash(world)
+    assert before == renderer_hash()
+    (world / "render" / "halo.py").write_text("WIDTH_PX = 3\n")
+    added = renderer_hash(world)
+    (world / "render" / "halo.py").write_text("WIDTH_PX = 4\n")
+    changed = renderer_hash(world)
+    (world / "render" / "halo.py").rename(world / "render" / "glow.py")
+    assert len({before, added, changed, renderer_hash(world)}) == 4
+    shutil.rmtree(world / "maps")
+    with pytest.raises(FileNotFoundError, match="no sources of the renderer in .*maps"):
+        renderer_hash(world)

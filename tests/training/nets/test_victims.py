@@ -89,7 +89,7 @@ def test_adversarial_training_says_its_ball() -> None:
 
 def test_a_sign_net_learns_colours(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        sign_classifiers.Averaged, "update", lambda self, model: self.model.load_state_dict(model.state_dict())
+        sign_classifiers.AveragedModel, "update", lambda self, model: self.model.load_state_dict(model.state_dict())
     )
     _tiny(monkeypatch, "gtsrb-cnn", epochs=40, rate=2e-3)
     monkeypatch.setattr(sign_classifiers, "schedule", lambda step, steps: 1.0)

@@ -21,10 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
-from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, MIN_VEHICLE_PX
-from testbed.training.data.exchange.files import Fit, Loaded, Picture, evenly, need_folder, read_json, read_picture, save_picture, splits, unknown_columns, write_text
-from testbed.training.data.format import MAX_BOXES, Split
 from testbed.core.ground_plane import metres_per_pixel, row_of_distance
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, MIN_VEHICLE_PX
+from testbed.training.data.exchange.files import (
+    LoadedSplits,
+    PhotoFit,
+    Picture,
+    evenly,
+    need_folder,
+    read_json,
+    read_picture,
+    save_picture,
+    splits,
+    unknown_columns,
+    write_text,
+)
+from testbed.training.data.format import MAX_BOXES, Split
 
 VEHICLES = frozenset({"vehicle", "car", "truck", "bus", "van", "motorcycle"})
 """COCO category names that count as vehicles."""
@@ -100,7 +112,7 @@ def _boxes(split: Split, row: int) -> NDArray[np.float32]:
     return found
 
 
-def load(source: Path, count: int | None = None) -> Loaded:
+def load(source: Path, count: int | None = None) -> LoadedSplits:
     """Read a folder in COCO's layout.
 
     Args:
@@ -158,7 +170,7 @@ def _read(
     pictures, rows = [], []
     for number, image in enumerate(images):
         photo = read_picture(folder / image["file_name"], table)
-        fit = Fit(photo.shape[1], photo.shape[0])
+        fit = PhotoFit(photo.shape[1], photo.shape[0])
         pictures.append(fit.picture(photo))
         rows.append(_row(of_image.get(image["id"], []), fit) | {"group": image.get("testbed", {}).get("group", number)})
     labels: dict[str, NDArray[Any]] = unknown_columns(len(rows))
@@ -169,7 +181,7 @@ def _read(
     return pictures, labels
 
 
-def _row(entries: list[dict[str, Any]], fit: Fit) -> dict[str, Any]:
+def _row(entries: list[dict[str, Any]], fit: PhotoFit) -> dict[str, Any]:
     """Return the label columns of one picture."""
     found: list[tuple[NDArray[np.float64], dict[str, Any]]] = []
     for entry in entries:

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, PROMPTS, STEERING_CLASSES
 from testbed.core.gtsrb import SIGN_NAMES
+from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, PROMPTS, STEERING_CLASSES
 from testbed.training.data.exchange.files import save_picture, splits, write_text
 from testbed.training.data.format import Split, load_card
 

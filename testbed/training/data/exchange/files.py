@@ -20,7 +20,7 @@ from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.training.data.format import SPLITS, WEATHER_FIELDS, Split, load_card, load_split
 
 Picture = NDArray[np.uint8]
-Loaded = tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]
+LoadedSplits = tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]
 """Task, and per split pictures and label columns."""
 
 ItemT = TypeVar("ItemT")
@@ -144,7 +144,7 @@ def unknown_columns(count: int) -> dict[str, NDArray[Any]]:
     }
 
 
-class Fit:
+class PhotoFit:
     """Our 320 x 160 px view of a photo of any size: the largest 2:1 part, cut at the top or at both sides, resized.
 
     A photo higher than 2:1 loses its upper rows, which show sky; a wider one loses both sides equally.

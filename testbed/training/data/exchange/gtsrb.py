@@ -22,9 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
-from testbed.core.perception_tasks import SIGN_CROP_MARGIN
 from testbed.core.gtsrb import SIGN_NAMES
-from testbed.training.data.exchange.files import Loaded, Picture, evenly, need_folder, read_picture, save_picture, splits, unknown_columns, write_text
+from testbed.core.perception_tasks import SIGN_CROP_MARGIN
+from testbed.training.data.exchange.files import (
+    LoadedSplits,
+    Picture,
+    evenly,
+    need_folder,
+    read_picture,
+    save_picture,
+    splits,
+    unknown_columns,
+    write_text,
+)
 
 HEADER = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
 HINT = "unpack GTSRB_Final_Training_Images.zip, GTSRB_Final_Test_Images.zip and GTSRB_Final_Test_GT.zip side by side"
@@ -68,7 +78,7 @@ def _line(name: str, picture: Picture, class_id: int) -> str:
     return f"{name};{width};{height};{x_min};{y_min};{x_max};{y_max};{class_id}"
 
 
-def load(source: Path, count: int | None = None) -> Loaded:
+def load(source: Path, count: int | None = None) -> LoadedSplits:
     """Read a folder in this layout.
 
     Args:

@@ -26,8 +26,28 @@ from PIL import Image as PilImage
 from PIL import ImageDraw
 
 from testbed.core.errors import DatasetError
-from testbed.core.perception_tasks import CAMERA_X_M, FOCAL_PX, IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, LANE_LINES, LANE_ROWS_PX, PREVIEW_M, steering_class
-from testbed.training.data.exchange.files import Fit, Loaded, Picture, evenly, need_folder, read_picture, save_picture, splits, unknown_columns, write_text
+from testbed.core.perception_tasks import (
+    CAMERA_X_M,
+    FOCAL_PX,
+    IMAGE_HEIGHT_PX,
+    IMAGE_WIDTH_PX,
+    LANE_LINES,
+    LANE_ROWS_PX,
+    PREVIEW_M,
+    steering_class,
+)
+from testbed.training.data.exchange.files import (
+    LoadedSplits,
+    PhotoFit,
+    Picture,
+    evenly,
+    need_folder,
+    read_picture,
+    save_picture,
+    splits,
+    unknown_columns,
+    write_text,
+)
 
 NOT_THERE = -2
 LANE_WIDTH_M = 3.7
@@ -103,7 +123,7 @@ def _plain(lines: NDArray[np.float32]) -> list[list[float | None]]:
     return [[round(float(x), 3) if np.isfinite(x) else None for x in line] for line in lines]
 
 
-def load(source: Path, count: int | None = None) -> Loaded:
+def load(source: Path, count: int | None = None) -> LoadedSplits:
     """Read a folder in TuSimple's layout.
 
     Args:
@@ -157,7 +177,7 @@ def _read(entries: list[tuple[Path, int, dict[str, Any]]]) -> tuple[list[Picture
     clips: dict[str, int] = {}
     for table, number, entry in entries:
         photo = read_picture(table.parent / entry["raw_file"], table)
-        fit = Fit(photo.shape[1], photo.shape[0])
+        fit = PhotoFit(photo.shape[1], photo.shape[0])
         own = entry.get("testbed")
         if own is None:
             lines = lines_of(entry["h_samples"], entry["lanes"], fit)
@@ -186,7 +206,7 @@ def _read(entries: list[tuple[Path, int, dict[str, Any]]]) -> tuple[list[Picture
     return pictures, labels
 
 
-def lines_of(h_samples: list[float], lanes: list[list[float]], fit: Fit) -> NDArray[np.float32]:
+def lines_of(h_samples: list[float], lanes: list[list[float]], fit: PhotoFit) -> NDArray[np.float32]:
     """Return foreign lanes as x at `LANE_ROWS_PX`, (4, R), NaN where there is none: the two either side of the middle.
 
     Args:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from testbed.core.errors import ScenarioError, suggest
 from testbed.core.latency_spec import LATENCY_PATTERN, LATENCY_WORDS
-from testbed.scenario.yaml_reader import Path_, YamlDocument, quote
+from testbed.core.yaml_reader import Path_, YamlDocument, quote
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,11 +32,14 @@ UNITS: dict[str, str] = {
 
 _WANTED: dict[str, str] = {
     "float_type": "a number",
+    "float_parsing": "a number",
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false",
     "string_type": "a word or sentence",
     "list_type": "a list",
+    "tuple_type": "a list",
     "model_type": "a group of keys",
     "model_attributes_type": "a group of keys",
     "dict_type": "a group of keys",
@@ -61,18 +64,19 @@ _PATTERNS: dict[str, str] = {
 _MOST_REPORTED = 50
 
 
-def check(model: type[M], document: YamlDocument) -> tuple[M | None, list[ScenarioError]]:
+def check(model: type[M], document: YamlDocument, *, strict: bool = True) -> tuple[M | None, list[ScenarioError]]:
     """Validate a document.
 
     Args:
         model: What the document must be.
         document: What was read.
+        strict: Whether a list may not stand for a tuple nor a whole number in quotes for a number.
 
     Returns:
         The validated object and no errors, or None and at least one error in the order of the file.
     """
     try:
-        return model.model_validate(document.data, strict=True), []
+        return model.model_validate(document.data, strict=strict), []
     except ValidationError as error:
         found = [dict(item) for item in error.errors(include_url=False)[: 10 * _MOST_REPORTED]]
     problems = sorted({_problem(model, document, item) for item in _without_detours(document.data, found)})
@@ -82,20 +86,23 @@ def check(model: type[M], document: YamlDocument) -> tuple[M | None, list[Scenar
     ]
 
 
-def require(model: type[M], document: YamlDocument) -> M:
+def require(model: type[M], document: YamlDocument, *, strict: bool = True, see_all: str = "testbed validate") -> M:
     """Validate a document and raise its first error.
 
     Args:
         model: What the document must be.
         document: What was read.
+        strict: As in `check`.
+        see_all: Command that prints all errors of such a file; empty where there is none.
 
     Raises:
         ScenarioError: It is not; says how many more errors there are.
     """
-    accepted, problems = check(model, document)
+    accepted, problems = check(model, document, strict=strict)
     if accepted is None:
         if len(problems) > 1:
-            problems[0].hint = f"and {len(problems) - 1} more; see them all with: testbed validate {document.path}"
+            advice = f"; see them all with: {see_all} {document.path}" if see_all else ""
+            problems[0].hint = f"and {len(problems) - 1} more{advice}"
         raise problems[0]
     return accepted
 
@@ -207,6 +214,8 @@ def _within(data: Any, location: tuple[str | int, ...]) -> Path_:
 
 def _label(path: Path_) -> str:
     """Write a path as ``actors[0].speed_mps``."""
+    if not path:
+        return "the file"
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else (f".{step}" if text else str(step))

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from testbed import agents
-from testbed.agents.tandem.agent import TandemAgent
+from testbed.agents.vlm.agent import VlmAgent
 
-from ..vlm import shipped
+from . import shipped
 
 
 @pytest.fixture(scope="module")
-def agent() -> TandemAgent:
+def agent() -> VlmAgent:
     torch.set_num_threads(1)
     loaded = agents.load("tandem")
-    assert isinstance(loaded, TandemAgent)
+    assert isinstance(loaded, VlmAgent)
     return loaded
 
 
@@ -29,7 +29,7 @@ def test_the_card_holds_the_bar(agent) -> None:
 @pytest.mark.parametrize("crop", [True, False])
 def test_a_decision_is_one_forward_pass(agent, crop) -> None:
     calls = []
-    network = agent.reader.model.network
+    network = agent.readers["tandem"].model.network
     parts = {"whole": network, "text": network.model.language_model, "tower": network.model.vision_tower}
     hooks = [part.register_forward_hook(lambda *_args, name=name: calls.append(name)) for name, part in parts.items()]
     try:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testbed.core.errors import ScenarioError
-from testbed.scenario.yaml_reader import Bounds, parse_yaml, read_yaml
+from testbed.core.yaml_reader import Bounds, parse_yaml, read_yaml
 
 
 def read(text: str | bytes) -> Any:

@@ -8,18 +8,18 @@ import torch
 
 from testbed import agents
 from testbed.agents import weights
-from testbed.agents.solo.agent import SoloAgent
 from testbed.agents.vlm import cards
-from testbed.core.errors import WeightsError
+from testbed.agents.vlm.agent import VlmAgent
+from testbed.core.errors import UsageError, WeightsError
 
-from ..vlm import shipped
+from . import shipped
 
 
 @pytest.fixture(scope="module")
-def agent() -> SoloAgent:
+def agent() -> VlmAgent:
     torch.set_num_threads(1)
     loaded = agents.load("solo")
-    assert isinstance(loaded, SoloAgent)
+    assert isinstance(loaded, VlmAgent)
     return loaded
 
 
@@ -83,4 +83,12 @@ def test_altered_weights_are_refused(tmp_path) -> None:
     path = tmp_path / "vlm-solo-vd.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(WeightsError, match="sha256"):
-        SoloAgent(folder=tmp_path)
+        VlmAgent("solo", folder=tmp_path)
+
+
+def test_a_file_cannot_change_the_deployment(tmp_path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text("agent: solo\noptions: {deployment: tandem}\n")
+    for ask in (agents.load, agents.card):
+        with pytest.raises(UsageError, match="agent 'solo' has deployment 'solo'; a file cannot set it"):
+            ask(str(path))
