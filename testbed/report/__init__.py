@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from testbed.report.build import build
 from testbed.report.claims import ClaimResult, judge_claims
-from testbed.report.run_view import RunView, gather
+from testbed.report.run_view import RunView, read_run
 
-__all__ = ["ClaimResult", "RunView", "build", "gather", "judge_claims"]
+__all__ = ["ClaimResult", "RunView", "build", "judge_claims", "read_run"]

@@ -230,7 +230,7 @@ def _twin_identity(plan: EpisodePlan) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def gather(path: Path, *, tracks: bool = True) -> RunView:
+def read_run(path: Path, *, tracks: bool = True) -> RunView:
     """Read a run folder.
 
     Args:

@@ -17,7 +17,7 @@ import yaml
 
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodeRecord
-from testbed.report import build, judge_claims, run_view
+from testbed.report import build, judge_claims, read_run
 from testbed.report.answer import answers
 from testbed.report.gsn import structure
 from testbed.report.measures import component_success, e2e_deviation_m, pooled
@@ -92,7 +92,7 @@ def test_the_policy_allows_our_script_and_nothing_else(run: Path) -> None:
 
 
 def test_answers_carry_counts_intervals_and_the_control(run: Path) -> None:
-    found = {answer.agent: answer for answer in answers(run_view(run))}
+    found = {answer.agent: answer for answer in answers(read_run(run))}
     assert found["dnn"].verdict == "leaning"
     assert "3/3 drives under patch (95 % interval 44–100 %)" in found["dnn"].sentence
     assert "0/3 under the control dirt" in found["dnn"].sentence and "0/3 benign" in found["dnn"].sentence
@@ -107,12 +107,12 @@ def test_ten_seeds_are_enough_to_call_it_lost(tmp_path: Path, synthetic: ModuleT
         tmp_path / "r", agents=("dnn",), conditions=("benign", "patch"), seeds=range(101, 111), images=False,
         duration_s=3.0, troubled=False,
     )  # fmt: skip
-    (answer,) = answers(run_view(tmp_path / "r"))
+    (answer,) = answers(read_run(tmp_path / "r"))
     assert answer.verdict == "lost" and "p = 0.002" in answer.sentence
 
 
 def test_claims_are_supported_refuted_or_open(run: Path) -> None:
-    view = run_view(run)
+    view = read_run(run)
     claims = {(c.id, c.agent): c for c in judge_claims(view)}
     assert claims["lane", "dnn"].status == "refuted"
     assert claims["lane", "tandem"].status == "undeveloped" and claims["lane", "tandem"].more == 69
@@ -137,7 +137,7 @@ def test_a_claim_with_enough_episodes_is_supported(tmp_path: Path, synthetic: Mo
     for plan in plans:
         scores = {"alc.accuracy": 0.95 + plan.seed % 3 / 100, "window.success": True}
         folder.write_episode(record.model_copy(update={"plan": plan, "scores": scores}))
-    claims = {c.id: c for c in judge_claims(run_view(tmp_path / "r"))}
+    claims = {c.id: c for c in judge_claims(read_run(tmp_path / "r"))}
     assert [claims[name].status for name in "abcd"] == ["supported", "supported", "undeveloped", "refuted"]
     assert "no valid episode holds the metric" in claims["c"].reason
     build(tmp_path / "r")
@@ -157,12 +157,12 @@ def test_goal_structure_passes_the_checks_of_gsn2x(run: Path) -> None:
         if node.get("defeated"):
             assert any(other.get("challenges") == name for other in nodes.values())
     ElementTree.parse(run / "case.svg")
-    statuses = {n.id: n.status for n in structure(run_view(run), judge_claims(run_view(run)))}
+    statuses = {n.id: n.status for n in structure(read_run(run), judge_claims(read_run(run)))}
     assert statuses["G1"] == "refuted"
 
 
 def test_what_is_no_result_stands_apart(run: Path) -> None:
-    view = run_view(run)
+    view = read_run(run)
     assert [t.code for t in view.troubles] == ["TB304"] and view.troubles[0].infrastructure
     assert [p.seed for p in view.not_run] == [901]
     text = (run / "index.html").read_text("utf-8")
@@ -180,7 +180,7 @@ def test_invalid_attacks_are_not_counted(tmp_path: Path, synthetic: ModuleType) 
     shutil.rmtree(path / "episodes" / gone.plan.key)
     shutil.rmtree(path / "episodes" / unseen.plan.key)
     folder.write_episode(unseen.model_copy(update={"valid_attack": False, "invalid_reason": "never seen", "trace": ""}))
-    view = run_view(path)
+    view = read_run(path)
     cell = view.cell("dnn", "patch")
     assert cell is not None
     assert [e.plan.seed for e in cell.episodes] == [103]
@@ -198,7 +198,7 @@ def test_a_damaged_episode_is_named_and_the_rest_is_reported(tmp_path: Path, syn
     victim = next((path / "episodes").iterdir())
     (victim / "trace.mcap").write_bytes(b"x")
     build(path)
-    view = run_view(path)
+    view = read_run(path)
     assert len(view.episodes) == 2 and view.troubles[0].code == "TB200" and view.troubles[0].infrastructure
     assert str(tmp_path) not in (path / "index.html").read_text("utf-8")
 
@@ -250,7 +250,7 @@ def test_rebuilding_gives_the_same_bytes(run: Path) -> None:
 
 
 def test_tables_agree_with_the_episodes(run: Path) -> None:
-    view = run_view(run)
+    view = read_run(run)
     cell = view.cell("dnn", "patch")
     assert cell is not None and len(cell.episodes) == 3
     flipped, right = component_success(cell.episodes)

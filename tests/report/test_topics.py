@@ -13,7 +13,7 @@ import pytest
 
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.core.types import Decision, Steering
-from testbed.report import build, judge_claims, run_view
+from testbed.report import build, judge_claims, read_run
 from testbed.report.answer import answers, lead_sentence
 from testbed.report.gap import document, gap_table, gaps
 from testbed.report.measures import badness, component_success, least_gaps_m, misread_as
@@ -106,7 +106,7 @@ def run_of(path: Path, *scenes: dict[str, Any], seeds: range = range(1, 7)) -> R
     folder = RunFolder.create(path, manifest)
     for record in stored:
         folder.write_episode(record)
-    return run_view(path)
+    return read_run(path)
 
 
 @pytest.fixture(scope="module")
