@@ -38,7 +38,7 @@ from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.driver.controller import Driver, DriverConfig
-from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
+from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate
 from testbed.latency import LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
@@ -272,7 +272,7 @@ def _record(
     reason = ""
     for manifest in manifests.values():
         # the twin is another episode: the report completes this gate when both are known
-        validity = gate(verdict.scores, limits, manifest=manifest, twin_known=False)
+        validity = delivery_gate(verdict.scores, limits, manifest=manifest)
         valid = validity.valid if valid is None else valid and validity.valid
         reason = reason or validity.reason
     return EpisodeRecord(

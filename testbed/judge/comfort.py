@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.base import Findings, Score, Series, series
 from testbed.judge.history import History
 
@@ -32,6 +33,9 @@ class ComfortJudge:
     """Measures accelerations, jerk and yaw against the bounds; discomfort is a score, never an event."""
 
     name = "comfort"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = ("comfort.*",)
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Nothing begins here."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.base import Findings, Score, series
 from testbed.judge.history import History
 
@@ -30,6 +31,9 @@ class LateralJudge:
     """Measures; it reports no events of its own (a departure is the business of the lane judges)."""
 
     name = "lateral"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = ("lane.*_m", "speed.*_mps", "episode.*", "window.*", "attack.*")
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Nothing begins here."""

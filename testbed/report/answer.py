@@ -12,9 +12,11 @@ from statistics import median
 from typing import Literal
 
 from testbed import stats
+from testbed.events import EventKind
+from testbed.judge import event_catalogue
 from testbed.report.measures import Versus, all_versus_benign, least_gaps_m, misread_as, pooled, rate_of, spread_of
 from testbed.report.run_view import BENIGN, Episode, RunView
-from testbed.report.topic import Topic, controls_of, modes_of, primary, topics_of
+from testbed.report.topic import controls_of, modes_of, primary, topics_of
 
 Verdict = Literal["lost", "leaning", "held", "unclear", "none"]
 
@@ -42,7 +44,7 @@ class Answer:
 
     agent: str
     attack: str
-    topic: Topic
+    topic: EventKind
     verdict: Verdict
     headline: str
     sentence: str
@@ -73,7 +75,7 @@ def lead_sentence(view: RunView, found: list[Answer]) -> str:
     """Return the answer to the question in one sentence, one part per attack where attacks aim at different things."""
     if not view.attacks:
         return "No attack was driven: this run shows benign driving only."
-    topics = {answer.topic.kind for answer in found}
+    topics = {answer.topic.name for answer in found}
     if len(topics) <= 1:
         return f"Under attack, {_outcomes(found)}."
     parts = []
@@ -116,13 +118,13 @@ def _benign_answer(view: RunView, agent: str) -> Answer | None:
     cell = view.cell(agent, BENIGN)
     if cell is None or not cell.episodes:
         return None
-    rate = rate_of(cell.episodes, topic.kind)
+    rate = rate_of(cell.episodes, topic.name)
     sentence = f"The ego {topic.happened} in {rate.k}/{rate.n} benign drives ({_percent(rate.interval)})."
     headline = topic.happened if rate.k else topic.held
     return Answer(agent, BENIGN, topic, "unclear" if rate.k else "held", headline, sentence, rate)
 
 
-def _answer(view: RunView, agent: str, attack: str, topic: Topic, versus: Versus | None) -> Answer:
+def _answer(view: RunView, agent: str, attack: str, topic: EventKind, versus: Versus | None) -> Answer:
     cell = view.cell(agent, attack)
     if cell is None or not cell.episodes:
         if cell is None or not cell.invalid:
@@ -130,16 +132,16 @@ def _answer(view: RunView, agent: str, attack: str, topic: Topic, versus: Versus
         first = cell.invalid[0]
         why = f"None of {len(cell.invalid)} drives under {attack} counts, for instance seed {first.plan.seed}"
         return Answer(agent, attack, topic, "none", "cannot be judged", f"{why}: {first.reason}.")
-    rate = rate_of(cell.episodes, topic.kind)
+    rate = rate_of(cell.episodes, topic.name)
     parts = [f"the ego {topic.happened} in {rate.k}/{rate.n} drives under {attack} ({_percent(rate.interval)})"]
     for name in controls_of(view, attack):
         control = view.cell(agent, name)
         if control is not None and control.episodes:
-            other = rate_of(control.episodes, topic.kind)
+            other = rate_of(control.episodes, topic.name)
             parts.append(f"in {other.k}/{other.n} under the control {name} ({_percent(other.interval)})")
     benign = view.cell(agent, BENIGN)
     if benign is not None and benign.episodes:
-        calm = rate_of(benign.episodes, topic.kind)
+        calm = rate_of(benign.episodes, topic.name)
         parts.append(f"in {calm.k}/{calm.n} benign drives ({_percent(calm.interval)})")
     verdict = _verdict(rate, versus)
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
@@ -150,7 +152,7 @@ def _answer(view: RunView, agent: str, attack: str, topic: Topic, versus: Versus
     return Answer(agent, attack, topic, verdict, headline, " ".join([sentence, *extras]), rate)
 
 
-def _seen(topic: Topic, episodes: list[Episode]) -> str:
+def _seen(topic: EventKind, episodes: list[Episode]) -> str:
     """Return what the agent made of what it saw of the attack."""
     if topic.task == "tsr":
         read = misread_as(episodes)
@@ -174,11 +176,12 @@ def _seen(topic: Topic, episodes: list[Episode]) -> str:
     return "" if spread is None else f"The largest offset within the attack window was {spread[0]:.2f} m (median)."
 
 
-def _causes(topic: Topic, episodes: list[Episode]) -> str:
+def _causes(topic: EventKind, episodes: list[Episode]) -> str:
     """Return which perception errors preceded the first such event of each drive."""
     found: Counter[str] = Counter()
+    events = event_catalogue()
     for episode in episodes:
-        first = next((e for e in episode.record.events if f"{e.kind}_".startswith(f"{topic.kind}_")), None)
+        first = next((e for e in episode.record.events if events.is_a(e.kind, topic.name)), None)
         if first is not None:
             found["no perception error" if first.cause == "none" else first.cause] += 1
     if not found:

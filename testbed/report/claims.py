@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from testbed import stats
-from testbed.report.measures import EVENT_KINDS, mean_of
+from testbed.judge import event_catalogue
+from testbed.report.measures import mean_of
 from testbed.report.run_view import BENIGN, Episode, RunView
 
 MIN_EPISODES = 5
@@ -84,7 +85,7 @@ def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
     if not metric.endswith(".rate"):
         return None
     name = metric.removesuffix(".rate")
-    if name in {kind for kind, _ in EVENT_KINDS} or name.startswith("collision_"):
+    if name in event_catalogue():
         return [e.had(name) for e in episodes]
     values = [e.record.scores.get(name) for e in episodes]
     return [value for value in values if isinstance(value, bool)]

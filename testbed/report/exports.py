@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from testbed.events import BUILT_IN
 from testbed.report.answer import answers, lead_sentence
 from testbed.report.claims import ClaimResult
 from testbed.report.gap import gap_table, gaps
@@ -117,17 +118,8 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}\n</testsuites>\n'
 
 
-INFRACTIONS = {
-    "collisions_pedestrian": "collision_pedestrian",
-    "collisions_vehicle": "collision_vehicle",
-    "collisions_layout": "collision_static",
-    "red_light": "red_light",
-    "stop_infraction": "stop_sign",
-    "outside_route_lanes": "outside_lane",
-    "vehicle_blocked": "blocked",
-    "route_dev": "route_deviation",
-}
-"""The Leaderboard's word to our event kind."""
+INFRACTIONS: dict[str, str] = {kind.name: kind.infraction for kind in BUILT_IN.kinds if kind.infraction}
+"""Our event kind to the Leaderboard's word."""
 
 
 def results(view: RunView) -> str:
@@ -163,13 +155,12 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _route(index: int, episode: Episode) -> dict[str, Any]:
     scores = episode.record.scores
-    found: dict[str, list[str]] = {name: [] for name in INFRACTIONS}
-    kinds = {kind: name for name, kind in INFRACTIONS.items()}
+    found: dict[str, list[str]] = {name: [] for name in INFRACTIONS.values()}
     for event in episode.record.events:
-        if event.kind in kinds:
+        if event.kind in INFRACTIONS:
             x, y, z = event.location_xyz_m
             place = f"(x={x:.3f}, y={y:.3f}, z={z:.3f})"
-            found[kinds[event.kind]].append(f"{event.kind} at {place}, {event.t_s:.2f} s: {event.cause}")
+            found[INFRACTIONS[event.kind]].append(f"{event.kind} at {place}, {event.t_s:.2f} s: {event.cause}")
     return {
         "index": index,
         "route_id": f"{episode.plan.scenario}_{episode.plan.condition}_{episode.plan.seed}",

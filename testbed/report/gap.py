@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed import stats
+from testbed.events import EventKind
 from testbed.report.measures import component_success
 from testbed.report.run_view import Cell, Episode, RunView
 from testbed.report.tables import NONE, Cellule, Row, Table
-from testbed.report.topic import Topic, aiming_at, topics_of
+from testbed.report.topic import aiming_at, topics_of
 
 ImageSuccess = Mapping[tuple[str, str], stats.Rate]
 """(kind of adversary, agent) to an attack success rate that was measured on pictures outside of any drive."""
@@ -43,7 +44,7 @@ class Gap:
     kinds: tuple[str, ...]
     agent: str
     control: bool
-    topic: Topic
+    topic: EventKind
     component: stats.Rate
     benign: stats.Rate
     attacked: stats.Rate
@@ -75,8 +76,8 @@ def _gaps(view: RunView, scenario: str, cell: Cell) -> list[Gap]:
     return [_gap(view, scenario, cell, topic, pairs) for topic in topics_of(view, cell.condition)] if pairs else []
 
 
-def _gap(view: RunView, scenario: str, cell: Cell, topic: Topic, pairs: list[tuple[Episode, Episode]]) -> Gap:
-    before, after = [twin.had(topic.kind) for twin, _ in pairs], [e.had(topic.kind) for _, e in pairs]
+def _gap(view: RunView, scenario: str, cell: Cell, topic: EventKind, pairs: list[tuple[Episode, Episode]]) -> Gap:
+    before, after = [twin.had(topic.name) for twin, _ in pairs], [e.had(topic.name) for _, e in pairs]
     flipped, right = component_success(cell.episodes, topic.task)
     return Gap(
         scenario,
@@ -118,7 +119,7 @@ def gap_table(found: list[Gap], images: ImageSuccess | None = None) -> Table | N
     ]
     rows = []
     for gap in found:
-        cells = [Cellule(gap.topic.kind.replace("_", " "))]
+        cells = [Cellule(gap.topic.noun)]
         if images is not None:
             rates = [images[kind, gap.agent] for kind in gap.kinds if (kind, gap.agent) in images]
             # what was measured on pictures is the attack, never its control, and one kind at a time
@@ -162,7 +163,7 @@ def document(found: list[Gap]) -> list[dict[str, Any]]:
             "kinds": list(gap.kinds),
             "agent": gap.agent,
             "control": gap.control,
-            "event": gap.topic.kind,
+            "event": gap.topic.name,
             "component": rate(gap.component),
             "benign": rate(gap.benign),
             "attacked": rate(gap.attacked),

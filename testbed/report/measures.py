@@ -14,26 +14,10 @@ import numpy as np
 from testbed import stats
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision
+from testbed.events import COLLISION_VEHICLE, SPEED_LIMIT, EventKind, Task
 from testbed.judge import JudgeLimits, macro_f1, merged
 from testbed.report.run_view import Cell, Episode, Right, RunView, Track, world_of
-from testbed.report.topic import Task, Topic, topics_of
-
-EVENT_KINDS: tuple[tuple[str, str], ...] = (
-    ("lane_departure", "left its lane"),
-    ("outside_lane", "outside any lane"),
-    ("collision", "collided"),
-    ("speed_limit", "too fast"),
-    ("stop_sign", "ran a stop sign"),
-    ("red_light", "ran a red light"),
-    ("yield", "did not give way"),
-    ("no_entry", "passed no entry"),
-    ("false_brake", "braked for nothing"),
-    ("unneeded_stop", "stopped for nothing"),
-    ("blocked", "blocked"),
-    ("wrong_lane", "wrong way"),
-    ("route_deviation", "left its route"),
-)
-"""Kinds of events in the order of tables, with words for people."""
+from testbed.report.topic import topics_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +114,18 @@ class Versus:
     adjusted: float
 
 
-def all_versus_benign(view: RunView) -> dict[tuple[str, str, Topic], Versus]:
+def all_versus_benign(view: RunView) -> dict[tuple[str, str, EventKind], Versus]:
     """Return (agent, condition, topic) to its test against the benign twins; attacks and controls apart."""
-    result: dict[tuple[str, str, Topic], Versus] = {}
+    result: dict[tuple[str, str, EventKind], Versus] = {}
     for control in (False, True):
         tests: dict[str, stats.McNemar] = {}
-        names: dict[str, tuple[str, str, Topic]] = {}
+        names: dict[str, tuple[str, str, EventKind]] = {}
         for index, cell in enumerate(view.cells):
             if cell.control is not control:
                 continue
             for topic in topics_of(view, cell.condition):
-                if (test := versus_benign(cell, topic.kind)) is not None:
-                    name = f"{index} {topic.kind}"
+                if (test := versus_benign(cell, topic.name)) is not None:
+                    name = f"{index} {topic.name}"
                     tests[name], names[name] = test, (cell.agent, cell.condition, topic)
         adjusted = stats.holm({name: test.p_value for name, test in tests.items()})
         result |= {names[name]: Versus(tests[name], adjusted[name]) for name in tests}
@@ -219,14 +203,14 @@ def least_gaps_m(episodes: Sequence[Episode]) -> list[float]:
     found = []
     for episode in episodes:
         gap_m = episode.track.least_gap_m if episode.track is not None else None
-        if episode.had("collision_vehicle"):
+        if episode.had(COLLISION_VEHICLE.name):
             found.append(0.0)
         elif gap_m is not None:
             found.append(max(gap_m, 0.0))
     return found
 
 
-def badness(episode: Episode, topic: Topic) -> float:
+def badness(episode: Episode, topic: EventKind) -> float:
     """Return how badly a drive went in the light of a topic, larger is worse: for choosing the median drive."""
     track = episode.track
     if topic.chart == "offset" or track is None:
@@ -234,7 +218,7 @@ def badness(episode: Episode, topic: Topic) -> float:
     if topic.chart == "gap":
         gaps = least_gaps_m([episode])
         return -gaps[0] if gaps else float("-inf")
-    if topic.kind == "speed_limit":
+    if topic == SPEED_LIMIT:
         over = track.speed_mps - track.limit_mps
         return 0.0 if np.isnan(over).all() else float(np.nanmax(over))
     if track.line_s is not None:

@@ -10,6 +10,7 @@ from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from testbed.events import EventKind
 from testbed.report.answer import Answer, answers, lead_sentence, listing
 from testbed.report.charts import RateRow, rate_chart
 from testbed.report.claims import ClaimResult
@@ -20,7 +21,7 @@ from testbed.report.measures import rate_of
 from testbed.report.run_view import BENIGN, RunView
 from testbed.report.showcase import kind_of, outcome_words, showcases
 from testbed.report.tables import Cellule, Row, Table, all_tables
-from testbed.report.topic import Topic, primary, topics_of
+from testbed.report.topic import primary, topics_of
 from testbed.report.words import clean, unbroken
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _overview_cell(view: RunView, answer: Answer | None) -> Cellule:
     if answer is None or answer.rate is None:
         return Cellule("–", "" if answer is None else answer.headline)
     benign = view.cell(answer.agent, BENIGN)
-    twins = rate_of(benign.episodes, answer.topic.kind) if benign is not None and answer.attack != BENIGN else None
+    twins = rate_of(benign.episodes, answer.topic.name) if benign is not None and answer.attack != BENIGN else None
     note = f"benign {twins.k}/{twins.n}" if twins is not None and twins.n else ""
     tone = "bad" if answer.verdict in ("lost", "leaning") else "good" if answer.verdict == "held" else ""
     return Cellule(f"{answer.rate.k}/{answer.rate.n}", note, tone)
@@ -188,14 +189,14 @@ def _marked(show: Any) -> dict[str, Any]:
     }
 
 
-def _rate_rows(view: RunView, topic: Topic) -> list[RateRow]:
+def _rate_rows(view: RunView, topic: EventKind) -> list[RateRow]:
     """Return the conditions that aim at a topic, with the benign drives, agent by agent."""
     rows = []
     for cell in view.cells:
         about = cell.condition == BENIGN or topic in topics_of(view, cell.condition)
         if about and (cell.episodes or cell.invalid):
             name = f"control: {cell.condition}" if cell.control else cell.condition
-            rows.append(RateRow(name, kind_of(view, cell.condition), rate_of(cell.episodes, topic.kind), cell.agent))
+            rows.append(RateRow(name, kind_of(view, cell.condition), rate_of(cell.episodes, topic.name), cell.agent))
     return rows
 
 

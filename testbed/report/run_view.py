@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Decision, Truth
-from testbed.judge import why_unclean
+from testbed.judge import attack_gate, event_catalogue
 from testbed.store import PlannedEpisode, RunFolder, RunManifest, TraceReader
 
 BENIGN = "benign"
@@ -112,7 +112,8 @@ class Episode:
 
     def had(self, kind: str) -> bool:
         """Tell whether an event of this kind happened; ``collision`` stands for all its kinds."""
-        return any(e.kind == kind or e.kind.startswith(f"{kind}_") for e in self.record.events)
+        events = event_catalogue()
+        return any(events.is_a(event.kind, kind) for event in self.record.events)
 
 
 @dataclass(slots=True)
@@ -319,13 +320,9 @@ def _pair(episodes: Iterable[Episode]) -> None:
         if episode.plan.condition == BENIGN:
             continue
         episode.twin = benign.get(_twin_identity(episode.plan))
-        reason = episode.record.invalid_reason if episode.record.valid_attack is False else ""
-        if not reason and episode.twin is None:
-            reason = "its benign twin was not driven to its end"
-        elif not reason and episode.twin is not None:
-            unclean = why_unclean(episode.twin.record.events)
-            reason = f"its benign twin was not clean: {unclean}" if unclean else ""
-        episode.valid, episode.reason = not reason, reason
+        twin = episode.twin.record if episode.twin is not None else None
+        validity = attack_gate(episode.record, twin, event_catalogue())
+        episode.valid, episode.reason = validity.valid, validity.reason
 
 
 def _listed(manifest: RunManifest, name: str) -> list[str]:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from testbed.core.geometry import Box
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision, Step
-from testbed.judge import JudgeLimits, box_iou, expert_steering
+from testbed.events import SPEED_LIMIT, Chart, EventKind
+from testbed.judge import JudgeLimits, box_iou, event_catalogue, expert_steering
 from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart, value_chart
 from testbed.report.measures import badness, least_gaps_m
 from testbed.report.run_view import BENIGN, Episode, RunView, Track, world_of
-from testbed.report.topic import Chart, Topic, topic_of
+from testbed.report.topic import topic_of
 from testbed.store import TraceReader, write_video
 
 VIDEO_FPS = 10.0
@@ -181,9 +182,9 @@ def _chart(view: RunView, kind: Chart, agent: str, same: Sequence[Episode], chos
     )
 
 
-def outcome_words(episode: Episode, topic: Topic | None = None) -> str:
+def outcome_words(episode: Episode, topic: EventKind | None = None) -> str:
     """Return what came of a drive in a few words, with the number that its topic is about."""
-    kinds = list(dict.fromkeys(e.kind.replace("_", " ") for e in episode.record.events))
+    kinds = list(dict.fromkeys(event_catalogue()[e.kind].noun for e in episode.record.events))
     offset, track = episode.number("lane.max_offset_m"), episode.track
     side = f"at most {offset:.2f} m off the lane centre" if offset is not None else ""
     if topic is not None and topic.chart == "gap":
@@ -191,13 +192,13 @@ def outcome_words(episode: Episode, topic: Topic | None = None) -> str:
         side = f"smallest gap {gaps[0]:.1f} m" if gaps else "no vehicle ahead"
     elif topic is not None and topic.chart == "speed" and track is not None:
         over = 3.6 * badness(episode, topic)
-        side = f"at most {over:+.0f} km/h against the limit" if topic.kind == "speed_limit" else ""
+        side = f"at most {over:+.0f} km/h against the limit" if topic == SPEED_LIMIT else ""
         if not side and track.line_s is not None:
             side = f"{over:.0f} km/h at the line"
     return f"{', '.join(kinds) if kinds else 'nothing went wrong'}; {side}".rstrip("; ")
 
 
-def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool, topic: Topic) -> Clip:
+def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool, topic: EventKind) -> Clip:
     key = episode.plan.key
     path = view.folder.file_of(key, episode.record.trace)
     assert path is not None, "an episode with a track has a trace"

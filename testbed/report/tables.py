@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from testbed import stats
+from testbed.judge import event_catalogue
 from testbed.report.measures import (
-    EVENT_KINDS,
     Versus,
     all_versus_benign,
     component_success,
@@ -95,14 +95,16 @@ def _cells(view: RunView) -> list[Cell]:
 
 def safety_table(view: RunView) -> Table:
     """Return what happened on the road."""
-    kinds = [kind for kind in EVENT_KINDS if any(e.had(kind[0]) for c in view.cells for e in c.episodes)]
     topics = {topic for condition in view.conditions for topic in topics_of(view, condition)}
-    about = {topic.kind for topic in topics}
-    always = [kind for kind in EVENT_KINDS if kind[0] in {"lane_departure", "collision", "speed_limit", *about}]
-    shown = [kind for kind in EVENT_KINDS if kind in kinds or kind in always]
+    about = " or ".join(sorted(topic.name for topic in topics)).replace("_", " ")
+    shown = [
+        kind
+        for kind in event_catalogue().shown()
+        if kind.always_shown or kind in topics or any(e.had(kind.name) for c in view.cells for e in c.episodes)
+    ]
     tests = all_versus_benign(view)
     heads = [("drives", "Valid drives; invalid attacks in brackets")]
-    heads += [(words, f"Drives with at least one {kind.replace('_', ' ')}, k/n, Wilson 95 %") for kind, words in shown]
+    heads += [(kind.column, f"Drives with at least one {kind.noun}, k/n, Wilson 95 %") for kind in shown]
     pulled = "offset" in {topic.chart for topic in topics}
     gap = "gap" in {topic.chart for topic in topics}
     if pulled:
@@ -123,7 +125,7 @@ def safety_table(view: RunView) -> Table:
         ("driving score", "CARLA Leaderboard 2.1, mean with bootstrap interval; the score of version 2.0 below"),
         (
             "vs benign",
-            f"Exact McNemar on {' or '.join(sorted(about)).replace('_', ' ')} against the benign twins, Holm-adjusted",
+            f"Exact McNemar on {about} against the benign twins, Holm-adjusted",
         ),
     ]
     rows = []
@@ -131,7 +133,7 @@ def safety_table(view: RunView) -> Table:
     for cell in _cells(view):
         invalid = f"+{len(cell.invalid)} invalid" if cell.invalid else ""
         values = [Cellule(str(len(cell.episodes)), invalid)]
-        values += [_rate(rate_of(cell.episodes, kind)) for kind, _ in shown]
+        values += [_rate(rate_of(cell.episodes, kind.name)) for kind in shown]
         if pulled:
             values.append(_rate(success_of(cell.episodes)) if cell.condition != BENIGN else Cellule(NONE))
         if gap:
@@ -257,7 +259,7 @@ def world_table(view: RunView) -> Table | None:
     for cell in _cells(view):
         values = []
         for world in worlds:
-            values.append(_rate(rate_of([e for e in cell.episodes if world_of(e.plan) == world], topic.kind)))
+            values.append(_rate(rate_of([e for e in cell.episodes if world_of(e.plan) == world], topic.name)))
         rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
     heads = tuple((world, f"Drives in which the ego {topic.happened}, k/n") for world in worlds)
     return Table("World by world", heads, tuple(rows))

@@ -8,60 +8,11 @@ claim.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from testbed.core.gtsrb import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
+from testbed.events import LANE_DEPARTURE, EventKind
+from testbed.judge import event_catalogue
 from testbed.report.run_view import BENIGN, Episode, RunView
-
-Chart = Literal["offset", "speed", "gap"]
-Task = Literal["alc", "tsr", "vd"]
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """One kind of safety event.
-
-    Attributes:
-        kind: Event kind.
-        happened: What the ego did, after "the ego", for instance ``left its lane``.
-        held: What it did where that never happened.
-        chart: Which quantity over time shows it.
-        task: Which perception task it hangs on.
-    """
-
-    kind: str
-    happened: str
-    held: str
-    chart: Chart
-    task: Task
-
-
-TOPICS: dict[str, Topic] = {
-    topic.kind: topic
-    for topic in (
-        Topic("lane_departure", "left its lane", "held its lane", "offset", "alc"),
-        Topic("outside_lane", "left the road", "stayed on the road", "offset", "alc"),
-        Topic("wrong_lane", "drove the wrong way", "never drove the wrong way", "offset", "alc"),
-        Topic("collision", "collided", "hit nothing", "gap", "vd"),
-        Topic("speed_limit", "drove too fast", "kept to the limit", "speed", "tsr"),
-        Topic("stop_sign", "ran the stop sign", "stopped at the sign", "speed", "tsr"),
-        Topic("red_light", "ran the red light", "stopped at the light", "speed", "tsr"),
-        Topic("yield", "did not give way", "gave way", "speed", "tsr"),
-        Topic("no_entry", "passed the no-entry sign", "did not enter", "speed", "tsr"),
-        Topic("false_brake", "braked for nothing", "never braked for nothing", "speed", "vd"),
-        Topic("unneeded_stop", "stopped for nothing", "never stopped for nothing", "speed", "vd"),
-        Topic("blocked", "got stuck", "got through", "speed", "vd"),
-        Topic("route_deviation", "left its route", "kept its route", "offset", "alc"),
-    )
-}
-"""Every kind of event that a run can be about."""
-
-LANE = TOPICS["lane_departure"]
-_BY_ADVERSARY: dict[str, str] = {"road_patch": "lane_departure", "camouflage": "collision"}
-_BY_SIGN: dict[int, str] = {STOP: "stop_sign", YIELD: "yield", NO_ENTRY: "no_entry"} | dict.fromkeys(
-    SPEED_LIMIT_KMH, "speed_limit"
-)
 
 
 def injected(view: RunView, condition: str) -> list[dict[str, Any]]:
@@ -75,7 +26,7 @@ def injected(view: RunView, condition: str) -> list[dict[str, Any]]:
     return found
 
 
-def topic_of(view: RunView, condition: str) -> Topic:
+def topic_of(view: RunView, condition: str) -> EventKind:
     """Return what a condition of a run is about."""
     claims = [claim for scene in view.manifest.scenarios.values() for claim in scene.get("claims") or []]
     about = [claim for claim in claims if claim.get("condition") == condition]
@@ -89,30 +40,30 @@ def topic_of(view: RunView, condition: str) -> Topic:
             if like is not None:
                 return topic_of(view, like)
         for entry in entries:
-            kind = _aim(view, entry)
-            if kind:
-                return TOPICS[kind]
-    return _claimed(claims) or LANE
+            aim = _aim(view, entry)
+            if aim is not None:
+                return aim
+    return _claimed(claims) or LANE_DEPARTURE
 
 
-def topics_of(view: RunView, condition: str) -> list[Topic]:
+def topics_of(view: RunView, condition: str) -> list[EventKind]:
     """Return everything that a condition is about, first what matters most.
 
     That is one topic, but of several adversaries at once every one that any of them aims at: an attack that fails in
     one way must not hide that it succeeds in another.
     """
     first = topic_of(view, condition)
-    aims = [TOPICS[kind] for entry in injected(view, condition) if (kind := _aim(view, entry))]
+    aims = [aim for entry in injected(view, condition) if (aim := _aim(view, entry)) is not None]
     return list(dict.fromkeys([first, *aims])) if len(set(aims)) > 1 else [first]
 
 
-def aiming_at(view: RunView, condition: str, topic: Topic) -> list[str]:
+def aiming_at(view: RunView, condition: str, topic: EventKind) -> list[str]:
     """Return the kinds of adversary in a condition that aim at a topic; all kinds where none does."""
-    kinds = [str(entry.get("kind")) for entry in injected(view, condition) if _aim(view, entry) == topic.kind]
+    kinds = [str(entry.get("kind")) for entry in injected(view, condition) if _aim(view, entry) == topic]
     return list(dict.fromkeys(kinds)) or kinds_of(view, condition)
 
 
-def primary(view: RunView) -> Topic:
+def primary(view: RunView) -> EventKind:
     """Return what the run as a whole is about: its first attack's topic, else its first claim's."""
     if view.attacks:
         return topic_of(view, view.attacks[0])
@@ -141,13 +92,12 @@ def modes_of(episodes: Iterable[Episode]) -> list[str]:
     return list(dict.fromkeys(mode for episode in episodes for mode in episode.record.injection.values()))
 
 
-def _claimed(claims: Iterable[dict[str, Any]]) -> Topic | None:
+def _claimed(claims: Iterable[dict[str, Any]]) -> EventKind | None:
     for claim in claims:
         name = str(claim.get("metric", "")).removesuffix(".rate")
-        if name in TOPICS:
-            return TOPICS[name]
-        if name.startswith("collision_"):
-            return TOPICS["collision"]
+        kind = event_catalogue().whole(name)
+        if kind is not None:
+            return kind
     return None
 
 
@@ -155,15 +105,15 @@ def _kinds(view: RunView, condition: str) -> set[str]:
     return set(kinds_of(view, condition))
 
 
-def _aim(view: RunView, entry: dict[str, Any]) -> str:
-    """Return the event that an adversary aims at; empty if nobody knows."""
-    return _BY_ADVERSARY.get(str(entry.get("kind"))) or _sign_kind(view, entry)
+def _aim(view: RunView, entry: dict[str, Any]) -> EventKind | None:
+    """Return the event that an adversary aims at; None if nobody knows."""
+    return event_catalogue().aimed_at_by(str(entry.get("kind"))) or _sign_kind(view, entry)
 
 
-def _sign_kind(view: RunView, entry: dict[str, Any]) -> str:
+def _sign_kind(view: RunView, entry: dict[str, Any]) -> EventKind | None:
     wanted = entry.get("sign")
     for scene in view.manifest.scenarios.values():
         for sign in scene.get("signs") or []:
             if isinstance(sign, dict) and sign.get("id") == wanted:
-                return _BY_SIGN.get(int(sign.get("gtsrb_class", -1)), "")
-    return ""
+                return event_catalogue().of_sign(int(sign.get("gtsrb_class", -1)))
+    return None

@@ -13,6 +13,7 @@ import pytest
 
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.core.types import Decision, Steering
+from testbed.events import COLLISION, SPEED_LIMIT, STOP_SIGN
 from testbed.report import build, judge_claims, read_run
 from testbed.report.answer import answers, lead_sentence
 from testbed.report.gap import document, gap_table, gaps
@@ -20,7 +21,7 @@ from testbed.report.measures import badness, component_success, least_gaps_m, mi
 from testbed.report.page import overview_table
 from testbed.report.preventable import MODELS, Braking, avoidable, label
 from testbed.report.run_view import Episode, Right, RunView, Track
-from testbed.report.topic import TOPICS, controls_of, injected, kinds_of, topic_of, topics_of
+from testbed.report.topic import controls_of, injected, kinds_of, topic_of, topics_of
 from testbed.store import RunFolder, RunManifest
 
 TOWN: dict[str, Any] = {
@@ -115,7 +116,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> RunView:
 
 
 def test_an_attack_is_judged_by_what_it_aims_at(town: RunView) -> None:
-    aims = {condition: topic_of(town, condition).kind for condition in CONDITIONS[1:]}
+    aims = {condition: topic_of(town, condition).name for condition in CONDITIONS[1:]}
     assert aims == {
         "shadow": "speed_limit",
         "sticker": "stop_sign",
@@ -124,7 +125,7 @@ def test_an_attack_is_judged_by_what_it_aims_at(town: RunView) -> None:
         "patch": "lane_departure",
         "all": "collision",
     }
-    assert topic_of(town, "benign").kind == "lane_departure"
+    assert topic_of(town, "benign").name == "lane_departure"
     assert [entry["id"] for entry in injected(town, "all")] == ["patch", "shadow", "paint"]
     assert kinds_of(town, "all") == ["road_patch", "shadow", "camouflage"]
     assert controls_of(town, "paint") == ["grey"] and controls_of(town, "shadow") == []
@@ -151,9 +152,9 @@ def test_answers_name_the_event_the_control_and_the_misreading(town: RunView) ->
 
 def test_an_attack_that_aims_at_several_events_hides_none(town: RunView) -> None:
     kinds = ["collision", "lane_departure", "speed_limit"]
-    assert [topic.kind for topic in topics_of(town, "all")] == kinds
+    assert [topic.name for topic in topics_of(town, "all")] == kinds
     assert all(topics_of(town, name) == [topic_of(town, name)] for name in CONDITIONS if name != "all")
-    mine = {a.topic.kind: a for a in answers(town) if (a.agent, a.attack) == ("dnn", "all")}
+    mine = {a.topic.name: a for a in answers(town) if (a.agent, a.attack) == ("dnn", "all")}
     assert {kind: answer.verdict for kind, answer in mine.items()} == {
         "collision": "leaning",  # six pairs, many tests
         "lane_departure": "held",
@@ -168,7 +169,7 @@ def test_an_attack_that_aims_at_several_events_hides_none(town: RunView) -> None
     under_all = lead[lead.index("Under all") :]
     assert "dnn collided more often" in under_all and "dnn drove too fast more often" in under_all
     rows = [gap for gap in gaps(town) if (gap.agent, gap.attack) == ("dnn", "all")]
-    assert [(gap.topic.kind, gap.kinds, gap.attacked.k) for gap in rows] == [
+    assert [(gap.topic.name, gap.kinds, gap.attacked.k) for gap in rows] == [
         ("collision", ("camouflage",), 6),
         ("lane_departure", ("road_patch",), 0),
         ("speed_limit", ("shadow",), 6),
@@ -316,6 +317,6 @@ def test_the_median_drive_is_chosen_by_the_topic(synthetic: ModuleType) -> None:
     near = Episode(EpisodeRecord(plan=plan), track=track(synthetic, [9.0, 3.0, 5.0], [12.0, 14.0, 13.0]))
     hit = Episode(EpisodeRecord(plan=plan, events=(event("collision_vehicle"),)), track=near.track)
     assert least_gaps_m([near, hit]) == [3.0, 0.0]
-    assert badness(hit, TOPICS["collision"]) > badness(near, TOPICS["collision"])
-    assert badness(near, TOPICS["speed_limit"]) == pytest.approx(4.0)
-    assert badness(near, TOPICS["stop_sign"]) == pytest.approx(12.0), "the least speed where no line was passed"
+    assert badness(hit, COLLISION) > badness(near, COLLISION)
+    assert badness(near, SPEED_LIMIT) == pytest.approx(4.0)
+    assert badness(near, STOP_SIGN) == pytest.approx(12.0), "the least speed where no line was passed"
