@@ -11,7 +11,6 @@ from testbed.events import COLLISION_VEHICLE, number_of
 from testbed.judge import event_catalogue
 from testbed.report.preventable import label
 from testbed.report.run_view import Episode, RunView
-from testbed.report.showcase import kind_of
 from testbed.store import TraceReader
 
 MAX_PICTURES = 24
@@ -54,7 +53,7 @@ def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
         Failure(
             episode,
             event,
-            kind_of(view, episode.plan.condition),
+            view.role(episode.plan.condition),
             _what(event, episode),
             _why(event),
             _picture(view, episode, event) if (episode.plan.key, index) in chosen else "",
@@ -65,19 +64,19 @@ def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
 
 
 def _with_picture(found: list[tuple[Episode, Event]], most: int) -> Mapping[tuple[str, int], None]:
-    """Choose which events get a picture: the first of each drive first, in turn over the cells."""
+    """Choose which events get a picture: the first of each drive first, in turn over the groups."""
     first: dict[str, int] = {}
     for index, (episode, event) in enumerate(found):
         if event.cause != "none":
             first.setdefault(episode.plan.key, index)
-    cells: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for key, index in first.items():
         plan = found[index][0].plan
-        cells.setdefault((plan.agent, plan.condition), []).append((key, index))
+        groups.setdefault((plan.agent, plan.condition), []).append((key, index))
     chosen: dict[tuple[str, int], None] = {}
     rank = 0
-    while len(chosen) < most and any(len(members) > rank for members in cells.values()):
-        for members in cells.values():
+    while len(chosen) < most and any(len(members) > rank for members in groups.values()):
+        for members in groups.values():
             if len(members) > rank and len(chosen) < most:
                 chosen[members[rank]] = None
         rank += 1
@@ -85,19 +84,19 @@ def _with_picture(found: list[tuple[Episode, Event]], most: int) -> Mapping[tupl
 
 
 def _picture(view: RunView, episode: Episode, event: Event) -> str:
-    track = episode.track
+    drive = episode.drive
     path = view.folder.file_of(episode.plan.key, episode.record.trace) if episode.record.trace else None
-    if track is None or path is None:
+    if drive is None or path is None:
         return ""
-    where = (track.frame <= event.evidence_frame).nonzero()[0]
-    t_s = float(track.t_s[where[-1]]) if where.size else float(track.t_s[0])
+    where = (drive.frame <= event.evidence_frame).nonzero()[0]
+    t_s = float(drive.t_s[where[-1]]) if where.size else float(drive.t_s[0])
     best = min(TraceReader(path).frames(), key=lambda frame: abs(frame.t_s - t_s), default=None)
     return "" if best is None else "data:image/jpeg;base64," + base64.b64encode(best.jpeg).decode("ascii")
 
 
 def _what(event: Event, episode: Episode) -> str:
     said = event_catalogue()[event.kind].sentence(event)
-    avoided = label(episode.track, event.t_s) if event.kind == COLLISION_VEHICLE.name else ""
+    avoided = label(episode.drive, event.t_s) if event.kind == COLLISION_VEHICLE.name else ""
     return f"{said} ({avoided})" if avoided else said
 
 
