@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testbed.core.geometry import box_iou
-from testbed.judge.base import Findings, Judge, Score, Series
+from testbed.judge.base import Findings, Judge, Score, Series, make_event, series
 from testbed.judge.history import History, JudgedAnswer, expert_steering
 from testbed.judge.leaderboard import (
     Infractions,
@@ -52,10 +52,12 @@ __all__ = [
     "expert_steering",
     "judges_for",
     "macro_f1",
+    "make_event",
     "merged",
     "penalty_20",
     "penalty_21",
     "route_percent",
+    "series",
     "status_word",
     "twin_gate",
     "why_not_delivered",
