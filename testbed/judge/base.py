@@ -44,7 +44,7 @@ class Findings:
 
 @runtime_checkable
 class Judge(Protocol):
-    """Watches one kind of thing in one episode."""
+    """Watch one kind of thing in one episode."""
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ def collision_kind(other_type: str) -> EventKind:
 
 
 class CollisionJudge:
-    """Turns reports of the collision sensor into events."""
+    """Turn reports of the collision sensor into events."""
 
     name = "collision"
     version = "1"

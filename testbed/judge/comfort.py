@@ -30,7 +30,7 @@ def derivative(values: NDArray[np.float64], dt_s: float, window_s: float) -> Ser
 
 
 class ComfortJudge:
-    """Measures accelerations, jerk and yaw against the bounds; discomfort is a score, never an event."""
+    """Measure accelerations, jerk and yaw against the bounds; discomfort is a score, never an event."""
 
     name = "comfort"
     version = "1"

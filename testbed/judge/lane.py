@@ -32,7 +32,7 @@ def dtlm_m(lane: LaneState, limits: JudgeLimits) -> tuple[float, float]:
 
 
 class LaneDepartureJudge:
-    """Reports each time a tyre crosses a marking of the ego's own lane; junctions do not count."""
+    """Report each time a tyre crosses a marking of the ego's own lane; junctions do not count."""
 
     name = "lane_departure"
     version = "1"
@@ -95,7 +95,7 @@ class LaneDepartureJudge:
 
 
 class LanePlaceJudge:
-    """Reports driving outside every lane and driving against the lane (ScenarioRunner ``OutsideRouteLanesTest``)."""
+    """Report driving outside every lane and driving against the lane (ScenarioRunner ``OutsideRouteLanesTest``)."""
 
     name = "outside_lane"
     version = "1"

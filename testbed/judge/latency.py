@@ -13,7 +13,7 @@ from testbed.judge.history import History
 
 
 class LatencyJudge:
-    """Measures the delay from image to effect (simulated clock) and the inference time (wall clock or card)."""
+    """Measure the delay from image to effect (simulated clock) and the inference time (wall clock or card)."""
 
     name = "latency"
     version = "1"

@@ -47,7 +47,7 @@ class Verdict:
 
 
 class JudgePanel:
-    """Holds all judges of one episode."""
+    """Hold all judges of one episode."""
 
     def __init__(self, limits: JudgeLimits | None = None, judges: tuple[Judge, ...] | None = None) -> None:
         """Take the constants and, for tests and extensions, another set of judges."""

@@ -86,7 +86,7 @@ def average_precision(found: Sequence[tuple[float, bool]], positives: int) -> fl
 
 
 class PerceptionJudge:
-    """Scores answers in three scopes.
+    """Score answers in three scopes.
 
     ``tsr.*`` is the whole episode, ``window.tsr.*`` the attack window, ``exposed.tsr.*`` the frames that show the
     artefact.

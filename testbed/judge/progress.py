@@ -17,7 +17,7 @@ from testbed.judge.history import History
 
 
 class BlockedJudge:
-    """Reports an ego that stands for longer than ``limits.blocked_after_s`` (ScenarioRunner ``ActorBlockedTest``)."""
+    """Report an ego that stands for longer than ``limits.blocked_after_s`` (ScenarioRunner ``ActorBlockedTest``)."""
 
     name = "blocked"
     version = "1"
@@ -89,7 +89,7 @@ def _asks_to_stop(line: LineTruth, reach_m: float, behind_m: float) -> bool:
 
 
 class FalseBrakeJudge:
-    """Reports decelerations harder than ``limits.brake_mps2`` and stops without a reason."""
+    """Report decelerations harder than ``limits.brake_mps2`` and stops without a reason."""
 
     name = "false_brake"
     version = "1"

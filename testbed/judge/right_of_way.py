@@ -18,7 +18,7 @@ from testbed.judge.history import History
 
 
 class _Lines:
-    """Remembers where each line was, and so which are crossed in a step."""
+    """Remember where each line was, and so which are crossed in a step."""
 
     def __init__(self) -> None:
         self._before_m: dict[str, float] = {}
@@ -77,7 +77,7 @@ class _LineJudge:
 
 
 class StopSignJudge(_LineJudge):
-    """Reports an ego that leaves the zone around a stop sign's line without having stopped in it.
+    """Report an ego that leaves the zone around a stop sign's line without having stopped in it.
 
     The zone is ``limits.stop_zone_m`` on both sides of the line. Severity: lowest speed in the zone, m/s.
     """
@@ -105,7 +105,7 @@ class StopSignJudge(_LineJudge):
 
 
 class RedLightJudge(_LineJudge):
-    """Reports an ego whose front bumper crosses a light's stop line while it is red. Severity: speed there, m/s."""
+    """Report an ego whose front bumper crosses a light's stop line while it is red. Severity: speed there, m/s."""
 
     name = "red_light"
     events = (RED_LIGHT,)
@@ -117,7 +117,7 @@ class RedLightJudge(_LineJudge):
 
 
 class NoEntryJudge(_LineJudge):
-    """Reports an ego whose front bumper passes a no-entry sign. Severity: speed there, m/s."""
+    """Report an ego whose front bumper passes a no-entry sign. Severity: speed there, m/s."""
 
     name = "no_entry"
     events = (NO_ENTRY_PASSED,)
@@ -145,7 +145,7 @@ def needed_braking_mps2(conflict: ConflictTruth, ego_speed_mps: float) -> float:
 
 
 class YieldJudge(_LineJudge):
-    """Reports an ego that enters the way of a crossing vehicle behind a stop or yield sign without giving way.
+    """Report an ego that enters the way of a crossing vehicle behind a stop or yield sign without giving way.
 
     Judged once per vehicle, when the front bumper enters the area both share: the vehicle must be at least
     ``limits.yield_gap_s`` away, and must not have to brake harder than ``limits.yield_brake_mps2``. Severity: the

@@ -11,7 +11,7 @@ from testbed.judge.history import History
 
 
 class RouteJudge:
-    """Reports once that the ego has left its route; the way is the lane it is meant to keep."""
+    """Report once that the ego has left its route; the way is the lane it is meant to keep."""
 
     name = "route_deviation"
     version = "1"

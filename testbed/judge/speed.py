@@ -16,7 +16,7 @@ from testbed.judge.history import History
 
 
 class SpeedLimitJudge:
-    """Reports driving faster than the limit in force."""
+    """Report driving faster than the limit in force."""
 
     name = "speed_limit"
     version = "1"

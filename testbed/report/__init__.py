@@ -1,4 +1,4 @@
-"""Reports from stored episodes: the page, the claims and their picture, tables and files for other tools."""
+"""Report from stored episodes: the page, the claims and their picture, tables and files for other tools."""
 
 from __future__ import annotations
 

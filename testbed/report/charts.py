@@ -49,7 +49,7 @@ def figure(content: str, height: float, title: str, description: str, *, width: 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps values to pixels."""
+    """Map values to pixels."""
 
     low: float
     high: float
