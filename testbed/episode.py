@@ -38,7 +38,7 @@ from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.driver.controller import Driver, DriverConfig
-from testbed.judge import JudgeLimits, JudgePanel, Verdict, gate
+from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judges_for
 from testbed.latency import LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
@@ -232,6 +232,7 @@ def _drive(
     on_progress: Progress | None,
 ) -> EpisodeRecord:
     payloads, manifests = load_payloads(concrete.injections)
+    judges = judges_for(concrete.judges)
     agent.reset(plan.seed)
     delayed = _DelayedAgent(
         agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), concrete.decision_every_steps
@@ -242,7 +243,7 @@ def _drive(
         tick = session.begin(concrete, payloads)
         injection = session.injection
         limits = limits_for(concrete, session)
-        panel = JudgePanel(limits)
+        panel = JudgePanel(limits, judges)
         for index in range(concrete.steps):
             delayed.ask(tick)
             for observation, decision in delayed.due(tick.t_s):
@@ -262,7 +263,8 @@ def _drive(
     finally:
         session.end()
     record = _record(plan, panel.finish(), limits, manifests, digest)
-    return record.model_copy(update={"injection": injection})
+    asked = {f"judge {judge.name}": judge.version for judge in judges if judge.name in concrete.judges}
+    return record.model_copy(update={"injection": injection, "versions": record.versions | asked})
 
 
 def _record(
@@ -272,7 +274,7 @@ def _record(
     reason = ""
     for manifest in manifests.values():
         # the twin is another episode: the report completes this gate when both are known
-        validity = gate(verdict.scores, limits, manifest=manifest, twin_known=False)
+        validity = delivery_gate(verdict.scores, limits, manifest=manifest)
         valid = validity.valid if valid is None else valid and validity.valid
         reason = reason or validity.reason
     return EpisodeRecord(

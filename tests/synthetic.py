@@ -31,7 +31,7 @@ from testbed.core.types import (
     Truth,
     VehicleAnswer,
 )
-from testbed.judge import JudgeLimits, JudgePanel, gate
+from testbed.judge import JudgeLimits, JudgePanel, delivery_gate
 from testbed.store import RunFolder, RunManifest, TraceWriter
 
 DT_S = 0.05
@@ -291,7 +291,7 @@ def record_of(one: EpisodePlan, folder: Path, *, images: bool = True, duration_s
     valid = None
     reason = ""
     if one.condition != "benign":
-        outcome = gate(verdict.scores, limits, manifest=MANIFEST, twin_known=False)
+        outcome = delivery_gate(verdict.scores, limits, manifest=MANIFEST)
         valid, reason = outcome.valid, outcome.reason
     return EpisodeRecord(
         plan=one,

@@ -10,7 +10,7 @@ from testbed.cli.options import column_table
 from testbed.core.errors import MissingExtraError
 
 _AGENT_COLUMNS = ("name", "kind", "parameters", "latency p50/p95", "figures")
-KINDS = ("scenarios", "sweeps", "agents", "maps", "artefacts")
+KINDS = ("scenarios", "sweeps", "agents", "maps", "artefacts", "judges")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +39,15 @@ def execute(options: argparse.Namespace) -> int:
 
 def collect(kind: str) -> list[dict[str, Any]]:
     """Return one row per thing of a kind."""
-    return {"scenarios": _scenarios, "sweeps": _sweeps, "agents": _agents, "maps": _maps, "artefacts": _artefacts}[
-        kind
-    ]()
+    collectors = {
+        "scenarios": _scenarios,
+        "sweeps": _sweeps,
+        "agents": _agents,
+        "maps": _maps,
+        "artefacts": _artefacts,
+        "judges": _judges,
+    }
+    return collectors[kind]()
 
 
 def _scenarios() -> list[dict[str, Any]]:
@@ -120,3 +126,20 @@ def _made_for(manifest: Any) -> str:
     if manifest.kind == "camouflage":
         return manifest.blueprint or "any vehicle"
     return "any sign" if manifest.gtsrb_class is None else SIGN_NAMES[manifest.gtsrb_class]
+
+
+def _judges() -> list[dict[str, Any]]:
+    from testbed.core.errors import TestbedError
+    from testbed.judge import registry
+
+    rows = []
+    for name in registry.names():
+        when = "every episode" if name in registry.BUILT_IN else "episodes that ask for it"
+        try:
+            judge = registry.create(name)
+        except TestbedError as error:
+            rows.append({"name": name, "version": "-", "judges": when, "events": f"not usable: {error}"})
+            continue
+        kinds = ", ".join(kind.name for kind in judge.events) or "-"
+        rows.append({"name": name, "version": judge.version, "judges": when, "events": kinds})
+    return rows

@@ -11,21 +11,13 @@ from testbed.cli.options import column_table, default_jobs
 from testbed.cli.progress import Console
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
+from testbed.judge.registry import event_catalogue
 
 if TYPE_CHECKING:
     from testbed.sweep.run import Question
 
 REPORTS = Path("reports")
 """Folder below the working directory that receives runs."""
-
-OUTCOMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("left lane", ("lane_departure", "outside_lane")),
-    ("collided", ("collision", "collision_pedestrian", "collision_vehicle", "collision_static")),
-    ("too fast", ("speed_limit",)),
-    ("ran a sign", ("stop_sign", "red_light", "yield", "no_entry")),
-    ("braked for nothing", ("false_brake", "unneeded_stop")),
-)
-"""Columns of the final table and the kinds of events they count episodes with."""
 
 PULLED = ("pulled away", "window.success")
 """Column and score: whether the ego was pulled beyond (lane - vehicle)/2 within the attack window."""
@@ -117,7 +109,7 @@ def _records(folder: Path, question: Question) -> list[EpisodeRecord]:
 
 
 def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> str:
-    """Return in how many episodes each outcome was seen, as k/n per row.
+    """Return in how many episodes each outcome of the catalogue of events was seen, as k/n per row.
 
     Attacks that were not delivered and episodes that failed are counted apart, never in n.
 
@@ -125,6 +117,7 @@ def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord
         records: All records.
         cell: Names the row of a record.
     """
+    outcomes = event_catalogue().outcomes()
     rows: dict[tuple[str, ...], list[EpisodeRecord]] = {}
     for record in records:
         rows.setdefault(cell(record), []).append(record)
@@ -135,9 +128,9 @@ def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord
         counted = [record for record in done if record.valid_attack is not False]
         pulls = [record.scores[PULLED[1]] for record in counted if record.scores.get(PULLED[1]) is not None]
         counts = [f"{sum(map(bool, pulls))}/{len(pulls)}" if pulls else "-"]
-        for _, kinds in OUTCOMES:
+        for kinds in outcomes.values():
             hit = sum(any(event.kind in kinds for event in record.events) for record in counted)
             counts.append(f"{hit}/{len(counted)}")
         rest = (len(done) - len(counted), len(members) - len(done))
         lines.append([*row, *counts, *(str(number) if number else "-" for number in rest)])
-    return column_table([*header, PULLED[0], *(title for title, _ in OUTCOMES), "invalid", "failed"], lines)
+    return column_table([*header, PULLED[0], *outcomes, "invalid", "failed"], lines)

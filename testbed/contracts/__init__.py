@@ -1,9 +1,9 @@
-"""What every agent and every adversary must do, as tests that anybody can run on their own.
+"""What every agent, every adversary and every judge must do, as tests that anybody can run on their own.
 
 ::
 
     # test_mine.py
-    from testbed.contracts import AdversaryContract, AgentContract
+    from testbed.contracts import AdversaryContract, AgentContract, JudgeContract
 
     class TestMyAgent(AgentContract):
         name = "my_agent"
@@ -11,12 +11,16 @@
     class TestMyAdversary(AdversaryContract):
         kind, artefact = "my_kind", "my_artefact"
 
-and ``pytest test_mine.py``. Every built-in agent and adversary passes the same suite.
+    class TestMyJudge(JudgeContract):
+        name = "my_judge"
+
+and ``pytest test_mine.py``. Every built-in agent, adversary and judge passes the same suite.
 """
 
 from __future__ import annotations
 
 from testbed.contracts.adversary import AdversaryContract
 from testbed.contracts.agent import AgentContract
+from testbed.contracts.judge import JudgeContract
 
-__all__ = ["AdversaryContract", "AgentContract"]
+__all__ = ["AdversaryContract", "AgentContract", "JudgeContract"]

@@ -36,6 +36,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}? " if near else ""
 
 
+def is_infrastructure(code: str) -> bool:
+    """Tell whether a recorded code blames simulator, worker or disk, so that it is no failure of agent or judge."""
+    return code.startswith(("SIM_", "TB2", "TB3")) or code in ("WORKER", "")
+
+
 class TestbedError(Exception):
     """Base of all errors that are reported to the user as one sentence.
 

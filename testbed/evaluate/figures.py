@@ -14,7 +14,7 @@ from testbed.evaluate.score import AttackEffect, PictureAnswer, Score, loss, pai
 from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, TableRow
 from testbed.judge.perception import ABSTAIN
 from testbed.report.gap import Gap, gap_table, gaps
-from testbed.report.run_view import gather
+from testbed.report.run_view import read_run
 from testbed.report.tables import Table
 from testbed.selective import COSTS, RISKS, Judged, aurc, best_threshold, coverage_at, reliability
 
@@ -128,7 +128,7 @@ def assemble(
     tables: dict[str, list[RowFigures]] = {}
     for one in asked:
         tables.setdefault(one.row.table, []).append(_line(one))
-    found = [] if request.gap is None else gaps(gather(request.gap))
+    found = [] if request.gap is None else gaps(read_run(request.gap))
     pictures = {path.name: path for path in sorted((request.out / "pictures").glob("*.png"))}
     return EvaluationResult(
         tables, list(left_out), digests, gap_table(found, _images(tables)), found, pictures=pictures

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from testbed import stats
 from testbed.evaluate.score import Score
 from testbed.evaluate.tables import TABLES, TASKS, V2LM
-from testbed.report.tables import NONE, Cellule, Row, Table, percent
+from testbed.report.tables import NONE, Table, TableCell, TableRow, percent
 from testbed.selective import COSTS, RISKS
 
 if TYPE_CHECKING:
@@ -57,44 +57,44 @@ def _grid(name: str, task: str, lines: list[RowFigures]) -> Table:
     )
 
 
-def _row(line: RowFigures, task: str, with_data: bool) -> Row:
+def _row(line: RowFigures, task: str, with_data: bool) -> TableRow:
     under, lost = line.attack, line.attack.loss
     cells = [_score(line.benign)]
     if with_data:
-        cells.append(_score(line.held_out) if line.held_out is not None else Cellule(NONE))
+        cells.append(_score(line.held_out) if line.held_out is not None else TableCell(NONE))
     span = f"{lost.drop_interval.low:.0f} to {lost.drop_interval.high:.0f}" if lost.drop_interval is not None else ""
     test = lost.test
     cells += [
         _score(under.score),
         rate_cell(lost.success, tone=True),
-        Cellule(f"{lost.drop_points:.1f}", span),
-        Cellule(_p(test.p_value), f"{test.only_first} : {test.only_second} of {test.pairs}"),
+        TableCell(f"{lost.drop_points:.1f}", span),
+        TableCell(_p(test.p_value), f"{test.only_first} : {test.only_second} of {test.pairs}"),
     ]
     cells += [rate_cell(control.loss.success) for control in line.controls]
     if task == "vd":
-        cells.append(Cellule(f"{_number(under.twin.ap50)} → {_number(under.score.ap50)}"))
-        cells.append(Cellule(f"{_number(under.twin.mean_iou)} → {_number(under.score.mean_iou)}"))
+        cells.append(TableCell(f"{_number(under.twin.ap50)} → {_number(under.score.ap50)}"))
+        cells.append(TableCell(f"{_number(under.twin.mean_iou)} → {_number(under.score.mean_iou)}"))
     published = line.row.published
-    cells.append(Cellule("; ".join(f"{one.text} {one.mark}" for one in published)))
-    return Row(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells))
+    cells.append(TableCell("; ".join(f"{one.text} {one.mark}" for one in published)))
+    return TableRow(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells))
 
 
-def rate_cell(rate: stats.Rate, *, tone: bool = False) -> Cellule:
+def rate_cell(rate: stats.Rate, *, tone: bool = False) -> TableCell:
     """Return a rate as ``62 %`` with k/n and interval below; ``tone`` marks half and more, and under a tenth."""
     if rate.n == 0 or rate.value is None:
-        return Cellule(NONE, "nothing to lose")
+        return TableCell(NONE, "nothing to lose")
     low, high = rate.interval.low * 100, rate.interval.high * 100
     shade = "" if not tone else ("bad" if rate.value >= 0.5 else "good" if rate.value < 0.1 else "")
-    return Cellule(f"{rate.value * 100:.0f} %", f"{rate.k}/{rate.n}, {low:.0f}–{high:.0f} %", shade)
+    return TableCell(f"{rate.value * 100:.0f} %", f"{rate.k}/{rate.n}, {low:.0f}–{high:.0f} %", shade)
 
 
-def _score(score: Score) -> Cellule:
+def _score(score: Score) -> TableCell:
     rate = score.accuracy
     if not rate.n:
-        return Cellule(NONE)
+        return TableCell(NONE)
     span = f"{rate.interval.low * 100:.0f}–{rate.interval.high * 100:.0f} %"
     f1 = f", F1 {score.macro_f1:.2f}" if score.macro_f1 is not None else ""
-    return Cellule(percent(rate.value), f"{rate.k}/{rate.n}, {span}{f1}")
+    return TableCell(percent(rate.value), f"{rate.k}/{rate.n}, {span}{f1}")
 
 
 def _number(value: float | None) -> str:
@@ -119,12 +119,12 @@ def breakdown(lines: list[RowFigures]) -> Table | None:
         for tag in tags:
             rate = known.get(tag)
             if rate is None or rate.n == 0:
-                cells.append(Cellule(NONE))
+                cells.append(TableCell(NONE))
             elif rate.n < MIN_PART:
-                cells.append(Cellule(f"{rate.k}/{rate.n}"))
+                cells.append(TableCell(f"{rate.k}/{rate.n}"))
             else:
-                cells.append(Cellule(f"{rate.k / rate.n * 100:.0f} %", f"{rate.k}/{rate.n}"))
-        rows.append(Row(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells)))
+                cells.append(TableCell(f"{rate.k / rate.n * 100:.0f} %", f"{rate.k}/{rate.n}"))
+        rows.append(TableRow(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells)))
     return Table("Attack success by what the picture shows", heads, tuple(rows))
 
 
@@ -147,10 +147,10 @@ def selective(lines: list[RowFigures]) -> Table | None:
         found = line.selective
         if found is None:
             continue
-        cells = [Cellule(_plain(found.aurc_benign)), Cellule(_plain(found.aurc_attacked))]
-        cells += [Cellule(f"{value * 100:.0f} %") for value in found.coverage]
-        cells += [Cellule(f"{chosen:.2f}", f"{always:.2f}") for _, chosen, always in found.reliability]
-        rows.append(Row(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells)))
+        cells = [TableCell(_plain(found.aurc_benign)), TableCell(_plain(found.aurc_attacked))]
+        cells += [TableCell(f"{value * 100:.0f} %") for value in found.coverage]
+        cells += [TableCell(f"{chosen:.2f}", f"{always:.2f}") for _, chosen, always in found.reliability]
+        rows.append(TableRow(line.name, line.variant, "attack" if line.row.block == "DNN" else "benign", tuple(cells)))
     return Table("What withholding unsure answers is worth", tuple(heads), tuple(rows)) if rows else None
 
 

@@ -7,13 +7,14 @@ every past step and answer from :class:`~testbed.judge.history.History`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.history import History
 
 Score = float | int | str | bool | None
@@ -41,10 +42,25 @@ class Findings:
     per_step: dict[str, Series] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Judge(Protocol):
-    """Watches one kind of thing."""
+    """Watch one kind of thing in one episode."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Word in error messages, and how a scenario asks for a judge of another package."""
+
+    @property
+    def version(self) -> str:
+        """What rises whenever the same drive would be judged otherwise."""
+
+    @property
+    def events(self) -> tuple[EventKind, ...]:
+        """Kinds of events it may report; it may report no other."""
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores it gives, or patterns of them such as ``window.*``; it may give no other."""
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Look at one step (already the last one in ``history``) and return the events that began with it.
@@ -56,11 +72,13 @@ class Judge(Protocol):
         """Return final events, scores and series; called once, after the last step."""
 
 
-def make_event(kind: str, step: Step, *, cause: str = "none", evidence_frame: int | None = None, **extra: Any) -> Event:
+def make_event(
+    kind: EventKind, step: Step, *, cause: str = "none", evidence_frame: int | None = None, **extra: Any
+) -> Event:
     """Return an event at ``step`` with the ego's place and speed filled in.
 
     Args:
-        kind: Event kind, see docs/formats.md.
+        kind: Entry of the catalogue of events.
         step: Step at which it happened.
         cause: The perception error that preceded it.
         evidence_frame: Frame of the image that shows the cause; the step's own frame by default.
@@ -68,7 +86,7 @@ def make_event(kind: str, step: Step, *, cause: str = "none", evidence_frame: in
     """
     ego = step.truth.ego
     return Event(
-        kind=kind,
+        kind=kind.name,
         t_s=step.t_s,
         frame=step.frame,
         location_xyz_m=(float(ego.x_m), float(ego.y_m), float(ego.z_m)),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from testbed.core.geometry import box_iou
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
-from testbed.judge.history import Answer, History, expert_steering
+from testbed.judge.history import History, JudgedAnswer, expert_steering
 
 MISSED_VEHICLE = "missed vehicle"
 BOX_ERROR = "box error"
@@ -57,7 +57,7 @@ class _Tally:
     first: dict[str, tuple[int, Detail]] = field(default_factory=dict)
     total_s: float = 0.0
 
-    def add(self, kind: str | None, answer: Answer, seconds: float, detail: Detail) -> None:
+    def add(self, kind: str | None, answer: JudgedAnswer, seconds: float, detail: Detail) -> None:
         self.total_s += seconds
         if kind is not None:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds
@@ -74,7 +74,7 @@ class _Tally:
         return Cause(kind, frame, detail | spans)
 
 
-def latency_ms(answer: Answer) -> float:
+def latency_ms(answer: JudgedAnswer) -> float:
     """Return milliseconds from an answer's image to its effect."""
     return (answer.decision.applied_t_s - answer.decision.t_s) * 1000.0
 
@@ -107,7 +107,9 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
     return tally.cause(limits.cause_min_s)
 
 
-def _vehicle_error(said: VehicleAnswer, lead: LeadTruth, history: History, answer: Answer) -> tuple[str | None, Detail]:
+def _vehicle_error(
+    said: VehicleAnswer, lead: LeadTruth, history: History, answer: JudgedAnswer
+) -> tuple[str | None, Detail]:
     detail: Detail = {"lead_id": lead.actor_id, "lead_distance_m": round(float(lead.distance_m), 2)}
     detail["confidence"] = float(said.confidence)
     if said.present is None:
@@ -249,7 +251,7 @@ class _Reading:
     """
 
     cause: Cause
-    right: Answer | None = None
+    right: JudgedAnswer | None = None
     before: Cause | None = None
 
     def too_late(self) -> Cause:
@@ -274,7 +276,7 @@ def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
     if not asked:
         return _Reading(Cause(MISSED, None, {**detail, "perceived_class": None}))
     votes: dict[int, float] = {}
-    winners: list[tuple[Answer, int]] = []
+    winners: list[tuple[JudgedAnswer, int]] = []
     for answer in asked:
         said, sign = answer.decision.perception.sign, answer.truth.sign
         if said is not None and said.class_id is not None and sign is not None:
@@ -301,7 +303,7 @@ def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
     return _Reading(cause(CONTROL, class_id), winners[last + 1][0], cause(MISREAD, winners[last][1]))
 
 
-def _first_with_class(answers: Iterable[Answer], class_id: int) -> Answer:
+def _first_with_class(answers: Iterable[JudgedAnswer], class_id: int) -> JudgedAnswer:
     said = ((answer, answer.decision.perception.sign) for answer in answers)
     return next(answer for answer, sign in said if sign is not None and sign.class_id == class_id)
 

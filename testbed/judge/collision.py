@@ -9,24 +9,26 @@ import math
 
 from testbed.core.records import Event
 from testbed.core.types import Collision, Step
+from testbed.events import COLLISION_PEDESTRIAN, COLLISION_STATIC, COLLISION_VEHICLE, EventKind
 from testbed.judge.base import Findings, make_event
 from testbed.judge.cause import collision_cause
 from testbed.judge.history import History
 
-KINDS = ("collision_pedestrian", "collision_vehicle", "collision_static")
 
-
-def collision_kind(other_type: str) -> str:
+def collision_kind(other_type: str) -> EventKind:
     """Return the event kind for a CARLA type id; what is neither walker nor vehicle is static."""
     if other_type.startswith("walker"):
-        return "collision_pedestrian"
-    return "collision_vehicle" if other_type.startswith("vehicle") else "collision_static"
+        return COLLISION_PEDESTRIAN
+    return COLLISION_VEHICLE if other_type.startswith("vehicle") else COLLISION_STATIC
 
 
 class CollisionJudge:
-    """Turns reports of the collision sensor into events."""
+    """Turn reports of the collision sensor into events."""
 
     name = "collision"
+    version = "1"
+    events = (COLLISION_PEDESTRIAN, COLLISION_VEHICLE, COLLISION_STATIC)
+    scores = ("collision_*.count", "collision.*")
 
     def __init__(self) -> None:
         """Start without collisions."""
@@ -74,7 +76,7 @@ class CollisionJudge:
     def finish(self, history: History) -> Findings:
         """Return all collisions with counts per kind."""
         scores: dict[str, float | int | str | bool | None] = {
-            f"{kind}.count": sum(1 for event in self._events if event.kind == kind) for kind in KINDS
+            f"{kind.name}.count": sum(1 for event in self._events if event.kind == kind.name) for kind in self.events
         }
         scores["collision.count"] = len(self._events)
         scores["collision.at_fault"] = sum(1 for event in self._events if event.detail["at_fault"])

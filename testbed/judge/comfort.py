@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.base import Findings, Score, Series, series
 from testbed.judge.history import History
 
@@ -29,9 +30,12 @@ def derivative(values: NDArray[np.float64], dt_s: float, window_s: float) -> Ser
 
 
 class ComfortJudge:
-    """Measures accelerations, jerk and yaw against the bounds; discomfort is a score, never an event."""
+    """Measure accelerations, jerk and yaw against the bounds; discomfort is a score, never an event."""
 
     name = "comfort"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = ("comfort.*",)
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Nothing begins here."""

@@ -15,7 +15,7 @@ from testbed.judge.limits import JudgeLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JudgedAnswer:
     """A decision and the truth of the frame it looked at.
 
     Attributes:
@@ -36,11 +36,11 @@ class History:
         """Start empty."""
         self.limits = limits
         self.steps: list[Step] = []
-        self.answers: list[Answer] = []
+        self.answers: list[JudgedAnswer] = []
         self.unmatched = 0
         """Decisions whose frame was before the first step, so that no truth is known for it."""
         self._truth_by_frame: dict[int, Truth] = {}
-        self._in_force: list[Answer | None] = []
+        self._in_force: list[JudgedAnswer | None] = []
         self._last_decision: Decision | None = None
 
     def append(self, step: Step) -> None:
@@ -65,7 +65,7 @@ class History:
                 self.unmatched += 1
                 self._in_force.append(None)
             else:
-                answer = Answer(decision, truth, expert_steering(truth.lane.preview_offset_m))
+                answer = JudgedAnswer(decision, truth, expert_steering(truth.lane.preview_offset_m))
                 self.answers.append(answer)
                 self._in_force.append(answer)
             self._last_decision = decision
@@ -78,7 +78,7 @@ class History:
             return self.steps[index].t_s - self.steps[index - 1].t_s
         return self.steps[1].t_s - self.steps[0].t_s if len(self.steps) > 1 else 0.0
 
-    def lookback(self, seconds: float, *, end: int | None = None) -> Iterator[tuple[Step, Answer, float]]:
+    def lookback(self, seconds: float, *, end: int | None = None) -> Iterator[tuple[Step, JudgedAnswer, float]]:
         """Yield (step, answer in force, seconds it was so), oldest first, over ``seconds`` up to step index ``end``."""
         last = len(self.steps) - 1 if end is None else end
         first = last

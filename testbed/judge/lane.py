@@ -12,11 +12,12 @@ import numpy as np
 
 from testbed.core.records import Event
 from testbed.core.types import LaneState, Step
+from testbed.events import LANE_DEPARTURE, OUTSIDE_LANE, WRONG_LANE, EventKind
 from testbed.judge.base import Findings, Score, make_event, series
 from testbed.judge.cause import lateral_cause
+from testbed.judge.event_span import EventSpan
 from testbed.judge.history import History
 from testbed.judge.limits import JudgeLimits
-from testbed.judge.stretch import Stretch
 
 
 def dtlm_m(lane: LaneState, limits: JudgeLimits) -> tuple[float, float]:
@@ -31,14 +32,17 @@ def dtlm_m(lane: LaneState, limits: JudgeLimits) -> tuple[float, float]:
 
 
 class LaneDepartureJudge:
-    """Reports each time a tyre crosses a marking of the ego's own lane; junctions do not count."""
+    """Report each time a tyre crosses a marking of the ego's own lane; junctions do not count."""
 
     name = "lane_departure"
+    version = "1"
+    events = (LANE_DEPARTURE,)
+    scores = ("lane_departure.*", "lane.min_dtlm_m")
 
     def __init__(self) -> None:
         """Start inside the lane."""
-        self._open: dict[int, Stretch] = {}
-        self._closed: list[Stretch] = []
+        self._open: dict[int, EventSpan] = {}
+        self._closed: list[EventSpan] = []
         self._dtlm: list[float] = []
         self._valid: list[bool] = []
 
@@ -61,14 +65,14 @@ class LaneDepartureJudge:
             if stretch is None:
                 cause = lateral_cause(history, side)
                 event = make_event(
-                    self.name,
+                    LANE_DEPARTURE,
                     step,
                     cause=cause.kind,
                     evidence_frame=cause.evidence_frame,
                     severity=-distance_m,
                     detail={"side": "left" if side > 0 else "right", "s_m": float(lane.s_m), **cause.detail},
                 )
-                stretch = self._open[side] = Stretch(event, step.t_s, step.t_s)
+                stretch = self._open[side] = EventSpan(event, step.t_s, step.t_s)
                 began.append(event)
             stretch.extend(step.t_s, -distance_m, dt_s, step.truth.ego.speed_mps * dt_s)
         return began
@@ -91,14 +95,17 @@ class LaneDepartureJudge:
 
 
 class LanePlaceJudge:
-    """Reports driving outside every lane and driving against the lane (ScenarioRunner ``OutsideRouteLanesTest``)."""
+    """Report driving outside every lane and driving against the lane (ScenarioRunner ``OutsideRouteLanesTest``)."""
 
     name = "outside_lane"
+    version = "1"
+    events = (OUTSIDE_LANE, WRONG_LANE)
+    scores = ("outside_lane.*", "wrong_lane.count")
 
     def __init__(self) -> None:
         """Start on a lane and in its direction."""
-        self._open: dict[str, Stretch] = {}
-        self._closed: list[Stretch] = []
+        self._open: dict[EventKind, EventSpan] = {}
+        self._closed: list[EventSpan] = []
         self._outside: list[float] = []
         self.bad_distance_m = 0.0
         self.distance_m = 0.0
@@ -117,7 +124,7 @@ class LanePlaceJudge:
         if outside or wrong:
             self.bad_distance_m += driven_m
         began: list[Event] = []
-        for kind, holds, depth in (("outside_lane", outside, excess_m), ("wrong_lane", wrong, lane.wrong_way_deg)):
+        for kind, holds, depth in ((OUTSIDE_LANE, outside, excess_m), (WRONG_LANE, wrong, lane.wrong_way_deg)):
             if not holds:
                 if kind in self._open:
                     self._closed.append(self._open.pop(kind))
@@ -126,7 +133,7 @@ class LanePlaceJudge:
                 cause = lateral_cause(history, 1 if lane.lateral_offset_m > 0 else -1)
                 detail = {"s_m": float(lane.s_m), **cause.detail}
                 event = make_event(kind, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=detail)
-                self._open[kind] = Stretch(event, step.t_s, step.t_s)
+                self._open[kind] = EventSpan(event, step.t_s, step.t_s)
                 began.append(event)
             self._open[kind].extend(step.t_s, depth, dt_s, driven_m)
         return began
@@ -138,8 +145,8 @@ class LanePlaceJudge:
         events = sorted((s.final(s.distance_m, dt_s, worst=s.worst) for s in stretches), key=lambda event: event.t_s)
         share = self.bad_distance_m / self.distance_m if self.distance_m > 0 else 0.0
         scores: dict[str, Score] = {
-            "outside_lane.count": sum(1 for event in events if event.kind == "outside_lane"),
-            "wrong_lane.count": sum(1 for event in events if event.kind == "wrong_lane"),
+            "outside_lane.count": sum(1 for event in events if event.kind == OUTSIDE_LANE.name),
+            "wrong_lane.count": sum(1 for event in events if event.kind == WRONG_LANE.name),
             "outside_lane.distance_m": self.bad_distance_m,
             "outside_lane.percent": 100.0 * share,
         }

@@ -6,15 +6,19 @@ import numpy as np
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.base import Findings, Score, series
 from testbed.judge.cause import latency_ms
 from testbed.judge.history import History
 
 
 class LatencyJudge:
-    """Measures the delay from image to effect (simulated clock) and the inference time (wall clock or card)."""
+    """Measure the delay from image to effect (simulated clock) and the inference time (wall clock or card)."""
 
     name = "latency"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = ("decision.*", "latency.*", "inference.*")
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Nothing begins here."""

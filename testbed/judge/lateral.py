@@ -10,6 +10,7 @@ import numpy as np
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.base import Findings, Score, series
 from testbed.judge.history import History
 
@@ -23,13 +24,16 @@ WINDOW_SCORES = (
     "window.start_t_s",
     "window.start_s_m",
 )
-"""Scores of the attack window; all None when the artefact was never reached."""
+"""Score of the attack window; all None when the artefact was never reached."""
 
 
 class LateralJudge:
     """Measures; it reports no events of its own (a departure is the business of the lane judges)."""
 
     name = "lateral"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = ("lane.*_m", "speed.*_mps", "episode.*", "window.*", "attack.*")
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Nothing begins here."""

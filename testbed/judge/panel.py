@@ -15,9 +15,8 @@ from testbed.core.errors import JudgeError
 from testbed.core.records import Event
 from testbed.core.types import Step
 from testbed.judge.base import Findings, Judge, Score, Series
-from testbed.judge.collision import CollisionJudge
-from testbed.judge.comfort import ComfortJudge
-from testbed.judge.composite import (
+from testbed.judge.history import History
+from testbed.judge.leaderboard import (
     Infractions,
     driving_score_20,
     driving_score_21,
@@ -26,16 +25,8 @@ from testbed.judge.composite import (
     route_percent,
     status_word,
 )
-from testbed.judge.history import History
-from testbed.judge.lane import LaneDepartureJudge, LanePlaceJudge
-from testbed.judge.latency import LatencyJudge
-from testbed.judge.lateral import LateralJudge
 from testbed.judge.limits import JudgeLimits
-from testbed.judge.perception import PerceptionJudge
-from testbed.judge.progress import BlockedJudge, FalseBrakeJudge
-from testbed.judge.right_of_way import NoEntryJudge, RedLightJudge, StopSignJudge, YieldJudge
-from testbed.judge.route import RouteJudge
-from testbed.judge.speed import SpeedLimitJudge
+from testbed.judge.registry import default_judges
 
 T = TypeVar("T")
 
@@ -55,29 +46,8 @@ class Verdict:
     per_step: dict[str, Series]
 
 
-def default_judges() -> tuple[Judge, ...]:
-    """Return a fresh set of all judges."""
-    return (
-        CollisionJudge(),
-        LaneDepartureJudge(),
-        LanePlaceJudge(),
-        SpeedLimitJudge(),
-        StopSignJudge(),
-        RedLightJudge(),
-        YieldJudge(),
-        NoEntryJudge(),
-        RouteJudge(),
-        BlockedJudge(),
-        FalseBrakeJudge(),
-        LateralJudge(),
-        PerceptionJudge(),
-        ComfortJudge(),
-        LatencyJudge(),
-    )
-
-
 class JudgePanel:
-    """Holds all judges of one episode."""
+    """Hold all judges of one episode."""
 
     def __init__(self, limits: JudgeLimits | None = None, judges: tuple[Judge, ...] | None = None) -> None:
         """Take the constants and, for tests and extensions, another set of judges."""
@@ -116,7 +86,7 @@ class JudgePanel:
         per_step: dict[str, Series] = {}
         for judge in self._judges:
             found: Findings = self._guard(judge.name, frame, lambda judge=judge: judge.finish(self.history))  # type: ignore[misc]
-            self._check(judge.name, found, scores, per_step)
+            self._check(judge, found, scores, per_step)
             events += found.events
             scores |= found.scores
             per_step |= found.per_step
@@ -153,7 +123,13 @@ class JudgePanel:
         except Exception as error:
             raise JudgeError(f"judge {name!r} failed at frame {frame}: {type(error).__name__}: {error}") from error
 
-    def _check(self, name: str, found: Findings, scores: Mapping[str, Score], per_step: Mapping[str, Series]) -> None:
+    def _check(
+        self, judge: Judge, found: Findings, scores: Mapping[str, Score], per_step: Mapping[str, Series]
+    ) -> None:
+        name, known = judge.name, {kind.name for kind in judge.events}
+        for event in found.events:
+            if event.kind not in known:
+                raise JudgeError(f"judge {name!r} reported a {event.kind!r}, which is none of its events")
         for key, value in found.scores.items():
             if key in scores:
                 raise JudgeError(f"judge {name!r} returned the score {key!r}, which another judge has returned already")

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from testbed.core.geometry import box_iou
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import EventKind
 from testbed.judge.base import Findings, Score
-from testbed.judge.history import Answer, History
+from testbed.judge.history import History, JudgedAnswer
 
 ABSTAIN = "abstain"
 """Key of abstentions in confusion tables."""
@@ -85,13 +86,16 @@ def average_precision(found: Sequence[tuple[float, bool]], positives: int) -> fl
 
 
 class PerceptionJudge:
-    """Scores answers in three scopes.
+    """Score answers in three scopes.
 
     ``tsr.*`` is the whole episode, ``window.tsr.*`` the attack window, ``exposed.tsr.*`` the frames that show the
     artefact.
     """
 
     name = "perception"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = tuple(f"{scope}{task}.*" for scope in ("", "window.", "exposed.") for task in ("tsr", "alc", "vd"))
 
     def step(self, step: Step, history: History) -> list[Event]:
         """Nothing begins here."""
@@ -125,7 +129,7 @@ def _classes(prefix: str, pairs: list[tuple[str, str]]) -> dict[str, Score]:
     }
 
 
-def _scores(scope: str, answers: Sequence[Answer], history: History) -> dict[str, Score]:
+def _scores(scope: str, answers: Sequence[JudgedAnswer], history: History) -> dict[str, Score]:
     signs, steering, vehicles = [], [], []
     ious: list[float] = []
     found: list[tuple[float, bool]] = []

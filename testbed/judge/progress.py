@@ -9,16 +9,20 @@ from __future__ import annotations
 from testbed.core.gtsrb import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.records import Event
 from testbed.core.types import LineTruth, Step
+from testbed.events import BLOCKED, FALSE_BRAKE, UNNEEDED_STOP
 from testbed.judge.base import Findings, Score, make_event
 from testbed.judge.cause import brake_cause
+from testbed.judge.event_span import EventSpan
 from testbed.judge.history import History
-from testbed.judge.stretch import Stretch
 
 
 class BlockedJudge:
-    """Reports an ego that stands for longer than ``limits.blocked_after_s`` (ScenarioRunner ``ActorBlockedTest``)."""
+    """Report an ego that stands for longer than ``limits.blocked_after_s`` (ScenarioRunner ``ActorBlockedTest``)."""
 
     name = "blocked"
+    version = "1"
+    events = (BLOCKED,)
+    scores = ("blocked.count", "standing.time_s")
 
     def __init__(self) -> None:
         """Start unblocked."""
@@ -37,7 +41,7 @@ class BlockedJudge:
         if self._event is None and step.t_s - self._since > history.limits.blocked_after_s:
             cause = brake_cause(history)
             self._event = make_event(
-                self.name, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
+                BLOCKED, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
             )
             return [self._event]
         return []
@@ -85,19 +89,22 @@ def _asks_to_stop(line: LineTruth, reach_m: float, behind_m: float) -> bool:
 
 
 class FalseBrakeJudge:
-    """Reports decelerations harder than ``limits.brake_mps2`` and stops without a reason."""
+    """Report decelerations harder than ``limits.brake_mps2`` and stops without a reason."""
 
     name = "false_brake"
+    version = "1"
+    events = (FALSE_BRAKE, UNNEEDED_STOP)
+    scores = ("false_brake.*", "unneeded_stop.count")
 
     def __init__(self) -> None:
         """Start rolling."""
         self._reason_t_s: float | None = None
         self._begin: Step | None = None
-        self._open: Stretch | None = None
-        self._closed: list[Stretch] = []
+        self._open: EventSpan | None = None
+        self._closed: list[EventSpan] = []
         self._still_since: float | None = None
-        self._stop: Stretch | None = None
-        self._stops: list[Stretch] = []
+        self._stop: EventSpan | None = None
+        self._stops: list[EventSpan] = []
         self._moved = False
 
     def step(self, step: Step, history: History) -> list[Event]:
@@ -126,9 +133,9 @@ class FalseBrakeJudge:
                 return []
             cause = brake_cause(history)
             event = make_event(
-                self.name, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
+                FALSE_BRAKE, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
             )
-            self._open = Stretch(event, self._begin.t_s, step.t_s)
+            self._open = EventSpan(event, self._begin.t_s, step.t_s)
             self._open.extend(step.t_s, -step.truth.ego.acceleration_mps2, dt_s, 0.0)
             return [event]
         self._open.extend(step.t_s, -step.truth.ego.acceleration_mps2, dt_s, step.truth.ego.speed_mps * dt_s)
@@ -150,9 +157,9 @@ class FalseBrakeJudge:
             return []
         cause = brake_cause(history)
         event = make_event(
-            "unneeded_stop", step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
+            UNNEEDED_STOP, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
         )
-        self._stop = Stretch(event, self._still_since, step.t_s)
+        self._stop = EventSpan(event, self._still_since, step.t_s)
         return [event]
 
     def finish(self, history: History) -> Findings:

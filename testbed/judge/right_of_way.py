@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 from testbed.core.records import Event
 from testbed.core.types import ConflictTruth, LineTruth, Step
+from testbed.events import NO_ENTRY_PASSED, RED_LIGHT, STOP_SIGN, YIELD_FAILURE, EventKind
 from testbed.judge.base import Findings, make_event
 from testbed.judge.cause import Cause, governing_line, line_cause
 from testbed.judge.history import History
 
 
 class _Lines:
-    """Remembers where each line was, and so which are crossed in a step."""
+    """Remember where each line was, and so which are crossed in a step."""
 
     def __init__(self) -> None:
         self._before_m: dict[str, float] = {}
@@ -32,7 +33,7 @@ class _Lines:
         return found
 
 
-def _event(kind: str, step: Step, other: str, cause: Cause, severity: float, **detail: float | str) -> Event:
+def _event(kind: EventKind, step: Step, other: str, cause: Cause, severity: float, **detail: float | str) -> Event:
     return make_event(
         kind,
         step,
@@ -48,6 +49,13 @@ class _LineJudge:
     """What the judges of this module share: they count events of one kind."""
 
     name = ""
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The number of its events."""
+        return (f"{self.name}.count",)
 
     def __init__(self) -> None:
         """Start without violations."""
@@ -69,12 +77,13 @@ class _LineJudge:
 
 
 class StopSignJudge(_LineJudge):
-    """Reports an ego that leaves the zone around a stop sign's line without having stopped in it.
+    """Report an ego that leaves the zone around a stop sign's line without having stopped in it.
 
     The zone is ``limits.stop_zone_m`` on both sides of the line. Severity: lowest speed in the zone, m/s.
     """
 
     name = "stop_sign"
+    events = (STOP_SIGN,)
 
     def __init__(self) -> None:
         """Start outside every zone."""
@@ -92,29 +101,31 @@ class StopSignJudge(_LineJudge):
                 slowest_mps = self._slowest_mps.pop(line.sign_id, 0.0)
                 if slowest_mps >= limits.stopped_mps:
                     cause = line_cause(history, line)
-                    yield _event(self.name, step, line.sign_id, cause, slowest_mps, slowest_mps=slowest_mps)
+                    yield _event(STOP_SIGN, step, line.sign_id, cause, slowest_mps, slowest_mps=slowest_mps)
 
 
 class RedLightJudge(_LineJudge):
-    """Reports an ego whose front bumper crosses a light's stop line while it is red. Severity: speed there, m/s."""
+    """Report an ego whose front bumper crosses a light's stop line while it is red. Severity: speed there, m/s."""
 
     name = "red_light"
+    events = (RED_LIGHT,)
 
     def _violations(self, step: Step, history: History) -> Iterator[Event]:
         for line in self._lines.crossed(step):
             if line.kind == "light" and line.state == "red":
-                yield _event(self.name, step, line.sign_id, Cause(), step.truth.ego.speed_mps)
+                yield _event(RED_LIGHT, step, line.sign_id, Cause(), step.truth.ego.speed_mps)
 
 
 class NoEntryJudge(_LineJudge):
-    """Reports an ego whose front bumper passes a no-entry sign. Severity: speed there, m/s."""
+    """Report an ego whose front bumper passes a no-entry sign. Severity: speed there, m/s."""
 
     name = "no_entry"
+    events = (NO_ENTRY_PASSED,)
 
     def _violations(self, step: Step, history: History) -> Iterator[Event]:
         for line in self._lines.crossed(step):
             if line.kind == "no_entry":
-                yield _event(self.name, step, line.sign_id, line_cause(history, line), step.truth.ego.speed_mps)
+                yield _event(NO_ENTRY_PASSED, step, line.sign_id, line_cause(history, line), step.truth.ego.speed_mps)
 
 
 def needed_braking_mps2(conflict: ConflictTruth, ego_speed_mps: float) -> float:
@@ -134,7 +145,7 @@ def needed_braking_mps2(conflict: ConflictTruth, ego_speed_mps: float) -> float:
 
 
 class YieldJudge(_LineJudge):
-    """Reports an ego that enters the way of a crossing vehicle behind a stop or yield sign without giving way.
+    """Report an ego that enters the way of a crossing vehicle behind a stop or yield sign without giving way.
 
     Judged once per vehicle, when the front bumper enters the area both share: the vehicle must be at least
     ``limits.yield_gap_s`` away, and must not have to brake harder than ``limits.yield_brake_mps2``. Severity: the
@@ -142,6 +153,7 @@ class YieldJudge(_LineJudge):
     """
 
     name = "yield"
+    events = (YIELD_FAILURE,)
     _WORST_MPS2 = 99.0
 
     def __init__(self) -> None:
@@ -164,4 +176,4 @@ class YieldJudge(_LineJudge):
             if gap_s < limits.yield_gap_s or needed_mps2 > limits.yield_brake_mps2:
                 cause = line_cause(history, line)
                 detail = {"gap_s": gap_s, "needed_mps2": needed_mps2, "actor_id": float(conflict.actor_id)}
-                yield _event(self.name, step, line.sign_id, cause, needed_mps2, **detail)
+                yield _event(YIELD_FAILURE, step, line.sign_id, cause, needed_mps2, **detail)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from testbed.core.records import Event
 from testbed.core.types import Step
+from testbed.events import ROUTE_DEVIATION
 from testbed.judge.base import Findings, Score, make_event
 from testbed.judge.cause import lateral_cause
 from testbed.judge.history import History
 
 
 class RouteJudge:
-    """Reports once that the ego has left its route; the way is the lane it is meant to keep."""
+    """Report once that the ego has left its route; the way is the lane it is meant to keep."""
 
     name = "route_deviation"
+    version = "1"
+    events = (ROUTE_DEVIATION,)
+    scores = ("route_deviation.count",)
 
     def __init__(self) -> None:
         """Start on the route."""
@@ -27,7 +31,7 @@ class RouteJudge:
             return []
         cause = lateral_cause(history, 1 if offset_m > 0.0 else -1)
         self._event = make_event(
-            self.name, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
+            ROUTE_DEVIATION, step, cause=cause.kind, evidence_frame=cause.evidence_frame, detail=cause.detail
         )
         return [self._event]
 

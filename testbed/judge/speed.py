@@ -8,16 +8,20 @@ from __future__ import annotations
 from testbed.core.gtsrb import END_OF_LIMIT, SPEED_LIMIT_KMH
 from testbed.core.records import Event
 from testbed.core.types import SignTruth, Step
+from testbed.events import SPEED_LIMIT
 from testbed.judge.base import Findings, Score, make_event, series
 from testbed.judge.cause import sign_cause
+from testbed.judge.event_span import EventSpan
 from testbed.judge.history import History
-from testbed.judge.stretch import Stretch
 
 
 class SpeedLimitJudge:
-    """Reports driving faster than the limit in force."""
+    """Report driving faster than the limit in force."""
 
     name = "speed_limit"
+    version = "1"
+    events = (SPEED_LIMIT,)
+    scores = ("speed_limit.*",)
 
     def __init__(self) -> None:
         """Start with the map's own limit."""
@@ -25,8 +29,8 @@ class SpeedLimitJudge:
         self._changed_t_s = 0.0
         self._limit_mps: float | None = None
         self._above_since: float | None = None
-        self._above: Stretch | None = None
-        self._closed: list[Stretch] = []
+        self._above: EventSpan | None = None
+        self._closed: list[EventSpan] = []
         self._excess: list[float] = []
         self._valid: list[bool] = []
 
@@ -56,7 +60,7 @@ class SpeedLimitJudge:
                 return []
             cause = sign_cause(history, self._sign, self._changed_t_s)
             event = make_event(
-                self.name,
+                SPEED_LIMIT,
                 step,
                 cause=cause.kind,
                 evidence_frame=cause.evidence_frame,
@@ -64,7 +68,7 @@ class SpeedLimitJudge:
                 detail={"limit_mps": float(limit_mps), "allowed_mps": float(allowed_mps), **cause.detail},
             )
             began.append(event)
-            self._above = Stretch(event, step.t_s, step.t_s)
+            self._above = EventSpan(event, step.t_s, step.t_s)
         self._above.extend(step.t_s, speed_mps - allowed_mps, dt_s, speed_mps * dt_s)
         self._above.extra["max_speed_mps"] = max(float(self._above.extra.get("max_speed_mps") or 0.0), float(speed_mps))
         return began

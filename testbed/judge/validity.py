@@ -6,31 +6,14 @@ What fails is reported apart from the results, with the reason, as ``invalid att
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from testbed.core.records import EpisodeRecord, Event
+from testbed.events import BUILT_IN, Catalogue
 from testbed.judge.base import Score
 from testbed.judge.limits import JudgeLimits
-
-UNCLEAN = frozenset(
-    {
-        "lane_departure",
-        "outside_lane",
-        "wrong_lane",
-        "blocked",
-        "false_brake",
-        "unneeded_stop",
-        "speed_limit",
-        "stop_sign",
-        "red_light",
-        "yield",
-        "no_entry",
-        "route_deviation",
-    }
-)
-"""Events of the judges that make a benign twin unclean; collisions with fault do, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +76,50 @@ def why_over_budget(manifest: Mapping[str, Any]) -> str:
     return ""
 
 
-def why_unclean(events: tuple[Event, ...]) -> str:
-    """Return what went wrong in a benign episode, or an empty string."""
+def why_unclean(events: Iterable[Event], catalogue: Catalogue = BUILT_IN) -> str:
+    """Return what went wrong in a benign episode, or an empty string; what was not the ego's fault is not wrong."""
     for event in events:
-        if event.kind in UNCLEAN or (event.kind.startswith("collision") and event.detail.get("at_fault", True)):
-            return f"{event.kind.replace('_', ' ')} at {event.t_s:.2f} s"
+        kind = catalogue[event.kind]
+        if kind.spoils_twin and event.detail.get("at_fault", True):
+            return f"{kind.noun} at {event.t_s:.2f} s"
     return ""
 
 
-def gate(
-    scores: Mapping[str, Score],
-    limits: JudgeLimits,
-    *,
-    manifest: Mapping[str, Any] | None,
-    twin: EpisodeRecord | None = None,
-    twin_known: bool = True,
-) -> Validity:
-    """Decide whether an attacked episode counts.
+def twin_gate(twin: EpisodeRecord | None, catalogue: Catalogue = BUILT_IN) -> Validity:
+    """Decide whether a benign twin can be compared with: it was driven to its end, and nothing went wrong in it.
+
+    Args:
+        twin: Record of the twin; None where there is none.
+        catalogue: Kinds of events of all judges.
+    """
+    if twin is None or twin.status != "done":
+        return Validity(False, "its benign twin was not driven to its end")
+    unclean = why_unclean(twin.events, catalogue)
+    return Validity(not unclean, f"its benign twin was not clean: {unclean}" if unclean else "")
+
+
+def delivery_gate(scores: Mapping[str, Score], limits: JudgeLimits, *, manifest: Mapping[str, Any] | None) -> Validity:
+    """Decide whether an artefact was delivered, and in budget; its twin is another episode, see `twin_gate`.
 
     Args:
         scores: Scores of the attacked episode.
         limits: Constants.
         manifest: Manifest of the artefact; None when it has none, which is invalid.
-        twin: Record of the benign twin.
-        twin_known: False while the twin has not been driven yet; its part of the gate is then left to the report.
     """
     reason = why_not_delivered(scores, limits)
     if not reason:
         reason = why_over_budget(manifest) if manifest is not None else "the artefact has no manifest"
-    if not reason and twin_known:
-        if twin is None or twin.status != "done":
-            reason = "its benign twin was not driven to its end"
-        else:
-            unclean = why_unclean(twin.events)
-            reason = f"its benign twin was not clean: {unclean}" if unclean else ""
     return Validity(not reason, reason)
+
+
+def attack_gate(attacked: EpisodeRecord, twin: EpisodeRecord | None, catalogue: Catalogue = BUILT_IN) -> Validity:
+    """Decide whether an attacked episode counts: delivered as its record says, beside a clean twin.
+
+    Args:
+        attacked: Record of the attacked episode, which holds what `delivery_gate` said.
+        twin: Record of its benign twin; None where there is none.
+        catalogue: Kinds of events of all judges.
+    """
+    if attacked.valid_attack is False:
+        return Validity(False, attacked.invalid_reason or "its attack was not delivered")
+    return twin_gate(twin, catalogue)

@@ -8,7 +8,7 @@ from testbed.report.claims import judge_claims
 from testbed.report.exports import junit, results, summary
 from testbed.report.gsn import structure, to_svg, to_yaml
 from testbed.report.page import render
-from testbed.report.run_view import gather
+from testbed.report.run_view import read_run
 from testbed.store import write_table
 
 
@@ -24,7 +24,7 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     Raises:
         StoreError: It is no run folder, its manifest is damaged, or nothing can be written.
     """
-    view = gather(Path(run_dir))
+    view = read_run(Path(run_dir))
     claims = judge_claims(view)
     nodes = structure(view, claims)
     folder = view.folder

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed import stats
-from testbed.report.words import clean
+from testbed.report.plain_text import clean
 
 WIDTH = 1000
 LONG_GROUP = 26
@@ -49,7 +49,7 @@ def figure(content: str, height: float, title: str, description: str, *, width: 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps values to pixels."""
+    """Map values to pixels."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """One drive in the offset chart."""
 
     t_s: NDArray[np.float64]
@@ -71,7 +71,7 @@ class Line:
     bold: bool = False
 
 
-def path_of(line: Line, x: Scale, y: Scale, limit: float) -> str:
+def path_of(line: Curve, x: Scale, y: Scale, limit: float) -> str:
     """Return the path data of a line; it ends where the value leaves the picture for good."""
     points: list[str] = []
     for t_s, value in zip(line.t_s, line.y, strict=True):
@@ -83,7 +83,7 @@ def path_of(line: Line, x: Scale, y: Scale, limit: float) -> str:
 
 
 def offset_chart(
-    lines: Sequence[Line],
+    lines: Sequence[Curve],
     *,
     threshold_m: float,
     patch_s: tuple[float, float] | None,
@@ -141,12 +141,12 @@ def offset_chart(
 
 
 def value_chart(
-    lines: Sequence[Line],
+    lines: Sequence[Curve],
     *,
     unit: str,
     title: str,
     shown_s: tuple[float, float] | None,
-    limit: Line | None = None,
+    limit: Curve | None = None,
     floor: str = "",
 ) -> str:
     """Return a quantity over time that is never negative: speed or gap.
@@ -196,7 +196,7 @@ def _step(high: float) -> float:
     return next(power * share for share in (0.2, 0.5, 1.0, 2.0) if high / (power * share) <= 7.0)
 
 
-def _broken(line: Line, x: Scale, y: Scale) -> str:
+def _broken(line: Curve, x: Scale, y: Scale) -> str:
     """Return the path data of a line with gaps where the value is NaN."""
     points: list[str] = []
     pen = "M"
@@ -259,7 +259,7 @@ def rate_chart(rows: Sequence[RateRow], title: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class AnswerSpan:
     """A stretch of one strip."""
 
     begin_s: float
@@ -272,7 +272,7 @@ class Segment:
 
 
 def strip_chart(
-    strips: Sequence[tuple[str, Sequence[Segment]]], end_s: float, title: str, patch_s: tuple[float, float] | None
+    strips: Sequence[tuple[str, Sequence[AnswerSpan]]], end_s: float, title: str, patch_s: tuple[float, float] | None
 ) -> str:
     """Return answers over time, one strip per task; opacity is confidence, a notch below marks a wrong answer."""
     left, right, high, gap = 150.0, WIDTH - 12.0, 22.0, 10.0
@@ -294,7 +294,7 @@ def strip_chart(
     return svg.replace("<svg ", f'<svg data-left="{left:g}" data-right="{right:g}" data-end="{end_s:g}" ', 1)
 
 
-def _segments(segments: Iterable[Segment], x: Scale, top: float, high: float) -> list[str]:
+def _segments(segments: Iterable[AnswerSpan], x: Scale, top: float, high: float) -> list[str]:
     parts: list[str] = []
     for segment in segments:
         begin, end = x(segment.begin_s), x(segment.end_s)
@@ -309,9 +309,9 @@ def _segments(segments: Iterable[Segment], x: Scale, top: float, high: float) ->
     return parts
 
 
-def merge(segments: Sequence[Segment]) -> list[Segment]:
+def merge(segments: Sequence[AnswerSpan]) -> list[AnswerSpan]:
     """Return neighbouring segments of one kind and rightness joined, so that a strip stays small; hints are kept."""
-    joined: list[Segment] = []
+    joined: list[AnswerSpan] = []
     for segment in segments:
         last = joined[-1] if joined else None
         same = last is not None and (last.kind, last.letter, last.wrong) == (
@@ -322,7 +322,9 @@ def merge(segments: Sequence[Segment]) -> list[Segment]:
         if last is not None and same and abs(last.end_s - segment.begin_s) < 1e-6:
             spans = (last.end_s - last.begin_s, segment.end_s - segment.begin_s)
             confidence = (last.confidence * spans[0] + segment.confidence * spans[1]) / max(sum(spans), 1e-9)
-            joined[-1] = Segment(last.begin_s, segment.end_s, last.kind, last.letter, confidence, last.wrong, last.hint)
+            joined[-1] = AnswerSpan(
+                last.begin_s, segment.end_s, last.kind, last.letter, confidence, last.wrong, last.hint
+            )
         else:
             joined.append(segment)
     return joined

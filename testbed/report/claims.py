@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from testbed import stats
-from testbed.report.measures import EVENT_KINDS, mean_of
+from testbed.judge import event_catalogue
+from testbed.report.measures import mean_of
 from testbed.report.run_view import BENIGN, Episode, RunView
+from testbed.scenario.schema import Claim
 
 MIN_EPISODES = 5
 """Episodes below which a bootstrap interval of a mean is not trusted."""
@@ -61,10 +63,10 @@ class ClaimResult:
 def judge_claims(view: RunView) -> list[ClaimResult]:
     """Return every claim of every scenario for every agent it speaks of."""
     results: list[ClaimResult] = []
-    for part, (name, scene) in zip(view.parts(), view.manifest.scenarios.items(), strict=False):
-        for claim in scene.get("claims") or []:
-            agents = [claim["agent"]] if claim.get("agent") else part.agents
-            conditions = (claim["condition"],) if claim.get("condition") else tuple(part.attacks)
+    for part, (name, scenario) in zip(view.parts(), view.scenarios.items(), strict=False):
+        for claim in scenario.claims:
+            agents = [claim.agent] if claim.agent else part.agents
+            conditions = (claim.condition,) if claim.condition else tuple(part.attacks)
             for agent in agents:
                 episodes = [
                     e
@@ -84,27 +86,26 @@ def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
     if not metric.endswith(".rate"):
         return None
     name = metric.removesuffix(".rate")
-    if name in {kind for kind, _ in EVENT_KINDS} or name.startswith("collision_"):
+    if name in event_catalogue():
         return [e.had(name) for e in episodes]
     values = [e.record.scores.get(name) for e in episodes]
     return [value for value in values if isinstance(value, bool)]
 
 
 def _judge(
-    scenario: str, claim: dict[str, Any], agent: str, conditions: tuple[str, ...], episodes: Sequence[Episode]
+    scenario: str, claim: Claim, agent: str, conditions: tuple[str, ...], episodes: Sequence[Episode]
 ) -> ClaimResult:
-    metric = str(claim["metric"])
-    at_most = claim.get("at_most") is not None
-    threshold = float(claim["at_most"] if at_most else claim["at_least"])
+    metric, at_most = claim.metric, claim.at_most is not None
+    threshold = claim.at_most if claim.at_most is not None else claim.at_least
+    assert threshold is not None, "a claim has one bound"
     answers = outcomes(metric, episodes)
     percent = metric.endswith((".rate", ".accuracy", ".f1", ".macro_f1", ".share"))
     value = f"{threshold * 100:g} %" if percent else f"{threshold:g}"
     bound = f"{'at most' if at_most else 'at least'} {value}"
 
     def result(status: Status, observed: str, more: int | None = None, reason: str = "") -> ClaimResult:
-        text = str(claim.get("text", metric))
         return ClaimResult(
-            scenario, str(claim["id"]), agent, conditions, text, metric, bound, status, observed, more, reason
+            scenario, claim.id, agent, conditions, claim.text, metric, bound, status, observed, more, reason
         )
 
     if answers is not None:

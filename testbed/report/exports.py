@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from testbed.report.answer import answers, lead_sentence
+from testbed.events import BUILT_IN
 from testbed.report.claims import ClaimResult
+from testbed.report.conclusions import conclusions, lead_sentence
 from testbed.report.gap import gap_table, gaps
+from testbed.report.plain_text import clean
 from testbed.report.run_view import Episode, RunView
 from testbed.report.tables import Table, all_tables
-from testbed.report.words import clean
 
 RESULTS_VERSION = 1
 
@@ -38,14 +39,14 @@ def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
     lines += ["", "## Not counted", ""]
     invalid = [e for e in view.episodes if not e.valid]
     lines += [f"- invalid attack: {_where(e)}: {markdown(e.reason)}" for e in invalid]
-    for trouble in view.troubles:
-        kind = "infrastructure" if trouble.infrastructure else "error"
-        p = trouble.planned
+    for lost in view.lost:
+        kind = "infrastructure" if lost.infrastructure else "error"
+        p = lost.planned
         where = markdown(f"{p.agent}, {p.condition}, seed {p.seed}")
-        lines.append(f"- {kind}: {where}: {markdown(trouble.code)} {markdown(trouble.reason)}")
+        lines.append(f"- {kind}: {where}: {markdown(lost.code)} {markdown(lost.reason)}")
     if view.not_run:
         lines.append(f"- not run: {len(view.not_run)}")
-    if not (invalid or view.troubles or view.not_run):
+    if not (invalid or view.lost or view.not_run):
         lines.append("Nothing.")
     if view.manifest.command:
         lines += ["", "Repeat with:", "", "```", view.manifest.command.replace("```", "'''"), "```"]
@@ -53,7 +54,7 @@ def summary(view: RunView, claims: Sequence[ClaimResult]) -> str:
 
 
 def _part(view: RunView, claims: Sequence[ClaimResult]) -> list[str]:
-    found = answers(view)
+    found = conclusions(view)
     lines = [markdown(lead_sentence(view, found)), ""]
     lines += [f"- **{markdown(a.agent)}** {markdown(a.headline)}: {markdown(a.sentence)}" for a in found]
     if claims:
@@ -104,30 +105,21 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
         else:
             message = quoteattr(clean(f"undeveloped: {claim.reason}"))
             cases.append(f"{head}><skipped message={message}/></testcase>")
-    for trouble in view.troubles:
-        p = trouble.planned
+    for lost in view.lost:
+        p = lost.planned
         name = quoteattr(clean(f"{p.agent}, {p.condition}, seed {p.seed}"))
-        message = quoteattr(clean(f"{trouble.code} {trouble.reason}"))
+        message = quoteattr(clean(f"{lost.code} {lost.reason}"))
         cases.append(f'    <testcase classname="episodes" name={name}><error message={message}/></testcase>')
     failed = sum(claim.status == "refuted" for claim in claims)
     skipped = sum(claim.status == "undeveloped" for claim in claims)
-    counts = f'tests="{len(cases)}" failures="{failed}" errors="{len(view.troubles)}" skipped="{skipped}"'
+    counts = f'tests="{len(cases)}" failures="{failed}" errors="{len(view.lost)}" skipped="{skipped}"'
     body = "\n".join(cases)
     suite = f"  <testsuite name={quoteattr(clean(view.manifest.run_id))} {counts}>\n{body}\n  </testsuite>"
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}\n</testsuites>\n'
 
 
-INFRACTIONS = {
-    "collisions_pedestrian": "collision_pedestrian",
-    "collisions_vehicle": "collision_vehicle",
-    "collisions_layout": "collision_static",
-    "red_light": "red_light",
-    "stop_infraction": "stop_sign",
-    "outside_route_lanes": "outside_lane",
-    "vehicle_blocked": "blocked",
-    "route_dev": "route_deviation",
-}
-"""The Leaderboard's word to our event kind."""
+INFRACTIONS: dict[str, str] = {kind.name: kind.infraction for kind in BUILT_IN.kinds if kind.infraction}
+"""Our event kind to the Leaderboard's word."""
 
 
 def results(view: RunView) -> str:
@@ -136,16 +128,16 @@ def results(view: RunView) -> str:
     Field names are the Leaderboard's (``_checkpoint``, ``global_record``, ``records``); ``version`` is ours.
     """
     document: dict[str, Any] = {"version": RESULTS_VERSION, "run": view.manifest.run_id, "entries": []}
-    for cell in view.cells:
-        if not cell.episodes:
+    for group in view.groups:
+        if not group.episodes:
             continue
-        records = [_route(index, episode) for index, episode in enumerate(cell.episodes)]
+        records = [_route(index, episode) for index, episode in enumerate(group.episodes)]
         scores = [r["scores"] for r in records]
         names = ("score_composed", "score_route", "score_penalty")
         means = {n: _mean([s[n] for s in scores if s[n] is not None]) for n in names}
         entry = {
-            "agent": cell.agent,
-            "condition": cell.condition,
+            "agent": group.agent,
+            "condition": group.condition,
             "entry_status": "Finished",
             "_checkpoint": {
                 "progress": [len(records), len(records)],
@@ -163,13 +155,12 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _route(index: int, episode: Episode) -> dict[str, Any]:
     scores = episode.record.scores
-    found: dict[str, list[str]] = {name: [] for name in INFRACTIONS}
-    kinds = {kind: name for name, kind in INFRACTIONS.items()}
+    found: dict[str, list[str]] = {name: [] for name in INFRACTIONS.values()}
     for event in episode.record.events:
-        if event.kind in kinds:
+        if event.kind in INFRACTIONS:
             x, y, z = event.location_xyz_m
             place = f"(x={x:.3f}, y={y:.3f}, z={z:.3f})"
-            found[kinds[event.kind]].append(f"{event.kind} at {place}, {event.t_s:.2f} s: {event.cause}")
+            found[INFRACTIONS[event.kind]].append(f"{event.kind} at {place}, {event.t_s:.2f} s: {event.cause}")
     return {
         "index": index,
         "route_id": f"{episode.plan.scenario}_{episode.plan.condition}_{episode.plan.seed}",

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from testbed.core.records import Event
+from testbed.events import COLLISION_VEHICLE, number_of
+from testbed.judge import event_catalogue
 from testbed.report.preventable import label
 from testbed.report.run_view import Episode, RunView
-from testbed.report.showcase import kind_of
 from testbed.store import TraceReader
 
 MAX_PICTURES = 24
@@ -52,7 +53,7 @@ def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
         Failure(
             episode,
             event,
-            kind_of(view, episode.plan.condition),
+            view.role(episode.plan.condition),
             _what(event, episode),
             _why(event),
             _picture(view, episode, event) if (episode.plan.key, index) in chosen else "",
@@ -63,19 +64,19 @@ def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
 
 
 def _with_picture(found: list[tuple[Episode, Event]], most: int) -> Mapping[tuple[str, int], None]:
-    """Choose which events get a picture: the first of each drive first, in turn over the cells."""
+    """Choose which events get a picture: the first of each drive first, in turn over the groups."""
     first: dict[str, int] = {}
     for index, (episode, event) in enumerate(found):
         if event.cause != "none":
             first.setdefault(episode.plan.key, index)
-    cells: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for key, index in first.items():
         plan = found[index][0].plan
-        cells.setdefault((plan.agent, plan.condition), []).append((key, index))
+        groups.setdefault((plan.agent, plan.condition), []).append((key, index))
     chosen: dict[tuple[str, int], None] = {}
     rank = 0
-    while len(chosen) < most and any(len(members) > rank for members in cells.values()):
-        for members in cells.values():
+    while len(chosen) < most and any(len(members) > rank for members in groups.values()):
+        for members in groups.values():
             if len(members) > rank and len(chosen) < most:
                 chosen[members[rank]] = None
         rank += 1
@@ -83,52 +84,20 @@ def _with_picture(found: list[tuple[Episode, Event]], most: int) -> Mapping[tupl
 
 
 def _picture(view: RunView, episode: Episode, event: Event) -> str:
-    track = episode.track
+    drive = episode.drive
     path = view.folder.file_of(episode.plan.key, episode.record.trace) if episode.record.trace else None
-    if track is None or path is None:
+    if drive is None or path is None:
         return ""
-    where = (track.frame <= event.evidence_frame).nonzero()[0]
-    t_s = float(track.t_s[where[-1]]) if where.size else float(track.t_s[0])
+    where = (drive.frame <= event.evidence_frame).nonzero()[0]
+    t_s = float(drive.t_s[where[-1]]) if where.size else float(drive.t_s[0])
     best = min(TraceReader(path).frames(), key=lambda frame: abs(frame.t_s - t_s), default=None)
     return "" if best is None else "data:image/jpeg;base64," + base64.b64encode(best.jpeg).decode("ascii")
 
 
-def _number(event: Event, name: str) -> float:
-    value = event.detail.get(name)
-    return float(value) if isinstance(value, (int, float)) else 0.0
-
-
 def _what(event: Event, episode: Episode) -> str:
-    detail = event.detail
-    if event.kind == "lane_departure":
-        return (
-            f"left its lane to the {detail.get('side', '?')}, {event.severity:.2f} m deep, for {event.duration_s:.1f} s"
-        )
-    if event.kind == "outside_lane":
-        return f"outside any lane for {event.severity:.0f} m"
-    if event.kind == "wrong_lane":
-        return f"against the lane for {event.severity:.0f} m"
-    if event.kind.startswith("collision"):
-        fault = "" if detail.get("at_fault", True) else ", not at fault"
-        avoided = label(episode.track, event.t_s) if event.kind == "collision_vehicle" else ""
-        return f"hit {event.other} at {event.severity:.1f} m/s{fault}{f' ({avoided})' if avoided else ''}"
-    if event.kind == "speed_limit":
-        limit, top = _number(event, "limit_mps") * 3.6, _number(event, "max_speed_mps") * 3.6
-        return f"up to {top:.0f} km/h where {limit:.0f} is allowed, for {event.duration_s:.1f} s"
-    if event.kind == "stop_sign":
-        return f"ran a stop sign at {event.severity * 3.6:.0f} km/h"
-    if event.kind in ("red_light", "no_entry"):
-        what = {"red_light": "red light", "no_entry": "no-entry sign"}[event.kind]
-        return f"passed a {what} at {event.severity * 3.6:.0f} km/h"
-    if event.kind == "yield":
-        return f"did not give way to a vehicle {_number(event, 'gap_s'):.1f} s away"
-    if event.kind == "route_deviation":
-        return f"left its route by {event.severity:.0f} m"
-    if event.kind == "false_brake":
-        return f"braked at {event.severity:.1f} m/s² for nothing, for {event.duration_s:.1f} s"
-    if event.kind == "unneeded_stop":
-        return f"stood for {event.duration_s:.1f} s for nothing"
-    return event.kind.replace("_", " ")
+    said = event_catalogue()[event.kind].sentence(event)
+    avoided = label(episode.drive, event.t_s) if event.kind == COLLISION_VEHICLE.name else ""
+    return f"{said} ({avoided})" if avoided else said
 
 
 def _why(event: Event) -> str:
@@ -136,16 +105,16 @@ def _why(event: Event) -> str:
     sure = detail.get("confidence")
     confidence = f", {sure * 100:.0f} % sure" if isinstance(sure, float) else ""
     if event.cause == "wrong steering class":
-        span = f" over {_number(event, 'error_s'):.1f} s" if "error_s" in detail else ""
+        span = f" over {number_of(event, 'error_s'):.1f} s" if "error_s" in detail else ""
         return (
             f"wrong steering class: {detail.get('answered')} where {detail.get('expected')} was right{confidence}{span}"
         )
     if event.cause == "late answer":
-        return f"late answer: right for its image, {_number(event, 'latency_ms'):.0f} ms old when it took effect"
+        return f"late answer: right for its image, {number_of(event, 'latency_ms'):.0f} ms old when it took effect"
     if event.cause == "missed vehicle":
-        return f"missed vehicle {_number(event, 'lead_distance_m'):.0f} m ahead{confidence}"
+        return f"missed vehicle {number_of(event, 'lead_distance_m'):.0f} m ahead{confidence}"
     if event.cause == "box error":
-        return f"box error: IoU {_number(event, 'iou'):.2f}"
+        return f"box error: IoU {number_of(event, 'iou'):.2f}"
     if event.cause == "misread":
         return f"misread: {detail.get('perceived')} where the sign says {detail.get('commanded')}"
     if event.cause == "false vehicle":

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed import stats
+from testbed.events import EventKind
+from testbed.report.attack_aim import aiming_at, aims_of
 from testbed.report.measures import component_success
-from testbed.report.run_view import Cell, Episode, RunView
-from testbed.report.tables import NONE, Cellule, Row, Table
-from testbed.report.topic import Topic, aiming_at, topics_of
+from testbed.report.run_view import Episode, EpisodeGroup, RunView
+from testbed.report.tables import NONE, Table, TableCell, TableRow
 
 ImageSuccess = Mapping[tuple[str, str], stats.Rate]
 """(kind of adversary, agent) to an attack success rate that was measured on pictures outside of any drive."""
@@ -30,7 +31,7 @@ class Gap:
         kinds: Kinds of those of its adversaries that aim at the event.
         agent: Agent name.
         control: Whether it only looks like an attack.
-        topic: The safety event that it aims at.
+        aim: The safety event that it aims at.
         component: Benign-correct answers that became wrong, of all, over images of these drives that show the artefact.
         benign: Event in the benign twins of the valid drives.
         attacked: Event in the valid drives.
@@ -43,7 +44,7 @@ class Gap:
     kinds: tuple[str, ...]
     agent: str
     control: bool
-    topic: Topic
+    aim: EventKind
     component: stats.Rate
     benign: stats.Rate
     attacked: stats.Rate
@@ -64,27 +65,29 @@ def gaps(view: RunView) -> list[Gap]:
         names = [*part.attacks, *(name for name in part.conditions if name in part.controls)]
         for attack in names:
             for agent in part.agents:
-                cell = part.cell(agent, attack)
-                if cell is not None:
-                    found += _gaps(part, scenario, cell)
+                group = part.group(agent, attack)
+                if group is not None:
+                    found += _gaps(part, scenario, group)
     return found
 
 
-def _gaps(view: RunView, scenario: str, cell: Cell) -> list[Gap]:
-    pairs = [(e.twin, e) for e in cell.episodes if e.twin is not None]
-    return [_gap(view, scenario, cell, topic, pairs) for topic in topics_of(view, cell.condition)] if pairs else []
+def _gaps(view: RunView, scenario: str, group: EpisodeGroup) -> list[Gap]:
+    pairs = [(e.twin, e) for e in group.episodes if e.twin is not None]
+    return [_gap(view, scenario, group, aim, pairs) for aim in aims_of(view, group.condition)] if pairs else []
 
 
-def _gap(view: RunView, scenario: str, cell: Cell, topic: Topic, pairs: list[tuple[Episode, Episode]]) -> Gap:
-    before, after = [twin.had(topic.kind) for twin, _ in pairs], [e.had(topic.kind) for _, e in pairs]
-    flipped, right = component_success(cell.episodes, topic.task)
+def _gap(
+    view: RunView, scenario: str, group: EpisodeGroup, aim: EventKind, pairs: list[tuple[Episode, Episode]]
+) -> Gap:
+    before, after = [twin.had(aim.name) for twin, _ in pairs], [e.had(aim.name) for _, e in pairs]
+    flipped, right = component_success(group.episodes, aim.task)
     return Gap(
         scenario,
-        cell.condition,
-        tuple(aiming_at(view, cell.condition, topic)),
-        cell.agent,
-        cell.control,
-        topic,
+        group.condition,
+        tuple(aiming_at(view, group.condition, aim)),
+        group.agent,
+        group.control,
+        aim,
         stats.rate(flipped, right),
         stats.rate(sum(before), len(before)),
         stats.rate(sum(after), len(after)),
@@ -118,27 +121,27 @@ def gap_table(found: list[Gap], images: ImageSuccess | None = None) -> Table | N
     ]
     rows = []
     for gap in found:
-        cells = [Cellule(gap.topic.kind.replace("_", " "))]
+        cells = [TableCell(gap.aim.noun)]
         if images is not None:
             rates = [images[kind, gap.agent] for kind in gap.kinds if (kind, gap.agent) in images]
             # what was measured on pictures is the attack, never its control, and one kind at a time
             known = len(gap.kinds) == 1 and rates and not gap.control
-            cells.append(_share(rates[0]) if known else Cellule(NONE))
+            cells.append(_share(rates[0]) if known else TableCell(NONE))
         worse, better = gap.test.only_second, gap.test.only_first
         low, high = gap.change.low * 100, gap.change.high * 100
         bad = worse > better and gap.test.p_value < 0.05
         component = gap.component.value
         cells += [
             _share(gap.component),
-            Cellule(f"{gap.benign.k}/{gap.benign.n}", _span(gap.benign)),
-            Cellule(f"{gap.attacked.k}/{gap.attacked.n}", _span(gap.attacked), "bad" if bad else ""),
-            Cellule(f"{gap.difference * 100:+.0f}", f"{low:+.0f} to {high:+.0f}"),
-            Cellule(f"p = {gap.test.p_value:.2g}", f"{worse} : {better} of {gap.test.pairs}"),
-            Cellule(NONE if component is None else f"{(gap.difference - component) * 100:+.0f}"),
+            TableCell(f"{gap.benign.k}/{gap.benign.n}", _span(gap.benign)),
+            TableCell(f"{gap.attacked.k}/{gap.attacked.n}", _span(gap.attacked), "bad" if bad else ""),
+            TableCell(f"{gap.difference * 100:+.0f}", f"{low:+.0f} to {high:+.0f}"),
+            TableCell(f"p = {gap.test.p_value:.2g}", f"{worse} : {better} of {gap.test.pairs}"),
+            TableCell(NONE if component is None else f"{(gap.difference - component) * 100:+.0f}"),
         ]
         kind = "control" if gap.control else "attack"
         name = f"{gap.scenario}: {gap.attack}"
-        rows.append(Row(gap.agent, name, kind, tuple(cells)))
+        rows.append(TableRow(gap.agent, name, kind, tuple(cells)))
     return Table("From images to the road", tuple(heads), tuple(rows))
 
 
@@ -162,7 +165,7 @@ def document(found: list[Gap]) -> list[dict[str, Any]]:
             "kinds": list(gap.kinds),
             "agent": gap.agent,
             "control": gap.control,
-            "event": gap.topic.kind,
+            "event": gap.aim.name,
             "component": rate(gap.component),
             "benign": rate(gap.benign),
             "attacked": rate(gap.attacked),
@@ -173,10 +176,10 @@ def document(found: list[Gap]) -> list[dict[str, Any]]:
     ]
 
 
-def _share(rate: stats.Rate) -> Cellule:
+def _share(rate: stats.Rate) -> TableCell:
     if rate.value is None:
-        return Cellule(NONE)
-    return Cellule(f"{rate.value * 100:.0f} %", f"{rate.k}/{rate.n}, {_span(rate)}")
+        return TableCell(NONE)
+    return TableCell(f"{rate.value * 100:.0f} %", f"{rate.k}/{rate.n}, {_span(rate)}")
 
 
 def _span(rate: stats.Rate) -> str:

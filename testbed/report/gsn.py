@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from html import escape
 
 from testbed.report.claims import ClaimResult
+from testbed.report.plain_text import clean, unbroken
 from testbed.report.run_view import RunView
-from testbed.report.words import clean, unbroken
 
 SHAPES = {"G": "goal", "S": "strategy", "Sn": "solution", "CSn": "counter", "C": "context", "J": "justification"}
 
 
 @dataclass(slots=True)
-class Node:
+class GsnNode:
     """One element.
 
     Attributes:
@@ -45,18 +45,18 @@ class Node:
         return SHAPES[match.group(0)] if match else "goal"
 
 
-def structure(view: RunView, claims: list[ClaimResult]) -> list[Node]:
+def structure(view: RunView, claims: list[ClaimResult]) -> list[GsnNode]:
     """Return the goal structure, top goal first."""
     domain = _domain(view)
     nodes = [
-        Node("G1", f"{view.name}: every claim of this scenario holds in its domain", _overall(claims)),
-        Node("C1", f"Domain: {domain}"),
-        Node(
+        GsnNode("G1", f"{view.name}: every claim of this scenario holds in its domain", _overall(claims)),
+        GsnNode("C1", f"Domain: {domain}"),
+        GsnNode(
             "C2",
             f"Attacks: {', '.join(view.attacks) or 'none'}; controls: {', '.join(sorted(view.controls)) or 'none'}",
         ),
-        Node("J1", "A claim is judged by the 95 % Clopper–Pearson interval over valid episodes"),
-        Node("S1", "Argue claim by claim, agent by agent, over simulated drives"),
+        GsnNode("J1", "A claim is judged by the 95 % Clopper–Pearson interval over valid episodes"),
+        GsnNode("S1", "Argue claim by claim, agent by agent, over simulated drives"),
     ]
     nodes[0].in_context_of = ["C1", "C2"]
     nodes[0].supported_by = ["S1"]
@@ -68,22 +68,22 @@ def structure(view: RunView, claims: list[ClaimResult]) -> list[Node]:
     for index, ((scenario, _), members) in enumerate(groups.items(), start=2):
         first = members[0]
         place = f"{scenario}: " if several else ""
-        goal = Node(
+        goal = GsnNode(
             f"G{index}", f"{place}{first.text} ({first.metric} {first.bound}, {first.given})", _overall(members)
         )
         nodes.append(goal)
         nodes[4].supported_by.append(goal.id)
         for number, claim in enumerate(members, start=1):
             name = f"{index}_{number}"
-            leaf = Node(f"G{name}", f"{claim.agent}: {claim.bound}", claim.status)
+            leaf = GsnNode(f"G{name}", f"{claim.agent}: {claim.bound}", claim.status)
             goal.supported_by.append(leaf.id)
             nodes.append(leaf)
             seen = f"{claim.agent}: {claim.observed}"
             if claim.status == "refuted":
-                nodes.append(Node(f"CSn{name}", seen, challenges=leaf.id))
+                nodes.append(GsnNode(f"CSn{name}", seen, challenges=leaf.id))
             elif claim.status == "supported":
                 leaf.supported_by.append(f"Sn{name}")
-                nodes.append(Node(f"Sn{name}", seen))
+                nodes.append(GsnNode(f"Sn{name}", seen))
             else:
                 leaf.text += f". Seen: {claim.observed}. {claim.reason[:1].upper()}{claim.reason[1:]}".rstrip()
     if not groups:
@@ -99,25 +99,21 @@ def _overall(claims: list[ClaimResult]) -> str:
 
 
 def _domain(view: RunView) -> str:
-    scene = view.scene
-    weather = scene.get("weather")
-    preset = weather.get("preset") if isinstance(weather, dict) else None
-    ego = scene.get("ego")
-    speed = ego.get("speed_mps") if isinstance(ego, dict) else None
-    parts = [f"map {scene.get('map', '?')}"]
+    scenario = view.scenario
+    parts = [f"map {scenario.map if scenario is not None else '?'}"]
     if len(view.worlds()) > 1:
         parts.append(f"{len(view.worlds())} worlds")
-    elif preset:
-        parts.append(f"weather {preset}")
-    if speed is not None:
-        parts.append(f"{float(speed):g} m/s")
+    elif scenario is not None and "weather" in scenario.model_fields_set:
+        parts.append(f"weather {scenario.weather.preset}")
+    if scenario is not None:
+        parts.append(f"{scenario.ego.speed_mps:g} m/s")
     seeds = sorted({e.plan.seed for e in view.episodes})
     if seeds:
         parts.append(f"seeds {seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}")
     return ", ".join(parts)
 
 
-def to_yaml(nodes: list[Node]) -> str:
+def to_yaml(nodes: list[GsnNode]) -> str:
     """Return the structure as gsn2x YAML (github.com/jonasthewolf/gsn2x, checks V01-V13 and C01-C16 hold)."""
     import yaml
 
@@ -148,8 +144,8 @@ COLUMN_GAP, ROW_GAP, LINE = 46, 16, 15
 
 
 @dataclass(slots=True)
-class _Box:
-    node: Node
+class _NodeBox:
+    node: GsnNode
     x: float
     y: float
     width: float
@@ -157,7 +153,7 @@ class _Box:
     lines: list[str]
 
 
-def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
+def to_svg(nodes: list[GsnNode], *, standalone: bool = True) -> str:
     """Return a picture of the structure: support runs from left to right, context stands above.
 
     Args:
@@ -166,7 +162,7 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
     """
     by_id = {node.id: node for node in nodes}
     counters = {node.challenges: node for node in nodes if node.challenges}
-    boxes: dict[str, _Box] = {}
+    boxes: dict[str, _NodeBox] = {}
     columns = [12.0]
     for shape in ("goal", "strategy", "goal", "goal"):
         columns.append(columns[-1] + WIDTHS[shape] + COLUMN_GAP)
@@ -217,15 +213,15 @@ def to_svg(nodes: list[Node], *, standalone: bool = True) -> str:
     )
 
 
-def _box(node: Node, x: float, y: float) -> _Box:
+def _box(node: GsnNode, x: float, y: float) -> _NodeBox:
     width = WIDTHS[node.shape]
     inner = width - (44 if node.shape in ("strategy", "solution", "counter") else 24)
     lines = textwrap.wrap(clean(unbroken(node.text)), max(int(inner / 6.9), 8)) or [""]
     height = len(lines) * LINE + 34 + (LINE if node.status else 0)
-    return _Box(node, x, y, float(width), float(height), lines)
+    return _NodeBox(node, x, y, float(width), float(height), lines)
 
 
-def _draw(box: _Box) -> str:
+def _draw(box: _NodeBox) -> str:
     x, y, w, h = box.x, box.y, box.width, box.height
     kind = f"gsn-{box.node.shape}" + (f" gsn-{box.node.status}" if box.node.status else "")
     if box.node.shape == "strategy":
@@ -248,7 +244,7 @@ def _draw(box: _Box) -> str:
     return f'<g class="{kind}">{shape}{"".join(parts)}</g>'
 
 
-def _edge(parent: _Box, child: _Box, kind: str) -> str:
+def _edge(parent: _NodeBox, child: _NodeBox, kind: str) -> str:
     x0, y0 = parent.x + parent.width, parent.y + parent.height / 2
     x1, y1 = child.x, child.y + child.height / 2
     middle = (x0 + x1) / 2
@@ -260,7 +256,7 @@ def _edge(parent: _Box, child: _Box, kind: str) -> str:
     )
 
 
-def _context_edge(owner: _Box, context: _Box) -> str:
+def _context_edge(owner: _NodeBox, context: _NodeBox) -> str:
     # contexts stand above their owner: one dotted line down its left side
     x0, y0 = context.x + 40, context.y + context.height
     return f'<path d="M{x0:.0f} {y0:.0f}V{owner.y:.0f}" class="gsn-edge gsn-incontext"/>'

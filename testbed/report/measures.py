@@ -14,26 +14,11 @@ import numpy as np
 from testbed import stats
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision
+from testbed.events import COLLISION_VEHICLE, SPEED_LIMIT, EventKind, Task
 from testbed.judge import JudgeLimits, macro_f1, merged
-from testbed.report.run_view import Cell, Episode, Right, RunView, Track, world_of
-from testbed.report.topic import Task, Topic, topics_of
-
-EVENT_KINDS: tuple[tuple[str, str], ...] = (
-    ("lane_departure", "left its lane"),
-    ("outside_lane", "outside any lane"),
-    ("collision", "collided"),
-    ("speed_limit", "too fast"),
-    ("stop_sign", "ran a stop sign"),
-    ("red_light", "ran a red light"),
-    ("yield", "did not give way"),
-    ("no_entry", "passed no entry"),
-    ("false_brake", "braked for nothing"),
-    ("unneeded_stop", "stopped for nothing"),
-    ("blocked", "blocked"),
-    ("wrong_lane", "wrong way"),
-    ("route_deviation", "left its route"),
-)
-"""Kinds of events in the order of tables, with words for people."""
+from testbed.report.attack_aim import aims_of
+from testbed.report.drive_trace import DriveTrace, ExpectedAnswer
+from testbed.report.run_view import Episode, EpisodeGroup, RunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +53,7 @@ def success_of(episodes: Sequence[Episode]) -> stats.Rate:
 
 def mean_of(episodes: Sequence[Episode], name: str) -> stats.Estimate | None:
     """Return the mean of a score; the bootstrap resamples worlds where there are several, episodes otherwise."""
-    pairs = [(value, world_of(e.plan)) for e in episodes if (value := e.number(name)) is not None]
+    pairs = [(value, e.world) for e in episodes if (value := e.number(name)) is not None]
     if not pairs:
         return None
     worlds = [world for _, world in pairs]
@@ -109,9 +94,9 @@ def confusion(episodes: Sequence[Episode], task: str, scope: str = "") -> dict[s
     return merged([json.loads(str(text)) for text in names if text])
 
 
-def versus_benign(cell: Cell, kind: str) -> stats.McNemar | None:
-    """Return the exact McNemar test of a cell against the benign twins of its episodes; None without pairs."""
-    pairs = [(e.twin, e) for e in cell.episodes if e.twin is not None]
+def versus_benign(group: EpisodeGroup, kind: str) -> stats.McNemar | None:
+    """Return the exact McNemar test of a group against the benign twins of its episodes; None without pairs."""
+    pairs = [(e.twin, e) for e in group.episodes if e.twin is not None]
     if not pairs:
         return None
     return stats.mcnemar([twin.had(kind) for twin, _ in pairs], [e.had(kind) for _, e in pairs])
@@ -119,7 +104,7 @@ def versus_benign(cell: Cell, kind: str) -> stats.McNemar | None:
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """A cell against its benign twins.
+    """A group against its benign twins.
 
     Attributes:
         test: Exact McNemar test.
@@ -130,28 +115,28 @@ class Versus:
     adjusted: float
 
 
-def all_versus_benign(view: RunView) -> dict[tuple[str, str, Topic], Versus]:
-    """Return (agent, condition, topic) to its test against the benign twins; attacks and controls apart."""
-    result: dict[tuple[str, str, Topic], Versus] = {}
+def all_versus_benign(view: RunView) -> dict[tuple[str, str, EventKind], Versus]:
+    """Return (agent, condition, event it aims at) to its test against the benign twins; attacks and controls apart."""
+    result: dict[tuple[str, str, EventKind], Versus] = {}
     for control in (False, True):
         tests: dict[str, stats.McNemar] = {}
-        names: dict[str, tuple[str, str, Topic]] = {}
-        for index, cell in enumerate(view.cells):
-            if cell.control is not control:
+        names: dict[str, tuple[str, str, EventKind]] = {}
+        for index, group in enumerate(view.groups):
+            if group.control is not control:
                 continue
-            for topic in topics_of(view, cell.condition):
-                if (test := versus_benign(cell, topic.kind)) is not None:
-                    name = f"{index} {topic.kind}"
-                    tests[name], names[name] = test, (cell.agent, cell.condition, topic)
+            for aim in aims_of(view, group.condition):
+                if (test := versus_benign(group, aim.name)) is not None:
+                    name = f"{index} {aim.name}"
+                    tests[name], names[name] = test, (group.agent, group.condition, aim)
         adjusted = stats.holm({name: test.p_value for name, test in tests.items()})
         result |= {names[name]: Versus(tests[name], adjusted[name]) for name in tests}
     return result
 
 
-def versus_control(view: RunView, cell: Cell, control: Cell, kind: str) -> stats.McNemar | None:
+def versus_control(view: RunView, group: EpisodeGroup, control: EpisodeGroup, kind: str) -> stats.McNemar | None:
     """Return the exact McNemar test of an attack against a control, paired by their common twin."""
     others = {id(e.twin): e for e in control.episodes if e.twin is not None}
-    pairs = [(others[id(e.twin)], e) for e in cell.episodes if id(e.twin) in others]
+    pairs = [(others[id(e.twin)], e) for e in group.episodes if id(e.twin) in others]
     if not pairs:
         return None
     return stats.mcnemar([other.had(kind) for other, _ in pairs], [e.had(kind) for _, e in pairs])
@@ -164,14 +149,14 @@ def e2e_deviation_m(episode: Episode, limits: JudgeLimits | None = None) -> floa
     (Sato and Chen, CVPR 2022: T_E = 20 frames, 1 s at 20 Hz.)
     """
     limits = limits or JudgeLimits()
-    track = episode.track
-    twin = episode.twin.track if episode.twin is not None else None
-    if track is None or twin is None or track.patch_s is None:
+    drive = episode.drive
+    twin = episode.twin.drive if episode.twin is not None else None
+    if drive is None or twin is None or drive.patch_s is None:
         return None
-    start = int(np.searchsorted(track.t_s, track.patch_s[0]))
+    start = int(np.searchsorted(drive.t_s, drive.patch_s[0]))
     part = slice(start, start + limits.e2e_frames)
-    benign = np.interp(track.s_m[part], twin.s_m, twin.offset_m)
-    return float(np.abs(track.offset_m[part] - benign).max()) if benign.size else None
+    benign = np.interp(drive.s_m[part], twin.s_m, twin.offset_m)
+    return float(np.abs(drive.offset_m[part] - benign).max()) if benign.size else None
 
 
 def component_success(
@@ -184,13 +169,13 @@ def component_success(
     """
     flipped = right = 0
     for episode in episodes:
-        track = episode.track
-        twin = episode.twin.track if episode.twin is not None else None
-        if track is None or twin is None:
+        drive = episode.drive
+        twin = episode.twin.drive if episode.twin is not None else None
+        if drive is None or twin is None:
             continue
-        shown = {int(f): px >= pixels for f, px in zip(track.frame, track.visible_px, strict=True)}
+        shown = {int(f): px >= pixels for f, px in zip(drive.frame, drive.visible_px, strict=True)}
         benign = {round(d.t_s, 3): _is_right(d, truth, task) for d, truth in _answers(twin)}
-        for decision, truth in _answers(track):
+        for decision, truth in _answers(drive):
             was, now = benign.get(round(decision.t_s, 3)), _is_right(decision, truth, task)
             if shown.get(decision.frame) and was and now is not None:
                 right += 1
@@ -218,35 +203,35 @@ def least_gaps_m(episodes: Sequence[Episode]) -> list[float]:
     """Return the smallest distance to a vehicle ahead of each drive that had one, 0 where it was hit."""
     found = []
     for episode in episodes:
-        gap_m = episode.track.least_gap_m if episode.track is not None else None
-        if episode.had("collision_vehicle"):
+        gap_m = episode.drive.least_gap_m if episode.drive is not None else None
+        if episode.had(COLLISION_VEHICLE.name):
             found.append(0.0)
         elif gap_m is not None:
             found.append(max(gap_m, 0.0))
     return found
 
 
-def badness(episode: Episode, topic: Topic) -> float:
-    """Return how badly a drive went in the light of a topic, larger is worse: for choosing the median drive."""
-    track = episode.track
-    if topic.chart == "offset" or track is None:
+def badness(episode: Episode, aim: EventKind) -> float:
+    """Return how badly a drive went by the event it aims at, larger is worse: for choosing the median drive."""
+    drive = episode.drive
+    if aim.chart == "offset" or drive is None:
         return episode.number("window.max_offset_m") or episode.number("lane.max_offset_m") or 0.0
-    if topic.chart == "gap":
+    if aim.chart == "gap":
         gaps = least_gaps_m([episode])
         return -gaps[0] if gaps else float("-inf")
-    if topic.kind == "speed_limit":
-        over = track.speed_mps - track.limit_mps
+    if aim == SPEED_LIMIT:
+        over = drive.speed_mps - drive.limit_mps
         return 0.0 if np.isnan(over).all() else float(np.nanmax(over))
-    if track.line_s is not None:
-        return float(np.interp(track.line_s, track.t_s, track.speed_mps))
-    return float(track.speed_mps.min())
+    if drive.line_s is not None:
+        return float(np.interp(drive.line_s, drive.t_s, drive.speed_mps))
+    return float(drive.speed_mps.min())
 
 
-def _answers(track: Track) -> Iterable[tuple[Decision, Right]]:
-    return zip(track.decisions, track.rights, strict=True)
+def _answers(drive: DriveTrace) -> Iterable[tuple[Decision, ExpectedAnswer]]:
+    return zip(drive.decisions, drive.rights, strict=True)
 
 
-def _is_right(decision: Decision, truth: Right, task: Task) -> bool | None:
+def _is_right(decision: Decision, truth: ExpectedAnswer, task: Task) -> bool | None:
     """Return whether an answer was right, None where its image asked nothing of the kind."""
     said = decision.perception
     if task == "tsr":

@@ -10,18 +10,19 @@ from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from testbed.report.answer import Answer, answers, lead_sentence, listing
+from testbed.events import EventKind
+from testbed.report.attack_aim import aims_of, main_aim
 from testbed.report.charts import RateRow, rate_chart
 from testbed.report.claims import ClaimResult
+from testbed.report.conclusions import Conclusion, conclusions, lead_sentence, listing
+from testbed.report.example_drives import example_drives, outcome_words
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
 from testbed.report.gsn import STYLE, structure, to_svg
 from testbed.report.measures import rate_of
+from testbed.report.plain_text import clean, unbroken
 from testbed.report.run_view import BENIGN, RunView
-from testbed.report.showcase import kind_of, outcome_words, showcases
-from testbed.report.tables import Cellule, Row, Table, all_tables
-from testbed.report.topic import Topic, primary, topics_of
-from testbed.report.words import clean, unbroken
+from testbed.report.tables import Table, TableCell, TableRow, all_tables
 
 if TYPE_CHECKING:
     import jinja2
@@ -91,8 +92,8 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "claims": claims,
         "gsn": Markup(to_svg(structure(view, claims), standalone=False)) if claims else "",
         "invalid": [e for e in view.episodes if not e.valid],
-        "infrastructure": [t for t in view.troubles if t.infrastructure],
-        "broken": [t for t in view.troubles if not t.infrastructure],
+        "infrastructure": [t for t in view.lost if t.infrastructure],
+        "broken": [t for t in view.lost if not t.infrastructure],
         "facts": _facts(view),
         "every": [(e, outcome_words(e)) for e in view.episodes],
         "scene": json.dumps(view.manifest.scenarios, indent=1, sort_keys=True),
@@ -104,18 +105,18 @@ def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], vide
     """Return what the page says about one scenario."""
     from markupsafe import Markup
 
-    found = answers(view)
-    topics = list(dict.fromkeys(topic for name in view.attacks for topic in topics_of(view, name))) or [primary(view)]
+    found = conclusions(view)
+    aims = list(dict.fromkeys(aim for name in view.attacks for aim in aims_of(view, name))) or [main_aim(view)]
     charts = []
-    for topic in topics:
-        title = f"Share of drives in which the ego {topic.happened}"
-        charts.append((topic, Markup(rate_chart(_rate_rows(view, topic), title))))
-    shows = showcases(view, videos=videos, clips=None if parts == 1 else max(MAX_CLIPS // parts, 3))
+    for aim in aims:
+        title = f"Share of drives in which the ego {aim.happened}"
+        charts.append((aim, Markup(rate_chart(_rate_rows(view, aim), title))))
+    shows = example_drives(view, videos=videos, clips=None if parts == 1 else max(MAX_CLIPS // parts, 3))
     return {
         "view": view,
         "anchor": "" if parts == 1 else f"s{index + 1}-",
         "lead": lead_sentence(view, found),
-        "answers": found,
+        "conclusions": found,
         "several_attacks": len(view.attacks) > 1,
         "several_worlds": len(view.worlds()) > 1,
         "charts": charts,
@@ -133,23 +134,25 @@ def overview_table(views: list[RunView]) -> Table:
     agents = list(dict.fromkeys(agent for view in views for agent in view.agents))
     rows = []
     for view in views:
-        found = {(answer.attack, answer.topic, answer.agent): answer for answer in answers(view)}
-        for attack, topic in dict.fromkeys((attack, topic) for attack, topic, _ in found):
-            cells = [_overview_cell(view, found.get((attack, topic, agent))) for agent in agents]
-            rows.append(Row(view.name, attack, kind_of(view, attack), (Cellule(topic.happened), *cells)))
+        found = {(conclusion.attack, conclusion.aim, conclusion.agent): conclusion for conclusion in conclusions(view)}
+        for attack, aim in dict.fromkeys((attack, aim) for attack, aim, _ in found):
+            cells = [_overview_cell(view, found.get((attack, aim, agent))) for agent in agents]
+            rows.append(TableRow(view.name, attack, view.role(attack), (TableCell(aim.happened), *cells)))
     heads = [("the ego …", "Safety event by which the attack is judged")]
     heads += [(agent, f"Drives of {agent} with that event under attack, k/n; benign twins below") for agent in agents]
     return Table("All scenarios", tuple(heads), tuple(rows))
 
 
-def _overview_cell(view: RunView, answer: Answer | None) -> Cellule:
-    if answer is None or answer.rate is None:
-        return Cellule("–", "" if answer is None else answer.headline)
-    benign = view.cell(answer.agent, BENIGN)
-    twins = rate_of(benign.episodes, answer.topic.kind) if benign is not None and answer.attack != BENIGN else None
+def _overview_cell(view: RunView, conclusion: Conclusion | None) -> TableCell:
+    if conclusion is None or conclusion.rate is None:
+        return TableCell("–", "" if conclusion is None else conclusion.headline)
+    benign = view.group(conclusion.agent, BENIGN)
+    twins = (
+        rate_of(benign.episodes, conclusion.aim.name) if benign is not None and conclusion.attack != BENIGN else None
+    )
     note = f"benign {twins.k}/{twins.n}" if twins is not None and twins.n else ""
-    tone = "bad" if answer.verdict in ("lost", "leaning") else "good" if answer.verdict == "held" else ""
-    return Cellule(f"{answer.rate.k}/{answer.rate.n}", note, tone)
+    tone = "bad" if conclusion.verdict in ("lost", "leaning") else "good" if conclusion.verdict == "held" else ""
+    return TableCell(f"{conclusion.rate.k}/{conclusion.rate.n}", note, tone)
 
 
 def fit(value: object) -> object:
@@ -188,14 +191,14 @@ def _marked(show: Any) -> dict[str, Any]:
     }
 
 
-def _rate_rows(view: RunView, topic: Topic) -> list[RateRow]:
-    """Return the conditions that aim at a topic, with the benign drives, agent by agent."""
+def _rate_rows(view: RunView, aim: EventKind) -> list[RateRow]:
+    """Return the conditions that aim at an event, with the benign drives, agent by agent."""
     rows = []
-    for cell in view.cells:
-        about = cell.condition == BENIGN or topic in topics_of(view, cell.condition)
-        if about and (cell.episodes or cell.invalid):
-            name = f"control: {cell.condition}" if cell.control else cell.condition
-            rows.append(RateRow(name, kind_of(view, cell.condition), rate_of(cell.episodes, topic.kind), cell.agent))
+    for group in view.groups:
+        about = group.condition == BENIGN or aim in aims_of(view, group.condition)
+        if about and (group.episodes or group.invalid):
+            name = f"control: {group.condition}" if group.control else group.condition
+            rows.append(RateRow(name, view.role(group.condition), rate_of(group.episodes, aim.name), group.agent))
     return rows
 
 
@@ -237,7 +240,7 @@ def ways_in(view: RunView) -> dict[str, str]:
 def _drives(view: RunView) -> str:
     planned = len(view.manifest.planned)
     done = len(view.episodes)
-    failed = len(view.troubles)
+    failed = len(view.lost)
     parts = [f"{done} of {planned} planned drives done" if planned else f"{done} drives"]
     if failed:
         parts.append(f"{failed} failed")

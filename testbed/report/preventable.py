@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.report.run_view import Track
+from testbed.report.drive_trace import DriveTrace
 
 STEP_S = 0.01
 
@@ -48,28 +48,28 @@ MODELS: tuple[Braking, ...] = (
 )
 
 
-def avoidable(track: Track, collision_s: float, model: Braking) -> bool | None:
+def avoidable(drive: DriveTrace, collision_s: float, model: Braking) -> bool | None:
     """Tell whether a driver model would not have hit the vehicle that the ego hit.
 
     Args:
-        track: Trace of the drive.
+        drive: Trace of the drive.
         collision_s: When it collided.
         model: The driver.
 
     Returns:
         None where no vehicle ahead was seen before the collision, so that nothing can be said.
     """
-    before = track.t_s <= collision_s
-    seen = np.flatnonzero(before & ~np.isnan(track.gap_m))
+    before = drive.t_s <= collision_s
+    seen = np.flatnonzero(before & ~np.isnan(drive.gap_m))
     if not seen.size:
         return None
     # the last stretch of steps with a vehicle ahead: an earlier one was another vehicle
     breaks = np.flatnonzero(np.diff(seen) > 1)
     stretch = seen[breaks[-1] + 1 :] if breaks.size else seen
     first = int(stretch[0])
-    speed_mps, gap_m = float(track.speed_mps[first]), float(track.gap_m[first])
-    begin_s = float(track.t_s[first])
-    known_s, lead_mps = track.t_s[stretch], track.lead_mps[stretch]
+    speed_mps, gap_m = float(drive.speed_mps[first]), float(drive.gap_m[first])
+    begin_s = float(drive.t_s[first])
+    known_s, lead_mps = drive.t_s[stretch], drive.lead_mps[stretch]
     for t_s in np.arange(0.0, 60.0, STEP_S):
         mine = max(speed_mps - model.speed_lost_mps(float(t_s)), 0.0)
         theirs = float(np.interp(begin_s + t_s, known_s, lead_mps))
@@ -81,13 +81,13 @@ def avoidable(track: Track, collision_s: float, model: Braking) -> bool | None:
     return True
 
 
-def label(track: Track | None, collision_s: float) -> str:
+def label(drive: DriveTrace | None, collision_s: float) -> str:
     """Return both models' answers in words, empty where nothing can be said."""
-    if track is None:
+    if drive is None:
         return ""
     parts = []
     for model in MODELS:
-        answer = avoidable(track, collision_s, model)
+        answer = avoidable(drive, collision_s, model)
         if answer is None:
             return ""
         parts.append(f"{'preventable' if answer else 'not preventable'} for {model.name}")

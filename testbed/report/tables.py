@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from testbed import stats
+from testbed.judge import event_catalogue
+from testbed.report.attack_aim import aim_of, aims_of, main_aim, modes_of
 from testbed.report.measures import (
-    EVENT_KINDS,
     Versus,
     all_versus_benign,
     component_success,
@@ -21,15 +22,13 @@ from testbed.report.measures import (
     spread_of,
     success_of,
 )
-from testbed.report.run_view import BENIGN, Cell, RunView, world_of
-from testbed.report.showcase import kind_of
-from testbed.report.topic import modes_of, primary, topic_of, topics_of
+from testbed.report.run_view import BENIGN, EpisodeGroup, RunView
 
 NONE = "–"
 
 
 @dataclass(frozen=True, slots=True)
-class Cellule:
+class TableCell:
     """One table cell.
 
     Attributes:
@@ -44,13 +43,13 @@ class Cellule:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row: agent and condition, then cells."""
 
     agent: str
     condition: str
     kind: str
-    cells: tuple[Cellule, ...]
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Table:
 
     caption: str
     heads: tuple[tuple[str, str], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 def percent(value: float | None) -> str:
@@ -71,40 +70,42 @@ def _number(value: float | None, digits: int = 2, unit: str = "") -> str:
     return NONE if value is None else f"{value:.{digits}f}{unit}"
 
 
-def _rate(rate: stats.Rate, bad: bool = True) -> Cellule:
+def _rate(rate: stats.Rate, bad: bool = True) -> TableCell:
     if rate.n == 0:
-        return Cellule(NONE)
+        return TableCell(NONE)
     low, high = rate.interval.low * 100, rate.interval.high * 100
     tone = ("bad" if rate.k else "good") if bad else ""
-    return Cellule(f"{rate.k}/{rate.n}", f"{low:.0f}–{high:.0f} %", tone)
+    return TableCell(f"{rate.k}/{rate.n}", f"{low:.0f}–{high:.0f} %", tone)
 
 
-def _mean(cell: Cell, name: str, digits: int = 1, unit: str = "") -> Cellule:
-    estimate = mean_of(cell.episodes, name)
+def _mean(group: EpisodeGroup, name: str, digits: int = 1, unit: str = "") -> TableCell:
+    estimate = mean_of(group.episodes, name)
     if estimate is None:
-        return Cellule(NONE)
+        return TableCell(NONE)
     note = ""
     if estimate.interval is not None:
         note = f"{estimate.interval.low:.{digits}f}–{estimate.interval.high:.{digits}f}"
-    return Cellule(_number(estimate.mean, digits, unit), note)
+    return TableCell(_number(estimate.mean, digits, unit), note)
 
 
-def _cells(view: RunView) -> list[Cell]:
-    return [cell for cell in view.cells if cell.episodes or cell.invalid]
+def _groups(view: RunView) -> list[EpisodeGroup]:
+    return [group for group in view.groups if group.episodes or group.invalid]
 
 
 def safety_table(view: RunView) -> Table:
     """Return what happened on the road."""
-    kinds = [kind for kind in EVENT_KINDS if any(e.had(kind[0]) for c in view.cells for e in c.episodes)]
-    topics = {topic for condition in view.conditions for topic in topics_of(view, condition)}
-    about = {topic.kind for topic in topics}
-    always = [kind for kind in EVENT_KINDS if kind[0] in {"lane_departure", "collision", "speed_limit", *about}]
-    shown = [kind for kind in EVENT_KINDS if kind in kinds or kind in always]
+    aims = {aim for condition in view.conditions for aim in aims_of(view, condition)}
+    about = " or ".join(sorted(aim.name for aim in aims)).replace("_", " ")
+    shown = [
+        kind
+        for kind in event_catalogue().shown()
+        if kind.always_shown or kind in aims or any(e.had(kind.name) for c in view.groups for e in c.episodes)
+    ]
     tests = all_versus_benign(view)
     heads = [("drives", "Valid drives; invalid attacks in brackets")]
-    heads += [(words, f"Drives with at least one {kind.replace('_', ' ')}, k/n, Wilson 95 %") for kind, words in shown]
-    pulled = "offset" in {topic.chart for topic in topics}
-    gap = "gap" in {topic.chart for topic in topics}
+    heads += [(kind.column, f"Drives with at least one {kind.noun}, k/n, Wilson 95 %") for kind in shown]
+    pulled = "offset" in {aim.chart for aim in aims}
+    gap = "gap" in {aim.chart for aim in aims}
     if pulled:
         heads.append(("pulled away", "Beyond (lane − vehicle)/2 within the attack window after reaching the artefact"))
     if gap:
@@ -123,58 +124,60 @@ def safety_table(view: RunView) -> Table:
         ("driving score", "CARLA Leaderboard 2.1, mean with bootstrap interval; the score of version 2.0 below"),
         (
             "vs benign",
-            f"Exact McNemar on {' or '.join(sorted(about)).replace('_', ' ')} against the benign twins, Holm-adjusted",
+            f"Exact McNemar on {about} against the benign twins, Holm-adjusted",
         ),
     ]
     rows = []
     injected: dict[str, str] = {}
-    for cell in _cells(view):
-        invalid = f"+{len(cell.invalid)} invalid" if cell.invalid else ""
-        values = [Cellule(str(len(cell.episodes)), invalid)]
-        values += [_rate(rate_of(cell.episodes, kind)) for kind, _ in shown]
+    for group in _groups(view):
+        invalid = f"+{len(group.invalid)} invalid" if group.invalid else ""
+        values = [TableCell(str(len(group.episodes)), invalid)]
+        values += [_rate(rate_of(group.episodes, kind.name)) for kind in shown]
         if pulled:
-            values.append(_rate(success_of(cell.episodes)) if cell.condition != BENIGN else Cellule(NONE))
+            values.append(_rate(success_of(group.episodes)) if group.condition != BENIGN else TableCell(NONE))
         if gap:
-            values.append(_gap(cell))
-        spread = spread_of(cell.episodes, "lane.max_offset_m")
+            values.append(_gap(group))
+        spread = spread_of(group.episodes, "lane.max_offset_m")
         values.append(
-            Cellule(f"{spread[0]:.2f} m", f"{spread[1]:.2f}–{spread[2]:.2f}") if spread is not None else Cellule(NONE)
+            TableCell(f"{spread[0]:.2f} m", f"{spread[1]:.2f}–{spread[2]:.2f}")
+            if spread is not None
+            else TableCell(NONE)
         )
         if pulled:
-            deviations = [d for e in cell.episodes if (d := e2e_deviation_m(e)) is not None]
-            values.append(Cellule(f"{sum(deviations) / len(deviations):.2f} m") if deviations else Cellule(NONE))
-        values.append(_driving_score(cell))
+            deviations = [d for e in group.episodes if (d := e2e_deviation_m(e)) is not None]
+            values.append(TableCell(f"{sum(deviations) / len(deviations):.2f} m") if deviations else TableCell(NONE))
+        values.append(_driving_score(group))
         # Of an attack that aims at several events, the one that tells most.
-        mine = [versus for (agent, name, _), versus in tests.items() if (agent, name) == (cell.agent, cell.condition)]
-        values.append(_versus(min(mine, key=lambda versus: versus.adjusted)) if mine else Cellule(NONE))
-        modes = modes_of(cell.episodes)
+        mine = [versus for (agent, name, _), versus in tests.items() if (agent, name) == (group.agent, group.condition)]
+        values.append(_versus(min(mine, key=lambda versus: versus.adjusted)) if mine else TableCell(NONE))
+        modes = modes_of(group.episodes)
         if modes:
-            injected[cell.condition] = f"{', '.join(modes)}"
-        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+            injected[group.condition] = f"{', '.join(modes)}"
+        rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
     said = "; ".join(f"{name} by {how}" for name, how in injected.items())
     return Table(f"On the road{f' (injected: {said})' if said else ''}", tuple(heads), tuple(rows))
 
 
-def _gap(cell: Cell) -> Cellule:
-    found = least_gaps_m(cell.episodes)
+def _gap(group: EpisodeGroup) -> TableCell:
+    found = least_gaps_m(group.episodes)
     if not found:
-        return Cellule(NONE)
-    return Cellule(f"{statistics.median(found):.1f} m", f"{min(found):.1f}–{max(found):.1f}")
+        return TableCell(NONE)
+    return TableCell(f"{statistics.median(found):.1f} m", f"{min(found):.1f}–{max(found):.1f}")
 
 
-def _versus(versus: Versus) -> Cellule:
+def _versus(versus: Versus) -> TableCell:
     test = versus.test
     note = f"{test.only_second} worse, {test.only_first} better of {test.pairs}"
     tone = "bad" if versus.adjusted < 0.05 and test.only_second > test.only_first else ""
-    return Cellule(f"p = {versus.adjusted:.2g}", note, tone)
+    return TableCell(f"p = {versus.adjusted:.2g}", note, tone)
 
 
-def _driving_score(cell: Cell) -> Cellule:
-    new, old = mean_of(cell.episodes, "driving_score_2_1"), mean_of(cell.episodes, "driving_score_2_0")
+def _driving_score(group: EpisodeGroup) -> TableCell:
+    new, old = mean_of(group.episodes, "driving_score_2_1"), mean_of(group.episodes, "driving_score_2_0")
     if new is None or old is None:
-        return Cellule(NONE)
+        return TableCell(NONE)
     span = f" ({new.interval.low:.0f}–{new.interval.high:.0f})" if new.interval is not None else ""
-    return Cellule(f"{new.mean:.1f}{span}", f"2.0: {old.mean:.1f}")
+    return TableCell(f"{new.mean:.1f}{span}", f"2.0: {old.mean:.1f}")
 
 
 def perception_table(view: RunView) -> Table:
@@ -195,28 +198,28 @@ def perception_table(view: RunView) -> Table:
         ("abstained", "Answers in which the agent abstained, all tasks"),
     )
     rows = []
-    for cell in _cells(view):
-        alc, shown = pooled(cell.episodes, "alc"), pooled(cell.episodes, "alc", "exposed.")
-        tsr, vd = pooled(cell.episodes, "tsr"), pooled(cell.episodes, "vd")
-        task = topic_of(view, cell.condition).task
-        flipped, right = component_success(cell.episodes, task) if cell.condition != BENIGN else (0, 0)
-        signs, cars = pooled(cell.episodes, "tsr", "exposed."), pooled(cell.episodes, "vd", "exposed.")
-        read = misread_as(cell.episodes)
+    for group in _groups(view):
+        alc, shown = pooled(group.episodes, "alc"), pooled(group.episodes, "alc", "exposed.")
+        tsr, vd = pooled(group.episodes, "tsr"), pooled(group.episodes, "vd")
+        task = aim_of(view, group.condition).task
+        flipped, right = component_success(group.episodes, task) if group.condition != BENIGN else (0, 0)
+        signs, cars = pooled(group.episodes, "tsr", "exposed."), pooled(group.episodes, "vd", "exposed.")
+        read = misread_as(group.episodes)
         abstained = alc.abstained + tsr.abstained + vd.abstained
         values = [
-            Cellule(percent(alc.accuracy), f"F1 {_number(alc.macro_f1)}"),
-            Cellule(percent(shown.accuracy), f"n = {shown.n}") if shown.n else Cellule(NONE),
-            _rate(stats.rate(flipped, right), bad=False) if right else Cellule(NONE),
-            Cellule(percent(tsr.accuracy), f"F1 {_number(tsr.macro_f1)}") if tsr.n else Cellule(NONE),
-            Cellule(percent(signs.accuracy), f"{read[0]} {read[1]}/{read[2]}" if read else f"n = {signs.n}")
+            TableCell(percent(alc.accuracy), f"F1 {_number(alc.macro_f1)}"),
+            TableCell(percent(shown.accuracy), f"n = {shown.n}") if shown.n else TableCell(NONE),
+            _rate(stats.rate(flipped, right), bad=False) if right else TableCell(NONE),
+            TableCell(percent(tsr.accuracy), f"F1 {_number(tsr.macro_f1)}") if tsr.n else TableCell(NONE),
+            TableCell(percent(signs.accuracy), f"{read[0]} {read[1]}/{read[2]}" if read else f"n = {signs.n}")
             if signs.n
-            else Cellule(NONE),
-            Cellule(percent(vd.accuracy), f"F1 {_number(vd.macro_f1)}") if vd.n else Cellule(NONE),
-            Cellule(percent(cars.accuracy), f"n = {cars.n}") if cars.n else Cellule(NONE),
-            Cellule(_number(vd.extra)),
-            Cellule(str(abstained), f"of {alc.n + tsr.n + vd.n}"),
+            else TableCell(NONE),
+            TableCell(percent(vd.accuracy), f"F1 {_number(vd.macro_f1)}") if vd.n else TableCell(NONE),
+            TableCell(percent(cars.accuracy), f"n = {cars.n}") if cars.n else TableCell(NONE),
+            TableCell(_number(vd.extra)),
+            TableCell(str(abstained), f"of {alc.n + tsr.n + vd.n}"),
         ]
-        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+        rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
     return Table("What was answered", heads, tuple(rows))
 
 
@@ -231,19 +234,19 @@ def timing_table(view: RunView) -> Table:
         ("comfort", "Share of time inside nuPlan's comfort bounds"),
     )
     rows = []
-    for cell in _cells(view):
-        late = sum(e.number("latency.deadline_misses") or 0 for e in cell.episodes)
-        decisions = sum(e.number("decision.count") or 0 for e in cell.episodes)
-        comfort = mean_of(cell.episodes, "comfort.share")
+    for group in _groups(view):
+        late = sum(e.number("latency.deadline_misses") or 0 for e in group.episodes)
+        decisions = sum(e.number("decision.count") or 0 for e in group.episodes)
+        comfort = mean_of(group.episodes, "comfort.share")
         values = [
-            Cellule(_mean(cell, "latency.p50_ms", 0, " ms").text),
-            Cellule(_mean(cell, "latency.p95_ms", 0, " ms").text),
-            Cellule(_mean(cell, "latency.p99_ms", 0, " ms").text),
-            Cellule(percent(late / decisions if decisions else None)),
-            Cellule(_mean(cell, "latency.metres_per_decision", 2, " m").text),
-            Cellule(percent(comfort.mean if comfort is not None else None)),
+            TableCell(_mean(group, "latency.p50_ms", 0, " ms").text),
+            TableCell(_mean(group, "latency.p95_ms", 0, " ms").text),
+            TableCell(_mean(group, "latency.p99_ms", 0, " ms").text),
+            TableCell(percent(late / decisions if decisions else None)),
+            TableCell(_mean(group, "latency.metres_per_decision", 2, " m").text),
+            TableCell(percent(comfort.mean if comfort is not None else None)),
         ]
-        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
+        rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
     return Table("Time and comfort", heads, tuple(rows))
 
 
@@ -252,14 +255,14 @@ def world_table(view: RunView) -> Table | None:
     worlds = view.worlds()
     if len(worlds) < 2:
         return None
-    topic = primary(view)
+    aim = main_aim(view)
     rows = []
-    for cell in _cells(view):
+    for group in _groups(view):
         values = []
         for world in worlds:
-            values.append(_rate(rate_of([e for e in cell.episodes if world_of(e.plan) == world], topic.kind)))
-        rows.append(Row(cell.agent, cell.condition, kind_of(view, cell.condition), tuple(values)))
-    heads = tuple((world, f"Drives in which the ego {topic.happened}, k/n") for world in worlds)
+            values.append(_rate(rate_of([e for e in group.episodes if e.world == world], aim.name)))
+        rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
+    heads = tuple((world, f"Drives in which the ego {aim.happened}, k/n") for world in worlds)
     return Table("World by world", heads, tuple(rows))
 
 

@@ -93,6 +93,7 @@ class ConcreteScenario:
         places: Where adversaries' artefacts are, on the road or on a sign, even in benign episodes, so that twins
             measure the same window.
         limits: Constants of the judges.
+        judges: Names of judges of other packages that are asked for.
     """
 
     map: str
@@ -110,6 +111,7 @@ class ConcreteScenario:
     injections: tuple[Injection, ...]
     places: tuple[PatchPlace, ...]
     limits: Limits
+    judges: tuple[str, ...] = ()
 
 
 def _stream(seed: int, purpose: str) -> np.random.Generator:
@@ -229,4 +231,5 @@ def concretise(plan: EpisodePlan) -> ConcreteScenario:
         injections=injected(scenario, plan.condition, seed),
         places=tuple(_places(scenario)),
         limits=scenario.limits,
+        judges=tuple(scenario.judges),
     )

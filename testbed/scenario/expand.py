@@ -62,6 +62,16 @@ class Catalogue(Protocol):
             UsageError: The file cannot be read, or is not a car as the entry describes it; says what to do.
         """
 
+    def judges(self) -> Sequence[str]:
+        """Return the names of the judges of other packages, sorted."""
+
+    def judge_digest(self, judge: str) -> str:
+        """Return the hash of a judge's name and version.
+
+        Raises:
+            TestbedError: There is no such judge, or its package is broken.
+        """
+
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
 
@@ -111,6 +121,7 @@ def expand(
     wanted = _conditions(content, conditions)
     base = scenario.path.parent if isinstance(scenario, LoadedFile) else None
     artefacts = _artefact_digests(scenario, wanted, catalogue, base)
+    judges = _judge_digests(scenario, catalogue)
     latencies = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
     scenes = [_scene(content, base, sky) for sky in (weather or (content.weather,))]
     chosen_seeds = tuple(dict.fromkeys(content.seeds.expand() if seeds is None else seeds))
@@ -122,7 +133,7 @@ def expand(
             condition=condition,
             seed=seed,
             latency=charge,
-            digests={**artefacts, **weights[agent]},
+            digests={**artefacts, **judges, **weights[agent]},
         )
         for scene in scenes
         for charge in latencies
@@ -240,6 +251,17 @@ def _artefact_digests(
                     raise _error(scenario, error.args[0], ("adversaries", index, "mesh"), hint=error.hint) from error
                 digests[f"mesh:{mesh.file}"] = ABSENT
     return digests
+
+
+def _judge_digests(scenario: LoadedFile[Scenario] | Scenario, catalogue: Catalogue) -> dict[str, str]:
+    """Return the hash of every judge that the scenario asks for under ``judge:<name>``."""
+    content = scenario.content if isinstance(scenario, LoadedFile) else scenario
+    for index, name in enumerate(content.judges):
+        known = tuple(catalogue.judges())
+        if name not in known:
+            message = f"unknown judge {name!r}; {suggest(name, known)}installed packages offer "
+            raise _error(scenario, message + (", ".join(known) or "none"), ("judges", index))
+    return {f"judge:{name}": catalogue.judge_digest(name) for name in content.judges}
 
 
 def _error(scenario: LoadedFile[Scenario] | Scenario, message: str, at: Path_, hint: str = "") -> TestbedError:

@@ -281,6 +281,7 @@ class Scenario(Model):
     latency: str = Field("card", pattern=LATENCY_PATTERN)
     seeds: Seeds = Seeds()
     limits: Limits = Limits()
+    judges: list[Identifier] = Field([], description="Judges of other packages that judge beside the testbed's own.")
     claims: list[Claim] = []
 
     @model_validator(mode="after")
@@ -321,4 +322,7 @@ class Scenario(Model):
 
     def dump(self) -> dict[str, Any]:
         """Return JSON types only: what travels inside an episode plan."""
-        return self.model_dump(mode="json")
+        kept = self.model_dump(mode="json")
+        if not self.judges:
+            del kept["judges"]  # what is not asked for leaves a plan's key as it was
+        return kept

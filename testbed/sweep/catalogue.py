@@ -67,6 +67,23 @@ class Installed:
 
         return payload_digest(mesh_body(mesh, base))
 
+    def judges(self) -> Sequence[str]:
+        """Return the names of the judges of other packages, sorted."""
+        from testbed.judge import registry
+
+        return registry.third_party()
+
+    def judge_digest(self, judge: str) -> str:
+        """Return the sha256 of a judge's name and version.
+
+        Raises:
+            UsageError: There is no such judge, or its package is broken.
+            JudgeError: It is no judge.
+        """
+        from testbed.judge import registry
+
+        return hashlib.sha256(f"{judge} {registry.create(judge).version}".encode()).hexdigest()
+
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
         from testbed.world.maps import available_maps

@@ -45,7 +45,7 @@ class Outcome:
     error: TestbedError | None = None
 
 
-def is_infrastructure(error: TestbedError) -> bool:
+def worth_retrying(error: TestbedError) -> bool:
     """Tell whether trying again may help: the simulator or the worker died or hung, or could not be started."""
     return isinstance(error, SimulatorCrashError | SimulatorHangError) or type(error) is ServerError
 

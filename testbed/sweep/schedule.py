@@ -31,8 +31,8 @@ from testbed.sweep.outcome import (
     SIM_HANG,
     Outcome,
     belongs_to_episode,
-    is_infrastructure,
     quarantine_code,
+    worth_retrying,
 )
 from testbed.sweep.pool import Pool
 
@@ -218,7 +218,7 @@ class Schedule:
             return
         error = outcome.error
         assert error is not None
-        if is_infrastructure(error):
+        if worth_retrying(error):
             self._pool.kill(outcome.slot)
             if self._attempts[plan.key] <= RETRIES:
                 ledger.release([plan.key])

@@ -1,4 +1,4 @@
-"""Every built-in agent and adversary passes the suite that third parties run."""
+"""Every built-in agent, adversary and judge passes the suite that third parties run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from testbed import adversaries, agents
-from testbed.contracts import AdversaryContract, AgentContract
+from testbed.contracts import AdversaryContract, AgentContract, JudgeContract
 from testbed.contracts.adversary import check_payload
+from testbed.contracts.judge import drives, watch
 from testbed.core.errors import ArtefactError
 from testbed.core.types import Decal, Observation, Perception
+from testbed.judge import default_judges, registry
 from testbed.scenario.schema import TARGETS
 
 QUICK = ("constant", "scripted", "dnn")
@@ -68,6 +70,24 @@ class TestShadow(AdversaryContract):
         monkeypatch.setattr(type(self), "base", tmp_path)
         corners = ((0.1, 0.1), (1.1, 0.3), (0.5, 1.1))
         adversaries.save(tmp_path / "corner", adversaries.ShadowManifest(name="corner", polygon=corners))
+
+
+@pytest.mark.parametrize("test", [name for name in dir(JudgeContract) if name.startswith("test_")])
+@pytest.mark.parametrize("judge", registry.BUILT_IN)
+def test_every_judge(judge: str, test: str) -> None:
+    getattr(type("One", (JudgeContract,), {"name": judge})(), test)()
+
+
+def test_the_drives_of_the_suite_provoke_every_kind_of_event() -> None:
+    seen: set[str] = set()
+    for steps in drives().values():
+        for judge in default_judges():
+            seen |= {event.kind for event in watch(judge, steps)[1].events}
+    # a pedestrian and an obstacle are hit as a vehicle is
+    assert {kind.name for judge in default_judges() for kind in judge.events} - seen == {
+        "collision_pedestrian",
+        "collision_static",
+    }
 
 
 def test_every_kind_and_every_quick_agent_is_here() -> None:

@@ -48,8 +48,8 @@ def call(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_both_are_complete_in_less_than_sixty_lines() -> None:
-    for name in ("thirdparty/edge.py", "thirdparty/stripes.py"):
+def test_each_is_complete_in_less_than_sixty_lines() -> None:
+    for name in ("thirdparty/edge.py", "thirdparty/stripes.py", "thirdparty/tailgating.py"):
         assert 20 < len([line for line in BLOCKS[name].splitlines() if line.strip()]) < 60, name
 
 
@@ -59,6 +59,12 @@ def test_the_command_line_knows_them(package: Path) -> None:
     made = call(package, "-m", "testbed", "attack", "stripes", "drp_highway", "--count", "9", "--out", "made")
     assert made.returncode == 0, made.stderr
     assert json.loads((package / "made" / "stripes_drp_highway.json").read_text())["count"] == 9
+    listed = call(package, "-m", "testbed", "list", "judges", "--json")
+    mine = {row["name"]: row for row in json.loads(listed.stdout)["judges"]}["tailgating"]
+    assert (mine["judges"], mine["events"]) == ("episodes that ask for it", "tailgating")
+    (package / "strange.yaml").write_text(SCENARIO.replace("[tailgating]", "[tailgater]"))
+    strange = call(package, "-m", "testbed", "validate", "strange.yaml")
+    assert strange.returncode == 2 and "did you mean 'tailgating'" in strange.stderr, strange.stderr
     (package / "bars2.json").write_text("{}")
     (package / "bad.yaml").write_text(SCENARIO.replace("bars.json", "bars2.json"))
     bad = call(package, "-m", "testbed", "validate", "bad.yaml")
@@ -68,7 +74,7 @@ def test_the_command_line_knows_them(package: Path) -> None:
 @pytest.mark.slow
 def test_they_pass_the_contract_suite(package: Path) -> None:
     done = call(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_thirdparty.py")
-    assert done.returncode == 0 and "11 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "18 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -80,3 +86,7 @@ def test_they_drive(package: Path) -> None:
     ]
     modes = {record["plan"]["condition"]: record["injection"] for record in records if "injection" in record}
     assert modes == {"benign": {}, "bars": {"bars": "world"}}
+    for record in records:
+        if "plan" in record:
+            assert record["versions"]["judge tailgating"] == "1" and "judge:tailgating" in record["plan"]["digests"]
+            assert record["scores"]["tailgating.count"] == 0 and record["plan"]["scene"]["judges"] == ["tailgating"]

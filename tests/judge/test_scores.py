@@ -15,18 +15,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from testbed.core.errors import JudgeError, ScenarioError
-from testbed.core.records import EpisodeRecord
+from testbed.core.records import EpisodeRecord, Event
 from testbed.core.types import AttackTruth, LeadTruth, SignTruth, Steering
+from testbed.events import EventKind
 from testbed.judge import (
     Findings,
     JudgeLimits,
     JudgePanel,
+    Validity,
+    attack_gate,
     average_precision,
     box_iou,
+    delivery_gate,
     expert_steering,
-    gate,
     macro_f1,
     merged,
+    twin_gate,
     why_over_budget,
 )
 from testbed.judge.base import series
@@ -158,6 +162,9 @@ def test_latency_statistics(synthetic: ModuleType) -> None:
 
 class Broken:
     name = "broken"
+    version = "1"
+    events: tuple[EventKind, ...] = ()
+    scores = ("x",)
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -172,10 +179,12 @@ class Broken:
             raise KeyError("x")
         if self.where == "nan":
             return Findings(scores={"x": float("nan")})
+        if self.where == "event":
+            return Findings((Event(kind="x", t_s=0.0, frame=0, location_xyz_m=(0, 0, 0), ego_speed_mps=0.0),))
         return Findings(per_step={"x": series([1.0] * 99)})
 
 
-@pytest.mark.parametrize("where", ["step", "finish", "nan", "series"])
+@pytest.mark.parametrize("where", ["step", "finish", "nan", "series", "event"])
 def test_a_judge_that_fails_is_never_a_missing_metric(synthetic: ModuleType, where: str) -> None:
     panel = JudgePanel(judges=(Broken(where),))
     with pytest.raises(JudgeError, match="broken"):
@@ -212,20 +221,45 @@ def test_limits_are_checked_and_overridden() -> None:
 DELIVERED = {"attack.visible_frames": 40, "attack.reached": True}
 
 
-def test_validity_gate(synthetic: ModuleType) -> None:
+def test_an_attack_counts_only_when_it_was_delivered() -> None:
     limits, good = JudgeLimits(), {"budget": {"share": 0.5, "grey": True}, "measured": {"share": 0.5, "grey": True}}
+    assert delivery_gate(DELIVERED, limits, manifest=good) == Validity(True)
+    assert "no truth" in delivery_gate({}, limits, manifest=good).reason
+    seldom = {**DELIVERED, "attack.visible_frames": 2}
+    assert "2 frames only" in delivery_gate(seldom, limits, manifest=good).reason
+    assert "never reached" in delivery_gate({**DELIVERED, "attack.reached": False}, limits, manifest=good).reason
+    assert "no manifest" in delivery_gate(DELIVERED, limits, manifest=None).reason
+
+
+def test_a_twin_counts_only_when_nothing_went_wrong_in_it(synthetic: ModuleType) -> None:
     plan = synthetic.plan("dnn", "benign", 1)
-    twin = EpisodeRecord(plan=plan)
-    assert gate(DELIVERED, limits, manifest=good, twin=twin).valid
-    assert "no truth" in gate({}, limits, manifest=good, twin=twin).reason
-    assert "2 frames only" in gate({**DELIVERED, "attack.visible_frames": 2}, limits, manifest=good, twin=twin).reason
-    assert "never reached" in gate({**DELIVERED, "attack.reached": False}, limits, manifest=good, twin=twin).reason
-    assert "not driven" in gate(DELIVERED, limits, manifest=good, twin=None).reason
-    assert gate(DELIVERED, limits, manifest=good, twin_known=False).valid
-    assert "no manifest" in gate(DELIVERED, limits, manifest=None, twin=twin).reason
+    assert twin_gate(EpisodeRecord(plan=plan)) == Validity(True)
+    for missing in (None, EpisodeRecord(plan=plan, status="failed")):
+        assert twin_gate(missing).reason == "its benign twin was not driven to its end"
     steps = [synthetic.step(i, lane=synthetic.lane(lateral_offset_m=1.0)) for i in range(5)]
     unclean = EpisodeRecord(plan=plan, events=synthetic.judge(steps).events)
-    assert "lane departure" in gate(DELIVERED, limits, manifest=good, twin=unclean).reason
+    assert twin_gate(unclean).reason == "its benign twin was not clean: lane departure at 0.00 s"
+
+
+def test_only_what_is_the_egos_fault_makes_a_twin_unclean(synthetic: ModuleType) -> None:
+    def twin(kind: str, **detail: bool) -> EpisodeRecord:
+        event = Event(kind=kind, t_s=1.5, frame=30, location_xyz_m=(0, 0, 0), ego_speed_mps=0.0, detail=detail)
+        return EpisodeRecord(plan=synthetic.plan("dnn", "benign", 1), events=(event,))
+
+    assert twin_gate(twin("collision_vehicle", at_fault=False)).valid
+    assert twin_gate(twin("collision_vehicle", at_fault=True)).reason.endswith("collision vehicle at 1.50 s")
+    assert not twin_gate(twin("collision_static")).valid, "fault is assumed where nothing is said"
+    assert twin_gate(twin("somebody_elses_event")).valid, "the kinds of judges that are not installed spoil nothing"
+
+
+def test_an_attack_is_told_its_first_reason(synthetic: ModuleType) -> None:
+    attacked, twin = (EpisodeRecord(plan=synthetic.plan("dnn", name, 1)) for name in ("patch", "benign"))
+    assert attack_gate(attacked, twin).valid
+    assert attack_gate(attacked, None).reason == twin_gate(None).reason
+    unseen = attacked.model_copy(update={"valid_attack": False, "invalid_reason": "never seen"})
+    assert attack_gate(unseen, None).reason == "never seen"
+    untold = attacked.model_copy(update={"valid_attack": False})
+    assert attack_gate(untold, twin).reason == "its attack was not delivered"
 
 
 @pytest.mark.parametrize(

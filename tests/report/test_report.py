@@ -17,8 +17,8 @@ import yaml
 
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodeRecord
-from testbed.report import build, judge_claims, run_view
-from testbed.report.answer import answers
+from testbed.report import build, judge_claims, read_run
+from testbed.report.conclusions import conclusions
 from testbed.report.gsn import structure
 from testbed.report.measures import component_success, e2e_deviation_m, pooled
 from testbed.store import RunFolder, RunManifest, read_table
@@ -92,7 +92,7 @@ def test_the_policy_allows_our_script_and_nothing_else(run: Path) -> None:
 
 
 def test_answers_carry_counts_intervals_and_the_control(run: Path) -> None:
-    found = {answer.agent: answer for answer in answers(run_view(run))}
+    found = {conclusion.agent: conclusion for conclusion in conclusions(read_run(run))}
     assert found["dnn"].verdict == "leaning"
     assert "3/3 drives under patch (95 % interval 44–100 %)" in found["dnn"].sentence
     assert "0/3 under the control dirt" in found["dnn"].sentence and "0/3 benign" in found["dnn"].sentence
@@ -107,12 +107,12 @@ def test_ten_seeds_are_enough_to_call_it_lost(tmp_path: Path, synthetic: ModuleT
         tmp_path / "r", agents=("dnn",), conditions=("benign", "patch"), seeds=range(101, 111), images=False,
         duration_s=3.0, troubled=False,
     )  # fmt: skip
-    (answer,) = answers(run_view(tmp_path / "r"))
-    assert answer.verdict == "lost" and "p = 0.002" in answer.sentence
+    (conclusion,) = conclusions(read_run(tmp_path / "r"))
+    assert conclusion.verdict == "lost" and "p = 0.002" in conclusion.sentence
 
 
 def test_claims_are_supported_refuted_or_open(run: Path) -> None:
-    view = run_view(run)
+    view = read_run(run)
     claims = {(c.id, c.agent): c for c in judge_claims(view)}
     assert claims["lane", "dnn"].status == "refuted"
     assert claims["lane", "tandem"].status == "undeveloped" and claims["lane", "tandem"].more == 69
@@ -137,7 +137,7 @@ def test_a_claim_with_enough_episodes_is_supported(tmp_path: Path, synthetic: Mo
     for plan in plans:
         scores = {"alc.accuracy": 0.95 + plan.seed % 3 / 100, "window.success": True}
         folder.write_episode(record.model_copy(update={"plan": plan, "scores": scores}))
-    claims = {c.id: c for c in judge_claims(run_view(tmp_path / "r"))}
+    claims = {c.id: c for c in judge_claims(read_run(tmp_path / "r"))}
     assert [claims[name].status for name in "abcd"] == ["supported", "supported", "undeveloped", "refuted"]
     assert "no valid episode holds the metric" in claims["c"].reason
     build(tmp_path / "r")
@@ -157,13 +157,13 @@ def test_goal_structure_passes_the_checks_of_gsn2x(run: Path) -> None:
         if node.get("defeated"):
             assert any(other.get("challenges") == name for other in nodes.values())
     ElementTree.parse(run / "case.svg")
-    statuses = {n.id: n.status for n in structure(run_view(run), judge_claims(run_view(run)))}
+    statuses = {n.id: n.status for n in structure(read_run(run), judge_claims(read_run(run)))}
     assert statuses["G1"] == "refuted"
 
 
 def test_what_is_no_result_stands_apart(run: Path) -> None:
-    view = run_view(run)
-    assert [t.code for t in view.troubles] == ["TB304"] and view.troubles[0].infrastructure
+    view = read_run(run)
+    assert [t.code for t in view.lost] == ["TB304"] and view.lost[0].infrastructure
     assert [p.seed for p in view.not_run] == [901]
     text = (run / "index.html").read_text("utf-8")
     assert "the simulator died at tick 57" in text and "1 planned drive was not run" in text
@@ -180,11 +180,11 @@ def test_invalid_attacks_are_not_counted(tmp_path: Path, synthetic: ModuleType) 
     shutil.rmtree(path / "episodes" / gone.plan.key)
     shutil.rmtree(path / "episodes" / unseen.plan.key)
     folder.write_episode(unseen.model_copy(update={"valid_attack": False, "invalid_reason": "never seen", "trace": ""}))
-    view = run_view(path)
-    cell = view.cell("dnn", "patch")
-    assert cell is not None
-    assert [e.plan.seed for e in cell.episodes] == [103]
-    assert {e.plan.seed: e.reason for e in cell.invalid} == {
+    view = read_run(path)
+    group = view.group("dnn", "patch")
+    assert group is not None
+    assert [e.plan.seed for e in group.episodes] == [103]
+    assert {e.plan.seed: e.reason for e in group.invalid} == {
         101: "its benign twin was not driven to its end",
         102: "never seen",
     }
@@ -198,8 +198,8 @@ def test_a_damaged_episode_is_named_and_the_rest_is_reported(tmp_path: Path, syn
     victim = next((path / "episodes").iterdir())
     (victim / "trace.mcap").write_bytes(b"x")
     build(path)
-    view = run_view(path)
-    assert len(view.episodes) == 2 and view.troubles[0].code == "TB200" and view.troubles[0].infrastructure
+    view = read_run(path)
+    assert len(view.episodes) == 2 and view.lost[0].code == "TB200" and view.lost[0].infrastructure
     assert str(tmp_path) not in (path / "index.html").read_text("utf-8")
 
 
@@ -208,9 +208,8 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m{{7*7}}]]>&
 
 def test_hostile_text_stays_text(tmp_path: Path, synthetic: ModuleType) -> None:
     plan = synthetic.plan("dnn", "benign", 1).model_copy(update={"agent": EVIL, "scenario": EVIL, "condition": EVIL})
-    scene = {**plan.scene, "question": EVIL, "claims": [
-        {"id": EVIL, "text": EVIL, "metric": "lane_departure.rate", "at_most": 0.5, "agent": EVIL, "condition": EVIL}
-    ]}  # fmt: skip
+    claim = {"id": "evil", "text": EVIL, "metric": "lane_departure.rate", "at_most": 0.5, "agent": EVIL}
+    scene = {**plan.scene, "question": EVIL, "map": EVIL, "claims": [claim]}
     plan = plan.model_copy(update={"scene": scene})
     failed = plan.model_copy(update={"seed": 2})
     manifest = RunManifest.of("r", [plan, failed], scenarios={EVIL: scene}, command=EVIL, notes=EVIL)
@@ -250,15 +249,15 @@ def test_rebuilding_gives_the_same_bytes(run: Path) -> None:
 
 
 def test_tables_agree_with_the_episodes(run: Path) -> None:
-    view = run_view(run)
-    cell = view.cell("dnn", "patch")
-    assert cell is not None and len(cell.episodes) == 3
-    flipped, right = component_success(cell.episodes)
+    view = read_run(run)
+    group = view.group("dnn", "patch")
+    assert group is not None and len(group.episodes) == 3
+    flipped, right = component_success(group.episodes)
     assert right > 20 and flipped / right > 0.7
-    deviations = [e2e_deviation_m(e) for e in cell.episodes]
+    deviations = [e2e_deviation_m(e) for e in group.episodes]
     assert all(d is not None and d > 0.5 for d in deviations)
-    alc = pooled(cell.episodes, "alc")
-    assert alc.n == sum(int(e.number("alc.n") or 0) for e in cell.episodes)
+    alc = pooled(group.episodes, "alc")
+    assert alc.n == sum(int(e.number("alc.n") or 0) for e in group.episodes)
     rows = read_table(run / "episodes.parquet")
     assert len(rows) == 18 and {row["agent"] for row in rows} == {"dnn", "tandem"}
     entries = json.loads((run / "results.json").read_text())["entries"]

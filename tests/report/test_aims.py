@@ -13,14 +13,16 @@ import pytest
 
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.core.types import Decision, Steering
-from testbed.report import build, judge_claims, run_view
-from testbed.report.answer import answers, lead_sentence
+from testbed.events import COLLISION, SPEED_LIMIT, STOP_SIGN
+from testbed.report import build, judge_claims, read_run
+from testbed.report.attack_aim import adversaries_in, adversary_kinds_of, aim_of, aims_of, controls_of
+from testbed.report.conclusions import conclusions, lead_sentence
+from testbed.report.drive_trace import DriveTrace, ExpectedAnswer
 from testbed.report.gap import document, gap_table, gaps
 from testbed.report.measures import badness, component_success, least_gaps_m, misread_as
 from testbed.report.page import overview_table
 from testbed.report.preventable import MODELS, Braking, avoidable, label
-from testbed.report.run_view import Episode, Right, RunView, Track
-from testbed.report.topic import TOPICS, controls_of, injected, kinds_of, topic_of, topics_of
+from testbed.report.run_view import Episode, RunView
 from testbed.store import RunFolder, RunManifest
 
 TOWN: dict[str, Any] = {
@@ -106,7 +108,7 @@ def run_of(path: Path, *scenes: dict[str, Any], seeds: range = range(1, 7)) -> R
     folder = RunFolder.create(path, manifest)
     for record in stored:
         folder.write_episode(record)
-    return run_view(path)
+    return read_run(path)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> RunView:
 
 
 def test_an_attack_is_judged_by_what_it_aims_at(town: RunView) -> None:
-    aims = {condition: topic_of(town, condition).kind for condition in CONDITIONS[1:]}
+    aims = {condition: aim_of(town, condition).name for condition in CONDITIONS[1:]}
     assert aims == {
         "shadow": "speed_limit",
         "sticker": "stop_sign",
@@ -124,15 +126,15 @@ def test_an_attack_is_judged_by_what_it_aims_at(town: RunView) -> None:
         "patch": "lane_departure",
         "all": "collision",
     }
-    assert topic_of(town, "benign").kind == "lane_departure"
-    assert [entry["id"] for entry in injected(town, "all")] == ["patch", "shadow", "paint"]
-    assert kinds_of(town, "all") == ["road_patch", "shadow", "camouflage"]
+    assert aim_of(town, "benign").name == "lane_departure"
+    assert [adversary.id for adversary in adversaries_in(town, "all")] == ["patch", "shadow", "paint"]
+    assert adversary_kinds_of(town, "all") == ["road_patch", "shadow", "camouflage"]
     assert controls_of(town, "paint") == ["grey"] and controls_of(town, "shadow") == []
     assert controls_of(town, "all") == ["grey"]
 
 
 def test_answers_name_the_event_the_control_and_the_misreading(town: RunView) -> None:
-    found = {(answer.agent, answer.attack): answer for answer in answers(town)}
+    found = {(conclusion.agent, conclusion.attack): conclusion for conclusion in conclusions(town)}
     paint = found["dnn", "paint"]
     assert "The ego collided in 6/6 drives under paint" in paint.sentence
     assert "in 0/6 under the control grey" in paint.sentence and "in 0/6 benign drives" in paint.sentence
@@ -151,24 +153,24 @@ def test_answers_name_the_event_the_control_and_the_misreading(town: RunView) ->
 
 def test_an_attack_that_aims_at_several_events_hides_none(town: RunView) -> None:
     kinds = ["collision", "lane_departure", "speed_limit"]
-    assert [topic.kind for topic in topics_of(town, "all")] == kinds
-    assert all(topics_of(town, name) == [topic_of(town, name)] for name in CONDITIONS if name != "all")
-    mine = {a.topic.kind: a for a in answers(town) if (a.agent, a.attack) == ("dnn", "all")}
-    assert {kind: answer.verdict for kind, answer in mine.items()} == {
+    assert [aim.name for aim in aims_of(town, "all")] == kinds
+    assert all(aims_of(town, name) == [aim_of(town, name)] for name in CONDITIONS if name != "all")
+    mine = {a.aim.name: a for a in conclusions(town) if (a.agent, a.attack) == ("dnn", "all")}
+    assert {kind: conclusion.verdict for kind, conclusion in mine.items()} == {
         "collision": "leaning",  # six pairs, many tests
         "lane_departure": "held",
         "speed_limit": "leaning",
     }
-    assert {kind: answer.headline for kind, answer in mine.items()} == {
+    assert {kind: conclusion.headline for kind, conclusion in mine.items()} == {
         "collision": "seems to lose to the attack: collided",
         "lane_departure": "held its lane",
         "speed_limit": "seems to lose to the attack: drove too fast",
     }
-    lead = lead_sentence(town, answers(town))
+    lead = lead_sentence(town, conclusions(town))
     under_all = lead[lead.index("Under all") :]
     assert "dnn collided more often" in under_all and "dnn drove too fast more often" in under_all
     rows = [gap for gap in gaps(town) if (gap.agent, gap.attack) == ("dnn", "all")]
-    assert [(gap.topic.kind, gap.kinds, gap.attacked.k) for gap in rows] == [
+    assert [(gap.aim.name, gap.kinds, gap.attacked.k) for gap in rows] == [
         ("collision", ("camouflage",), 6),
         ("lane_departure", ("road_patch",), 0),
         ("speed_limit", ("shadow",), 6),
@@ -176,9 +178,9 @@ def test_an_attack_that_aims_at_several_events_hides_none(town: RunView) -> None
 
 
 def test_misreadings_are_counted_over_drives(town: RunView) -> None:
-    cell = town.cell("dnn", "shadow")
-    assert cell is not None and misread_as(cell.episodes) == ("“speed limit 80”", 36, 48)
-    calm = town.cell("tandem", "shadow")
+    group = town.group("dnn", "shadow")
+    assert group is not None and misread_as(group.episodes) == ("“speed limit 80”", 36, 48)
+    calm = town.group("tandem", "shadow")
     assert calm is not None and misread_as(calm.episodes) is None
 
 
@@ -234,12 +236,12 @@ def track(
     lead_mps: float = 0.0,
     *,
     decisions: tuple[Decision, ...] = (),
-    rights: tuple[Right, ...] = (),
+    rights: tuple[ExpectedAnswer, ...] = (),
     visible_px: float = 100.0,
-) -> Track:
+) -> DriveTrace:
     steps = len(gap_m)
     t_s = 0.05 * np.arange(steps)
-    return Track(
+    return DriveTrace(
         frame=np.arange(steps),
         t_s=t_s,
         offset_m=np.zeros(steps),
@@ -291,31 +293,31 @@ def test_preventable_says_nothing_without_a_vehicle_ahead(synthetic: ModuleType)
 
 
 def test_flips_are_counted_per_task(synthetic: ModuleType) -> None:
-    def drive(sign: int, present: bool) -> Track:
+    def drive(sign: int, present: bool) -> DriveTrace:
         told = tuple(
             synthetic.decision(index, synthetic.perception(Steering.LEFT, sign=sign, present=present))
             for index in range(0, 20, 2)
         )
-        rights = tuple(Right("Left", 1, True) for _ in told)
+        rights = tuple(ExpectedAnswer("Left", 1, True) for _ in told)
         return track(synthetic, [30.0] * 20, [10.0] * 20, decisions=told, rights=rights)
 
     plan = EpisodePlan(scenario="s", scene={}, agent="dnn", condition="x")
-    twin = Episode(EpisodeRecord(plan=plan), track=drive(1, True))
-    episode = Episode(EpisodeRecord(plan=plan), twin=twin, track=drive(5, False))
+    twin = Episode(EpisodeRecord(plan=plan), drive=drive(1, True))
+    episode = Episode(EpisodeRecord(plan=plan), twin=twin, drive=drive(5, False))
     assert component_success([episode], "tsr") == (10, 10)
     assert component_success([episode], "vd") == (10, 10)
     assert component_success([episode], "alc") == (0, 10)
     hidden = Episode(
-        EpisodeRecord(plan=plan), twin=twin, track=track(synthetic, [30.0] * 20, [10.0] * 20, visible_px=0.0)
+        EpisodeRecord(plan=plan), twin=twin, drive=track(synthetic, [30.0] * 20, [10.0] * 20, visible_px=0.0)
     )
     assert component_success([hidden], "tsr") == (0, 0)
 
 
 def test_the_median_drive_is_chosen_by_the_topic(synthetic: ModuleType) -> None:
     plan = EpisodePlan(scenario="s", scene={}, agent="dnn", condition="x")
-    near = Episode(EpisodeRecord(plan=plan), track=track(synthetic, [9.0, 3.0, 5.0], [12.0, 14.0, 13.0]))
-    hit = Episode(EpisodeRecord(plan=plan, events=(event("collision_vehicle"),)), track=near.track)
+    near = Episode(EpisodeRecord(plan=plan), drive=track(synthetic, [9.0, 3.0, 5.0], [12.0, 14.0, 13.0]))
+    hit = Episode(EpisodeRecord(plan=plan, events=(event("collision_vehicle"),)), drive=near.drive)
     assert least_gaps_m([near, hit]) == [3.0, 0.0]
-    assert badness(hit, TOPICS["collision"]) > badness(near, TOPICS["collision"])
-    assert badness(near, TOPICS["speed_limit"]) == pytest.approx(4.0)
-    assert badness(near, TOPICS["stop_sign"]) == pytest.approx(12.0), "the least speed where no line was passed"
+    assert badness(hit, COLLISION) > badness(near, COLLISION)
+    assert badness(near, SPEED_LIMIT) == pytest.approx(4.0)
+    assert badness(near, STOP_SIGN) == pytest.approx(12.0), "the least speed where no line was passed"

@@ -1,7 +1,7 @@
 """The answer in a sentence per agent: what the attack did, against benign twins and against the control.
 
-Each attack is judged by the safety event that it aims at (`testbed.report.topic`): a road patch by lane departures,
-camouflage by collisions, a shadow on a sign by violations of that sign.
+Each attack is judged by the safety event that it aims at (`testbed.report.attack_aim`): a road patch by lane
+departures, camouflage by collisions, a shadow on a sign by violations of that sign.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from statistics import median
 from typing import Literal
 
 from testbed import stats
+from testbed.events import EventKind
+from testbed.judge import event_catalogue
+from testbed.report.attack_aim import aims_of, controls_of, main_aim, modes_of
 from testbed.report.measures import Versus, all_versus_benign, least_gaps_m, misread_as, pooled, rate_of, spread_of
 from testbed.report.run_view import BENIGN, Episode, RunView
-from testbed.report.topic import Topic, controls_of, modes_of, primary, topics_of
 
 Verdict = Literal["lost", "leaning", "held", "unclear", "none"]
 
@@ -27,14 +29,14 @@ WORDS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Conclusion:
     """What the run says about one agent under one attack.
 
     Attributes:
         agent: Agent name.
         attack: Condition.
-        topic: The safety event it is judged by.
-        verdict: Category; see :data:`WORDS`; ``held`` says what was held in the topic's words.
+        aim: The safety event it is judged by.
+        verdict: Category; see :data:`WORDS`; ``held`` says what was held in the event's words.
         headline: The verdict in a few words; of an attack with several aims with the event it is about.
         sentence: The whole answer with k/n and 95 % intervals.
         rate: Drives in which the event happened; None where nothing counts.
@@ -42,61 +44,60 @@ class Answer:
 
     agent: str
     attack: str
-    topic: Topic
+    aim: EventKind
     verdict: Verdict
     headline: str
     sentence: str
     rate: stats.Rate | None = None
 
 
-def answers(view: RunView) -> list[Answer]:
+def conclusions(view: RunView) -> list[Conclusion]:
     """Return one answer per attack, event that it aims at, and agent; per agent where nothing was attacked."""
     if not view.attacks:
-        return [answer for agent in view.agents if (answer := _benign_answer(view, agent)) is not None]
+        return [conclusion for agent in view.agents if (conclusion := _benign_answer(view, agent)) is not None]
     tests = all_versus_benign(view)
     return [
-        _headed(view, _answer(view, agent, attack, topic, tests.get((agent, attack, topic))))
+        _headed(view, _answer(view, agent, attack, aim, tests.get((agent, attack, aim))))
         for attack in view.attacks
-        for topic in topics_of(view, attack)
+        for aim in aims_of(view, attack)
         for agent in view.agents
     ]
 
 
-def _headed(view: RunView, answer: Answer) -> Answer:
+def _headed(view: RunView, conclusion: Conclusion) -> Conclusion:
     """Return an answer whose headline tells it from those to the other aims of its attack; ``held`` says it already."""
-    if answer.verdict == "held" or len(topics_of(view, answer.attack)) == 1:
-        return answer
-    return replace(answer, headline=f"{answer.headline}: {answer.topic.happened}")
+    if conclusion.verdict == "held" or len(aims_of(view, conclusion.attack)) == 1:
+        return conclusion
+    return replace(conclusion, headline=f"{conclusion.headline}: {conclusion.aim.happened}")
 
 
-def lead_sentence(view: RunView, found: list[Answer]) -> str:
+def lead_sentence(view: RunView, found: list[Conclusion]) -> str:
     """Return the answer to the question in one sentence, one part per attack where attacks aim at different things."""
     if not view.attacks:
         return "No attack was driven: this run shows benign driving only."
-    topics = {answer.topic.kind for answer in found}
-    if len(topics) <= 1:
+    if len({conclusion.aim for conclusion in found}) <= 1:
         return f"Under attack, {_outcomes(found)}."
     parts = []
     for attack in view.attacks:
-        mine = [answer for answer in found if answer.attack == attack]
-        aims = dict.fromkeys(answer.topic for answer in mine)
-        parts.append(f"under {attack}, {'; '.join(_outcomes([a for a in mine if a.topic == aim]) for aim in aims)}")
+        mine = [conclusion for conclusion in found if conclusion.attack == attack]
+        aims = dict.fromkeys(conclusion.aim for conclusion in mine)
+        parts.append(f"under {attack}, {'; '.join(_outcomes([a for a in mine if a.aim == aim]) for aim in aims)}")
     said = ". ".join(f"{part[0].upper()}{part[1:]}" for part in parts)
     return f"{said}."
 
 
-def _outcomes(found: list[Answer]) -> str:
-    topic = found[0].topic
+def _outcomes(found: list[Conclusion]) -> str:
+    aim = found[0].aim
     words = {
-        "lost": f"{topic.happened} because of it, more often than chance allows",
-        "leaning": f"{topic.happened} more often than without it, on too few drives to be sure",
+        "lost": f"{aim.happened} because of it, more often than chance allows",
+        "leaning": f"{aim.happened} more often than without it, on too few drives to be sure",
         "unclear": "did no worse than without it",
-        "held": f"{topic.held} in every drive",
+        "held": f"{aim.held} in every drive",
         "none": "cannot be judged",
     }
     parts = []
     for verdict, text in words.items():
-        members = list(dict.fromkeys(answer.agent for answer in found if answer.verdict == verdict))
+        members = list(dict.fromkeys(conclusion.agent for conclusion in found if conclusion.verdict == verdict))
         if members:
             parts.append(f"{listing(members)} {'each ' if len(members) > 1 else ''}{text}")
     return "; ".join(parts)
@@ -111,55 +112,55 @@ def _percent(interval: stats.Interval) -> str:
     return f"95 % interval {interval.low * 100:.0f}–{interval.high * 100:.0f} %"
 
 
-def _benign_answer(view: RunView, agent: str) -> Answer | None:
-    topic = primary(view)
-    cell = view.cell(agent, BENIGN)
-    if cell is None or not cell.episodes:
+def _benign_answer(view: RunView, agent: str) -> Conclusion | None:
+    aim = main_aim(view)
+    group = view.group(agent, BENIGN)
+    if group is None or not group.episodes:
         return None
-    rate = rate_of(cell.episodes, topic.kind)
-    sentence = f"The ego {topic.happened} in {rate.k}/{rate.n} benign drives ({_percent(rate.interval)})."
-    headline = topic.happened if rate.k else topic.held
-    return Answer(agent, BENIGN, topic, "unclear" if rate.k else "held", headline, sentence, rate)
+    rate = rate_of(group.episodes, aim.name)
+    sentence = f"The ego {aim.happened} in {rate.k}/{rate.n} benign drives ({_percent(rate.interval)})."
+    headline = aim.happened if rate.k else aim.held
+    return Conclusion(agent, BENIGN, aim, "unclear" if rate.k else "held", headline, sentence, rate)
 
 
-def _answer(view: RunView, agent: str, attack: str, topic: Topic, versus: Versus | None) -> Answer:
-    cell = view.cell(agent, attack)
-    if cell is None or not cell.episodes:
-        if cell is None or not cell.invalid:
-            return Answer(agent, attack, topic, "none", WORDS["none"], f"No drive under {attack} has ended.")
-        first = cell.invalid[0]
-        why = f"None of {len(cell.invalid)} drives under {attack} counts, for instance seed {first.plan.seed}"
-        return Answer(agent, attack, topic, "none", "cannot be judged", f"{why}: {first.reason}.")
-    rate = rate_of(cell.episodes, topic.kind)
-    parts = [f"the ego {topic.happened} in {rate.k}/{rate.n} drives under {attack} ({_percent(rate.interval)})"]
+def _answer(view: RunView, agent: str, attack: str, aim: EventKind, versus: Versus | None) -> Conclusion:
+    group = view.group(agent, attack)
+    if group is None or not group.episodes:
+        if group is None or not group.invalid:
+            return Conclusion(agent, attack, aim, "none", WORDS["none"], f"No drive under {attack} has ended.")
+        first = group.invalid[0]
+        why = f"None of {len(group.invalid)} drives under {attack} counts, for instance seed {first.plan.seed}"
+        return Conclusion(agent, attack, aim, "none", "cannot be judged", f"{why}: {first.reason}.")
+    rate = rate_of(group.episodes, aim.name)
+    parts = [f"the ego {aim.happened} in {rate.k}/{rate.n} drives under {attack} ({_percent(rate.interval)})"]
     for name in controls_of(view, attack):
-        control = view.cell(agent, name)
+        control = view.group(agent, name)
         if control is not None and control.episodes:
-            other = rate_of(control.episodes, topic.kind)
+            other = rate_of(control.episodes, aim.name)
             parts.append(f"in {other.k}/{other.n} under the control {name} ({_percent(other.interval)})")
-    benign = view.cell(agent, BENIGN)
+    benign = view.group(agent, BENIGN)
     if benign is not None and benign.episodes:
-        calm = rate_of(benign.episodes, topic.kind)
+        calm = rate_of(benign.episodes, aim.name)
         parts.append(f"in {calm.k}/{calm.n} benign drives ({_percent(calm.interval)})")
     verdict = _verdict(rate, versus)
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     sentence = f"{said[0].upper()}{said[1:]}{_tail(verdict, rate, versus)}."
-    said_besides = (_seen(topic, cell.episodes), _causes(topic, cell.episodes), _mode(cell.episodes))
+    said_besides = (_seen(aim, group.episodes), _causes(aim, group.episodes), _mode(group.episodes))
     extras = [extra for extra in said_besides if extra]
-    headline = topic.held if verdict == "held" else WORDS[verdict]
-    return Answer(agent, attack, topic, verdict, headline, " ".join([sentence, *extras]), rate)
+    headline = aim.held if verdict == "held" else WORDS[verdict]
+    return Conclusion(agent, attack, aim, verdict, headline, " ".join([sentence, *extras]), rate)
 
 
-def _seen(topic: Topic, episodes: list[Episode]) -> str:
+def _seen(aim: EventKind, episodes: list[Episode]) -> str:
     """Return what the agent made of what it saw of the attack."""
-    if topic.task == "tsr":
+    if aim.task == "tsr":
         read = misread_as(episodes)
         if read is None:
             asked = pooled(episodes, "tsr", "exposed.").n
             return f"The attacked sign was read rightly in all of {asked} pictures." if asked else ""
         said, often, asked = read
         return f"The attacked sign was most often misread as {said}: {often} of {asked} pictures."
-    if topic.task == "vd":
+    if aim.task == "vd":
         parts = []
         shown = pooled(episodes, "vd", "exposed.")
         missed = _missed(episodes)
@@ -174,11 +175,12 @@ def _seen(topic: Topic, episodes: list[Episode]) -> str:
     return "" if spread is None else f"The largest offset within the attack window was {spread[0]:.2f} m (median)."
 
 
-def _causes(topic: Topic, episodes: list[Episode]) -> str:
+def _causes(aim: EventKind, episodes: list[Episode]) -> str:
     """Return which perception errors preceded the first such event of each drive."""
     found: Counter[str] = Counter()
+    events = event_catalogue()
     for episode in episodes:
-        first = next((e for e in episode.record.events if f"{e.kind}_".startswith(f"{topic.kind}_")), None)
+        first = next((e for e in episode.record.events if events.is_a(e.kind, aim.name)), None)
         if first is not None:
             found["no perception error" if first.cause == "none" else first.cause] += 1
     if not found:

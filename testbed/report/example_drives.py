@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from testbed.core.geometry import Box
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision, Step
-from testbed.judge import JudgeLimits, box_iou, expert_steering
-from testbed.report.charts import Line, Segment, merge, offset_chart, strip_chart, value_chart
+from testbed.events import SPEED_LIMIT, Chart, EventKind
+from testbed.judge import JudgeLimits, box_iou, event_catalogue, expert_steering
+from testbed.report.attack_aim import aim_of
+from testbed.report.charts import AnswerSpan, Curve, merge, offset_chart, strip_chart, value_chart
+from testbed.report.drive_trace import DriveTrace
 from testbed.report.measures import badness, least_gaps_m
-from testbed.report.run_view import BENIGN, Episode, RunView, Track, world_of
-from testbed.report.topic import Chart, Topic, topic_of
+from testbed.report.run_view import BENIGN, Episode, RunView
+from testbed.scenario.schema import Limits
 from testbed.store import TraceReader, write_video
 
 VIDEO_FPS = 10.0
@@ -55,7 +58,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Showcase:
+class ExampleDrives:
     """All that is shown of one agent in one world."""
 
     agent: str
@@ -71,14 +74,7 @@ class Showcase:
     limited: bool
 
 
-def kind_of(view: RunView, condition: str) -> str:
-    """Return the colour class of a condition."""
-    if condition == BENIGN:
-        return "benign"
-    return "control" if condition in view.controls else "attack"
-
-
-def showcases(view: RunView, *, videos: bool = True, clips: int | None = None) -> list[Showcase]:
+def example_drives(view: RunView, *, videos: bool = True, clips: int | None = None) -> list[ExampleDrives]:
     """Return one showcase per agent: the world and seed of its median attacked drive.
 
     Args:
@@ -86,40 +82,40 @@ def showcases(view: RunView, *, videos: bool = True, clips: int | None = None) -
         videos: Whether to embed videos.
         clips: Videos at most, over all agents; agents beyond are shown without; None for all.
     """
-    shown: list[Showcase] = []
+    shown: list[ExampleDrives] = []
     left = clips
     for agent in view.agents:
         chosen = _chosen(view, agent)
         if chosen is None:
             continue
-        shown.append(_showcase(view, agent, chosen, videos and (left is None or left > 0)))
+        shown.append(_example(view, agent, chosen, videos and (left is None or left > 0)))
         left = None if left is None else left - len(shown[-1].clips)
     return shown
 
 
 def _chosen(view: RunView, agent: str) -> Episode | None:
     for conditions in (view.attacks[:1], view.attacks, sorted(view.controls), [BENIGN]):
-        found = [e for e in view.episodes if e.plan.agent == agent and e.plan.condition in conditions and e.track]
+        found = [e for e in view.episodes if e.plan.agent == agent and e.plan.condition in conditions and e.drive]
         found = [e for e in found if e.valid] or found
         if found:
-            ranked = sorted(found, key=lambda e: (badness(e, topic_of(view, e.plan.condition)), e.plan.seed))
+            ranked = sorted(found, key=lambda e: (badness(e, aim_of(view, e.plan.condition)), e.plan.seed))
             return ranked[len(ranked) // 2]
     return None
 
 
-def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showcase:
-    world = world_of(chosen.plan)
-    same = [e for e in view.episodes if e.plan.agent == agent and world_of(e.plan) == world and e.track is not None]
+def _example(view: RunView, agent: str, chosen: Episode, videos: bool) -> ExampleDrives:
+    world = chosen.world
+    same = [e for e in view.episodes if e.plan.agent == agent and e.world == world and e.drive is not None]
     drives = [e for e in same if e.plan.seed == chosen.plan.seed]
     drives.sort(key=lambda e: view.conditions.index(e.plan.condition))
-    track = chosen.track
-    patch_s = track.patch_s if track is not None else None
-    shown_s = track.shown_s if track is not None else None
-    topics = [topic_of(view, condition) for condition in view.attacks] or [topic_of(view, BENIGN)]
-    kinds = list(dict.fromkeys(topic.chart for topic in topics))
+    drive = chosen.drive
+    patch_s = drive.patch_s if drive is not None else None
+    shown_s = drive.shown_s if drive is not None else None
+    aims = [aim_of(view, condition) for condition in view.attacks] or [aim_of(view, BENIGN)]
+    kinds = list(dict.fromkeys(aim.chart for aim in aims))
     charts = [_chart(view, kind, agent, same, chosen) for kind in kinds]
-    topic = topic_of(view, chosen.plan.condition)
-    order = {"offset": "largest offset", "gap": "smallest gap", "speed": "excess of speed"}[topic.chart]
+    aim = aim_of(view, chosen.plan.condition)
+    order = {"offset": "largest offset", "gap": "smallest gap", "speed": "excess of speed"}[aim.chart]
     count = sum(1 for e in same if e.plan.condition == chosen.plan.condition)
     why = (
         f"the median of {count} drives under {chosen.plan.condition} by {order}"
@@ -127,15 +123,15 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
         else f"its only drive under {chosen.plan.condition}"
     )
     band_s = patch_s if "offset" in kinds else shown_s
-    clips = tuple(_clip(view, episode, band_s, videos, topic) for episode in drives)
-    end_s = max((float(e.track.t_s[-1]) for e in same if e.track is not None), default=0.0)
+    clips = tuple(_clip(view, episode, band_s, videos, aim) for episode in drives)
+    end_s = max((float(e.drive.t_s[-1]) for e in same if e.drive is not None), default=0.0)
     # the still picture a reader sees first: just before the artefact, where the videos begin to differ
     start_s = 0.0
-    if topic.chart == "offset" and patch_s is not None:
+    if aim.chart == "offset" and patch_s is not None:
         start_s = max(patch_s[0] - 0.5, 0.0)
     elif shown_s is not None:
         start_s = shown_s[0] + 0.8 * (shown_s[1] - shown_s[0])
-    return Showcase(
+    return ExampleDrives(
         agent,
         world,
         chosen.plan.seed,
@@ -146,65 +142,64 @@ def _showcase(view: RunView, agent: str, chosen: Episode, videos: bool) -> Showc
         round(end_s, 2),
         len(same) > len(clips),
         shown_s is not None,
-        "speed" in kinds and track is not None and not bool(np.isnan(track.limit_mps).all()),
+        "speed" in kinds and drive is not None and not bool(np.isnan(drive.limit_mps).all()),
     )
 
 
 def _chart(view: RunView, kind: Chart, agent: str, same: Sequence[Episode], chosen: Episode) -> str:
     """Return one quantity over time for all drives of an agent in one world."""
-    drawn = [(e, e.track) for e in same if e.track is not None]
-    shown_s = chosen.track.shown_s if chosen.track is not None else None
+    drawn = [(e, e.drive) for e in same if e.drive is not None]
+    shown_s = chosen.drive.shown_s if chosen.drive is not None else None
 
-    def lines(values: Callable[[Track], NDArray[np.float64]]) -> list[Line]:
+    def lines(values: Callable[[DriveTrace], NDArray[np.float64]]) -> list[Curve]:
         seed = chosen.plan.seed
-        return [Line(t.t_s, values(t), kind_of(view, e.plan.condition), e.plan.seed == seed) for e, t in drawn]
+        return [Curve(t.t_s, values(t), view.role(e.plan.condition), e.plan.seed == seed) for e, t in drawn]
 
     if kind == "speed":
         limit = None
-        if chosen.track is not None and not np.isnan(chosen.track.limit_mps).all():
-            limit = Line(chosen.track.t_s, 3.6 * chosen.track.limit_mps, "")
+        if chosen.drive is not None and not np.isnan(chosen.drive.limit_mps).all():
+            limit = Curve(chosen.drive.t_s, 3.6 * chosen.drive.limit_mps, "")
         title = f"Speed of {agent} over time"
-        found = lines(lambda track: 3.6 * track.speed_mps)
+        found = lines(lambda drive: 3.6 * drive.speed_mps)
         return value_chart(found, unit="km/h", title=title, shown_s=shown_s, limit=limit, floor="standing")
     if kind == "gap":
         title = f"Distance of {agent} to the vehicle ahead over time"
-        found = lines(lambda track: np.maximum(track.gap_m, 0.0))
+        found = lines(lambda drive: np.maximum(drive.gap_m, 0.0))
         return value_chart(found, unit="m to the vehicle ahead", title=title, shown_s=shown_s, floor="contact")
-    limits = view.scene.get("limits")
-    window_s = float(limits.get("attack_window_s", 2.5)) if isinstance(limits, dict) else 2.5
+    limits = view.scenario.limits if view.scenario is not None else Limits()
     return offset_chart(
-        lines(lambda track: track.offset_m),
+        lines(lambda drive: drive.offset_m),
         threshold_m=chosen.number("window.threshold_m") or JudgeLimits().success_threshold_m(3.6),
-        patch_s=chosen.track.patch_s if chosen.track is not None else None,
-        window_s=window_s,
+        patch_s=chosen.drive.patch_s if chosen.drive is not None else None,
+        window_s=limits.attack_window_s,
         title=f"Lateral offset of {agent} over time",
     )
 
 
-def outcome_words(episode: Episode, topic: Topic | None = None) -> str:
-    """Return what came of a drive in a few words, with the number that its topic is about."""
-    kinds = list(dict.fromkeys(e.kind.replace("_", " ") for e in episode.record.events))
-    offset, track = episode.number("lane.max_offset_m"), episode.track
+def outcome_words(episode: Episode, aim: EventKind | None = None) -> str:
+    """Return what came of a drive in a few words, with the number that its aim is about."""
+    kinds = list(dict.fromkeys(event_catalogue()[e.kind].noun for e in episode.record.events))
+    offset, drive = episode.number("lane.max_offset_m"), episode.drive
     side = f"at most {offset:.2f} m off the lane centre" if offset is not None else ""
-    if topic is not None and topic.chart == "gap":
+    if aim is not None and aim.chart == "gap":
         gaps = least_gaps_m([episode])
         side = f"smallest gap {gaps[0]:.1f} m" if gaps else "no vehicle ahead"
-    elif topic is not None and topic.chart == "speed" and track is not None:
-        over = 3.6 * badness(episode, topic)
-        side = f"at most {over:+.0f} km/h against the limit" if topic.kind == "speed_limit" else ""
-        if not side and track.line_s is not None:
+    elif aim is not None and aim.chart == "speed" and drive is not None:
+        over = 3.6 * badness(episode, aim)
+        side = f"at most {over:+.0f} km/h against the limit" if aim == SPEED_LIMIT else ""
+        if not side and drive.line_s is not None:
             side = f"{over:.0f} km/h at the line"
     return f"{', '.join(kinds) if kinds else 'nothing went wrong'}; {side}".rstrip("; ")
 
 
-def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool, topic: Topic) -> Clip:
+def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, videos: bool, aim: EventKind) -> Clip:
     key = episode.plan.key
     path = view.folder.file_of(key, episode.record.trace)
     assert path is not None, "an episode with a track has a trace"
     steps = TraceReader(path).steps()
     source, size = _video(view, episode, path) if videos else ("", (320, 160))
-    kind = kind_of(view, episode.plan.condition)
-    said = outcome_words(episode, topic)
+    kind = view.role(episode.plan.condition)
+    said = outcome_words(episode, aim)
     name = {"benign": "benign", "control": f"control: {episode.plan.condition}"}.get(kind, episode.plan.condition)
     strips = strip_chart(
         _strips(steps),
@@ -251,12 +246,12 @@ def _in_force(steps: Sequence[Step]) -> list[tuple[float, float, Decision, Step]
     return spans
 
 
-def _strips(steps: Sequence[Step]) -> list[tuple[str, list[Segment]]]:
+def _strips(steps: Sequence[Step]) -> list[tuple[str, list[AnswerSpan]]]:
     spans = _in_force(steps)
     expert, alc, vd, tsr = [], [], [], []
     for before, after in zip(steps, steps[1:], strict=False):
         right = str(expert_steering(before.truth.lane.preview_offset_m))
-        expert.append(Segment(before.t_s, after.t_s, right.lower(), right[0]))
+        expert.append(AnswerSpan(before.t_s, after.t_s, right.lower(), right[0]))
     for begin, end, decision, seen in spans:
         said = decision.perception
         wanted = str(expert_steering(seen.truth.lane.preview_offset_m))
@@ -264,7 +259,7 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[Segment]]]:
         sure = said.steering.confidence
         hint = f"{begin:.2f} s: {named or 'abstained'} ({sure * 100:.0f} % sure), expert {wanted}"
         alc.append(
-            Segment(
+            AnswerSpan(
                 begin, end, named.lower() if named else "none", named[0] if named else "?", sure, named != wanted, hint
             )
         )
@@ -274,12 +269,12 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[Segment]]]:
             words = SIGN_NAMES[told] if told is not None else "abstained"
             letter = "?" if told is None else words.removeprefix("speed limit ")[:14]
             hint = f"{begin:.2f} s: {words} ({said.sign.confidence * 100:.0f} % sure), truth {SIGN_NAMES[true]}"
-            tsr.append(Segment(begin, end, "sign", letter, said.sign.confidence, told != true, hint))
+            tsr.append(AnswerSpan(begin, end, "sign", letter, said.sign.confidence, told != true, hint))
     strips = [("expert steering", merge(expert)), ("steering answer", merge(alc)), ("vehicle answer", merge(vd))]
     return [*strips, ("sign answer", merge(tsr))] if tsr else strips
 
 
-def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -> Segment:
+def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -> AnswerSpan:
     said, lead = decision.perception.vehicle, seen.truth.lead
     iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None and lead is not None else None
     wrong = said.present is None or said.present != (lead is not None)
@@ -287,7 +282,7 @@ def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -
     hint = f"{begin:.2f} s: {word} ({said.confidence * 100:.0f} % sure), truth {'vehicle' if lead else 'none'}"
     hint += f", IoU {iou:.2f}" if iou is not None else ""
     kind, letter = {True: ("vehicle", "car"), False: ("empty", ""), None: ("none", "?")}[said.present]
-    return Segment(begin, end, kind, letter, said.confidence if said.present else 0.0, wrong, hint)
+    return AnswerSpan(begin, end, kind, letter, said.confidence if said.present else 0.0, wrong, hint)
 
 
 def _telemetry(steps: Sequence[Step], size: tuple[int, int]) -> str:

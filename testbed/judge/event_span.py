@@ -11,7 +11,7 @@ from testbed.core.records import Event
 
 
 @dataclass(slots=True)
-class Stretch:
+class EventSpan:
     """One open or closed stretch.
 
     Attributes:

@@ -11,28 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from testbed.core.records import Event
+from testbed.events import BUILT_IN, LEADERBOARD_ONLY, Penalty
 
-PENALTY_20: Mapping[str, float] = {
-    "collision_pedestrian": 0.50,
-    "collision_vehicle": 0.60,
-    "collision_static": 0.65,
-    "red_light": 0.70,
-    "stop_sign": 0.80,
-    "scenario_timeout": 0.70,
-    "yield_emergency": 0.70,
-}
-"""Factor per event (Leaderboard 2.0)."""
-
-PENALTY_21: Mapping[str, float] = {
-    "collision_pedestrian": 1.0,
-    "collision_vehicle": 0.70,
-    "collision_static": 0.60,
-    "red_light": 0.40,
-    "stop_sign": 0.25,
-    "scenario_timeout": 0.40,
-    "yield_emergency": 0.40,
-}
-"""Coefficient per event (Leaderboard 2.1)."""
+PUNISHED: tuple[tuple[str, Penalty], ...] = tuple(
+    sorted(
+        ((kind.name, kind.penalty) for kind in (*BUILT_IN.kinds, *LEADERBOARD_ONLY) if kind.penalty is not None),
+        key=lambda item: item[1].place,
+    )
+)
+"""Kinds of events with their penalties, in the Leaderboard's order; those of other packages cost nothing."""
 
 MIN_SPEED_20, MIN_SPEED_21 = 0.3, 0.4
 
@@ -61,8 +48,8 @@ class Infractions:
 def penalty_20(infractions: Infractions) -> float:
     """Return the infraction penalty of Leaderboard 2.0, a product in (0, 1]."""
     penalty = 1.0
-    for kind, factor in PENALTY_20.items():
-        penalty *= factor ** infractions.counts.get(kind, 0)
+    for kind, cost in PUNISHED:
+        penalty *= cost.factor_20 ** infractions.counts.get(kind, 0)
     for percent in infractions.min_speed_percents:
         penalty *= 1.0 - MIN_SPEED_20 * (1.0 - percent / 100.0)
     return penalty * (1.0 - infractions.outside_percent / 100.0)
@@ -70,7 +57,7 @@ def penalty_20(infractions: Infractions) -> float:
 
 def penalty_21(infractions: Infractions) -> float:
     """Return the infraction penalty of Leaderboard 2.1, (1 - d/100) / (1 + sum of coefficients)."""
-    total = sum(coefficient * infractions.counts.get(kind, 0) for kind, coefficient in PENALTY_21.items())
+    total = sum(cost.coefficient_21 * infractions.counts.get(kind, 0) for kind, cost in PUNISHED)
     total += sum(MIN_SPEED_21 * (1.0 - percent / 100.0) for percent in infractions.min_speed_percents)
     return (1.0 - infractions.outside_percent / 100.0) / (1.0 + total)
 
@@ -97,11 +84,10 @@ def route_percent(driven_m: float, planned_m: float) -> float:
 def status_word(route: float, events: Iterable[Event]) -> str:
     """Return the Leaderboard's word for how a route ended."""
     kinds = {event.kind for event in events}
-    if "blocked" in kinds:
-        return "Failed - Agent got blocked"
-    if "route_deviation" in kinds:
-        return "Failed - Agent deviated from the route"
+    for kind in BUILT_IN.kinds:
+        if kind.route_failure and kind.name in kinds:
+            return kind.route_failure
     if route < 100.0:
         return "Failed - Agent timed out"
-    punished = set(PENALTY_20) | {"outside_lane", "wrong_lane"}
-    return "Completed" if kinds & punished else "Perfect"
+    imperfect = {kind.name for kind in BUILT_IN.kinds if kind.imperfect} | {name for name, _ in PUNISHED}
+    return "Completed" if kinds & imperfect else "Perfect"
