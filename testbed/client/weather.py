@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import carla
 
 from testbed.core.weather import WeatherParameters, weather_of
-from testbed.world.assets.occluder import drifted
+from testbed.world.assets.occluder import sun_after
 
 
 def weather_parameters(preset: str, changes: Mapping[str, float]) -> carla.WeatherParameters:
@@ -18,7 +18,7 @@ def weather_parameters(preset: str, changes: Mapping[str, float]) -> carla.Weath
 
 def drift_sun(weather: carla.WeatherParameters, minutes: float) -> carla.WeatherParameters:
     """Let the sun of a weather go on for some minutes; the weather is changed and returned."""
-    altitude_deg, azimuth_deg = drifted(weather.sun_altitude_angle, weather.sun_azimuth_angle, minutes)
+    altitude_deg, azimuth_deg = sun_after(weather.sun_altitude_angle, weather.sun_azimuth_angle, minutes)
     weather.sun_altitude_angle = altitude_deg  # type: ignore[misc]  # the stubs know no setters
     weather.sun_azimuth_angle = azimuth_deg  # type: ignore[misc]
     return weather

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from testbed.core.errors import UsageError
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
+from testbed.core.weather import WeatherParameters
 from testbed.evaluate.albums import BENIGN, MAP, AlbumPicture, map_camera
 from testbed.evaluate.score import NONE, VEHICLE
 

@@ -15,7 +15,7 @@ from testbed.core.records import EpisodePlan
 from testbed.core.types import Pose
 from testbed.scenario.concrete import concretise
 from testbed.scenario.schema import Scenario
-from testbed.world.assets.occluder import drifted, plate_points, sun_vector
+from testbed.world.assets.occluder import plate_points, sun_after, sun_vector
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M
 
 POLYGON = ((0.3, 0.3), (0.75, 0.4), (0.4, 0.75))
@@ -82,7 +82,7 @@ def test_the_shadow_is_where_the_polygon_says_and_drifts_with_the_sun(folder: Pa
                 assert 28 < width_px < 50
                 assert np.abs(middles[0.0] - wanted).max() < 1.5
     moved = middles[DRIFT_MIN] - middles[0.0]
-    before, after = sun_vector(*SUN), sun_vector(*drifted(*SUN, DRIFT_MIN))
+    before, after = sun_vector(*SUN), sun_vector(*sun_after(*SUN, DRIFT_MIN))
     # From the card, 4 m along the first ray, down the second ray to the plate's plane.
     expected_px = -4.0 * before[0] * (after / after[0] - before / before[0])[1:] * width_px / SIZE_M
     assert np.hypot(*moved) > 1.0

@@ -25,7 +25,7 @@ def number(value: Any, what: str = "number") -> float:
     return float(value)
 
 
-def lenient(value: Any, low: float, high: float) -> float:
+def bounded_or_zero(value: Any, low: float, high: float) -> float:
     """Return a float within [low, high]; what is no finite number becomes 0."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return 0.0

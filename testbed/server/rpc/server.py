@@ -111,7 +111,7 @@ class Server:
         self.restart_clock()
 
     def _enter(self, bundle: MapBundle) -> None:
-        self.world.set_statics(self.scene_sync.enter(bundle))
+        self.world.set_statics(self.scene_sync.load_map(bundle))
         self.world.on_spawn = self.scene_sync.add
         self.world.on_destroy = self.scene_sync.remove
         for actor in self.world.actors.values():

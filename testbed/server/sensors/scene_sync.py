@@ -52,10 +52,10 @@ class SceneSync:
         self._lamps: dict[int, int] = {}
         self.scenery: list[SceneryObject] = []
 
-    def enter(self, bundle: MapBundle) -> list[StaticBox]:
+    def load_map(self, bundle: MapBundle) -> list[StaticBox]:
         """Show a map without actors, as it is before anybody painted or hid anything.
 
-        Building takes seconds, so entering the same map again clears the scene instead of building another one.
+        Building takes seconds, so loading the same map again clears the scene instead of building another one.
 
         Args:
             bundle: Map; the same object is the same map.
@@ -68,7 +68,7 @@ class SceneSync:
             for handle in self._handles.values():
                 self._scene.remove(handle)
             self._handles = {}
-            self.enable(self._disabled.copy(), True)
+            self.set_visible(self._disabled.copy(), True)
             return self._solids
         self._bundle = bundle
         self._scenery_painted = False
@@ -111,7 +111,7 @@ class SceneSync:
 
     # Textures and objects
 
-    def names(self) -> list[str]:
+    def paintable_names(self) -> list[str]:
         """Return the names that :meth:`paint` accepts."""
         return self._scene.object_names()
 
@@ -129,7 +129,7 @@ class SceneSync:
         for name in chosen:
             self._scene.set_object_texture(name, pixels)
 
-    def enable(self, instance_ids: Iterable[int], visible: bool) -> None:
+    def set_visible(self, instance_ids: Iterable[int], visible: bool) -> None:
         """Show or hide scenery."""
         wanted = set(instance_ids)
         for item in self.scenery:

@@ -29,7 +29,7 @@ SENSOR_TYPE: dict[str, int] = {
 }
 """Stream payload type ids of CARLA 0.9.16; lane invasion has none because the client computes it."""
 
-OWN = frozenset({"static.prop.decal", "static.prop.trafficsign", "static.prop.occluder"})
+OWN_BLUEPRINTS = frozenset({"static.prop.decal", "static.prop.trafficsign", "static.prop.occluder"})
 """Blueprints that no other CARLA server offers."""
 
 PROPS: tuple[str, ...] = (

@@ -52,7 +52,7 @@ def set_velocity(actor: SimulatedActor, velocity_mps: Vector) -> None:
     actor.fall_mps = velocity_mps[2]
 
 
-def push(actor: SimulatedActor, impulse_ns: Vector) -> None:
+def apply_impulse(actor: SimulatedActor, impulse_ns: Vector) -> None:
     """Apply a world impulse at the centre of gravity."""
     if actor.vehicle is None or not actor.physics:
         return
@@ -81,7 +81,7 @@ def step_vehicle(actor: SimulatedActor, vehicle: Vehicle, step_s: float, ground:
     before = actor.velocity_mps
     if vehicle.force_n != ZERO or vehicle.torque_nm:
         fx, fy, fz = vehicle.force_n
-        push(actor, (fx * step_s, fy * step_s, fz * step_s))
+        apply_impulse(actor, (fx * step_s, fy * step_s, fz * step_s))
         motion.yaw_rate_rad_s += vehicle.torque_nm * step_s / vehicle.chassis.yaw_inertia_kgm2
         vehicle.force_n, vehicle.torque_nm = ZERO, 0.0
     _bound(actor, motion)

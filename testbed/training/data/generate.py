@@ -291,32 +291,32 @@ def _classes(task: str, labels: dict[str, NDArray[Any]]) -> dict[str, int]:
     return {str(number): int(size) for number, size in zip(numbers, sizes, strict=True)}
 
 
-def renderer_sources(world: Path | None = None) -> list[Path]:
-    """Return the files that decide what a picture shows: renderer, maps and assets.
+def renderer_sources(package: Path | None = None) -> list[Path]:
+    """Return the files that decide what a picture shows: renderer, maps and assets, and what they take from core.
 
     Args:
-        world: Folder of `testbed.world`; another one in tests.
+        package: Folder of `testbed`; another one in tests.
 
     Raises:
-        FileNotFoundError: A room is missing, so that a hash over the rest would say nothing.
+        FileNotFoundError: One is missing, so that a hash over the rest would say nothing.
     """
-    root = Path(testbed.__file__).parent / "world" if world is None else world
-    found: list[Path] = []
+    root = Path(testbed.__file__).parent if package is None else package
+    found = [root / "core" / f"{name}.py" for name in ("colour", "frames", "semantic_tags", "weather")]
     for room in ("render", "maps", "assets"):
         files = [
             path
-            for path in sorted((root / room).rglob("*"))
+            for path in sorted((root / "world" / room).rglob("*"))
             if path.is_file() and path.suffix in {".py", ".xodr", ".json", ".png"}
         ]
         if not files:
-            raise FileNotFoundError(f"no sources of the renderer in {root / room}")
+            raise FileNotFoundError(f"no sources of the renderer in {root / 'world' / room}")
         found += files
     return found
 
 
-def renderer_hash(world: Path | None = None) -> str:
-    """Return one sha256 over the sources of renderer, maps and assets: another value means other pictures."""
-    root = Path(testbed.__file__).parent / "world" if world is None else world
+def renderer_hash(package: Path | None = None) -> str:
+    """Return one sha256 over the sources of renderer, maps and assets: another value may mean other pictures."""
+    root = Path(testbed.__file__).parent if package is None else package
     digest = hashlib.sha256()
     for path in renderer_sources(root):
         digest.update(path.relative_to(root).as_posix().encode())

@@ -4,8 +4,8 @@ Sunlight is parallel: a corner P of the shadow has its corner of the card somewh
 vector to the sun. Which t is free, so all corners can be put into one plane, and the plane is chosen such that it
 contains the driver's line of approach: from there the card is seen edge-on, a line without width.
 
-The sun goes on while the card stays. ``drifted`` turns it about the celestial pole, 15 degrees an hour, as seen from a
-latitude; the world's x axis points east and its y axis south.
+The sun goes on while the card stays. ``sun_after`` turns it about the celestial pole, 15 degrees an hour, as seen from
+a latitude; the world's x axis points east and its y axis south.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def sun_vector(altitude_deg: float, azimuth_deg: float) -> NDArray[np.float64]:
     return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(altitude)])
 
 
-def drifted(
+def sun_after(
     altitude_deg: float, azimuth_deg: float, minutes: float, latitude_deg: float = LATITUDE_DEG
 ) -> tuple[float, float]:
     """Return the sun's (altitude, azimuth) some minutes later; negative minutes are earlier."""

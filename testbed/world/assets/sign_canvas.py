@@ -1,4 +1,4 @@
-"""A drawing board for traffic signs: coordinates from -1 to 1 (x right, y down), antialiased by oversampling."""
+"""A canvas for traffic signs: coordinates from -1 to 1 (x right, y down), antialiased by oversampling."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def shrunk(points: Sequence[Point], factor: float, centre: Point = (0.0, 0.0)) -
     return [(centre[0] + (x - centre[0]) * factor, centre[1] + (y - centre[1]) * factor) for x, y in points]
 
 
-# Outlines in board coordinates; plates are cut along them.
+# Outlines in canvas coordinates; plates are cut along them.
 DISC: list[Point] = [(math.cos(2 * math.pi * k / 36), math.sin(2 * math.pi * k / 36)) for k in range(36)]
 _UP: list[Point] = [(0.0, -0.96), (1.03, 0.83), (-1.03, 0.83)]
 TRIANGLE: list[Point] = rounded(_UP, 0.09)

@@ -54,203 +54,203 @@ def outline_name(number: int) -> str:
 
 
 def _prohibition(size: int, ring: float = 0.80) -> SignCanvas:
-    board = SignCanvas(size, RED)
-    board.disc((0, 0), ring, WHITE)
-    return board
+    canvas = SignCanvas(size, RED)
+    canvas.disc((0, 0), ring, WHITE)
+    return canvas
 
 
 def _end(size: int) -> SignCanvas:
-    board = SignCanvas(size, WHITE)
-    board.ring((0, 0), 0.955, 0.035, BLACK)
-    return board
+    canvas = SignCanvas(size, WHITE)
+    canvas.ring((0, 0), 0.955, 0.035, BLACK)
+    return canvas
 
 
-def _stripes(board: SignCanvas) -> None:
+def _stripes(canvas: SignCanvas) -> None:
     """Draw the five diagonal bars of an end sign, clipped by the rim."""
     for k in (-2, -1, 0, 1, 2):
         shift = 0.115 * k
         reach = math.sqrt(0.93**2 - (shift) ** 2) / math.sqrt(2)
         dx = shift / math.sqrt(2)
-        board.line([(dx - reach, dx + reach), (dx + reach, dx - reach)], 0.06, BLACK, round_ends=False)
+        canvas.line([(dx - reach, dx + reach), (dx + reach, dx - reach)], 0.06, BLACK, round_ends=False)
 
 
 def _warning(size: int) -> SignCanvas:
-    board = SignCanvas(size, RED)
+    canvas = SignCanvas(size, RED)
     inner = rounded([(0.0, -0.575), (0.70, 0.635), (-0.70, 0.635)], 0.05)
-    board.polygon(inner, WHITE)
-    return board
+    canvas.polygon(inner, WHITE)
+    return canvas
 
 
 def _mandatory(size: int) -> SignCanvas:
-    board = SignCanvas(size, BLUE)
-    board.ring((0, 0), 0.955, 0.03, WHITE)
-    return board
+    canvas = SignCanvas(size, BLUE)
+    canvas.ring((0, 0), 0.955, 0.03, WHITE)
+    return canvas
 
 
 # --- pictograms ---------------------------------------------------------------------------------------------------
 
 
-def _number(board: SignCanvas, value: int, colour: Rgb8 = BLACK) -> None:
+def _number(canvas: SignCanvas, value: int, colour: Rgb8 = BLACK) -> None:
     half, high = (0.50, 0.40) if value < 100 else (0.62, 0.34)
     if value < 100:
-        board.text(str(value), (-half, -high), (half, high), colour)
+        canvas.text(str(value), (-half, -high), (half, high), colour)
     else:
-        board.text(str(value), (-half, -high), (half, high), colour, weight=0.04)
+        canvas.text(str(value), (-half, -high), (half, high), colour, weight=0.04)
 
 
-def _car_rear(board: SignCanvas, x: float, y: float, colour: Rgb8, k: float = 1.0, back: Rgb8 = WHITE) -> None:
+def _car_rear(canvas: SignCanvas, x: float, y: float, colour: Rgb8, k: float = 1.0, back: Rgb8 = WHITE) -> None:
     """Draw a car seen from behind, 0.5 k wide, around (x, y)."""
 
     def at(px: float, py: float) -> Point:
         return x + px * k, y + py * k
 
-    board.polygon([at(-0.20, -0.02), at(-0.15, -0.17), at(0.15, -0.17), at(0.20, -0.02)], colour)
-    board.polygon([at(-0.145, -0.03), at(-0.11, -0.13), at(0.11, -0.13), at(0.145, -0.03)], back)
-    board.box(at(-0.25, -0.03), at(0.25, 0.13), colour, 0.04 * k)
-    board.box(at(-0.23, 0.08), at(-0.12, 0.20), colour, 0.02 * k)
-    board.box(at(0.12, 0.08), at(0.23, 0.20), colour, 0.02 * k)
-    board.box(at(-0.21, 0.01), at(-0.13, 0.05), back, 0.01)
-    board.box(at(0.13, 0.01), at(0.21, 0.05), back, 0.01)
+    canvas.polygon([at(-0.20, -0.02), at(-0.15, -0.17), at(0.15, -0.17), at(0.20, -0.02)], colour)
+    canvas.polygon([at(-0.145, -0.03), at(-0.11, -0.13), at(0.11, -0.13), at(0.145, -0.03)], back)
+    canvas.box(at(-0.25, -0.03), at(0.25, 0.13), colour, 0.04 * k)
+    canvas.box(at(-0.23, 0.08), at(-0.12, 0.20), colour, 0.02 * k)
+    canvas.box(at(0.12, 0.08), at(0.23, 0.20), colour, 0.02 * k)
+    canvas.box(at(-0.21, 0.01), at(-0.13, 0.05), back, 0.01)
+    canvas.box(at(0.13, 0.01), at(0.21, 0.05), back, 0.01)
 
 
-def _truck_rear(board: SignCanvas, x: float, y: float, colour: Rgb8, back: Rgb8 = WHITE) -> None:
-    board.box((x - 0.27, y - 0.36), (x + 0.27, y + 0.10), colour, 0.02)
-    board.box((x - 0.25, y + 0.08), (x - 0.12, y + 0.22), colour, 0.02)
-    board.box((x + 0.12, y + 0.08), (x + 0.25, y + 0.22), colour, 0.02)
-    board.line([(x, y - 0.32), (x, y + 0.04)], 0.02, back, round_ends=False)
-    board.box((x - 0.23, y + 0.03), (x + 0.23, y + 0.05), back)
+def _truck_rear(canvas: SignCanvas, x: float, y: float, colour: Rgb8, back: Rgb8 = WHITE) -> None:
+    canvas.box((x - 0.27, y - 0.36), (x + 0.27, y + 0.10), colour, 0.02)
+    canvas.box((x - 0.25, y + 0.08), (x - 0.12, y + 0.22), colour, 0.02)
+    canvas.box((x + 0.12, y + 0.08), (x + 0.25, y + 0.22), colour, 0.02)
+    canvas.line([(x, y - 0.32), (x, y + 0.04)], 0.02, back, round_ends=False)
+    canvas.box((x - 0.23, y + 0.03), (x + 0.23, y + 0.05), back)
 
 
-def _truck_side(board: SignCanvas) -> None:
-    board.box((-0.58, -0.30), (0.14, 0.16), BLACK, 0.02)
-    board.polygon([(0.18, -0.16), (0.42, -0.16), (0.55, 0.02), (0.58, 0.16), (0.18, 0.16)], BLACK)
-    board.polygon([(0.25, -0.11), (0.39, -0.11), (0.47, 0.01), (0.25, 0.01)], WHITE)
-    board.box((-0.58, 0.14), (0.58, 0.22), BLACK)
+def _truck_side(canvas: SignCanvas) -> None:
+    canvas.box((-0.58, -0.30), (0.14, 0.16), BLACK, 0.02)
+    canvas.polygon([(0.18, -0.16), (0.42, -0.16), (0.55, 0.02), (0.58, 0.16), (0.18, 0.16)], BLACK)
+    canvas.polygon([(0.25, -0.11), (0.39, -0.11), (0.47, 0.01), (0.25, 0.01)], WHITE)
+    canvas.box((-0.58, 0.14), (0.58, 0.22), BLACK)
     for x in (-0.38, 0.36):
-        board.disc((x, 0.22), 0.15, WHITE)
-        board.disc((x, 0.22), 0.11, BLACK)
+        canvas.disc((x, 0.22), 0.15, WHITE)
+        canvas.disc((x, 0.22), 0.11, BLACK)
 
 
-def _person(board: SignCanvas, x: float, y: float, k: float, lean: float = 0.0, stride: float = 1.0) -> None:
+def _person(canvas: SignCanvas, x: float, y: float, k: float, lean: float = 0.0, stride: float = 1.0) -> None:
     """Draw a walking person whose hip is at (x, y), about 0.9 k tall."""
 
     def at(px: float, py: float) -> Point:
         return x + px * k, y + py * k
 
-    board.disc(at(0.05 + lean, -0.43), 0.085 * k, BLACK)
-    board.line([at(0.02 + 0.6 * lean, -0.27), at(0.0, 0.0)], 0.17 * k, BLACK)
-    board.line([at(0.02 + 0.6 * lean, -0.27), at(-0.17 * stride, -0.10), at(-0.22 * stride, 0.02)], 0.065 * k, BLACK)
-    board.line([at(0.02 + 0.6 * lean, -0.27), at(0.17 * stride, -0.12), at(0.27 * stride, -0.16)], 0.065 * k, BLACK)
-    board.line([at(0.0, 0.0), at(0.10 * stride, 0.20), at(0.16 * stride, 0.42)], 0.09 * k, BLACK)
-    board.line([at(0.0, 0.0), at(-0.06 * stride, 0.22), at(-0.22 * stride, 0.38)], 0.09 * k, BLACK)
+    canvas.disc(at(0.05 + lean, -0.43), 0.085 * k, BLACK)
+    canvas.line([at(0.02 + 0.6 * lean, -0.27), at(0.0, 0.0)], 0.17 * k, BLACK)
+    canvas.line([at(0.02 + 0.6 * lean, -0.27), at(-0.17 * stride, -0.10), at(-0.22 * stride, 0.02)], 0.065 * k, BLACK)
+    canvas.line([at(0.02 + 0.6 * lean, -0.27), at(0.17 * stride, -0.12), at(0.27 * stride, -0.16)], 0.065 * k, BLACK)
+    canvas.line([at(0.0, 0.0), at(0.10 * stride, 0.20), at(0.16 * stride, 0.42)], 0.09 * k, BLACK)
+    canvas.line([at(0.0, 0.0), at(-0.06 * stride, 0.22), at(-0.22 * stride, 0.38)], 0.09 * k, BLACK)
 
 
-def _curve(board: SignCanvas, side: int) -> None:
+def _curve(canvas: SignCanvas, side: int) -> None:
     points = [(-0.16 * side, 0.52), (-0.16 * side, 0.22)]
     points += [
         (side * (-0.16 + 0.20 * (1 - math.cos(a))), 0.22 - 0.20 * math.sin(a)) for a in (0.3, 0.6, 0.9, 1.2, 1.5)
     ]
-    board.arrow([*points, (side * 0.10, -0.02), (side * 0.36, -0.02 - 0.10)], 0.15, BLACK, head=2.3)
+    canvas.arrow([*points, (side * 0.10, -0.02), (side * 0.36, -0.02 - 0.10)], 0.15, BLACK, head=2.3)
 
 
-def _double_curve(board: SignCanvas) -> None:
+def _double_curve(canvas: SignCanvas) -> None:
     bend = [(0.13 * math.cos(w), 0.46 - 0.15 * w) for w in [0.3 * k for k in range(16)]]
-    board.arrow([(0.13, 0.55), *bend, (bend[-1][0] + 0.02, -0.38)], 0.12, BLACK, head=2.4)
+    canvas.arrow([(0.13, 0.55), *bend, (bend[-1][0] + 0.02, -0.38)], 0.12, BLACK, head=2.4)
 
 
-def _bumps(board: SignCanvas) -> None:
+def _bumps(canvas: SignCanvas) -> None:
     for x in (-0.21, 0.21):
         arc = [(x + 0.20 * math.cos(a), 0.42 - 0.26 * math.sin(a)) for a in [math.pi * k / 16 for k in range(17)]]
-        board.polygon(arc, BLACK)
-    board.box((-0.50, 0.41), (0.50, 0.53), BLACK)
+        canvas.polygon(arc, BLACK)
+    canvas.box((-0.50, 0.41), (0.50, 0.53), BLACK)
 
 
-def _slippery(board: SignCanvas) -> None:
-    _car_rear(board, 0.02, 0.02, BLACK, 0.88)
+def _slippery(canvas: SignCanvas) -> None:
+    _car_rear(canvas, 0.02, 0.02, BLACK, 0.88)
     for x in (-0.17, 0.13):
         wave = [(x + 0.055 * math.sin(9.5 * w), 0.20 + 0.34 * w) for w in [k / 14 for k in range(15)]]
-        board.line(wave, 0.06, BLACK)
+        canvas.line(wave, 0.06, BLACK)
 
 
-def _narrows_right(board: SignCanvas) -> None:
-    board.line([(-0.20, 0.54), (-0.20, -0.12)], 0.12, BLACK, round_ends=False)
-    board.line([(0.30, 0.54), (0.30, 0.32), (0.10, 0.10), (0.10, -0.12)], 0.12, BLACK, round_ends=False)
+def _narrows_right(canvas: SignCanvas) -> None:
+    canvas.line([(-0.20, 0.54), (-0.20, -0.12)], 0.12, BLACK, round_ends=False)
+    canvas.line([(0.30, 0.54), (0.30, 0.32), (0.10, 0.10), (0.10, -0.12)], 0.12, BLACK, round_ends=False)
 
 
-def _road_work(board: SignCanvas) -> None:
-    board.disc((0.02, -0.16), 0.075, BLACK)
-    board.line([(-0.02, -0.02), (-0.16, 0.20)], 0.15, BLACK)
-    board.line([(0.0, -0.04), (0.13, 0.10), (0.03, 0.18)], 0.06, BLACK)
-    board.line([(-0.16, 0.22), (-0.06, 0.36), (-0.12, 0.56)], 0.075, BLACK)
-    board.line([(-0.17, 0.22), (-0.28, 0.38), (-0.38, 0.56)], 0.075, BLACK)
-    board.line([(-0.20, 0.16), (0.26, 0.34)], 0.045, BLACK)
-    board.polygon([(0.08, 0.58), (0.26, 0.30), (0.40, 0.42), (0.53, 0.58)], BLACK)
+def _road_work(canvas: SignCanvas) -> None:
+    canvas.disc((0.02, -0.16), 0.075, BLACK)
+    canvas.line([(-0.02, -0.02), (-0.16, 0.20)], 0.15, BLACK)
+    canvas.line([(0.0, -0.04), (0.13, 0.10), (0.03, 0.18)], 0.06, BLACK)
+    canvas.line([(-0.16, 0.22), (-0.06, 0.36), (-0.12, 0.56)], 0.075, BLACK)
+    canvas.line([(-0.17, 0.22), (-0.28, 0.38), (-0.38, 0.56)], 0.075, BLACK)
+    canvas.line([(-0.20, 0.16), (0.26, 0.34)], 0.045, BLACK)
+    canvas.polygon([(0.08, 0.58), (0.26, 0.30), (0.40, 0.42), (0.53, 0.58)], BLACK)
 
 
-def _traffic_light(board: SignCanvas) -> None:
-    board.box((-0.16, -0.24), (0.16, 0.54), BLACK, 0.05)
+def _traffic_light(canvas: SignCanvas) -> None:
+    canvas.box((-0.16, -0.24), (0.16, 0.54), BLACK, 0.05)
     for y, colour in ((-0.10, RED), (0.15, YELLOW), (0.40, GREEN)):
-        board.disc((0, y), 0.10, colour)
+        canvas.disc((0, y), 0.10, colour)
 
 
-def _pedestrian(board: SignCanvas) -> None:
+def _pedestrian(canvas: SignCanvas) -> None:
     for x in (-0.46, -0.26, -0.06, 0.14, 0.34):
-        board.polygon([(x, 0.58), (x + 0.10, 0.58), (x + 0.10 - 0.22 * x, 0.46), (x - 0.22 * x, 0.46)], BLACK)
-    _person(board, 0.0, 0.12, 0.85)
+        canvas.polygon([(x, 0.58), (x + 0.10, 0.58), (x + 0.10 - 0.22 * x, 0.46), (x - 0.22 * x, 0.46)], BLACK)
+    _person(canvas, 0.0, 0.12, 0.85)
 
 
-def _children(board: SignCanvas) -> None:
-    _person(board, -0.17, 0.20, 0.80, lean=0.03, stride=1.15)
-    _person(board, 0.20, 0.30, 0.62, lean=0.03, stride=1.15)
+def _children(canvas: SignCanvas) -> None:
+    _person(canvas, -0.17, 0.20, 0.80, lean=0.03, stride=1.15)
+    _person(canvas, 0.20, 0.30, 0.62, lean=0.03, stride=1.15)
 
 
-def _bicycle(board: SignCanvas) -> None:
+def _bicycle(canvas: SignCanvas) -> None:
     for x in (-0.27, 0.27):
-        board.ring((x, 0.34), 0.19, 0.055, BLACK)
-    board.line([(-0.27, 0.34), (-0.10, 0.08), (0.18, 0.08), (0.0, 0.34), (-0.27, 0.34)], 0.05, BLACK)
-    board.line([(-0.14, 0.0), (0.0, 0.34)], 0.05, BLACK)
-    board.line([(0.27, 0.34), (0.16, -0.04), (0.26, -0.06)], 0.05, BLACK)
-    board.line([(-0.20, 0.0), (-0.08, 0.0)], 0.06, BLACK)
+        canvas.ring((x, 0.34), 0.19, 0.055, BLACK)
+    canvas.line([(-0.27, 0.34), (-0.10, 0.08), (0.18, 0.08), (0.0, 0.34), (-0.27, 0.34)], 0.05, BLACK)
+    canvas.line([(-0.14, 0.0), (0.0, 0.34)], 0.05, BLACK)
+    canvas.line([(0.27, 0.34), (0.16, -0.04), (0.26, -0.06)], 0.05, BLACK)
+    canvas.line([(-0.20, 0.0), (-0.08, 0.0)], 0.06, BLACK)
 
 
-def _snow(board: SignCanvas) -> None:
+def _snow(canvas: SignCanvas) -> None:
     cx, cy, r = 0.0, 0.18, 0.36
     for k in range(6):
         a = math.pi / 6 + k * math.pi / 3
         tip = (cx + r * math.cos(a), cy + r * math.sin(a))
-        board.line([(cx, cy), tip], 0.06, BLACK)
+        canvas.line([(cx, cy), tip], 0.06, BLACK)
         for turn in (-0.8, 0.8):
             knot = (cx + 0.6 * r * math.cos(a), cy + 0.6 * r * math.sin(a))
-            board.line([knot, (knot[0] + 0.15 * math.cos(a + turn), knot[1] + 0.15 * math.sin(a + turn))], 0.05, BLACK)
+            canvas.line([knot, (knot[0] + 0.15 * math.cos(a + turn), knot[1] + 0.15 * math.sin(a + turn))], 0.05, BLACK)
 
 
-def _deer(board: SignCanvas) -> None:
-    board.polygon(
+def _deer(canvas: SignCanvas) -> None:
+    canvas.polygon(
         [
             (-0.44, 0.20), (-0.30, 0.10), (-0.02, 0.10), (0.16, -0.02), (0.20, -0.18), (0.36, -0.12), (0.36, -0.05),
             (0.27, -0.03), (0.22, 0.16), (0.08, 0.28), (-0.16, 0.28), (-0.32, 0.34), (-0.42, 0.30),
         ],
         BLACK,
     )  # fmt: skip
-    board.line([(0.14, 0.20), (0.34, 0.26), (0.42, 0.40)], 0.06, BLACK)
-    board.line([(0.08, 0.24), (0.22, 0.40), (0.26, 0.54)], 0.06, BLACK)
-    board.line([(-0.34, 0.28), (-0.42, 0.44), (-0.52, 0.56)], 0.06, BLACK)
-    board.line([(-0.28, 0.30), (-0.28, 0.46), (-0.36, 0.58)], 0.06, BLACK)
+    canvas.line([(0.14, 0.20), (0.34, 0.26), (0.42, 0.40)], 0.06, BLACK)
+    canvas.line([(0.08, 0.24), (0.22, 0.40), (0.26, 0.54)], 0.06, BLACK)
+    canvas.line([(-0.34, 0.28), (-0.42, 0.44), (-0.52, 0.56)], 0.06, BLACK)
+    canvas.line([(-0.28, 0.30), (-0.28, 0.46), (-0.36, 0.58)], 0.06, BLACK)
     for tip in ((0.10, -0.38), (0.20, -0.40)):
-        board.line([(0.20, -0.16), (tip[0], tip[1])], 0.04, BLACK)
-    board.line([(0.14, -0.30), (0.05, -0.30)], 0.035, BLACK)
-    board.line([(0.20, -0.30), (0.28, -0.34)], 0.035, BLACK)
+        canvas.line([(0.20, -0.16), (tip[0], tip[1])], 0.04, BLACK)
+    canvas.line([(0.14, -0.30), (0.05, -0.30)], 0.035, BLACK)
+    canvas.line([(0.20, -0.30), (0.28, -0.34)], 0.035, BLACK)
 
 
-def _priority_crossing(board: SignCanvas) -> None:
-    board.polygon(
+def _priority_crossing(canvas: SignCanvas) -> None:
+    canvas.polygon(
         [(0.0, -0.36), (0.17, -0.08), (0.075, -0.08), (0.11, 0.54), (-0.11, 0.54), (-0.075, -0.08), (-0.17, -0.08)],
         BLACK,
     )
-    board.box((-0.34, 0.15), (0.34, 0.26), BLACK)
+    canvas.box((-0.34, 0.15), (0.34, 0.26), BLACK)
 
 
-def _roundabout(board: SignCanvas) -> None:
+def _roundabout(canvas: SignCanvas) -> None:
     for k in range(3):
         start = math.radians(-80 + 120 * k)
         points = [
@@ -258,7 +258,7 @@ def _roundabout(board: SignCanvas) -> None:
         ]
         (x0, y0), (x1, y1) = points[-2], points[-1]
         ahead = (x1 + 3.2 * (x1 - x0), y1 + 3.2 * (y1 - y0))
-        board.arrow([*points, ahead], 0.15, WHITE, head=2.5)
+        canvas.arrow([*points, ahead], 0.15, WHITE, head=2.5)
 
 
 # --- faces --------------------------------------------------------------------------------------------------------
@@ -266,93 +266,93 @@ def _roundabout(board: SignCanvas) -> None:
 
 def _speed(value: int) -> Callable[[int], SignCanvas]:
     def paint(size: int) -> SignCanvas:
-        board = _prohibition(size)
-        _number(board, value)
-        return board
+        canvas = _prohibition(size)
+        _number(canvas, value)
+        return canvas
 
     return paint
 
 
 def _warn(pictogram: Callable[[SignCanvas], None]) -> Callable[[int], SignCanvas]:
     def paint(size: int) -> SignCanvas:
-        board = _warning(size)
-        pictogram(board)
-        return board
+        canvas = _warning(size)
+        pictogram(canvas)
+        return canvas
 
     return paint
 
 
 def _order(pictogram: Callable[[SignCanvas], None]) -> Callable[[int], SignCanvas]:
     def paint(size: int) -> SignCanvas:
-        board = _mandatory(size)
-        pictogram(board)
-        return board
+        canvas = _mandatory(size)
+        pictogram(canvas)
+        return canvas
 
     return paint
 
 
 def _end_of_80(size: int) -> SignCanvas:
-    board = _end(size)
-    board.text("80", (-0.52, -0.40), (0.52, 0.40), GREY)
-    _stripes(board)
-    return board
+    canvas = _end(size)
+    canvas.text("80", (-0.52, -0.40), (0.52, 0.40), GREY)
+    _stripes(canvas)
+    return canvas
 
 
 def _end_of_all(size: int) -> SignCanvas:
-    board = _end(size)
-    _stripes(board)
-    return board
+    canvas = _end(size)
+    _stripes(canvas)
+    return canvas
 
 
 def _no_passing(size: int) -> SignCanvas:
-    board = _prohibition(size)
-    _car_rear(board, -0.33, 0.02, RED, 1.26)
-    _car_rear(board, 0.33, 0.02, BLACK, 1.26)
-    return board
+    canvas = _prohibition(size)
+    _car_rear(canvas, -0.33, 0.02, RED, 1.26)
+    _car_rear(canvas, 0.33, 0.02, BLACK, 1.26)
+    return canvas
 
 
 def _no_passing_trucks(size: int) -> SignCanvas:
-    board = _prohibition(size)
-    _truck_rear(board, -0.31, 0.06, RED)
-    _car_rear(board, 0.31, 0.08, BLACK, 1.05)
-    return board
+    canvas = _prohibition(size)
+    _truck_rear(canvas, -0.31, 0.06, RED)
+    _car_rear(canvas, 0.31, 0.08, BLACK, 1.05)
+    return canvas
 
 
 def _end_no_passing(size: int) -> SignCanvas:
-    board = _end(size)
-    _car_rear(board, -0.33, 0.02, GREY, 1.26)
-    _car_rear(board, 0.33, 0.02, GREY, 1.26)
-    _stripes(board)
-    return board
+    canvas = _end(size)
+    _car_rear(canvas, -0.33, 0.02, GREY, 1.26)
+    _car_rear(canvas, 0.33, 0.02, GREY, 1.26)
+    _stripes(canvas)
+    return canvas
 
 
 def _end_no_passing_trucks(size: int) -> SignCanvas:
-    board = _end(size)
-    _truck_rear(board, -0.31, 0.06, GREY)
-    _car_rear(board, 0.31, 0.08, GREY, 1.05)
-    _stripes(board)
-    return board
+    canvas = _end(size)
+    _truck_rear(canvas, -0.31, 0.06, GREY)
+    _car_rear(canvas, 0.31, 0.08, GREY, 1.05)
+    _stripes(canvas)
+    return canvas
 
 
 def _priority(size: int) -> SignCanvas:
-    board = SignCanvas(size, BLACK)
-    board.polygon(shrunk(DIAMOND, 0.97), WHITE)
-    board.polygon(shrunk(DIAMOND, 0.70), BLACK)
-    board.polygon(shrunk(DIAMOND, 0.67), YELLOW)
-    return board
+    canvas = SignCanvas(size, BLACK)
+    canvas.polygon(shrunk(DIAMOND, 0.97), WHITE)
+    canvas.polygon(shrunk(DIAMOND, 0.70), BLACK)
+    canvas.polygon(shrunk(DIAMOND, 0.67), YELLOW)
+    return canvas
 
 
 def _yield(size: int) -> SignCanvas:
-    board = SignCanvas(size, RED)
-    board.polygon([(x, -y) for x, y in rounded([(0.0, -0.55), (0.68, 0.63), (-0.68, 0.63)], 0.05)], WHITE)
-    return board
+    canvas = SignCanvas(size, RED)
+    canvas.polygon([(x, -y) for x, y in rounded([(0.0, -0.55), (0.68, 0.63), (-0.68, 0.63)], 0.05)], WHITE)
+    return canvas
 
 
 def _stop(size: int) -> SignCanvas:
-    board = SignCanvas(size, WHITE)
-    board.polygon(shrunk(OCTAGON, 0.95), RED)
-    board.text("STOP", (-0.76, -0.31), (0.76, 0.31), WHITE, weight=0.03)
-    return board
+    canvas = SignCanvas(size, WHITE)
+    canvas.polygon(shrunk(OCTAGON, 0.95), RED)
+    canvas.text("STOP", (-0.76, -0.31), (0.76, 0.31), WHITE, weight=0.03)
+    return canvas
 
 
 def _no_vehicles(size: int) -> SignCanvas:
@@ -360,44 +360,44 @@ def _no_vehicles(size: int) -> SignCanvas:
 
 
 def _no_trucks(size: int) -> SignCanvas:
-    board = _prohibition(size)
-    _truck_side(board)
-    return board
+    canvas = _prohibition(size)
+    _truck_side(canvas)
+    return canvas
 
 
 def _no_entry(size: int) -> SignCanvas:
-    board = SignCanvas(size, WHITE)
-    board.disc((0, 0), 0.97, RED)
-    board.box((-0.72, -0.19), (0.72, 0.19), WHITE, 0.02)
-    return board
+    canvas = SignCanvas(size, WHITE)
+    canvas.disc((0, 0), 0.97, RED)
+    canvas.box((-0.72, -0.19), (0.72, 0.19), WHITE, 0.02)
+    return canvas
 
 
-def _caution(board: SignCanvas) -> None:
-    board.polygon([(-0.095, -0.26), (0.095, -0.26), (0.055, 0.26), (-0.055, 0.26)], BLACK)
-    board.disc((0.0, 0.42), 0.10, BLACK)
+def _caution(canvas: SignCanvas) -> None:
+    canvas.polygon([(-0.095, -0.26), (0.095, -0.26), (0.055, 0.26), (-0.055, 0.26)], BLACK)
+    canvas.disc((0.0, 0.42), 0.10, BLACK)
 
 
 def _turn(side: int) -> Callable[[SignCanvas], None]:
     """Draw the arrow for "turn ahead": up, then to the side."""
-    return lambda board: board.arrow(
+    return lambda canvas: canvas.arrow(
         [(-0.28 * side, 0.62), (-0.28 * side, -0.12), (0.62 * side, -0.12)], 0.26, WHITE, head=2.4
     )
 
 
 def _straight_or(side: int) -> Callable[[SignCanvas], None]:
-    def paint(board: SignCanvas) -> None:
-        board.arrow([(-0.20 * side, 0.66), (-0.20 * side, -0.74)], 0.22, WHITE, head=2.4)
-        board.arrow([(-0.20 * side, 0.18), (0.62 * side, 0.18)], 0.22, WHITE, head=2.3)
+    def paint(canvas: SignCanvas) -> None:
+        canvas.arrow([(-0.20 * side, 0.66), (-0.20 * side, -0.74)], 0.22, WHITE, head=2.4)
+        canvas.arrow([(-0.20 * side, 0.18), (0.62 * side, 0.18)], 0.22, WHITE, head=2.3)
 
     return paint
 
 
 def _keep(side: int) -> Callable[[SignCanvas], None]:
-    return lambda board: board.arrow([(-0.46 * side, -0.46), (0.54 * side, 0.54)], 0.26, WHITE, head=2.5)
+    return lambda canvas: canvas.arrow([(-0.46 * side, -0.46), (0.54 * side, 0.54)], 0.26, WHITE, head=2.5)
 
 
-def _ahead(board: SignCanvas) -> None:
-    board.arrow([(0.0, 0.66), (0.0, -0.74)], 0.26, WHITE, head=2.5)
+def _ahead(canvas: SignCanvas) -> None:
+    canvas.arrow([(0.0, 0.66), (0.0, -0.74)], 0.26, WHITE, head=2.5)
 
 
 _FACES: dict[int, Callable[[int], SignCanvas]] = {
@@ -413,8 +413,8 @@ _FACES: dict[int, Callable[[int], SignCanvas]] = {
     16: _no_trucks,
     17: _no_entry,
     18: _warn(_caution),
-    19: _warn(lambda board: _curve(board, -1)),
-    20: _warn(lambda board: _curve(board, 1)),
+    19: _warn(lambda canvas: _curve(canvas, -1)),
+    20: _warn(lambda canvas: _curve(canvas, 1)),
     21: _warn(_double_curve),
     22: _warn(_bumps),
     23: _warn(_slippery),

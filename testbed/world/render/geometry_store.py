@@ -12,7 +12,7 @@ from testbed.world.render import geometry
 from testbed.world.render.camera import PinholeCamera, pose_matrix
 from testbed.world.render.device_arrays import GrowingArray
 from testbed.world.render.scene import Scene
-from testbed.world.render.structs import BandRow, PartRow, table_dtype
+from testbed.world.render.structs import BandRow, PartRow, SceneArrays, table_dtype
 from testbed.world.render.triangle_soup import (
     Clusters,
     Spheres,
@@ -65,13 +65,10 @@ class GeometryStore:
     """Device arrays of all triangles, static ones first.
 
     Attributes:
+        arrays: For the shader.
         vertices: World positions, vec3.
         normals: World normals, vec3.
-        uvs: Texture coordinates, vec2.
         triangles: Vertex indices, vec3i.
-        triangle_part: Row of the part table for every triangle.
-        parts: Part table.
-        bands: Table of painted lines.
         static: Clusters of static triangles.
         moving: Clusters of moving objects, one each, in the order of ``movers``.
         static_table: The static clusters on the device.
@@ -146,10 +143,13 @@ class GeometryStore:
 
         both = [np.concatenate(pair) for pair in zip(self.fixed.arrays, moving, strict=True)]
         self.vertices, self.normals = upload(both[0], wp.vec3), upload(both[1], wp.vec3)
-        self.uvs, self.triangles = upload(both[2], wp.vec2), upload(both[3], wp.vec3i)
-        self.triangle_part = upload(both[4], wp.int32)
-        self.parts = upload(np.array(table.rows, table_dtype(PartRow)), PartRow)
-        self.bands = upload(np.array(table.bands, table_dtype(BandRow)), BandRow)
+        self.triangles = upload(both[3], wp.vec3i)
+        self.arrays = SceneArrays()
+        self.arrays.vertices, self.arrays.normals, self.arrays.triangles = self.vertices, self.normals, self.triangles
+        self.arrays.uvs = upload(both[2], wp.vec2)
+        self.arrays.triangle_part = upload(both[4], wp.int32)
+        self.arrays.parts = upload(np.array(table.rows, table_dtype(PartRow)), PartRow)
+        self.arrays.bands = upload(np.array(table.bands, table_dtype(BandRow)), BandRow)
         self._local, self._local_normals = upload(local, wp.vec3), upload(moving[1], wp.vec3)
         self.signs = Spheres.gather(signs)
         self._owner = upload(join(owner, np.int32), wp.int32)

@@ -14,7 +14,7 @@ from typing import Any
 
 import warp as wp
 
-from testbed.world.render.structs import Eye, Floats, Light, UInt8s, configure
+from testbed.world.render.structs import Eye, Floats, Light, RainArrays, UInt8s, configure
 
 configure(__name__)
 
@@ -58,20 +58,18 @@ def tabulate_drops(first_cell: int, drops: int, light: Light, shifts: Floats, fa
 
 
 @wp.func
-def rain_streak(
-    column: int, row: int, eye: Eye, light: Light, first_cell: int, drops: int, shifts: Floats, falling: UInt8s
-) -> float:
+def rain_streak(column: int, row: int, eye: Eye, light: Light, rain: RainArrays) -> float:
     """Return the brightness of rain streaks at a pixel."""
     total = wp.float32(0.0)
-    cells = shifts.shape[0] / 2
+    cells = rain.shifts.shape[0] / 2
     for layer in range(2):
         scale = _SCREEN / float(eye.width_px) * (1.0 + 0.8 * float(layer))
         y = float(row) * scale
         x = float(column) * scale + light.rain_slant * y
-        i = layer * cells + int(wp.floor(x)) - first_cell
-        at = (y + shifts[i]) / (26.0 - 8.0 * float(layer))
+        i = layer * cells + int(wp.floor(x)) - rain.first_cell
+        at = (y + rain.shifts[i]) / (26.0 - 8.0 * float(layer))
         drop = int(at)
-        if falling[i * drops + drop] != wp.uint8(0):
+        if rain.falling[i * rain.drops + drop] != wp.uint8(0):
             inside = at - float(drop)
             total += inside * (1.0 - inside) * 4.0 * (1.0 - 0.4 * float(layer))
     return total
@@ -81,19 +79,18 @@ class RainTables:
     """What falls in one picture, on the device.
 
     Attributes:
-        first_cell: Number of the first column in the tables.
-        drops: Drops per column.
-        shifts: Float array, one element per layer and column.
-        falling: Byte array, ``drops`` elements per layer and column: whether each drop is there.
+        arrays: For the shader.
     """
 
     def __init__(self, device: str) -> None:
         """Start with a dry sky."""
-        self.first_cell, self.drops = 0, 1
         self._device = device
         self._content: tuple[Any, ...] | None = None
-        self.shifts = wp.zeros(LAYERS, dtype=wp.float32, device=device)
-        self.falling = wp.zeros(LAYERS, dtype=wp.uint8, device=device)
+        self._shifts = wp.zeros(LAYERS, dtype=wp.float32, device=device)
+        self._falling = wp.zeros(LAYERS, dtype=wp.uint8, device=device)
+        self.arrays = RainArrays()
+        self.arrays.first_cell, self.arrays.drops = 0, 1
+        self.arrays.shifts, self.arrays.falling = self._shifts, self._falling
 
     def follow(self, light: Light, width_px: int, height_px: int) -> None:
         """Tabulate the drops of the light's simulation frame for a picture size; free of cost when it does not rain."""
@@ -105,15 +102,17 @@ class RainTables:
         self._content = content
         down = LAST_SCALE * SCREEN * height_px / width_px
         drift = light.rain_slant * down
-        self.first_cell = floor(min(drift, 0.0)) - 1
-        self.drops = ceil((down + SHIFT) / SHORTEST) + 1
+        first_cell = floor(min(drift, 0.0)) - 1
+        drops = ceil((down + SHIFT) / SHORTEST) + 1
         count = ceil(LAST_SCALE * SCREEN + abs(drift)) + 3
-        if len(self.shifts) != LAYERS * count or len(self.falling) != LAYERS * count * self.drops:
-            self.shifts = wp.zeros(LAYERS * count, dtype=wp.float32, device=self._device)
-            self.falling = wp.zeros(LAYERS * count * self.drops, dtype=wp.uint8, device=self._device)
+        if len(self._shifts) != LAYERS * count or len(self._falling) != LAYERS * count * drops:
+            self._shifts = wp.zeros(LAYERS * count, dtype=wp.float32, device=self._device)
+            self._falling = wp.zeros(LAYERS * count * drops, dtype=wp.uint8, device=self._device)
+            self.arrays.shifts, self.arrays.falling = self._shifts, self._falling
+        self.arrays.first_cell, self.arrays.drops = first_cell, drops
         wp.launch(
             tabulate_drops,
             (LAYERS, count),
-            [self.first_cell, self.drops, light, self.shifts, self.falling],
+            [first_cell, drops, light, self._shifts, self._falling],
             device=self._device,
         )

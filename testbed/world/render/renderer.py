@@ -32,9 +32,13 @@ from testbed.world.render.structs import (
     WANT_LINEAR,
     WANT_RGB,
     WANT_UV,
+    DecalArrays,
     DecalRow,
     Eye,
     Light,
+    OutputArrays,
+    ShadowArrays,
+    Strip,
     WindowRow,
     table_dtype,
 )
@@ -109,6 +113,26 @@ ALL_OUTPUTS = frozenset(_OUTPUTS)
 RGB_ONLY = frozenset({"rgb"})
 
 
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Where pictures of one size are drawn.
+
+    Attributes:
+        keys: Visibility buffers, shape (threads, pixels), int64.
+        out: Output arrays, for the shader.
+        arrays: The same by name.
+    """
+
+    keys: Any
+    out: OutputArrays
+    arrays: dict[str, Any]
+
+    def put(self, name: str, array: Any) -> None:
+        """Take another array for an output."""
+        self.arrays[name] = array
+        setattr(self.out, name, array)
+
+
 class Renderer:
     """Draws pictures of one scene; keeps what is static on the device between pictures."""
 
@@ -133,9 +157,12 @@ class Renderer:
         self._built: tuple[int, int] | None = None
         self._pose_version = -1
         self._light: tuple[Any, Light] | None = None
-        self._targets: dict[tuple[int, int], dict[str, Any]] = {}
+        self._targets: dict[tuple[int, int], Target] = {}
         self._decal_rows = GrowingArray(DecalRow, device)
-        self._no_window = wp.zeros(1, dtype=WindowRow, device=device)
+        self._decal_arrays = DecalArrays()
+        self._shadow_arrays = ShadowArrays()
+        self._shadow_arrays.windows = wp.zeros(1, dtype=WindowRow, device=device)
+        self._shadow_arrays.heights = self._shadows.heights
 
     def render(
         self, camera: PinholeCamera, *, want: frozenset[str] = RGB_ONLY, hide: frozenset[int] = frozenset()
@@ -154,7 +181,7 @@ class Renderer:
         if not want <= ALL_OUTPUTS:
             raise ValueError(f"unknown outputs {sorted(want - ALL_OUTPUTS)}; there are {sorted(ALL_OUTPUTS)}")
         store, target, eye = self._follow(), self._target(camera, want), _eye(camera)
-        keys = target["keys"]
+        keys = target.keys
         keys[0].fill_(-1)
         finish = self._strips.begin(self._see_scenery(eye, keys))
         lighting, light = self._lighting()
@@ -165,17 +192,20 @@ class Renderer:
         bits = 0
         for name in want:
             bits |= _OUTPUTS[name][0]
-        shadows = self._cast_shadows(camera, lighting, drawn, wanted=bits & WANT_COLOUR != 0)
+        self._cast_shadows(camera, lighting, drawn, wanted=bits & WANT_COLOUR != 0)
         self._see(eye, store.moving_table, 0, 1, keys[0])
         finish()
-        self._shade(camera, eye, light, target, bits, shadows)
+        target.out.want = bits
+        self._shade(camera, eye, light, target)
         shape = (camera.height_px, camera.width_px)
-        return RenderedFrame(**{name: target[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want})
+        return RenderedFrame(
+            **{name: target.arrays[name].numpy().reshape(shape + _OUTPUTS[name][2]).copy() for name in want}
+        )
 
     def _cast_shadows(
         self, camera: PinholeCamera, lighting: Lighting, drawn: NDArray[np.bool_], *, wanted: bool
-    ) -> tuple[Any, int]:
-        """Move what is drawn or casts a shadow, draw the shadows; return the table of windows and its length.
+    ) -> None:
+        """Move what is drawn or casts a shadow, draw the shadows and tell the shader their windows.
 
         Args:
             camera: Whose picture it is.
@@ -187,14 +217,15 @@ class Renderer:
         assert store is not None
         if not wanted or lighting.sun_rgb[0] <= 0.0:
             store.move(drawn)
-            return self._no_window, 0
+            self._shadow_arrays.count = 0
+            return
         slots, axes = self._shadows.choose(camera, np.array(lighting.sun), store, (scene.static_version,))
         windows = self._shadows.rows(slots)
         moving = self._shadows.covers(slots, axes, store.moving_centres, store.moving.radii_m)
         moving &= store.shown & store.moving.casts
         store.move(drawn | moving.any(axis=0))
         self._shadows.draw(slots, windows, axes, store, moving, scene.structure_version)
-        return windows, len(slots)
+        self._shadow_arrays.windows, self._shadow_arrays.count = windows, len(slots)
 
     def _see_scenery(self, eye: Eye, keys: Any) -> Callable[[int], None]:
         """Return what fills the visibility buffers, shape (threads, pixels), with the nearest static triangles.
@@ -241,51 +272,31 @@ class Renderer:
             device=self.device,
         )
 
-    def _shade(
-        self, camera: PinholeCamera, eye: Eye, light: Light, target: dict[str, Any], bits: int, shadows: Any
-    ) -> None:
-        """Turn the visibility buffer into the groups of outputs that ``bits`` say.
-
-        ``shadows`` is the table of windows and their number.
-        """
+    def _shade(self, camera: PinholeCamera, eye: Eye, light: Light, target: Target) -> None:
+        """Turn the visibility buffer into the groups of outputs that are wanted."""
         store, strips = self._store, self._strips
         assert store is not None
-        decals, decal_count = self._decals(camera)
+        self._choose_decals(camera)
         self._rain.follow(light, camera.width_px, camera.height_px)
 
-        def launch(strip: int) -> None:
+        def launch(index: int) -> None:
+            strip = Strip()
+            strip.first, strip.step, strip.run = index, strips.threads, self._run
             wp.launch(
                 shading.shade,
-                (strips.share(camera.height_px, strip), -(-camera.width_px // self._run)),
+                (strips.share(camera.height_px, index), -(-camera.width_px // self._run)),
                 [
                     strip,
-                    strips.threads,
-                    self._run,
-                    bits,
                     eye,
                     light,
-                    target["keys"],
-                    strips.threads,
-                    store.triangles,
-                    store.triangle_part,
-                    store.vertices,
-                    store.normals,
-                    store.uvs,
-                    store.parts,
-                    store.bands,
-                    self._textures.table,
-                    self._textures.offsets,
-                    self._textures.texels,
-                    decals,
-                    decal_count,
-                    *shadows,
-                    self._shadows.heights,
+                    target.keys,
+                    store.arrays,
+                    self._textures.arrays,
+                    self._decal_arrays,
+                    self._shadow_arrays,
+                    self._rain.arrays,
                     self._tone,
-                    self._rain.first_cell,
-                    self._rain.drops,
-                    self._rain.shifts,
-                    self._rain.falling,
-                    *(target[name] for name in _SHADER_ORDER),
+                    target.out,
                 ],
                 device=self.device,
             )
@@ -316,23 +327,26 @@ class Renderer:
         self._light[1].frame = self.scene.frame
         return self._light[0][1], self._light[1]
 
-    def _target(self, camera: PinholeCamera, want: frozenset[str]) -> dict[str, Any]:
+    def _target(self, camera: PinholeCamera, want: frozenset[str]) -> Target:
         """Return output arrays of the camera's size; outputs that nobody asked for yet have one element."""
         count = camera.width_px * camera.height_px
-        target = self._targets.setdefault((camera.width_px, camera.height_px), {})
-        if not target:
-            target["keys"] = wp.zeros((self._strips.threads, count), dtype=wp.int64, device=self.device)
+        size_px = (camera.width_px, camera.height_px)
+        if size_px not in self._targets:
+            self._targets[size_px] = Target(
+                wp.zeros((self._strips.threads, count), dtype=wp.int64, device=self.device), OutputArrays(), {}
+            )
             for name, (_, dtype, _) in _OUTPUTS.items():
-                target[name] = wp.zeros(1, dtype=dtype, device=self.device)
+                self._targets[size_px].put(name, wp.zeros(1, dtype=dtype, device=self.device))
+        target = self._targets[size_px]
         groups = {_OUTPUTS[name][0] for name in want}
         for name, (group, dtype, _) in _OUTPUTS.items():
             size = count * 3 if name == "rgb" else count
-            if group in groups and len(target[name]) != size:
-                target[name] = wp.zeros(size, dtype=dtype, device=self.device)
+            if group in groups and len(target.arrays[name]) != size:
+                target.put(name, wp.zeros(size, dtype=dtype, device=self.device))
         return target
 
-    def _decals(self, camera: PinholeCamera) -> tuple[Any, int]:
-        """Return the table of the nearest visible decals, in the order they lie on each other."""
+    def _choose_decals(self, camera: PinholeCamera) -> None:
+        """Tell the shader the nearest visible decals, in the order they lie on each other."""
         x_m, y_m = camera.pose[:2]
         near = []
         for decal in self.scene.decals.values():
@@ -343,23 +357,8 @@ class Renderer:
             limit = sorted(distance_m for distance_m, _ in near)[MAX_DECALS - 1]
             near = [item for item in near if item[0] <= limit][:MAX_DECALS]
         rows = [_decal_row(decal, self._textures.rows[decal.texture]) for _, decal in near]
-        return self._decal_rows.fill(np.array(rows, table_dtype(DecalRow))), len(rows)
-
-
-_SHADER_ORDER = (
-    "rgb",
-    "linear",
-    "depth_m",
-    "normal",
-    "tag",
-    "instance",
-    "material",
-    "uv",
-    "duv",
-    "shading",
-    "residual",
-    "under",
-)
+        self._decal_arrays.rows = self._decal_rows.fill(np.array(rows, table_dtype(DecalRow)))
+        self._decal_arrays.count = len(rows)
 
 
 def _eye(camera: PinholeCamera) -> Eye:

@@ -9,7 +9,7 @@ import warp as wp
 
 from testbed.core.semantic_tags import SemanticTag
 from testbed.world.render.sampling import DECAL_TAPS, sample, sample_ground
-from testbed.world.render.structs import Bands, Decals, Hit, Int32s, Light, PartRow, Surface, Textures, Vec4s
+from testbed.world.render.structs import Bands, DecalArrays, Hit, Light, PartRow, Surface, TextureArrays
 
 TILE_M = 8.0
 """Side of the asphalt tile."""
@@ -73,9 +73,7 @@ def road_surface(
     part: PartRow,
     light: Light,
     bands: Bands,
-    textures: Textures,
-    offsets: Int32s,
-    texels: Vec4s,
+    textures: TextureArrays,
 ) -> Surface:
     """Return bare road at a pixel; its texture coordinates are metres along and across."""
     surface = Surface()
@@ -84,7 +82,7 @@ def road_surface(
     row = part.texture
     if row < 0:
         row = int(_ASPHALT)
-    stone = sample_ground(texels, offsets, textures[row], row, s * _TILE, t * _TILE, hit.duv * _TILE)
+    stone = sample_ground(textures, textures.table[row], row, s * _TILE, t * _TILE, hit.duv * _TILE)
     base = wp.cw_mul(part.albedo, wp.vec3(stone[0], stone[1], stone[2]))
     painted = wp.float32(0.0)
     step_s = wp.abs(hit.duv[0]) + wp.abs(hit.duv[2])
@@ -116,15 +114,12 @@ def road_surface(
 def lay_decals(
     surface: Surface,
     hit: Hit,
-    decals: Decals,
-    count: int,
-    textures: Textures,
-    offsets: Int32s,
-    texels: Vec4s,
+    decals: DecalArrays,
+    textures: TextureArrays,
 ) -> Surface:
     """Return a road surface under its decals; the topmost becomes the texture that can be re-rendered."""
-    for k in range(count):
-        decal = decals[k]
+    for k in range(decals.count):
+        decal = decals.rows[k]
         u = decal.du[0] * hit.p[0] + decal.du[1] * hit.p[1] + decal.u0
         v = decal.dv[0] * hit.p[0] + decal.dv[1] * hit.p[1] + decal.v0
         duv = wp.vec4(
@@ -136,8 +131,8 @@ def lay_decals(
         margin_u = 0.5 * (wp.abs(duv[0]) + wp.abs(duv[2]))
         margin_v = 0.5 * (wp.abs(duv[1]) + wp.abs(duv[3]))
         if u > -margin_u and u < 1.0 + margin_u and v > -margin_v and v < 1.0 + margin_v:
-            texture = textures[decal.texture]
-            ink = sample(texels, offsets, texture, decal.texture, u, v, duv, _DECAL_TAPS)
+            texture = textures.table[decal.texture]
+            ink = sample(textures, texture, decal.texture, u, v, duv, _DECAL_TAPS)
             if surface.number != 0:
                 surface.base = surface.base * (1.0 - surface.alpha) + surface.colour
             surface.colour = wp.vec3(ink[0], ink[1], ink[2])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import warp as wp
 
 from testbed.world.render.fast_math import half_exponent, quick_log2
-from testbed.world.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, Int32s, TextureRow, Vec4s
+from testbed.world.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, TextureArrays, TextureRow, Vec4s
 
 OBJECT_TAPS = 2
 """Steps along the footprint on objects."""
@@ -75,9 +75,7 @@ def bilinear(texels: Vec4s, offset: int, width: int, height: int, wrap: int, u: 
 
 
 @wp.func
-def sample_ground(
-    texels: Vec4s, offsets: Int32s, texture: TextureRow, row: int, u: float, v: float, du: wp.vec4
-) -> wp.vec4:
+def sample_ground(textures: TextureArrays, texture: TextureRow, row: int, u: float, v: float, du: wp.vec4) -> wp.vec4:
     """Look up a tiling texture at two points of its nearest level: half the price, for noise that nobody re-renders."""
     size = float(texture.width)
     step_u = du[0]
@@ -94,28 +92,21 @@ def sample_ground(
     # enough for two points.
     level = half_exponent(2.0 * wp.max(wp.max(shorter, 0.11 * longer) * size * size, 1.0))
     level = wp.min(level, texture.levels - 1)
-    offset = offsets[row * _LEVELS + level]
+    offset = textures.offsets[row * _LEVELS + level]
     width = (texture.width + (1 << level) - 1) >> level
     height = (texture.height + (1 << level) - 1) >> level
     au = u - 0.25 * step_u
     av = v - 0.25 * step_v
     bu = u + 0.25 * step_u
     bv = v + 0.25 * step_v
-    a = bilinear(texels, offset, width, height, _REPEAT, au - wp.floor(au), av - wp.floor(av))
-    b = bilinear(texels, offset, width, height, _REPEAT, bu - wp.floor(bu), bv - wp.floor(bv))
+    a = bilinear(textures.texels, offset, width, height, _REPEAT, au - wp.floor(au), av - wp.floor(av))
+    b = bilinear(textures.texels, offset, width, height, _REPEAT, bu - wp.floor(bu), bv - wp.floor(bv))
     return (a + b) * 0.5
 
 
 @wp.func
 def sample(
-    texels: Vec4s,
-    offsets: Int32s,
-    texture: TextureRow,
-    row: int,
-    u: float,
-    v: float,
-    du: wp.vec4,
-    taps: int,
+    textures: TextureArrays, texture: TextureRow, row: int, u: float, v: float, du: wp.vec4, taps: int
 ) -> wp.vec4:
     """Look up a texture under the footprint ``du`` = (du/dx, dv/dx, du/dy, dv/dy)."""
     w = float(texture.width)
@@ -162,11 +153,11 @@ def sample(
             tv = wp.clamp(tv, -2.0, 3.0)
         width = (texture.width + (1 << level) - 1) >> level
         height = (texture.height + (1 << level) - 1) >> level
-        texel = bilinear(texels, offsets[base], width, height, texture.wrap, tu, tv)
+        texel = bilinear(textures.texels, textures.offsets[base], width, height, texture.wrap, tu, tv)
         if blend > 0.0:
             width = (width + 1) >> 1
             height = (height + 1) >> 1
-            coarse = bilinear(texels, offsets[base + 1], width, height, texture.wrap, tu, tv)
+            coarse = bilinear(textures.texels, textures.offsets[base + 1], width, height, texture.wrap, tu, tv)
             texel = texel * (1.0 - blend) + coarse * blend
         total += texel
     return total * scale

@@ -28,27 +28,22 @@ from testbed.world.render.structs import (
     WANT_LINEAR,
     WANT_RGB,
     WANT_UV,
-    Bands,
-    Decals,
+    DecalArrays,
     Eye,
     Facet,
-    Floats,
     Hit,
-    Int32s,
     Int64Rows,
     Light,
+    OutputArrays,
     PartRow,
-    Parts,
+    RainArrays,
+    SceneArrays,
+    ShadowArrays,
     Shine,
+    Strip,
     Surface,
-    Textures,
+    TextureArrays,
     UInt8s,
-    UInt32s,
-    Vec2s,
-    Vec3is,
-    Vec3s,
-    Vec4s,
-    Windows,
     configure,
 )
 from testbed.world.render.sun_visibility import sunlit
@@ -84,14 +79,14 @@ def ray_through(column: int, row: int, eye: Eye) -> wp.vec3:
 
 
 @wp.func
-def facet_of(triangle: int, eye: Eye, triangles: Vec3is, vertices: Vec3s, normals: Vec3s, uvs: Vec2s) -> Facet:
+def facet_of(triangle: int, eye: Eye, scene: SceneArrays) -> Facet:
     """Return what all pixels on a triangle share."""
     facet = Facet()
     facet.triangle = triangle
-    index = triangles[triangle]
-    facet.corner = vertices[index[0]]
-    facet.edge_b = vertices[index[1]] - facet.corner
-    facet.edge_c = vertices[index[2]] - facet.corner
+    index = scene.triangles[triangle]
+    facet.corner = scene.vertices[index[0]]
+    facet.edge_b = scene.vertices[index[1]] - facet.corner
+    facet.edge_c = scene.vertices[index[2]] - facet.corner
     origin = eye.position - facet.corner
     facet.plane = wp.cross(facet.edge_c, facet.edge_b)
     facet.for_b = wp.cross(facet.edge_c, origin)
@@ -105,12 +100,12 @@ def facet_of(triangle: int, eye: Eye, triangles: Vec3is, vertices: Vec3s, normal
     if wp.dot(facing, origin) < 0.0:
         facing = -facing
     facet.facing = facing
-    facet.normal = normals[index[0]]
-    facet.normal_b = normals[index[1]] - facet.normal
-    facet.normal_c = normals[index[2]] - facet.normal
-    facet.uv = uvs[index[0]]
-    facet.uv_b = uvs[index[1]] - facet.uv
-    facet.uv_c = uvs[index[2]] - facet.uv
+    facet.normal = scene.normals[index[0]]
+    facet.normal_b = scene.normals[index[1]] - facet.normal
+    facet.normal_c = scene.normals[index[2]] - facet.normal
+    facet.uv = scene.uvs[index[0]]
+    facet.uv_b = scene.uvs[index[1]] - facet.uv
+    facet.uv_c = scene.uvs[index[2]] - facet.uv
     return facet
 
 
@@ -149,7 +144,7 @@ def meet(facet: Facet, ray: wp.vec3) -> Hit:
 
 
 @wp.func
-def object_surface(hit: Hit, part: PartRow, textures: Textures, offsets: Int32s, texels: Vec4s) -> Surface:
+def object_surface(hit: Hit, part: PartRow, textures: TextureArrays) -> Surface:
     """Return an object's surface at a pixel: its albedo, times its texture if it has one."""
     surface = Surface()
     surface.uv = hit.uv
@@ -160,8 +155,8 @@ def object_surface(hit: Hit, part: PartRow, textures: Textures, offsets: Int32s,
     surface.gloss = part.specular
     surface.shininess = part.shininess
     if part.texture >= 0:
-        texture = textures[part.texture]
-        texel = sample(texels, offsets, texture, part.texture, hit.uv[0], hit.uv[1], hit.duv, _OBJECT_TAPS)
+        texture = textures.table[part.texture]
+        texel = sample(textures, texture, part.texture, hit.uv[0], hit.uv[1], hit.duv, _OBJECT_TAPS)
         surface.colour = wp.cw_mul(part.albedo, wp.vec3(texel[0], texel[1], texel[2]))
         surface.number = texture.number
     else:
@@ -201,9 +196,7 @@ def shine_of(
     ray_length: float,
     eye: Eye,
     light: Light,
-    heights: Int32s,
-    windows: Windows,
-    window_count: int,
+    shadows: ShadowArrays,
 ) -> Shine:
     """Return the light that a surface is seen in, fog included: for its colour to reflect, and what comes anyway."""
     shine = Shine()
@@ -212,7 +205,7 @@ def shine_of(
     sun = wp.float32(0.0)
     sky = wp.float32(1.0)
     if sun_cos > 0.0 and light.sun_rgb[0] > 0.0:
-        sun = sunlit(heights, windows, window_count, hit.p, hit.facing, light)
+        sun = sunlit(shadows, hit.p, hit.facing, light)
         sky = 1.0 - light.sky_shadow * (1.0 - sun)
     lit = (
         light.sun_rgb * (sun * sun_cos)
@@ -241,54 +234,28 @@ def shine_of(
 
 @wp.kernel
 def shade(
-    first_row: int,
-    row_step: int,
-    run: int,
-    want: int,
+    strip: Strip,
     eye: Eye,
     light: Light,
     keys: Int64Rows,
-    layers: int,
-    triangles: Vec3is,
-    triangle_part: Int32s,
-    vertices: Vec3s,
-    normals: Vec3s,
-    uvs: Vec2s,
-    parts: Parts,
-    bands: Bands,
-    textures: Textures,
-    offsets: Int32s,
-    texels: Vec4s,
-    decals: Decals,
-    decal_count: int,
-    windows: Windows,
-    window_count: int,
-    heights: Int32s,
+    scene: SceneArrays,
+    textures: TextureArrays,
+    decals: DecalArrays,
+    shadows: ShadowArrays,
+    rain: RainArrays,
     tone: UInt8s,
-    first_cell: int,
-    drops: int,
-    shifts: Floats,
-    falling: UInt8s,
-    out_rgb: UInt8s,
-    out_linear: Vec3s,
-    out_depth: Floats,
-    out_normal: Vec3s,
-    out_tag: UInt8s,
-    out_instance: UInt32s,
-    out_material: Int32s,
-    out_uv: Vec2s,
-    out_duv: Vec4s,
-    out_shading: Vec3s,
-    out_residual: Vec3s,
-    out_under: Vec4s,
+    out: OutputArrays,
 ):
-    """Shade a run of pixels in every ``row_step``-th row; groups of outputs are written as the bits of ``want`` say.
+    """Shade the runs of pixels of a strip; groups of outputs are written as the bits of ``out.want`` say.
 
     Neighbours mostly lie on the same triangle, which is then prepared once. Without an output in colour nothing is lit;
     for the instances alone a pixel's triangle is not even met.
     """
     strip_row, part_of_row = wp.tid()
-    row = first_row + strip_row * row_step
+    row = strip.first + strip_row * strip.step
+    run = strip.run
+    want = out.want
+    layers = keys.shape[0]
     coloured = (want & _COLOUR) != 0
     met = (want & ~_INSTANCE) != 0
     facet = Facet()
@@ -314,26 +281,26 @@ def shade(
 
         if key < wp.int64(0):
             if coloured:
-                linear = sky_pixel(view, light, textures, offsets, texels)
+                linear = sky_pixel(view, light, textures)
                 residual = linear
         else:
             triangle = int(key & wp.int64(0x7FFFFFFF))
-            part = parts[triangle_part[triangle]]
+            part = scene.parts[scene.triangle_part[triangle]]
             instance = part.instance
             hit = Hit()
             if met:
                 if triangle != facet.triangle:
-                    facet = facet_of(triangle, eye, triangles, vertices, normals, uvs)
+                    facet = facet_of(triangle, eye, scene)
                 hit = meet(facet, ray)
                 depth_m = hit.depth_m
                 if part.kind == _ROAD:
-                    surface = road_surface(hit, part, light, bands, textures, offsets, texels)
-                    surface = lay_decals(surface, hit, decals, decal_count, textures, offsets, texels)
+                    surface = road_surface(hit, part, light, scene.bands, textures)
+                    surface = lay_decals(surface, hit, decals, textures)
                 else:
-                    surface = object_surface(hit, part, textures, offsets, texels)
+                    surface = object_surface(hit, part, textures)
                 normal = surface.normal
             if coloured:
-                shine = shine_of(surface, hit, part, view, ray_length, eye, light, heights, windows, window_count)
+                shine = shine_of(surface, hit, part, view, ray_length, eye, light, shadows)
                 lit = shine.lit
                 residual = shine.residual
                 ground = wp.cw_mul(lit, surface.base)
@@ -342,7 +309,7 @@ def shade(
                 linear = wp.cw_mul(lit, surface.colour) + residual
 
         if coloured and light.rain > 0.0:
-            streak = light.rain_rgb * rain_streak(column, row, eye, light, first_cell, drops, shifts, falling)
+            streak = light.rain_rgb * rain_streak(column, row, eye, light, rain)
             residual += streak
             linear += streak
 
@@ -350,21 +317,21 @@ def shade(
             at = pixel * 3
             for k in range(3):
                 value = wp.sqrt(wp.clamp(linear[k] * _LUT_SCALE, 0.0, 1.0))
-                out_rgb[at + k] = tone[int(value * _LUT_TOP + 0.5)]
+                out.rgb[at + k] = tone[int(value * _LUT_TOP + 0.5)]
         if (want & _LINEAR) != 0:
-            out_linear[pixel] = linear
+            out.linear[pixel] = linear
         if (want & _GEOMETRY) != 0:
-            out_depth[pixel] = depth_m
-            out_normal[pixel] = normal
+            out.depth_m[pixel] = depth_m
+            out.normal[pixel] = normal
         if (want & _IDS) != 0:
-            out_tag[pixel] = wp.uint8(surface.tag)
-            out_material[pixel] = surface.number
+            out.tag[pixel] = wp.uint8(surface.tag)
+            out.material[pixel] = surface.number
         if (want & _INSTANCE) != 0:
-            out_instance[pixel] = instance
+            out.instance[pixel] = instance
         if (want & _UV) != 0:
-            out_uv[pixel] = surface.uv
-            out_duv[pixel] = surface.duv
+            out.uv[pixel] = surface.uv
+            out.duv[pixel] = surface.duv
         if (want & _LIGHT) != 0:
-            out_shading[pixel] = lit
-            out_residual[pixel] = residual
-            out_under[pixel] = under
+            out.shading[pixel] = lit
+            out.residual[pixel] = residual
+            out.under[pixel] = under

@@ -9,7 +9,7 @@ import warp as wp
 
 from testbed.world.render.fast_math import quick_exp
 from testbed.world.render.sampling import bilinear
-from testbed.world.render.structs import MAX_LEVELS, WRAP_REPEAT, Eye, Int32s, Light, Textures, Vec4s
+from testbed.world.render.structs import MAX_LEVELS, WRAP_REPEAT, Eye, Light, TextureArrays
 
 _CLOUDS = wp.constant(wp.int32(1))
 _LEVELS = wp.constant(wp.int32(MAX_LEVELS))
@@ -41,7 +41,7 @@ def fog_share(distance: float, slope: float, light: Light) -> float:
 
 
 @wp.func
-def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, texels: Vec4s) -> wp.vec3:
+def sky_pixel(view: wp.vec3, light: Light, textures: TextureArrays) -> wp.vec3:
     """Return the radiance of a pixel without geometry."""
     colour = sky_gradient(view, light, 1.0)
     near = wp.dot(view, light.sun)
@@ -50,8 +50,10 @@ def sky_pixel(view: wp.vec3, light: Light, textures: Textures, offsets: Int32s, 
         # A flat layer at unit height, seen ever flatter and fainter towards the horizon.
         u = view[0] / (view[2] + 0.05) * 0.13
         v = view[1] / (view[2] + 0.05) * 0.13
-        size = textures[_CLOUDS].width
-        texel = bilinear(texels, offsets[_CLOUDS * _LEVELS], size, size, _REPEAT, u - wp.floor(u), v - wp.floor(v))
+        size = textures.table[_CLOUDS].width
+        texel = bilinear(
+            textures.texels, textures.offsets[_CLOUDS * _LEVELS], size, size, _REPEAT, u - wp.floor(u), v - wp.floor(v)
+        )
         height = texel[3]
         cover = wp.clamp((height - 1.0 + light.cloud_cover) * 3.5, 0.0, 1.0)
         cover = cover * wp.clamp((view[2] - 0.015) * 9.0, 0.0, 1.0)

@@ -240,6 +240,83 @@ if not TYPE_CHECKING:
     Windows = wp.array(dtype=WindowRow)
 
 
+@wp.struct
+class SceneArrays:
+    """Everything that is made of triangles, see ``geometry_store.GeometryStore``."""
+
+    vertices: Vec3s
+    normals: Vec3s
+    uvs: Vec2s
+    triangles: Vec3is
+    triangle_part: Int32s
+    parts: Parts
+    bands: Bands
+
+
+@wp.struct
+class TextureArrays:
+    """All textures, see ``texture_store.TextureStore``."""
+
+    table: Textures
+    offsets: Int32s
+    texels: Vec4s
+
+
+@wp.struct
+class DecalArrays:
+    """The decals of one picture, in the order they lie on each other."""
+
+    rows: Decals
+    count: wp.int32
+
+
+@wp.struct
+class ShadowArrays:
+    """The sun shadow maps that one picture looks into, finest first, see ``shadows.ShadowMaps``."""
+
+    windows: Windows
+    count: wp.int32
+    heights: Int32s
+
+
+@wp.struct
+class RainArrays:
+    """What falls in one picture."""
+
+    first_cell: wp.int32  # number of the first column in the tables
+    drops: wp.int32  # per column
+    shifts: Floats  # one element per layer and column
+    falling: UInt8s  # ``drops`` elements per layer and column: whether each drop is there
+
+
+@wp.struct
+class OutputArrays:
+    """Where a picture goes, see ``renderer.RenderedFrame``; what nobody wants has one element."""
+
+    want: wp.int32  # bits WANT_
+    rgb: UInt8s
+    linear: Vec3s
+    depth_m: Floats
+    normal: Vec3s
+    tag: UInt8s
+    instance: UInt32s
+    material: Int32s
+    uv: Vec2s
+    duv: Vec4s
+    shading: Vec3s
+    residual: Vec3s
+    under: Vec4s
+
+
+@wp.struct
+class Strip:
+    """Which pixels one launch shades: runs of ``run`` pixels in every ``step``-th row from ``first`` on."""
+
+    first: wp.int32
+    step: wp.int32
+    run: wp.int32
+
+
 @lru_cache
 def table_dtype(row: Any) -> np.dtype[Any]:
     """Return the numpy layout of a Warp struct, for filling tables on the host."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warp as wp
 
 from testbed.world.render.geometry import HEIGHT_SHIFT_M, HEIGHT_UNIT
-from testbed.world.render.structs import Int32s, Light, WindowRow, Windows
+from testbed.world.render.structs import Int32s, Light, ShadowArrays, WindowRow
 
 _UNIT = wp.constant(wp.float32(HEIGHT_UNIT))
 _SHIFT = wp.constant(wp.float32(HEIGHT_SHIFT_M))
@@ -37,10 +37,10 @@ def soft_tap(heights: Int32s, window: WindowRow, x: float, y: float, z: int) -> 
 
 
 @wp.func
-def sunlit(heights: Int32s, windows: Windows, count: int, p: wp.vec3, facing: wp.vec3, light: Light) -> float:
+def sunlit(shadows: ShadowArrays, p: wp.vec3, facing: wp.vec3, light: Light) -> float:
     """Return the share of sun that reaches a point, from the finest window that contains it; 1 outside all."""
-    for k in range(count):
-        window = windows[k]
+    for k in range(shadows.count):
+        window = shadows.windows[k]
         # Lifting the point off its own surface by a texel hides the steps of the map.
         q = p + facing * (1.2 * window.texel_m + 0.004)
         h = wp.vec4(q[0], q[1], q[2], 1.0)
@@ -53,7 +53,7 @@ def sunlit(heights: Int32s, windows: Windows, count: int, p: wp.vec3, facing: wp
             z = int((wp.dot(window.z, h) + _SHIFT + 0.25 * window.texel_m) * _UNIT)
             # Narrower half shadows than this cannot be told from the four texels of one lookup.
             if blur < 1.5:
-                return soft_tap(heights, window, x, y, z)
+                return soft_tap(shadows.heights, window, x, y, z)
             # Taps beside the point are compared with the height of its own plane there, or it would shade itself.
             steep = wp.dot(facing, light.sun)
             if wp.abs(steep) < 0.15:
@@ -65,9 +65,9 @@ def sunlit(heights: Int32s, windows: Windows, count: int, p: wp.vec3, facing: wp
             u4 = int(0.4 * float(u))
             v4 = int(0.4 * float(v))
             return 0.25 * (
-                soft_tap(heights, window, x - b, y - 0.4 * b, z - u - v4)
-                + soft_tap(heights, window, x + 0.4 * b, y - b, z + u4 - v)
-                + soft_tap(heights, window, x + b, y + 0.4 * b, z + u + v4)
-                + soft_tap(heights, window, x - 0.4 * b, y + b, z - u4 + v)
+                soft_tap(shadows.heights, window, x - b, y - 0.4 * b, z - u - v4)
+                + soft_tap(shadows.heights, window, x + 0.4 * b, y - b, z + u4 - v)
+                + soft_tap(shadows.heights, window, x + b, y + 0.4 * b, z + u + v4)
+                + soft_tap(shadows.heights, window, x - 0.4 * b, y + b, z - u4 + v)
             )
     return 1.0

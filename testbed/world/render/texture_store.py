@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from testbed.world.render.lighting import asphalt, clouds
 from testbed.world.render.scene import Scene, SceneTexture
-from testbed.world.render.structs import MAX_LEVELS, WRAP_CLAMP, WRAP_REPEAT, WRAP_ZERO, TextureRow, table_dtype
+from testbed.world.render.structs import (
+    MAX_LEVELS,
+    WRAP_CLAMP,
+    WRAP_REPEAT,
+    WRAP_ZERO,
+    TextureArrays,
+    TextureRow,
+    table_dtype,
+)
 
 WRAPS = {"repeat": WRAP_REPEAT, "clamp": WRAP_CLAMP, "zero": WRAP_ZERO}
 
@@ -41,9 +49,7 @@ class TextureStore:
 
     Attributes:
         rows: Row of the table for every texture of the scene, by name.
-        texels: Device array of vec4.
-        table: Device array of TextureRow.
-        offsets: Device array, (row, level) to first texel, MAX_LEVELS a row.
+        arrays: For the shader; ``offsets`` leads from (row, level) to a first texel, MAX_LEVELS a row.
     """
 
     def __init__(self, device: str) -> None:
@@ -58,7 +64,8 @@ class TextureStore:
         self._free: list[int] = []
         self._version = -1
         self.rows: dict[str, int] = {}
-        self.texels: Any = None
+        self._texels: Any = None
+        self.arrays = TextureArrays()
         self._put(0, SceneTexture(0, asphalt(), "repeat", 1))
         self._put(1, SceneTexture(0, clouds(), "repeat", 1))
         self._rows_used = 2
@@ -102,9 +109,9 @@ class TextureStore:
             self._offsets[row, : len(levels)] = start + np.cumsum([0, *sizes[:-1]])
         for offset, level in zip(self._offsets[row], levels, strict=False):
             self._host[offset : offset + level.shape[0] * level.shape[1]] = level.reshape(-1, 4)
-        if self._cuda and self.texels is not None and len(self.texels) == len(self._host):
+        if self._cuda and self._texels is not None and len(self._texels) == len(self._host):
             start, total = int(self._offsets[row, 0]), sum(level.shape[0] * level.shape[1] for level in levels)
-            wp.copy(self.texels, wp.array(self._host[start : start + total], wp.vec4, device="cpu"), start, 0, total)
+            wp.copy(self._texels, wp.array(self._host[start : start + total], wp.vec4, device="cpu"), start, 0, total)
         self._table[row] = (texture.number, WRAPS[texture.wrap], width, height, len(levels))
 
     def _reserve(self, count: int) -> int:
@@ -121,8 +128,9 @@ class TextureStore:
         return start
 
     def _upload(self) -> None:
-        if self.texels is None or len(self.texels) != len(self._host):
+        if self._texels is None or len(self._texels) != len(self._host):
             # On the CPU the device array is the host array.
-            self.texels = wp.array(self._host, wp.vec4, device=self.device, copy=False)
-        self.table = wp.array(self._table, TextureRow, device=self.device)
-        self.offsets = wp.array(self._offsets.ravel(), wp.int32, device=self.device)
+            self._texels = wp.array(self._host, wp.vec4, device=self.device, copy=False)
+            self.arrays.texels = self._texels
+        self.arrays.table = wp.array(self._table, TextureRow, device=self.device)
+        self.arrays.offsets = wp.array(self._offsets.ravel(), wp.int32, device=self.device)

@@ -9,7 +9,7 @@ from testbed.adversaries.shadow.polygon import cover
 from testbed.core.projection import rotation
 from testbed.core.types import Pose, Shade
 from testbed.core.weather import WeatherParameters
-from testbed.world.assets.occluder import drifted, occluder_for, plate_points, sun_vector
+from testbed.world.assets.occluder import occluder_for, plate_points, sun_after, sun_vector
 from testbed.world.assets.shadow_card import card_asset, card_corners, triangles_of
 from testbed.world.assets.sign_assets import PLATE_BOTTOM_M, sign_asset
 from testbed.world.render.camera import PinholeCamera
@@ -119,7 +119,7 @@ def test_the_suns_drift_moves_the_shadow_as_geometry_says(yard: Yard) -> None:
     card = occluder_for(Shade("s", POLYGON), PLATE, SIZE_M, sun_vector(*hung), eye_m=EYE_M)
     assert card is not None
     for minutes in (0.0, 4.0, -4.0):
-        altitude, azimuth = drifted(*hung, minutes)
+        altitude, azimuth = sun_after(*hung, minutes)
         sun = sun_vector(altitude, azimuth)
         corners = card.world_m()
         face = plate_points(PLATE, SIZE_M, np.array([[0.5, 0.5]]))[0]
@@ -134,13 +134,13 @@ def test_the_suns_drift_moves_the_shadow_as_geometry_says(yard: Yard) -> None:
 
 def test_the_sun_moves_a_quarter_of_a_degree_a_minute_and_clockwise() -> None:
     before = sun_vector(40.0, 90.0)
-    after = drifted(40.0, 90.0, 4.0)
+    after = sun_after(40.0, 90.0, 4.0)
     turned = np.degrees(np.arccos(before @ sun_vector(*after)))
     assert 0.6 < turned <= 1.0 + 1e-9
     assert after[1] > 90.0 and after[0] == pytest.approx(40.0, abs=0.02), "south is where it is highest"
-    back = drifted(*after, -4.0)
+    back = sun_after(*after, -4.0)
     assert back == pytest.approx((40.0, 90.0), abs=1e-9)
-    assert drifted(30.0, 20.0, 240.0)[0] > 30.0 > drifted(30.0, 170.0, 60.0)[0], "up in the east, down in the west"
+    assert sun_after(30.0, 20.0, 240.0)[0] > 30.0 > sun_after(30.0, 170.0, 60.0)[0], "up in the east, down in the west"
 
 
 def test_no_card_where_the_sun_does_not_light_the_plate() -> None:

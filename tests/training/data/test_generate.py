@@ -176,17 +176,21 @@ def test_unknown_tasks_and_empty_splits_are_refused(tmp_path: Path) -> None:
 def test_the_renderers_hash_covers_its_sources(tmp_path: Path) -> None:
     """A folder that moved away once left a hash over nothing, and no picture was ever out of date again."""
     sources = renderer_sources()
-    assert len(sources) >= 40 and {path.parent.name for path in sources} >= {"render", "maps", "assets"}
+    assert len(sources) >= 40 and {path.parent.name for path in sources} >= {"render", "maps", "assets", "core"}
     world = tmp_path / "world"
-    shutil.copytree(Path(testbed.__file__).parent / "world", world, ignore=shutil.ignore_patterns("__pycache__"))
-    before = renderer_hash(world)
+    for room in ("core", "world"):
+        source = Path(testbed.__file__).parent / room
+        shutil.copytree(source, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    before = renderer_hash(tmp_path)
     assert before == renderer_hash()
     (world / "render" / "halo.py").write_text("WIDTH_PX = 3\n")
-    added = renderer_hash(world)
+    added = renderer_hash(tmp_path)
     (world / "render" / "halo.py").write_text("WIDTH_PX = 4\n")
-    changed = renderer_hash(world)
+    changed = renderer_hash(tmp_path)
     (world / "render" / "halo.py").rename(world / "render" / "glow.py")
-    assert len({before, added, changed, renderer_hash(world)}) == 4
+    assert len({before, added, changed, renderer_hash(tmp_path)}) == 4
+    (tmp_path / "core" / "colour.py").write_text("FILM = 2\n")
+    assert renderer_hash(tmp_path) not in {before, added, changed}
     shutil.rmtree(world / "maps")
     with pytest.raises(FileNotFoundError, match="no sources of the renderer in .*maps"):
-        renderer_hash(world)
+        renderer_hash(tmp_path)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from testbed.core.geometry import Vector
 from testbed.core.types import Pose
 from testbed.server import carla_types
-from testbed.server.rpc.arguments import description, integer, lenient, number, sequence, text, vector
+from testbed.server.rpc.arguments import bounded_or_zero, description, integer, number, sequence, text, vector
 from testbed.server.rpc.arguments import pose as pose_argument
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation import lights
 from testbed.server.simulation.actors import SimulatedActor, TrafficLight, Walker
 from testbed.server.simulation.call_error import CallError
-from testbed.server.simulation.mover import halt, place, push, set_velocity
+from testbed.server.simulation.mover import apply_impulse, halt, place, set_velocity
 from testbed.server.simulation.transforms import ORIGIN
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def disable_actor_constant_velocity(server: Server, actor_id: object) -> None:
 @method("add_actor_impulse")
 def add_actor_impulse(server: Server, actor_id: object, impulse: object) -> None:
     """Push with a world impulse in N s."""
-    push(find(server, actor_id), vector(impulse))
+    apply_impulse(find(server, actor_id), vector(impulse))
 
 
 @method("add_actor_force")
@@ -178,7 +178,7 @@ def add_actor_torque(server: Server, actor_id: object, torque: object) -> None:
 def add_actor_impulse_at_location(server: Server, actor_id: object, impulse: object, location: object) -> None:
     """Push at a world point."""
     actor, value, at = find(server, actor_id), vector(impulse), vector(location)
-    push(actor, value)
+    apply_impulse(actor, value)
     if actor.vehicle is not None and actor.physics:
         spin = _moment(actor, value, at)
         actor.vehicle.motion.yaw_rate_rad_s += spin / actor.vehicle.chassis.yaw_inertia_kgm2
@@ -307,8 +307,8 @@ def apply_control_to_walker(server: Server, actor_id: object, control: object) -
     actor = find(server, actor_id)
     direction, speed, jump = sequence(control, 3, "WalkerControl")
     if actor.walker is not None:
-        x, y, z = (lenient(item, -1e6, 1e6) for item in sequence(direction, 3, "direction"))
-        actor.walker = Walker((x, y, z), lenient(speed, 0.0, MAX_WALKER_SPEED_MPS), bool(jump))
+        x, y, z = (bounded_or_zero(item, -1e6, 1e6) for item in sequence(direction, 3, "direction"))
+        actor.walker = Walker((x, y, z), bounded_or_zero(speed, 0.0, MAX_WALKER_SPEED_MPS), bool(jump))
 
 
 @method("get_bones_transform")

@@ -44,7 +44,7 @@ def get_environment_objects(server: Server, tag: object) -> list[object]:
 def enable_environment_objects(server: Server, ids: object, enabled: object) -> None:
     """Show or hide scenery."""
     wanted = [integer(item, "object id") for item in sequence(ids, None, "object ids")]
-    server.scene_sync.enable(wanted, bool(enabled))
+    server.scene_sync.set_visible(wanted, bool(enabled))
 
 
 @method("get_all_level_BBs")
@@ -63,7 +63,7 @@ def get_all_level_boxes(server: Server, tag: object) -> list[object]:
 @method("get_names_of_all_objects")
 def get_names_of_all_objects(server: Server) -> list[str]:
     """Answer the names that the texture calls accept."""
-    return server.scene_sync.names()
+    return server.scene_sync.paintable_names()
 
 
 @method("apply_color_texture_to_objects")

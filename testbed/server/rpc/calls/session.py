@@ -9,7 +9,7 @@ from testbed.core.errors import MapError
 from testbed.server import carla_types
 from testbed.server.rpc.arguments import integer, number, optional, sequence, text
 from testbed.server.rpc.catalogue import method
-from testbed.server.simulation.blueprints import OWN
+from testbed.server.simulation.blueprints import OWN_BLUEPRINTS
 from testbed.server.simulation.call_error import CallError
 from testbed.server.simulation.factory import LIBRARY
 from testbed.server.simulation.settings import Settings, WeatherState
@@ -131,7 +131,7 @@ def unload_map_layer(server: Server, layers: object) -> None:
 @method("get_actor_definitions")
 def get_actor_definitions(server: Server) -> list[list[object]]:
     """Answer the blueprint library."""
-    return [entry for entry in LIBRARY if not (server.plain and entry[1] in OWN)]
+    return [entry for entry in LIBRARY if not (server.plain and entry[1] in OWN_BLUEPRINTS)]
 
 
 @method("get_episode_settings")

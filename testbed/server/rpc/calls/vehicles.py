@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from testbed.server import carla_types
-from testbed.server.rpc.arguments import integer, lenient, number, sequence
+from testbed.server.rpc.arguments import bounded_or_zero, integer, number, sequence
 from testbed.server.rpc.calls.actors import find
 from testbed.server.rpc.catalogue import method
 from testbed.server.simulation.actors import Ackermann, Vehicle
@@ -36,14 +36,14 @@ def apply_control_to_vehicle(server: Server, actor_id: object, control: object) 
     vehicle = vehicle_of(server, actor_id)
     throttle, steer, brake, hand_brake, reverse, manual, gear = sequence(control, 7, "VehicleControl")
     control_input = ControlInput(
-        lenient(throttle, 0.0, 1.0),
-        lenient(brake, 0.0, 1.0),
-        lenient(steer, -1.0, 1.0),
+        bounded_or_zero(throttle, 0.0, 1.0),
+        bounded_or_zero(brake, 0.0, 1.0),
+        bounded_or_zero(steer, -1.0, 1.0),
         bool(hand_brake),
         bool(reverse) or (bool(manual) and isinstance(gear, int) and gear < 0),
         bool(manual) and gear == 0,
     )
-    shown = int(lenient(gear, -1, 8))
+    shown = int(bounded_or_zero(gear, -1, 8))
     vehicle.control_input = control_input
     vehicle.ackermann = None
     vehicle.control = [
@@ -61,7 +61,7 @@ def apply_control_to_vehicle(server: Server, actor_id: object, control: object) 
 def apply_ackermann_control_to_vehicle(server: Server, actor_id: object, control: object) -> None:
     """Follow a wheel angle and a speed until the next control."""
     vehicle = vehicle_of(server, actor_id)
-    values = [lenient(item, -1e3, 1e3) for item in sequence(control, 5, "VehicleAckermannControl")]
+    values = [bounded_or_zero(item, -1e3, 1e3) for item in sequence(control, 5, "VehicleAckermannControl")]
     vehicle.ackermann = Ackermann(*values)
 
 
