@@ -56,8 +56,9 @@ class EpisodePlan(Document):
         return self.model_copy(update={"condition": "benign"})
 
 
+# An event's docstring is written into every trace as the schema of its channel: another word is another trace hash.
 class Event(Document):
-    """Something a judge saw. ``cause`` links it to the perception error that preceded it."""
+    """Something a judge saw. ``cause`` links it to the perception error that preceded it (scoring.md §1)."""
 
     kind: str
     t_s: float
