@@ -14,7 +14,8 @@
     class TestMyJudge(JudgeContract):
         name = "my_judge"
 
-and ``pytest test_mine.py``. Every built-in agent, adversary and judge passes the same suite.
+and ``pytest test_mine.py``. Every built-in agent, adversary and judge passes the same suite; ``pytest --pyargs
+testbed.contracts`` runs it on whatever is registered here, see `testbed.contracts.test_installed`.
 """
 
 from __future__ import annotations

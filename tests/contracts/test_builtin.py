@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from testbed import adversaries, agents
 from testbed.contracts import AdversaryContract, AgentContract, JudgeContract
 from testbed.contracts.adversary import check_payload
 from testbed.contracts.judge import drives, watch
+from testbed.contracts.test_installed import TestCamouflage, TestRoadPatch, TestShadow, TestSignFace
 from testbed.core.errors import ArtefactError
 from testbed.core.types import Decal, Observation, Perception
 from testbed.judge import default_judges, registry
@@ -22,7 +20,8 @@ from testbed.scenario.schema import TARGETS
 QUICK = ("constant", "scripted", "dnn")
 """Agents that answer in milliseconds; the others run with -m slow."""
 
-SHIPPED = {"road_patch": "drp_highway_left", "camouflage": "rauca_model3"}
+ADVERSARIES = (TestCamouflage, TestRoadPatch, TestShadow, TestSignFace)
+"""Collected here by being imported; anybody else runs them with pytest --pyargs testbed.contracts."""
 
 
 class TestConstant(AgentContract):
@@ -42,34 +41,6 @@ class TestDnn(AgentContract):
 @pytest.mark.parametrize("agent", [name for name in agents.names() if name not in QUICK])
 def test_every_other_agent(agent: str, test: str) -> None:
     getattr(type("One", (AgentContract,), {"name": agent})(), test)()
-
-
-class TestRoadPatch(AdversaryContract):
-    kind, artefact = "road_patch", SHIPPED["road_patch"]
-
-
-class TestCamouflage(AdversaryContract):
-    kind, artefact = "camouflage", SHIPPED["camouflage"]
-
-
-class TestSignFace(AdversaryContract):
-    kind, artefact = "sign_face", "face.png"
-
-    @pytest.fixture(autouse=True)
-    def picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(type(self), "base", tmp_path)
-        pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "face.png")
-
-
-class TestShadow(AdversaryContract):
-    kind, artefact = "shadow", "corner"
-
-    @pytest.fixture(autouse=True)
-    def polygon(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(type(self), "base", tmp_path)
-        corners = ((0.1, 0.1), (1.1, 0.3), (0.5, 1.1))
-        adversaries.save(tmp_path / "corner", adversaries.ShadowManifest(name="corner", polygon=corners))
 
 
 @pytest.mark.parametrize("test", [name for name in dir(JudgeContract) if name.startswith("test_")])
@@ -92,17 +63,17 @@ def test_the_drives_of_the_suite_provoke_every_kind_of_event() -> None:
 
 def test_every_kind_and_every_quick_agent_is_here() -> None:
     classes = [value for value in globals().values() if isinstance(value, type)]
-    assert {one.kind for one in classes if issubclass(one, AdversaryContract)} - {""} == set(TARGETS)
+    assert {one.kind for one in ADVERSARIES} == set(TARGETS)
     assert {one.name for one in classes if issubclass(one, AgentContract)} - {""} == set(QUICK)
 
 
 def test_the_suite_fails_what_breaks_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     class Wrong(AdversaryContract):
-        kind, artefact = "camouflage", SHIPPED["road_patch"]
+        kind, artefact = "camouflage", TestRoadPatch.artefact
 
     with pytest.raises(ArtefactError, match="is a road_patch, but it is asked for as a camouflage"):
         Wrong().test_its_artefact_fits_its_target()
-    decal = adversaries.read("road_patch", SHIPPED["road_patch"]).payload
+    decal = adversaries.read("road_patch", TestRoadPatch.artefact).payload
     assert isinstance(decal, Decal)
     with pytest.raises(AssertionError):
         check_payload(dataclasses.replace(decal, rgba=decal.rgba * 9.0))
