@@ -67,7 +67,7 @@ class Verb(Protocol):
         """Do it; return the exit status."""
 
 
-class Parser(argparse.ArgumentParser):
+class CommandLineParser(argparse.ArgumentParser):
     """An argument parser whose errors are ours."""
 
     def error(self, message: str) -> NoReturn:
@@ -85,14 +85,14 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     Args:
         chosen: Verb on the command line, None when there is none.
     """
-    parser = Parser(
+    parser = CommandLineParser(
         prog="testbed",
         description="Safety testbed for vision-language driving models under physical attack.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"testbed {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=CommandLineParser)
     for name, purpose in VERBS.items():
         if name == "serve":
             # The server has a command line of its own, which it shares with `python -m testbed.server`.

@@ -47,9 +47,9 @@ def options_parser(kind: str, optimise: Callable[..., Any]) -> argparse.Argument
         kind: Kind of adversary.
         optimise: Its function; keywords that a command line cannot say are left out.
     """
-    from testbed.cli import Parser
+    from testbed.cli import CommandLineParser
 
-    parser = Parser(prog=f"testbed attack {kind} SCENARIO", argument_default=argparse.SUPPRESS)
+    parser = CommandLineParser(prog=f"testbed attack {kind} SCENARIO", argument_default=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, metavar="DIR", help="gets one folder per artefact (default artefacts)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
     for name, parameter in inspect.signature(optimise).parameters.items():

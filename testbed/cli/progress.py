@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from testbed.core.records import EpisodeRecord
-    from testbed.sweep.run import Question
-    from testbed.sweep.schedule import Progress
+    from testbed.sweep.run import RunRequest
+    from testbed.sweep.schedule import EpisodeProgress
 
 
 def duration(seconds: float) -> str:
@@ -31,8 +31,8 @@ def outcome_of(record: EpisodeRecord) -> str:
     return f"{said} (attack not valid: {record.invalid_reason})" if record.valid_attack is False else said
 
 
-class Console:
-    """Prints progress.
+class ProgressConsole:
+    """Print progress.
 
     Args:
         total: Number of episodes.
@@ -57,13 +57,13 @@ class Console:
         """Remove the counter."""
         self._clear()
 
-    def begin(self, question: Question, folder: Path) -> None:
+    def begin(self, question: RunRequest, folder: Path) -> None:
         """Say what is asked and where answers go."""
         self._line(question.text)
         self._line(f"{len(question.plans)} episode{'s' if len(question.plans) != 1 else ''} into {folder}")
         self._count(0, None)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: EpisodeProgress) -> None:
         """Print one change."""
         plan = progress.plan
         name = f"{plan.agent} {plan.condition} seed {plan.seed}"

@@ -20,7 +20,7 @@ def execute(options: argparse.Namespace) -> int:
     from testbed.scenario.expand import expand
     from testbed.scenario.loader import load_scenario
     from testbed.sweep.catalogue import Installed
-    from testbed.sweep.run import Question
+    from testbed.sweep.run import RunRequest
 
     scenario = load_scenario(options.scenario)
     content = scenario.content
@@ -33,7 +33,7 @@ def execute(options: argparse.Namespace) -> int:
         real_server=options.carla is not None,
     )
     check_extras(plans, options.ray)
-    return work(Question(content.name, content.question, (content,), tuple(plans)), options, cell)
+    return work(RunRequest(content.name, content.question, (content,), tuple(plans)), options, cell)
 
 
 def cell(record: EpisodeRecord) -> tuple[str, ...]:

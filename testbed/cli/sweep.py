@@ -20,7 +20,7 @@ def execute(options: argparse.Namespace) -> int:
     from testbed.scenario.schema import Seeds
     from testbed.sweep.catalogue import Installed
     from testbed.sweep.grid import expand_sweep, load_sweep
-    from testbed.sweep.run import Question
+    from testbed.sweep.run import RunRequest
 
     sweep = load_sweep(options.sweep)
     content = sweep.content
@@ -33,7 +33,7 @@ def execute(options: argparse.Namespace) -> int:
         latency=options.latency,
         real_server=options.carla is not None,
     )
-    question = Question(content.name, content.question, tuple(one.content for one in scenarios), tuple(plans))
+    question = RunRequest(content.name, content.question, tuple(one.content for one in scenarios), tuple(plans))
     check_extras(plans, options.ray)
     return work(question, options, cell)
 

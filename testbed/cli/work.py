@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.cli.options import column_table, default_jobs
-from testbed.cli.progress import Console
+from testbed.cli.progress import ProgressConsole
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
 from testbed.judge.registry import event_catalogue
 
 if TYPE_CHECKING:
-    from testbed.sweep.run import Question
+    from testbed.sweep.run import RunRequest
 
 REPORTS = Path("reports")
 """Folder below the working directory that receives runs."""
@@ -23,7 +23,7 @@ PULLED = ("pulled away", "window.success")
 """Column and score: whether the ego was pulled beyond (lane - vehicle)/2 within the attack window."""
 
 
-def work(question: Question, options: argparse.Namespace, cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> int:
+def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> int:
     """Carry out a question and report on it.
 
     Args:
@@ -37,7 +37,7 @@ def work(question: Question, options: argparse.Namespace, cell: Callable[[Episod
     Raises:
         TestbedError: See `testbed.sweep.run.carry_out`; InconclusiveError after the report was built.
     """
-    from testbed.sweep.run import Means, carry_out
+    from testbed.sweep.run import ExecutionSettings, carry_out
     from testbed.sweep.worker import RunnerSpec
 
     jobs = options.jobs or default_jobs()
@@ -47,10 +47,12 @@ def work(question: Question, options: argparse.Namespace, cell: Callable[[Episod
         jobs = 1
         check_server(options.carla)
     folder: Path = options.out or REPORTS / question.run_id
-    means = Means(jobs=jobs, ray=options.ray, runner=RunnerSpec(carla=options.carla, device=options.device))
-    with Console(len(question.plans)) as console:
+    settings = ExecutionSettings(
+        jobs=jobs, ray=options.ray, runner=RunnerSpec(carla=options.carla, device=options.device)
+    )
+    with ProgressConsole(len(question.plans)) as console:
         console.begin(question, folder)
-        summary = carry_out(question, folder, means, report=console.show, command=options.command)
+        summary = carry_out(question, folder, settings, report=console.show, command=options.command)
     if summary.note:
         console.warn(summary.note)
     done = summary.found + summary.done
@@ -100,7 +102,7 @@ def current_report(folder: Path) -> Path | None:
     return page if built_s >= changed_s else None
 
 
-def _records(folder: Path, question: Question) -> list[EpisodeRecord]:
+def _records(folder: Path, question: RunRequest) -> list[EpisodeRecord]:
     from testbed.store import RunFolder
 
     run = RunFolder.open(folder)

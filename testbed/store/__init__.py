@@ -1,16 +1,29 @@
-"""Run folders: atomic writes with checksums, MCAP traces, videos, tables; what is stored stays as it was stored."""
+"""Run folders: atomic writes with checksums, MCAP traces, videos, tables; what is stored stays as it was stored.
+
+================================  ==================================================================================
+module                            what it holds
+================================  ==================================================================================
+`run_folder`, `manifest`          one run on disk, and what was planned in it
+`trace`, `trace_schemas`,         an episode step by step as MCAP, its channels, and the way back to the types that
+`trace_decoder`                   judges know
+`video`                           clips of the driver's view
+`episode_table`                   ``episodes.parquet``
+`versions`                        stored documents of every released version, read by this one
+`atomic`, `safe_paths`            writing whole files, and names that cannot lead out of a run folder
+================================  ==================================================================================
+"""
 
 from __future__ import annotations
 
-from testbed.store.folder import Damage, RunFolder, writable
+from testbed.store.episode_table import read_table, write_table
 from testbed.store.manifest import PlannedEpisode, RunManifest
-from testbed.store.table import read_table, write_table
+from testbed.store.run_folder import DamagedFile, RunFolder, writable
 from testbed.store.trace import TraceFrame, TraceReader, TraceWriter
 from testbed.store.versions import dump_record, load_record
 from testbed.store.video import write_video
 
 __all__ = [
-    "Damage",
+    "DamagedFile",
     "PlannedEpisode",
     "RunFolder",
     "RunManifest",

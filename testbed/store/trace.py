@@ -35,8 +35,8 @@ from testbed.core.errors import StoreError
 from testbed.core.records import Event
 from testbed.core.types import Decision, Image, Step
 from testbed.store.atomic import store_errors, temporary_name
-from testbed.store.codec import decision_from, step_from
-from testbed.store.schemas import LIBRARY, SCHEMAS, TOPICS
+from testbed.store.trace_decoder import decision_from, step_from
+from testbed.store.trace_schemas import LIBRARY, SCHEMAS, TOPICS
 
 MAX_PIXELS = 3840 * 2160
 """Larger pictures in a trace are refused: no camera of a scenario makes them."""
@@ -53,7 +53,7 @@ def _plain(value: object) -> object:
 
 
 class TraceWriter:
-    """Writes one episode; the file appears under its name only when :meth:`close` has finished.
+    """Write one episode; the file appears under its name only when :meth:`close` has finished.
 
     Args:
         path: Target file.
@@ -222,7 +222,7 @@ class TraceFrame:
 
 
 class TraceReader:
-    """Reads a trace back: steps for judges, columns for charts, frames for videos.
+    """Read a trace back: steps for judges, columns for charts, frames for videos.
 
     Args:
         path: MCAP file written by :class:`TraceWriter`.

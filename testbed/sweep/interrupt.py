@@ -1,4 +1,4 @@
-"""Ends a run at the first Ctrl-C or SIGTERM, once, and lets the clean-up that follows finish undisturbed."""
+"""End a run at the first Ctrl-C or SIGTERM, once, and let the clean-up that follows finish undisturbed."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from testbed.core.records import EpisodePlan
 LEDGER_VERSION = 1
 FILE_NAME = "ledger.sqlite"
 
-State = Literal["planned", "running", "done", "failed"]
+EpisodeState = Literal["planned", "running", "done", "failed"]
 
 _SCHEMA = """
 create table if not exists meta (version integer not null);
@@ -50,7 +50,7 @@ class LedgerDamagedError(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One planned episode.
 
     Attributes:
@@ -63,7 +63,7 @@ class Entry:
 
     plan: EpisodePlan
     position: int
-    state: State
+    state: EpisodeState
     attempts: int
     code: str
 
@@ -116,7 +116,7 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise LedgerDamagedError(f"{self.path}: damaged: {error}") from error
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """Return all episodes in the order of the run.
 
         Raises:
@@ -130,7 +130,7 @@ class Ledger:
             if seal != _seal(key, position, text, state, attempts, code):
                 raise LedgerDamagedError(f"{self.path}: damaged: the row of episode {str(key)[:12]} was altered")
             plan = EpisodePlan.model_validate_json(text)
-            entries.append(Entry(plan, position, state, attempts, code))
+            entries.append(LedgerEntry(plan, position, state, attempts, code))
         return entries
 
     def add(self, plans: Iterable[EpisodePlan]) -> None:

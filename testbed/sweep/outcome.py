@@ -29,7 +29,7 @@ SIM_HANG = "SIM_HANG"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """End of one attempt.
 
     Attributes:

@@ -19,11 +19,11 @@ from typing import Protocol
 
 from testbed.core.errors import SimulatorCrashError
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.sweep.outcome import Outcome, from_wire
+from testbed.sweep.outcome import AttemptOutcome, from_wire
 from testbed.sweep.worker import RunnerSpec, environment
 
 
-class Pool(Protocol):
+class WorkerPool(Protocol):
     """Workers in numbered slots, each busy with at most one plan."""
 
     @property
@@ -33,7 +33,7 @@ class Pool(Protocol):
     def submit(self, slot: int, plan: EpisodePlan) -> None:
         """Give a free worker a plan, starting the worker if it is not there."""
 
-    def wait(self, timeout_s: float) -> list[Outcome]:
+    def wait(self, timeout_s: float) -> list[AttemptOutcome]:
         """Return what has ended, waiting at most ``timeout_s`` for the first; a dead worker is an outcome too."""
 
     def kill(self, slot: int) -> None:
@@ -131,7 +131,7 @@ class ProcessPool:
         folder.mkdir(parents=True)
         worker.send(plan, folder)
 
-    def wait(self, timeout_s: float) -> list[Outcome]:
+    def wait(self, timeout_s: float) -> list[AttemptOutcome]:
         """Return what has ended, waiting at most ``timeout_s`` for the first; a dead worker is an outcome too."""
         if not self._workers:
             time.sleep(timeout_s)
@@ -143,7 +143,7 @@ class ProcessPool:
                 outcomes.append(outcome)
         return outcomes
 
-    def _read(self, slot: int) -> Outcome | None:
+    def _read(self, slot: int) -> AttemptOutcome | None:
         worker = self._workers[slot]
         assert worker.process.stdout is not None
         content = os.read(worker.process.stdout.fileno(), 1 << 20)
@@ -151,13 +151,15 @@ class ProcessPool:
         if not content:
             status = self._end(slot)
             reason = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-            return Outcome(slot, error=SimulatorCrashError(f"the worker died ({reason})", hint=f"see {self.log(slot)}"))
+            return AttemptOutcome(
+                slot, error=SimulatorCrashError(f"the worker died ({reason})", hint=f"see {self.log(slot)}")
+            )
         if not worker.partial.endswith(b"\n"):
             return None
         answer, worker.partial = json.loads(worker.partial), b""
         if "record" in answer:
-            return Outcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=worker.folder)
-        return Outcome(slot, error=from_wire(answer["error"]))
+            return AttemptOutcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=worker.folder)
+        return AttemptOutcome(slot, error=from_wire(answer["error"]))
 
     def _end(self, slot: int) -> int:
         worker = self._workers.pop(slot)

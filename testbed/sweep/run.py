@@ -19,8 +19,8 @@ from testbed.core.records import EpisodePlan
 from testbed.scenario.schema import Scenario
 from testbed.store import PlannedEpisode, RunFolder, RunManifest, writable
 from testbed.sweep.interrupt import interruptible
-from testbed.sweep.pool import Pool, ProcessPool
-from testbed.sweep.schedule import SCRATCH, Progress, Schedule, Summary, deadline_s, missing
+from testbed.sweep.pool import ProcessPool, WorkerPool
+from testbed.sweep.schedule import SCRATCH, EpisodeProgress, RunSummary, Schedule, deadline_s, missing
 from testbed.sweep.worker import RunnerSpec
 
 VERSIONED = ("carla", "gymnasium", "numpy", "peft", "ray", "torch", "transformers", "warp-lang")
@@ -28,7 +28,7 @@ VERSIONED = ("carla", "gymnasium", "numpy", "peft", "ray", "torch", "transformer
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RunRequest:
     """What a run is about.
 
     Attributes:
@@ -51,7 +51,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ExecutionSettings:
     """What a run is carried out with.
 
     Attributes:
@@ -64,13 +64,13 @@ class Means:
     ray: str | None = None
     runner: RunnerSpec = RunnerSpec()
 
-    def pool(self, scratch: Path, episodes: int) -> Pool:
+    def pool(self, scratch: Path, episodes: int) -> WorkerPool:
         """Start the pool, no larger than there are episodes."""
         size = max(1, min(self.jobs, episodes))
         if self.ray is None:
             return ProcessPool(size, self.runner, scratch)
         extras.require("--ray", ("ray", "psutil"))
-        from testbed.sweep.cluster import RayPool
+        from testbed.sweep.ray_pool import RayPool
 
         return RayPool(size, self.runner, scratch, self.ray)
 
@@ -95,11 +95,11 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def open_run(question: Question, folder: Path, command: str = "") -> tuple[RunFolder, str]:
+def open_run(request: RunRequest, folder: Path, command: str = "") -> tuple[RunFolder, str]:
     """Make a run folder or take one up; what it planned before stays planned.
 
     Args:
-        question: What is asked now.
+        request: What is asked now.
         folder: Run folder.
         command: Command that repeats the run.
 
@@ -111,15 +111,15 @@ def open_run(question: Question, folder: Path, command: str = "") -> tuple[RunFo
     """
     note = ""
     planned: dict[str, PlannedEpisode] = {}
-    scenarios = {scenario.name: scenario.dump() for scenario in question.scenarios}
+    scenarios = {scenario.name: scenario.dump() for scenario in request.scenarios}
     fresh = RunManifest.of(
         folder.resolve().name,
-        question.plans,
+        request.plans,
         scenarios=scenarios,
         command=command,
         versions=_versions(),
         created_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        notes=question.text,
+        notes=request.text,
     )
     try:
         before = RunFolder.open(folder).manifest() if (folder / "manifest.json").exists() else None
@@ -145,36 +145,36 @@ def _versions() -> dict[str, str]:
 
 
 def carry_out(
-    question: Question,
+    request: RunRequest,
     folder: Path,
-    means: Means,
+    settings: ExecutionSettings,
     *,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[EpisodeProgress], None] | None = None,
     deadline: Callable[[EpisodePlan], float] = deadline_s,
     command: str = "",
-) -> Summary:
-    """Do what is missing of a question in a run folder.
+) -> RunSummary:
+    """Do what is missing of a request in a run folder.
 
     Args:
-        question: The question.
+        request: What is asked.
         folder: Run folder, made when absent.
-        means: Workers.
+        settings: Workers.
         report: Told after every episode.
         deadline: Wall seconds one attempt may take.
         command: Command that repeats the run.
 
     Returns:
-        The counts, see `Summary.check`.
+        The counts, see `RunSummary.check`.
 
     Raises:
         TestbedError: An error that would come again in every episode.
         Interrupted: Ctrl-C or SIGTERM; the same call resumes.
     """
     with interruptible(), locked(folder):
-        run, note = open_run(question, folder, command)
-        todo = missing(question.plans, run)
+        run, note = open_run(request, folder, command)
+        todo = missing(request.plans, run)
         if not todo:
-            return Summary(len(question.plans), len(question.plans), 0, 0, 0, note)
-        pool = means.pool(folder / SCRATCH, len(todo))
-        summary = Schedule(question.plans, run, pool, report=report, deadline=deadline).carry_out()
+            return RunSummary(len(request.plans), len(request.plans), 0, 0, 0, note)
+        pool = settings.pool(folder / SCRATCH, len(todo))
+        summary = Schedule(request.plans, run, pool, report=report, deadline=deadline).carry_out()
         return dataclasses.replace(summary, note="; ".join(filter(None, (note, summary.note))))

@@ -1,4 +1,4 @@
-"""Carries out the plans of a run on a pool of workers: each exactly once, whatever dies on the way.
+"""Carry out the plans of a run on a pool of workers: each exactly once, whatever dies on the way.
 
 =======================================  ===========================================================================
 what happens                             what is done
@@ -29,12 +29,12 @@ from testbed.sweep.ledger import Ledger, open_ledger
 from testbed.sweep.outcome import (
     SIM_CRASH,
     SIM_HANG,
-    Outcome,
+    AttemptOutcome,
     belongs_to_episode,
     quarantine_code,
     worth_retrying,
 )
-from testbed.sweep.pool import Pool
+from testbed.sweep.pool import WorkerPool
 
 if TYPE_CHECKING:
     from testbed.store import RunFolder
@@ -56,7 +56,7 @@ _SECONDS_PER_SIMULATED_SECOND = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class EpisodeProgress:
     """Told after every change.
 
     Attributes:
@@ -77,7 +77,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class RunSummary:
     """How a run ended.
 
     Attributes:
@@ -136,9 +136,9 @@ class Schedule:
         self,
         plans: Sequence[EpisodePlan],
         run: RunFolder,
-        pool: Pool,
+        pool: WorkerPool,
         *,
-        report: Callable[[Progress], None] | None = None,
+        report: Callable[[EpisodeProgress], None] | None = None,
         deadline: Callable[[EpisodePlan], float] = deadline_s,
     ) -> None:
         """Prepare; nothing is started."""
@@ -152,11 +152,11 @@ class Schedule:
         self._queue: deque[EpisodePlan] = deque()
         self._found = self._done = self._failed = self._lost = 0
 
-    def carry_out(self) -> Summary:
+    def carry_out(self) -> RunSummary:
         """Do what is missing.
 
         Returns:
-            The counts; ``Summary.check`` judges them.
+            The counts; ``RunSummary.check`` judges them.
 
         Raises:
             TestbedError: An error that would come again in every episode.
@@ -177,7 +177,7 @@ class Schedule:
                 ledger.release([plan.key for plan, _ in self._busy.values()])
         if not self._failed:
             shutil.rmtree(self._run.path / SCRATCH, ignore_errors=True)
-        return Summary(len(self._plans), self._found, self._done, self._failed, self._lost, note)
+        return RunSummary(len(self._plans), self._found, self._done, self._failed, self._lost, note)
 
     def _settle(self, ledger: Ledger, todo: Sequence[EpisodePlan]) -> None:
         """Make the ledger say what the stored episodes say."""
@@ -209,9 +209,9 @@ class Schedule:
             if now > due:
                 self._pool.kill(slot)
                 error = SimulatorHangError(f"no result within {self._deadline(plan):.0f} s")
-                self._take(ledger, Outcome(slot, error=error))
+                self._take(ledger, AttemptOutcome(slot, error=error))
 
-    def _take(self, ledger: Ledger, outcome: Outcome) -> None:
+    def _take(self, ledger: Ledger, outcome: AttemptOutcome) -> None:
         plan, _ = self._busy.pop(outcome.slot)
         if outcome.record is not None:
             self._keep(ledger, plan, outcome.record, outcome.folder)
@@ -259,7 +259,7 @@ class Schedule:
         reason: str = "",
     ) -> None:
         finished = self._found + self._done + self._failed
-        self._report(Progress(kind, plan, finished, len(self._plans), record, reason))
+        self._report(EpisodeProgress(kind, plan, finished, len(self._plans), record, reason))
 
 
-__all__ = ["SIM_CRASH", "SIM_HANG", "Progress", "Schedule", "Summary", "deadline_s", "missing"]
+__all__ = ["SIM_CRASH", "SIM_HANG", "EpisodeProgress", "RunSummary", "Schedule", "deadline_s", "missing"]

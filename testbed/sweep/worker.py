@@ -72,8 +72,8 @@ class RunnerSpec:
         return cls(**json.loads(text))
 
 
-class Desk:
-    """Carries out plans with one runner, made for the first of them and made anew after an error."""
+class RestartingRunner:
+    """Carry out plans with one runner, made for the first of them and made anew after an error."""
 
     def __init__(self, spec: RunnerSpec) -> None:
         """Remember how to make a runner."""
@@ -128,13 +128,13 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    desk = Desk(RunnerSpec.from_json(argv[1]))
+    runner = RestartingRunner(RunnerSpec.from_json(argv[1]))
     for line in sys.stdin:
         order = json.loads(line)
-        answer = desk.attempt(EpisodePlan.model_validate(order["plan"]), Path(order["folder"]))
+        answer = runner.attempt(EpisodePlan.model_validate(order["plan"]), Path(order["folder"]))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
-    desk.close()
+    runner.close()
     return 0
 
 

@@ -20,10 +20,12 @@ def main(folder: str, jobs: str, *seeds: str) -> int:
     plans = tuple(
         EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="fake", seed=int(seed)) for seed in seeds
     )
-    question = run.Question("fake", "Does the scheduler hold?", (), plans)
-    means = run.Means(int(jobs), ray=ray, runner=RunnerSpec("fake_runner:FakeRunner"))
+    question = run.RunRequest("fake", "Does the scheduler hold?", (), plans)
+    settings = run.ExecutionSettings(int(jobs), ray=ray, runner=RunnerSpec("fake_runner:FakeRunner"))
     try:
-        run.carry_out(question, Path(folder), means, report=lambda item: print(item.kind, item.plan.seed, flush=True))
+        run.carry_out(
+            question, Path(folder), settings, report=lambda item: print(item.kind, item.plan.seed, flush=True)
+        )
     except Interrupted as interrupt:
         return interrupt.exit_code
     return 0

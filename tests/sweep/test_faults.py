@@ -17,7 +17,7 @@ import pytest
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodePlan
 from testbed.store import RunFolder, write_table
-from testbed.sweep.run import Means, Question, carry_out
+from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out
 from testbed.sweep.worker import RunnerSpec
 
 DRIVE = Path(__file__).with_name("fake_drive.py")
@@ -132,16 +132,16 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path, fake: Run
     plans = tuple(
         EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="fake", seed=seed) for seed in range(90)
     )
-    question = Question("fake", "Is there room?", (), plans)
+    question = RunRequest("fake", "Is there room?", (), plans)
     try:
         with pytest.raises(StoreError) as caught:
-            carry_out(question, disk / "run", Means(2, runner=fake))
+            carry_out(question, disk / "run", ExecutionSettings(2, runner=fake))
         assert caught.value.exit_code == 3 and "intact" in str(caught.value)
         run = RunFolder.open(disk / "run")
         before = len(run.done_keys())
         assert 0 < before < 90 and run.verify() == []
         subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
-        summary = carry_out(question, disk / "run", Means(2, runner=fake))
+        summary = carry_out(question, disk / "run", ExecutionSettings(2, runner=fake))
         assert (summary.found, summary.done) == (before, 90 - before)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)

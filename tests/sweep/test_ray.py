@@ -15,7 +15,7 @@ import pytest
 from testbed.core.errors import UnreachableError, UsageError
 from testbed.core.records import EpisodePlan
 from testbed.store import RunFolder, write_table
-from testbed.sweep.run import Means, Question, carry_out
+from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out
 from testbed.sweep.worker import RunnerSpec
 
 Plans = Callable[[Sequence[int]], list[EpisodePlan]]
@@ -33,18 +33,18 @@ def test_the_same_rows_as_local_processes_with_a_killed_and_a_hung_actor(
     tmp_path: Path, fake: RunnerSpec, make_plans: Plans
 ) -> None:
     plans = [*make_plans([1, 2, 3, fault.KILLED_ONCE]), *make_plans([fault.HANG])[:1]]
-    question = Question("fake", "Does Ray hold?", (), tuple(plans))
+    question = RunRequest("fake", "Does Ray hold?", (), tuple(plans))
     tables = []
     for name, ray in (("local", None), ("ray", "auto")):
         folder = tmp_path / name
-        means = Means(2, ray=ray, runner=fake)
+        settings = ExecutionSettings(2, ray=ray, runner=fake)
         for path in (tmp_path / "counts").iterdir():
             path.unlink()
-        summary = carry_out(question, folder, means, deadline=lambda plan: 4.0 if plan.seed == fault.HANG else 60.0)
+        summary = carry_out(question, folder, settings, deadline=lambda plan: 4.0 if plan.seed == fault.HANG else 60.0)
         assert (summary.done, summary.lost) == (8, 1)
         write_table(folder / "episodes.parquet", RunFolder.open(folder).records())
         tables.append((folder / "episodes.parquet").read_bytes())
-        again = carry_out(question, folder, means, deadline=lambda plan: 1.0)
+        again = carry_out(question, folder, settings, deadline=lambda plan: 1.0)
         assert again.found == 8
     assert tables[0] == tables[1]
 
@@ -67,8 +67,8 @@ def test_nothing_of_ray_is_left_when_the_driver_ends(
 
 
 def test_an_address_without_a_cluster_is_one_clear_error(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
-    question = Question("fake", "Is there a cluster?", (), tuple(make_plans([1])))
+    question = RunRequest("fake", "Is there a cluster?", (), tuple(make_plans([1])))
     with pytest.raises(UnreachableError, match="no Ray cluster at 127.0.0.1:1"):
-        carry_out(question, tmp_path / "run", Means(1, ray="127.0.0.1:1", runner=fake))
+        carry_out(question, tmp_path / "run", ExecutionSettings(1, ray="127.0.0.1:1", runner=fake))
     with pytest.raises(UsageError, match="--ray 'here' is not understood"):
-        carry_out(question, tmp_path / "run", Means(1, ray="here", runner=fake))
+        carry_out(question, tmp_path / "run", ExecutionSettings(1, ray="here", runner=fake))

@@ -16,24 +16,24 @@ from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario, shipped_folder
 from testbed.store import RunFolder, write_table
 from testbed.sweep.catalogue import Installed
-from testbed.sweep.run import Means, Question, carry_out
+from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def question(tmp_path_factory: pytest.TempPathFactory) -> Question:
+def question(tmp_path_factory: pytest.TempPathFactory) -> RunRequest:
     text = (shipped_folder() / "drp_highway.yaml").read_text()
     path = tmp_path_factory.mktemp("scenario") / "short.yaml"
     short = re.sub(r"duration_s: [0-9.]+", "duration_s: 2", text[: text.index("adversaries:")])
     path.write_text(short.replace("name: drp_highway", "name: short"))
     scenario = load_scenario(path)
     plans = expand(scenario, catalogue=Installed(), agents=["scripted", "constant"], seeds=[1, 2])
-    return Question("short", scenario.content.question, (scenario.content,), tuple(plans))
+    return RunRequest("short", scenario.content.question, (scenario.content,), tuple(plans))
 
 
-def table(question: Question, folder: Path, jobs: int) -> bytes:
-    summary = carry_out(question, folder, Means(jobs))
+def table(question: RunRequest, folder: Path, jobs: int) -> bytes:
+    summary = carry_out(question, folder, ExecutionSettings(jobs))
     assert summary.done + summary.found == len(question.plans)
     run = RunFolder.open(folder)
     assert run.verify() == []
@@ -42,18 +42,18 @@ def table(question: Question, folder: Path, jobs: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def calm(question: Question, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def calm(question: RunRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return table(question, tmp_path_factory.mktemp("calm") / "run", jobs=1)
 
 
-def test_one_worker_or_two_give_the_same_bytes(question: Question, calm: bytes, tmp_path: Path) -> None:
+def test_one_worker_or_two_give_the_same_bytes(question: RunRequest, calm: bytes, tmp_path: Path) -> None:
     assert table(question, tmp_path / "run", jobs=2) == calm
 
 
 @pytest.mark.fault
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGSTOP])
 def test_a_simulator_that_dies_or_hangs_changes_nothing(
-    question: Question, calm: bytes, tmp_path: Path, number: signal.Signals
+    question: RunRequest, calm: bytes, tmp_path: Path, number: signal.Signals
 ) -> None:
     hit: list[int] = []
 

@@ -14,15 +14,15 @@ from testbed.core.errors import InconclusiveError, TestbedError, UnsupportedErro
 from testbed.core.records import EpisodePlan
 from testbed.store import RunFolder, read_table, write_table
 from testbed.sweep.ledger import FILE_NAME, Ledger
-from testbed.sweep.run import Means, Question, carry_out, locked
-from testbed.sweep.schedule import SCRATCH, Progress, Summary
+from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out, locked
+from testbed.sweep.schedule import SCRATCH, EpisodeProgress, RunSummary
 from testbed.sweep.worker import RunnerSpec
 
 Plans = Callable[[Sequence[int]], list[EpisodePlan]]
 
 
-def ask(plans: Sequence[EpisodePlan]) -> Question:
-    return Question("fake", "Does the scheduler hold?", (), tuple(plans))
+def ask(plans: Sequence[EpisodePlan]) -> RunRequest:
+    return RunRequest("fake", "Does the scheduler hold?", (), tuple(plans))
 
 
 def run(
@@ -31,9 +31,11 @@ def run(
     spec: RunnerSpec,
     jobs: int = 2,
     deadline_s: Callable[[EpisodePlan], float] = lambda plan: 60.0,
-) -> tuple[Summary, list[Progress]]:
-    seen: list[Progress] = []
-    return carry_out(ask(plans), folder, Means(jobs, runner=spec), report=seen.append, deadline=deadline_s), seen
+) -> tuple[RunSummary, list[EpisodeProgress]]:
+    seen: list[EpisodeProgress] = []
+    return carry_out(
+        ask(plans), folder, ExecutionSettings(jobs, runner=spec), report=seen.append, deadline=deadline_s
+    ), seen
 
 
 def states(folder: Path) -> dict[int, str]:
@@ -44,10 +46,10 @@ def states(folder: Path) -> dict[int, str]:
 def test_everything_once_and_nothing_twice(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
     plans = make_plans([1, 2, 3])
     summary, seen = run(plans, tmp_path / "run", fake)
-    assert summary == Summary(planned=6, found=0, done=6, failed=0, lost=0)
+    assert summary == RunSummary(planned=6, found=0, done=6, failed=0, lost=0)
     assert sorted(progress.finished for progress in seen) == [1, 2, 3, 4, 5, 6]
     again, unseen = run(plans, tmp_path / "run", fake)
-    assert again == Summary(planned=6, found=6, done=0, failed=0, lost=0)
+    assert again == RunSummary(planned=6, found=6, done=0, failed=0, lost=0)
     assert not unseen
     assert all(len(path.read_text()) == 1 for path in (tmp_path / "counts").iterdir())
     assert not (tmp_path / "run" / SCRATCH).exists()
@@ -64,7 +66,7 @@ def test_faults_are_survived_and_named(tmp_path: Path, fake: RunnerSpec, make_pl
     seeds = [1, fault.CRASH_ONCE, fault.KILLED_ONCE, fault.AGENT, fault.DEFECT, fault.NOISY, *range(2, 20)]
     plans = [plan for plan in make_plans(seeds) if plan.condition == "benign"]
     summary, seen = run(plans, tmp_path / "run", fake)
-    assert summary == Summary(planned=24, found=0, done=22, failed=2, lost=0)
+    assert summary == RunSummary(planned=24, found=0, done=22, failed=2, lost=0)
     records = {record.plan.seed: record for record in RunFolder.open(tmp_path / "run").records()}
     assert records[fault.CRASH_ONCE].attempts == records[fault.KILLED_ONCE].attempts == 2
     assert (records[fault.AGENT].status, records[fault.AGENT].error_code) == ("failed", "TB400")
@@ -76,7 +78,7 @@ def test_faults_are_survived_and_named(tmp_path: Path, fake: RunnerSpec, make_pl
 def test_a_simulator_that_keeps_dying_is_quarantined(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
     plans = [plan for plan in make_plans([fault.CRASH, 1, 2]) if plan.condition == "benign"]
     summary, seen = run(plans, tmp_path / "run", fake)
-    assert summary == Summary(planned=3, found=0, done=2, failed=1, lost=1)
+    assert summary == RunSummary(planned=3, found=0, done=2, failed=1, lost=1)
     record = next(record for record in RunFolder.open(tmp_path / "run").records() if record.status == "failed")
     assert (record.error_code, record.attempts) == ("SIM_CRASH", 3)
     with pytest.raises(InconclusiveError, match="1 of 3 episodes were lost"):

@@ -15,7 +15,7 @@ import pytest
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodeRecord
 from testbed.store import RunFolder, RunManifest, dump_record, load_record, read_table, writable, write_table
-from testbed.store import folder as folder_module
+from testbed.store import run_folder as folder_module
 
 SHIPPED_RECORD = Path(__file__).parent / "data" / "record-v1.json"
 

@@ -39,7 +39,7 @@ from testbed.store.atomic import TEMPORARY_PREFIX, sha256_of, store_errors, sync
 from testbed.store.atomic import write_bytes as _write_bytes
 from testbed.store.atomic import write_text as _write_text
 from testbed.store.manifest import RunManifest, dump_manifest, load_manifest
-from testbed.store.paths import checked_file_name, checked_key, inside, is_key
+from testbed.store.safe_paths import checked_file_name, checked_key, inside, is_key
 from testbed.store.versions import dump_record, load_record
 
 RECORD = "record.json"
@@ -50,7 +50,7 @@ MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class DamagedFile:
     """A file that is not what it was when it was stored."""
 
     path: Path
@@ -275,41 +275,41 @@ class RunFolder:
             sums[checked_file_name(name)] = digest
         return sums
 
-    def damage_of(self, key: str) -> list[Damage]:
+    def damage_of(self, key: str) -> list[DamagedFile]:
         """Return what is wrong with the files of one episode."""
-        found: list[Damage] = []
+        found: list[DamagedFile] = []
         folder = self.path / "episodes" / checked_key(key)
         try:
             sums = self._sums(key)
         except StoreError as error:
-            return [Damage(folder / SUMS, str(error))]
+            return [DamagedFile(folder / SUMS, str(error))]
         if RECORD not in sums:
-            found.append(Damage(folder / SUMS, "names no record"))
+            found.append(DamagedFile(folder / SUMS, "names no record"))
         for name, digest in sums.items():
             path = folder / name
             if path.is_symlink() or not path.is_file():
-                found.append(Damage(path, "is missing or no plain file"))
+                found.append(DamagedFile(path, "is missing or no plain file"))
             elif sha256_of(path) != digest:
-                found.append(Damage(path, "differs from its checksum"))
+                found.append(DamagedFile(path, "differs from its checksum"))
         if not found:
             try:
                 record = self.read_episode(key)
             except StoreError as error:
-                return [Damage(folder / RECORD, str(error))]
+                return [DamagedFile(folder / RECORD, str(error))]
             named = {RECORD: sums[RECORD]} | {name: sums.get(name, "") for name in (record.trace, record.video) if name}
             if record.trace:
                 named[record.trace] = record.trace_sha256
             if named != sums:
-                found.append(Damage(folder / SUMS, "does not list the files that the record names"))
+                found.append(DamagedFile(folder / SUMS, "does not list the files that the record names"))
         return found
 
-    def verify(self) -> list[Damage]:
+    def verify(self) -> list[DamagedFile]:
         """Return every damaged file of the run, an empty list when all is well."""
-        found: list[Damage] = []
+        found: list[DamagedFile] = []
         try:
             self.manifest()
         except StoreError as error:
-            found.append(Damage(self.path / MANIFEST, str(error)))
+            found.append(DamagedFile(self.path / MANIFEST, str(error)))
         for key in self.keys():
             found += self.damage_of(key)
         return found

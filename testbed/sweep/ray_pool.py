@@ -21,9 +21,9 @@ from typing import Any
 from testbed.core.errors import ServerError, SimulatorCrashError, UnreachableError, UsageError
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.sweep.interrupt import SIGNALS
-from testbed.sweep.outcome import Outcome, from_wire
-from testbed.sweep.reaper import Reaper
-from testbed.sweep.worker import Desk, RunnerSpec, environment
+from testbed.sweep.outcome import AttemptOutcome, from_wire
+from testbed.sweep.process_watchdog import ProcessWatchdog
+from testbed.sweep.worker import RestartingRunner, RunnerSpec, environment
 
 ACTOR_CPUS = 0.1
 _PROBE_S = 5.0
@@ -31,16 +31,16 @@ _HINT = "--ray auto starts one here"
 
 
 class _Actor:
-    """Runs inside a Ray worker process: one desk, files returned as bytes."""
+    """Run plans inside a Ray worker process: one runner, files returned as bytes."""
 
     def __init__(self, spec: str) -> None:
         os.environ.update(environment(os.environ))
-        self._desk = Desk(RunnerSpec.from_json(spec))
+        self._runner = RestartingRunner(RunnerSpec.from_json(spec))
 
     def attempt(self, plan: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="testbed-") as scratch:
             folder = Path(scratch)
-            answer = self._desk.attempt(EpisodePlan.model_validate_json(plan), folder)
+            answer = self._runner.attempt(EpisodePlan.model_validate_json(plan), folder)
             answer["files"] = {
                 path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
             }
@@ -70,7 +70,7 @@ class RayPool:
         self._actors: dict[int, Any] = {}
         self._tasks: dict[Any, int] = {}
         self._ray = _connect(size, address)
-        self._reaper = Reaper() if address == "auto" else None
+        self._watchdog = ProcessWatchdog() if address == "auto" else None
 
     @property
     def size(self) -> int:
@@ -85,7 +85,7 @@ class RayPool:
             )
         self._tasks[self._actors[slot].attempt.remote(plan.model_dump_json())] = slot
 
-    def wait(self, timeout_s: float) -> list[Outcome]:
+    def wait(self, timeout_s: float) -> list[AttemptOutcome]:
         """Return what has ended, waiting at most ``timeout_s`` for the first; a dead worker is an outcome too."""
         if not self._tasks:
             time.sleep(timeout_s)
@@ -97,16 +97,18 @@ class RayPool:
             ready, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=0.1)
         return [self._outcome(task) for task in ready]
 
-    def _outcome(self, task: Any) -> Outcome:
+    def _outcome(self, task: Any) -> AttemptOutcome:
         slot = self._tasks.pop(task)
         try:
             answer = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
             self.kill(slot)
             reason = str(error).strip().splitlines()[0]
-            return Outcome(slot, error=SimulatorCrashError(f"the worker died ({type(error).__name__}: {reason})"))
+            return AttemptOutcome(
+                slot, error=SimulatorCrashError(f"the worker died ({type(error).__name__}: {reason})")
+            )
         if "error" in answer:
-            return Outcome(slot, error=from_wire(answer["error"]))
+            return AttemptOutcome(slot, error=from_wire(answer["error"]))
         folder = self._scratch / f"slot-{slot}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -116,7 +118,7 @@ class RayPool:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        return Outcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=folder)
+        return AttemptOutcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=folder)
 
     def kill(self, slot: int) -> None:
         """End a worker and its simulator at once; the slot is free again."""
@@ -130,8 +132,8 @@ class RayPool:
         for slot in list(self._actors):
             self.kill(slot)
         self._ray.shutdown()
-        if self._reaper is not None:
-            self._reaper.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
 
 
 def _connect(size: int, address: str) -> Any:
