@@ -96,3 +96,36 @@ def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(StoreError, match="written by a later version"):
         Ledger(path)
+
+
+def test_what_was_under_way_when_a_process_died_is_under_way_still(tmp_path: Path, make_plans: Plans) -> None:
+    path = tmp_path / FILE_NAME
+    plans = make_plans([1])
+    ledger = Ledger(path)
+    ledger.add(plans)
+    ledger.begin(plans[0].key)
+    # as a crash leaves it: nothing is closed, and the log is read by the next one to open it
+    with Ledger(path) as after:
+        assert [entry.state for entry in after.entries()] == ["running", "planned"]
+        after.release([plans[0].key])
+        assert after.begin(plans[0].key) == 2
+    ledger.close()
+
+
+def test_an_episode_that_was_never_planned_is_a_mistake(tmp_path: Path) -> None:
+    with Ledger(tmp_path / FILE_NAME) as ledger, pytest.raises(KeyError, match="unknown"):
+        ledger.begin("unknown")
+
+
+def test_damaged_ledgers_are_all_kept(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / FILE_NAME).write_bytes(b"SQLite format 3\0" + b"garbage" * 500)
+        ledger, note = open_ledger(tmp_path)
+        ledger.close()
+        assert f"ledger.sqlite.damaged-{number}" in note
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 2
+
+
+def test_a_folder_that_cannot_hold_one_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Ledger(tmp_path / "nowhere" / FILE_NAME)

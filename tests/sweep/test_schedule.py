@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from testbed.core.records import EpisodePlan
 from testbed.store import RunFolder, read_table, write_table
 from testbed.sweep.ledger import FILE_NAME, Ledger
 from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out, locked
-from testbed.sweep.schedule import SCRATCH, EpisodeProgress, RunSummary
+from testbed.sweep.schedule import SCRATCH, EpisodeProgress, RunSummary, deadline_s
 from testbed.sweep.worker import RunnerSpec
 
 Plans = Callable[[Sequence[int]], list[EpisodePlan]]
@@ -87,7 +88,7 @@ def test_a_simulator_that_keeps_dying_is_quarantined(tmp_path: Path, fake: Runne
 
 def test_a_hung_worker_and_its_children_are_killed(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
     plans = [make_plans([fault.CHILD])[0], make_plans([1])[0]]
-    summary, _ = run(plans, tmp_path / "run", fake, deadline_s=lambda plan: 1.0 if plan.seed == fault.CHILD else 60.0)
+    summary, _ = run(plans, tmp_path / "run", fake, deadline_s=lambda plan: 4.0 if plan.seed == fault.CHILD else 60.0)
     assert summary.lost == 1
     record = next(record for record in RunFolder.open(tmp_path / "run").records() if record.status == "failed")
     assert record.error_code == "SIM_HANG"
@@ -138,6 +139,62 @@ def test_damage_is_named_and_only_the_damaged_is_done_again(
     assert [progress.plan.key for progress in seen] == [plans[2].key]
     assert "ledger.sqlite: damaged" in summary.note and "manifest.json" in summary.note
     assert RunFolder.open(folder).verify() == []
+
+
+def test_a_failed_episode_is_tried_again_by_the_next_call(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
+    plans = make_plans([1, fault.AGENT])
+    folder = tmp_path / "run"
+    first, _ = run(plans, folder, fake)
+    assert (first.done, first.failed) == (2, 2)
+    second, seen = run(plans, folder, fake)
+    assert second == RunSummary(planned=4, found=2, done=0, failed=2, lost=0)
+    assert {progress.plan.seed for progress in seen} == {fault.AGENT}
+
+
+def test_what_the_ledger_says_is_corrected_by_what_is_stored(
+    tmp_path: Path, fake: RunnerSpec, make_plans: Plans
+) -> None:
+    plans = make_plans([1, 2])
+    folder = tmp_path / "run"
+    run(plans, folder, fake)
+    with Ledger(folder / FILE_NAME) as ledger:
+        ledger.begin(plans[0].key)  # a crash between storing the record and noting it
+    shutil.rmtree(folder / "episodes" / plans[1].key)  # a record that someone removed
+    summary, seen = run(plans, folder, fake)
+    assert (summary.found, summary.done) == (3, 1)
+    assert [progress.plan.key for progress in seen] == [plans[1].key]
+    with Ledger(folder / FILE_NAME) as ledger:
+        assert {entry.state for entry in ledger.entries()} == {"done"}
+
+
+def test_the_manifest_keeps_its_beginning_and_what_was_planned_before(
+    tmp_path: Path, fake: RunnerSpec, make_plans: Plans
+) -> None:
+    folder = tmp_path / "run"
+    run(make_plans([1]), folder, fake)
+    before = RunFolder.open(folder).manifest()
+    run(make_plans([2]), folder, fake)
+    after = RunFolder.open(folder).manifest()
+    assert after.created_utc == before.created_utc
+    assert [one.seed for one in after.planned] == [1, 1, 2, 2]
+    assert after.versions["testbed"] and after.versions["numpy"] and after.notes == "Does the scheduler hold?"
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0, False), (1, False), (2, True), (10, True)])
+def test_a_run_that_lost_more_than_a_tenth_answers_nothing(lost: int, verdict: bool) -> None:
+    summary = RunSummary(planned=10, found=0, done=10 - lost, failed=lost, lost=lost)
+    if verdict:
+        with pytest.raises(InconclusiveError, match=f"{lost} of 10 episodes were lost"):
+            summary.check()
+    else:
+        summary.check()
+
+
+def test_longer_episodes_get_longer(make_plans: Plans) -> None:
+    (plan, _) = make_plans([1])
+    longer = plan.model_copy(update={"scene": {"duration_s": 11.0}})
+    assert deadline_s(longer) - deadline_s(plan) == 300.0
+    assert deadline_s(plan.model_copy(update={"scene": {}})) > deadline_s(longer)
 
 
 def test_tables_are_equal_whatever_died_and_however_many_worked(
