@@ -183,7 +183,6 @@ class VehicleViews:
     def _picture(
         self, index: int, condition: str, stand: EgoPlacement, gap_m: float | None, yaw_deg: float, weather: str
     ) -> AlbumPicture:
-        from testbed.core.weather import WeatherParameters
         from testbed.training.data.visibility import box_of
 
         handle, name, half_m = self._car
