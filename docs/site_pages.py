@@ -1,4 +1,4 @@
-"""MkDocs hook: the pages that lie at the top of the repository, for people who browse it, are pages of the site as well.
+"""MkDocs hook: what lies outside ``docs``, where people who browse the repository look for it, is in the site as well.
 
 Links are written for the repository; here those that lead from one set of pages into the other are turned.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,8 +43,8 @@ def turned(text: str, source: str, page: str) -> str:
 
     def turn(found: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), found[2]))
-        inside = PAGES.get(target) or (target.removeprefix("docs/") if target.startswith(("docs/", "examples/")) else None)
-        if inside is None:
+        inside = PAGES.get(target, target.removeprefix("docs/"))
+        if not target.startswith(("docs/", "examples/")) and target not in PAGES:
             return found[0]
         return found[1] + posixpath.relpath(inside, posixpath.dirname(page) or ".")
 
@@ -50,7 +52,9 @@ def turned(text: str, source: str, page: str) -> str:
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the pages from the top of the repository."""
+    """Add the pages from the top of the repository, and the examples."""
+    from mkdocs.structure.files import File
+
     for source, page in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=turned(text, source, page)))
