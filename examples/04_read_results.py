@@ -51,7 +51,8 @@ def main() -> None:
     print("\nepisodes/<key>/record.json: what happened, and what was perceived before it")
     run = RunFolder.open(path)
     for record in run.records():
-        print(f"  {record.plan.key[:8]} {record.plan.condition}: {record.status}, injected {record.injection or 'nothing'}")
+        plan = record.plan
+        print(f"  {plan.key[:8]} {plan.condition}: {record.status}, injected {record.injection or 'nothing'}")
         for event in record.events:
             print(f"    {event.t_s:.2f} s {event.kind}, cause: {event.cause}")
 
@@ -63,8 +64,9 @@ def main() -> None:
         columns = TraceReader(trace).columns()
         t_s, offset_m = columns["t_s"], columns["lane.lateral_offset_m"]
         worst = int(np.argmax(np.abs(offset_m)))
-        frames = sum(1 for _ in TraceReader(trace).frames())
-        print(f"  {record.plan.condition}: {len(t_s)} steps, {frames} pictures, {offset_m[worst]:+.2f} m at {t_s[worst]:.2f} s")
+        pictures = sum(1 for _ in TraceReader(trace).frames())
+        print(f"  {record.plan.condition}: {len(t_s)} steps, {pictures} pictures")
+        print(f"    farthest off the lane's centre: {offset_m[worst]:+.2f} m at {t_s[worst]:.2f} s")
 
 
 if __name__ == "__main__":

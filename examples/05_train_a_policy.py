@@ -46,17 +46,17 @@ class Smaller(gymnasium.ObservationWrapper):  # type: ignore[type-arg]
 
 def main() -> None:
     """Train, save, and drive one episode with what was learnt."""
-    steps = int(sys.argv[1]) if sys.argv[1:] else 128
+    steps = int(sys.argv[1]) if sys.argv[1:] else 64
     warnings.filterwarnings("ignore", category=UserWarning, module="stable_baselines3")
     OUT.mkdir(parents=True, exist_ok=True)
     env = Smaller(gymnasium.make("testbed:testbed/DrpHighway-v1"))
-    model = PPO("MultiInputPolicy", env, n_steps=64, batch_size=32, n_epochs=2, seed=1, device="cpu")
+    model = PPO("MultiInputPolicy", env, n_steps=32, batch_size=32, n_epochs=2, seed=1, device="cpu")
     model.learn(total_timesteps=steps)
     model.save(OUT / "ppo_drp_highway")
 
     observation, info = env.reset(seed=101)
     total, done = 0.0, False
-    for _ in range(60):
+    for _ in range(30):
         action, _ = model.predict(observation, deterministic=True)
         observation, reward, terminated, truncated, info = env.step(action)
         total += float(reward)
