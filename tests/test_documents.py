@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from testbed.store.schemas import SCHEMAS
+from testbed.store.trace_schemas import SCHEMAS
 
 from testbed.cli import VERBS, build_parser
 from testbed.cli.validate import check_file

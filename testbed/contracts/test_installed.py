@@ -1,9 +1,8 @@
 """Everything that is registered in this environment, held to its contract: ``pytest --pyargs testbed.contracts``.
 
 Every agent and every judge, ours and those of installed packages, and every built-in kind of adversary with an artefact
-of its own. A
-kind of another package says by no name which artefacts there are: its package subclasses `AdversaryContract`. Needs the
-extra ``contracts``; an agent whose own extra is absent is skipped, with what to type.
+of its own. A kind of another package says by no name which artefacts there are: its package subclasses
+`AdversaryContract`. Needs the extra ``contracts``; an agent whose own extra is absent is skipped, with what to type.
 """
 
 from __future__ import annotations
