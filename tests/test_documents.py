@@ -24,7 +24,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from testbed.store.trace_schemas import SCHEMAS
 
 from testbed.cli import VERBS, build_parser
 from testbed.cli.validate import check_file
@@ -32,6 +31,7 @@ from testbed.core.errors import UsageError
 from testbed.core.explain import check
 from testbed.core.yaml_reader import parse_yaml
 from testbed.scenario.schema import Scenario
+from testbed.store.trace_schemas import SCHEMAS
 from testbed.sweep.grid import Sweep
 
 ROOT = Path(__file__).parents[1]
