@@ -12,7 +12,7 @@ from testbed.core.perception_tasks import STEERING_CLASSES, steering_class
 from testbed.core.types import Observation, Perception, SignAnswer, Steering, SteeringAnswer, VehicleAnswer
 from testbed.driver.controller import Driver
 from testbed.server.simulation.chassis import build_chassis, default_physics
-from testbed.server.simulation.dynamics import Motion, Pedals, advance
+from testbed.server.simulation.dynamics import ControlInput, PlanarMotion, advance
 from testbed.world.assets.vehicle_models import VEHICLE_BY_ID
 
 IMAGE = np.zeros((160, 320, 3), np.uint8)
@@ -38,7 +38,7 @@ def perceive(
 
 def largest_offset_m(radius_m: float, latency_s: float) -> float:
     """Drive 10 s along a left curve with true classes at 10 Hz."""
-    motion, driver, pending, worst = Motion(0.0, -0.1, 0.0, vx_mps=25.0), Driver(), [], 0.0
+    motion, driver, pending, worst = PlanarMotion(0.0, -0.1, 0.0, vx_mps=25.0), Driver(), [], 0.0
     for tick in range(200):
         t_s = 0.05 * tick
         along = math.atan2(motion.x_m, motion.y_m + radius_m) + 25.0 / radius_m
@@ -52,7 +52,7 @@ def largest_offset_m(radius_m: float, latency_s: float) -> float:
             driver.hear(*pending.pop(0)[1:])
         command = driver.command(t_s, motion.vx_mps)
         throttle, brake = CHASSIS.pedals(command.acceleration_mps2, motion.vx_mps)
-        advance(motion, CHASSIS, Pedals(throttle, brake, command.steer), 0.05, 1.0, 0.0)
+        advance(motion, CHASSIS, ControlInput(throttle, brake, command.steer), 0.05, 1.0, 0.0)
     return worst
 
 
@@ -62,11 +62,11 @@ def test_true_classes_keep_the_lane_and_latency_loses_it() -> None:
 
 
 def test_wrong_class_leaves_the_lane() -> None:
-    motion, driver = Motion(0.0, 0.0, 0.0, vx_mps=25.0), Driver()
+    motion, driver = PlanarMotion(0.0, 0.0, 0.0, vx_mps=25.0), Driver()
     for tick in range(40):
         driver.hear(observe(0.05 * tick), perceive(Steering.LEFT))
         command = driver.command(0.05 * tick, motion.vx_mps)
-        advance(motion, CHASSIS, Pedals(0.1, 0.0, command.steer), 0.05, 1, 0)
+        advance(motion, CHASSIS, ControlInput(0.1, 0.0, command.steer), 0.05, 1, 0)
     assert command.steer < 0.0
     assert motion.y_m < -0.736
 
