@@ -24,7 +24,7 @@ WINDOW_SCORES = (
     "window.start_t_s",
     "window.start_s_m",
 )
-"""Score of the attack window; all None when the artefact was never reached."""
+"""Scores of the attack window; all None when the artefact was never reached."""
 
 
 class LateralJudge:

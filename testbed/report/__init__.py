@@ -1,4 +1,4 @@
-"""Report from stored episodes: the page, the claims and their picture, tables and files for other tools."""
+"""Reports from stored episodes: the page, the claims and their picture, tables and files for other tools."""
 
 from __future__ import annotations
 
