@@ -21,7 +21,7 @@ from testbed.core.errors import ArtefactError, ScenarioError, UsageError, Weight
 from testbed.evaluate.albums import BENIGN, Album, AlbumPicture, HeldOut
 from testbed.evaluate.cells import AnswerCell, CellStore
 from testbed.evaluate.request import Request
-from testbed.evaluate.tables import ATTACKS, TableRow
+from testbed.evaluate.tables import ATTACKS, VictimRow
 from testbed.store import RunFolder
 from testbed.store.atomic import write_bytes
 
@@ -35,7 +35,7 @@ PACKAGES = Path(testbed.__file__).parent.parent
 class PendingCell:
     """One cell to be filled: who is shown which album under which condition."""
 
-    row: TableRow
+    row: VictimRow
     album: Album
     condition: str
     specification: dict[str, Any]
@@ -50,7 +50,7 @@ class PendingCell:
 class FilledRow:
     """One row with its cells: without an attack, under it, under the controls, and on the data set."""
 
-    row: TableRow
+    row: VictimRow
     benign: AnswerCell
     attacks: dict[str, AnswerCell]
     controls: dict[str, AnswerCell]
@@ -66,7 +66,7 @@ class Evaluation:
         wanted: Rows of its tables.
     """
 
-    def __init__(self, request: Request, say: Callable[[str], None], wanted: Sequence[TableRow]) -> None:
+    def __init__(self, request: Request, say: Callable[[str], None], wanted: Sequence[VictimRow]) -> None:
         """Plan and check: agents, weights, artefacts, data.
 
         Raises:
@@ -77,7 +77,7 @@ class Evaluation:
             StoreError: The folder named for the gap is no run folder.
         """
         self.request, self._say = request, say
-        self.left_out: list[tuple[TableRow, str]] = []
+        self.left_out: list[tuple[VictimRow, str]] = []
         self.cells = CellStore(request.out / "cells")
         self._agents = request.out / "agents"
         self._albums: dict[tuple[Any, ...], Album] = {}
@@ -85,7 +85,7 @@ class Evaluation:
             RunFolder.open(request.gap)  # refused before anything is asked
         self._held_out = {task: self._make_held_out(task) for task in dict.fromkeys(row.task for row in wanted)}
         self._identities: dict[str, dict[str, Any]] = {}
-        self.rows: list[TableRow] = []
+        self.rows: list[VictimRow] = []
         self.plan: list[dict[str, PendingCell]] = []
         for row in wanted:
             try:
@@ -107,7 +107,7 @@ class Evaluation:
         album.recipe()  # a data folder with a wrong layout is refused before anything is asked
         return album
 
-    def album(self, row: TableRow) -> Album:
+    def album(self, row: VictimRow) -> Album:
         """Return what a row is shown; rows share albums."""
         kind = ATTACKS[row.task]
         key = (kind, row.against, str(row.against_defences))
@@ -115,7 +115,7 @@ class Evaluation:
             self._albums[key] = self._make_album(row, kind)
         return self._albums[key]
 
-    def _make_album(self, row: TableRow, kind: str) -> Album:
+    def _make_album(self, row: VictimRow, kind: str) -> Album:
         from testbed.scenario.loader import load_scenario
 
         request = self.request
@@ -140,14 +140,14 @@ class Evaluation:
 
         return VehicleViews(scenario, request.sizes.vd, seed=request.seed)
 
-    def _todos(self, row: TableRow) -> dict[str, PendingCell]:
+    def _todos(self, row: VictimRow) -> dict[str, PendingCell]:
         album = self.album(row)
         found = {name: self._todo(row, album, name) for name in (BENIGN, *album.attacks, *album.controls)}
         if row.task != "tsr" and row.table == "III":
             found["held_out"] = self._todo(row, self._held_out[row.task], BENIGN)
         return found
 
-    def _todo(self, row: TableRow, album: Album, condition: str) -> PendingCell:
+    def _todo(self, row: VictimRow, album: Album, condition: str) -> PendingCell:
         specification = {
             "task": row.task,
             "victim": self._identities[row.victim.label],

@@ -11,7 +11,7 @@ from testbed import stats
 from testbed.evaluate.evaluation import FilledRow
 from testbed.evaluate.request import Request
 from testbed.evaluate.score import AttackEffect, PictureAnswer, Score, loss, paired, score
-from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, TableRow
+from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, VictimRow
 from testbed.judge.perception import ABSTAIN
 from testbed.report.gap import Gap, gap_table, gaps
 from testbed.report.run_view import read_run
@@ -69,7 +69,7 @@ class RowFigures:
         parts: Attack success by what the pictures show: tag, value, rate.
     """
 
-    row: TableRow
+    row: VictimRow
     benign: Score
     attacks: tuple[ConditionFigures, ...]
     controls: tuple[ConditionFigures, ...]
@@ -113,7 +113,7 @@ class EvaluationResult:
     """
 
     tables: dict[str, list[RowFigures]]
-    left_out: list[tuple[TableRow, str]]
+    left_out: list[tuple[VictimRow, str]]
     digests: dict[str, str]
     gap: Table | None = None
     gaps: list[Gap] = field(default_factory=list)
@@ -122,7 +122,7 @@ class EvaluationResult:
 
 
 def assemble(
-    asked: Sequence[FilledRow], left_out: Sequence[tuple[TableRow, str]], digests: dict[str, str], request: Request
+    asked: Sequence[FilledRow], left_out: Sequence[tuple[VictimRow, str]], digests: dict[str, str], request: Request
 ) -> EvaluationResult:
     """Turn cells into figures."""
     tables: dict[str, list[RowFigures]] = {}

@@ -12,7 +12,7 @@ from testbed.core.processes import CONTEXT, processes
 if TYPE_CHECKING:
     from testbed.evaluate.evaluation import PendingCell
     from testbed.evaluate.request import Request
-    from testbed.evaluate.tables import TableRow
+    from testbed.evaluate.tables import VictimRow
 
 LOOK_S = 0.2
 """How often it is looked whether a process has something to tell."""
@@ -23,7 +23,7 @@ stop."""
 
 
 def fill(
-    request: Request, rows: Sequence[TableRow], todos: Sequence[PendingCell], jobs: int, say: Callable[[str], None]
+    request: Request, rows: Sequence[VictimRow], todos: Sequence[PendingCell], jobs: int, say: Callable[[str], None]
 ) -> Iterator[str]:
     """Fill cells in several processes and yield a line about each that is filled, in no certain order.
 
@@ -60,7 +60,7 @@ def fill(
             stop.set()
 
 
-def _begin(request: Request, rows: tuple[TableRow, ...], told: Any, stop: Any) -> None:
+def _begin(request: Request, rows: tuple[VictimRow, ...], told: Any, stop: Any) -> None:
     from testbed.evaluate.evaluation import Evaluation
 
     evaluation = Evaluation(request, lambda line: told.put((False, line)), rows)

@@ -28,7 +28,7 @@ DNN, V2LM = "DNN", "V²LM"
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class VictimRow:
     """One row.
 
     Attributes:
@@ -94,7 +94,7 @@ def lane_victim(net: str, label: str, defences: tuple[dict[str, Any], ...] = ())
     return VictimAgent(label, "dnn", {} if net == "clrernet" else {"alc": net}, defences)
 
 
-def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[TableRow]:
+def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[VictimRow]:
     """Return the rows of some tables in the order of the publication.
 
     Args:
@@ -104,66 +104,66 @@ def rows(tables: Sequence[str], *, adaptive: bool = False) -> list[TableRow]:
     Raises:
         UsageError: There is no such table.
     """
-    makers: dict[str, Callable[[], list[TableRow]]] = {"I": table_i, "III": lambda: table_iii(adaptive), "V": table_v}
+    makers: dict[str, Callable[[], list[VictimRow]]] = {"I": table_i, "III": lambda: table_iii(adaptive), "V": table_v}
     for table in tables:
         if table not in makers:
             raise UsageError(f"unknown table {table!r}", hint=f"there are {', '.join(makers)}")
     return [row for table, make in makers.items() if table in tables for row in make()]
 
 
-def table_i() -> list[TableRow]:
+def table_i() -> list[VictimRow]:
     """Return YOLOv5-cls and ViT-small without a defence and with each that there is."""
     from testbed.agents.dnn.nets import SIGN_NETS as KNOWN
 
     found = []
     for net in DEFENDED_NETS:
         label = SIGN_NETS[net]
-        found.append(TableRow("I", "tsr", DNN, sign_victim(net, label), net, against=net))
+        found.append(VictimRow("I", "tsr", DNN, sign_victim(net, label), net, against=net))
         for ending, words in TRAININGS.items():
             trained = f"{net}_{ending}"
             if trained in KNOWN:
                 published = (DEFENDED["adversarial_training"],) if ending == "adversarial" else ()
                 victim = sign_victim(trained, f"{label} {ending.replace('_', ' ')}")
-                found.append(TableRow("I", "tsr", DNN, victim, net, words, trained, (), published))
+                found.append(VictimRow("I", "tsr", DNN, victim, net, words, trained, (), published))
         for name in ON_SIGNS:
             words, entry = INPUT_DEFENCES[name]
             chain = (entry,)
             victim = sign_victim(net, f"{label} {name.replace('_', ' ')}", chain)
-            found.append(TableRow("I", "tsr", DNN, victim, net, words, net, chain))
+            found.append(VictimRow("I", "tsr", DNN, victim, net, words, net, chain))
     return found
 
 
-def table_iii(adaptive: bool = False) -> list[TableRow]:
+def table_iii(adaptive: bool = False) -> list[VictimRow]:
     """Return the DNNs of the three tasks, each followed by solo and tandem with the same columns."""
     drop = ACCURACY_DROP["dnn"]
     found = [
-        TableRow(
+        VictimRow(
             "III", "tsr", DNN, sign_victim(net, label), net, against=net, published=(ATTACK_SUCCESS["shadow"], drop)
         )
         for net, label in SIGN_NETS.items()
     ]
     v2lm = ((SOLO, ACCURACY_DROP["solo"]), (TANDEM, ACCURACY_DROP["tandem"]))
-    found += [TableRow("III", "tsr", V2LM, v, against="yolov5_cls", published=(d,)) for v, d in v2lm]
+    found += [VictimRow("III", "tsr", V2LM, v, against="yolov5_cls", published=(d,)) for v, d in v2lm]
     if adaptive:
-        found += [TableRow("III", "tsr", V2LM, v, against=v.agent) for v, _ in v2lm]
+        found += [VictimRow("III", "tsr", V2LM, v, against=v.agent) for v, _ in v2lm]
     lanes = (ATTACK_SUCCESS["road_patch"], drop)
     found += [
-        TableRow("III", "alc", DNN, lane_victim(net, label), net, published=lanes) for net, label in LANE_NETS.items()
+        VictimRow("III", "alc", DNN, lane_victim(net, label), net, published=lanes) for net, label in LANE_NETS.items()
     ]
-    found += [TableRow("III", "alc", V2LM, v, published=(d,)) for v, d in v2lm]
+    found += [VictimRow("III", "alc", V2LM, v, published=(d,)) for v, d in v2lm]
     boxes = (ATTACK_SUCCESS["camouflage"], ACCURACY_DROP["dnn vd"])
-    found.append(TableRow("III", "vd", DNN, DETECTOR, published=boxes))
-    found += [TableRow("III", "vd", V2LM, v, published=(d,)) for v, d in v2lm]
+    found.append(VictimRow("III", "vd", DNN, DETECTOR, published=boxes))
+    found += [VictimRow("III", "vd", V2LM, v, published=(d,)) for v, d in v2lm]
     return found
 
 
-def table_v() -> list[TableRow]:
+def table_v() -> list[VictimRow]:
     """Return the lane models without a defence and with each input defence."""
     found = []
     for net, label in LANE_NETS.items():
-        found.append(TableRow("V", "alc", DNN, lane_victim(net, label), net))
+        found.append(VictimRow("V", "alc", DNN, lane_victim(net, label), net))
         for name in ON_ROAD:
             words, entry = INPUT_DEFENCES[name]
             victim = lane_victim(net, f"{label} {name.replace('_', ' ')}", (entry,))
-            found.append(TableRow("V", "alc", DNN, victim, net, words, published=(ROAD_DEFENCES,)))
+            found.append(VictimRow("V", "alc", DNN, victim, net, words, published=(ROAD_DEFENCES,)))
     return found

@@ -21,7 +21,7 @@ from testbed.events.catalogue import (
     UNNEEDED_STOP,
     WRONG_LANE,
     YIELD_FAILURE,
-    Catalogue,
+    EventCatalogue,
 )
 from testbed.events.event_kind import Chart, EventKind, Penalty, Task, number_of
 
@@ -32,7 +32,7 @@ __all__ = [
     "COLLISION_PEDESTRIAN",
     "COLLISION_STATIC",
     "COLLISION_VEHICLE",
-    "Catalogue",
+    "EventCatalogue",
     "Chart",
     "EventKind",
     "FALSE_BRAKE",

@@ -303,7 +303,7 @@ LEADERBOARD_ONLY: tuple[EventKind, ...] = (
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class EventCatalogue:
     """Kinds of events, to be looked up.
 
     Attributes:
@@ -357,13 +357,13 @@ class Catalogue:
                 found.setdefault(kind.outcome, []).append(kind.name)
         return {outcome: tuple(names) for outcome, names in found.items()}
 
-    def extended(self, more: Iterable[EventKind]) -> Catalogue:
+    def extended(self, more: Iterable[EventKind]) -> EventCatalogue:
         """Return a catalogue with further kinds behind its own; those it has already stay as they are."""
         known = dict.fromkeys(self.kinds)
-        return Catalogue((*self.kinds, *(kind for kind in dict.fromkeys(more) if kind not in known)))
+        return EventCatalogue((*self.kinds, *(kind for kind in dict.fromkeys(more) if kind not in known)))
 
 
-BUILT_IN = Catalogue(
+BUILT_IN = EventCatalogue(
     (
         LANE_DEPARTURE,
         OUTSIDE_LANE,

@@ -16,7 +16,7 @@ from functools import cache
 
 from testbed.core.errors import JudgeError, UsageError, suggest
 from testbed.events import BUILT_IN as BUILT_IN_EVENTS
-from testbed.events import Catalogue, EventKind
+from testbed.events import EventCatalogue, EventKind
 from testbed.judge.base import Judge
 
 ENTRY_POINTS = "testbed.judges"
@@ -97,7 +97,7 @@ def judges_for(asked: Iterable[str]) -> tuple[Judge, ...]:
 
 
 @cache
-def event_catalogue() -> Catalogue:
+def event_catalogue() -> EventCatalogue:
     """Return the kinds of events of all judges that are installed.
 
     A package that is broken does not keep a stored run from being read: its kinds are then known by name alone.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.core.records import EpisodeRecord, Event
-from testbed.events import BUILT_IN, Catalogue
+from testbed.events import BUILT_IN, EventCatalogue
 from testbed.judge.base import Score
 from testbed.judge.limits import JudgeLimits
 
@@ -76,7 +76,7 @@ def why_over_budget(manifest: Mapping[str, Any]) -> str:
     return ""
 
 
-def why_unclean(events: Iterable[Event], catalogue: Catalogue = BUILT_IN) -> str:
+def why_unclean(events: Iterable[Event], catalogue: EventCatalogue = BUILT_IN) -> str:
     """Return what went wrong in a benign episode, or an empty string; what was not the ego's fault is not wrong."""
     for event in events:
         kind = catalogue[event.kind]
@@ -85,7 +85,7 @@ def why_unclean(events: Iterable[Event], catalogue: Catalogue = BUILT_IN) -> str
     return ""
 
 
-def twin_gate(twin: EpisodeRecord | None, catalogue: Catalogue = BUILT_IN) -> Validity:
+def twin_gate(twin: EpisodeRecord | None, catalogue: EventCatalogue = BUILT_IN) -> Validity:
     """Decide whether a benign twin can be compared with: it was driven to its end, and nothing went wrong in it.
 
     Args:
@@ -112,7 +112,7 @@ def delivery_gate(scores: Mapping[str, Score], limits: JudgeLimits, *, manifest:
     return Validity(not reason, reason)
 
 
-def attack_gate(attacked: EpisodeRecord, twin: EpisodeRecord | None, catalogue: Catalogue = BUILT_IN) -> Validity:
+def attack_gate(attacked: EpisodeRecord, twin: EpisodeRecord | None, catalogue: EventCatalogue = BUILT_IN) -> Validity:
     """Decide whether an attacked episode counts: delivered as its record says, beside a clean twin.
 
     Args:

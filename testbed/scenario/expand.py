@@ -27,7 +27,7 @@ _ABOUT_THE_WHOLE = ("agents", "seeds", "latency", "claims")
 """Scenario keys that say which episodes there are and what they are to show, not what happens in one."""
 
 
-class Catalogue(Protocol):
+class Installation(Protocol):
     """What exists in this installation and the hashes of what influences an episode."""
 
     def agents(self) -> Sequence[str]:
@@ -86,7 +86,7 @@ class Catalogue(Protocol):
 def expand(
     scenario: LoadedFile[Scenario] | Scenario,
     *,
-    catalogue: Catalogue,
+    catalogue: Installation,
     agents: Sequence[str] | None = None,
     seeds: Iterable[int] | None = None,
     conditions: Sequence[str] | None = None,
@@ -182,7 +182,7 @@ def _absolute(name: str, base: Path | None) -> str:
 
 
 def _agent_digests(
-    scenario: LoadedFile[Scenario] | Scenario, agent: str, catalogue: Catalogue, *, asked: bool
+    scenario: LoadedFile[Scenario] | Scenario, agent: str, catalogue: Installation, *, asked: bool
 ) -> Mapping[str, str]:
     known = tuple(catalogue.agents())
     if agent not in known and "/" not in agent and not agent.endswith((".yaml", ".yml")):
@@ -194,7 +194,7 @@ def _agent_digests(
     return catalogue.agent_digests(agent)
 
 
-def _check_map(scenario: LoadedFile[Scenario] | Scenario, catalogue: Catalogue) -> None:
+def _check_map(scenario: LoadedFile[Scenario] | Scenario, catalogue: Installation) -> None:
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     base = scenario.path.parent if isinstance(scenario, LoadedFile) else Path()
     name, known = content.map, tuple(catalogue.maps())
@@ -218,7 +218,7 @@ def _check_map(scenario: LoadedFile[Scenario] | Scenario, catalogue: Catalogue) 
 
 
 def _artefact_digests(
-    scenario: LoadedFile[Scenario] | Scenario, conditions: Sequence[str], catalogue: Catalogue, base: Path | None
+    scenario: LoadedFile[Scenario] | Scenario, conditions: Sequence[str], catalogue: Installation, base: Path | None
 ) -> dict[str, str]:
     """Return the hash of every artefact of the scenario under ``artefact:<name>``; only injected ones must exist.
 
@@ -253,7 +253,7 @@ def _artefact_digests(
     return digests
 
 
-def _judge_digests(scenario: LoadedFile[Scenario] | Scenario, catalogue: Catalogue) -> dict[str, str]:
+def _judge_digests(scenario: LoadedFile[Scenario] | Scenario, catalogue: Installation) -> dict[str, str]:
     """Return the hash of every judge that the scenario asks for under ``judge:<name>``."""
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     for index, name in enumerate(content.judges):

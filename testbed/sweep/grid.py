@@ -17,7 +17,7 @@ from testbed.core.explain import require
 from testbed.core.latency_spec import LATENCY_PATTERN
 from testbed.core.records import EpisodePlan
 from testbed.core.yaml_reader import read_yaml
-from testbed.scenario.expand import BENIGN, Catalogue, expand
+from testbed.scenario.expand import BENIGN, Installation, expand
 from testbed.scenario.loader import LoadedFile, find, load_scenario
 from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
 
@@ -73,7 +73,7 @@ def load_scenarios(sweep: LoadedFile[Sweep]) -> list[LoadedFile[Scenario]]:
 def expand_sweep(
     sweep: LoadedFile[Sweep],
     *,
-    catalogue: Catalogue,
+    catalogue: Installation,
     agents: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     latency: str | None = None,

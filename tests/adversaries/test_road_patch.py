@@ -9,7 +9,7 @@ import torch
 from testbed.adversaries.road_patch import names_of, optimise, place_of, sides_of
 from testbed.adversaries.road_patch.baselines import best_line, drawn_line, single_frame
 from testbed.adversaries.road_patch.cells import StainCells
-from testbed.adversaries.road_patch.drive import LAG_S, DriveSituation, LaneMotion, drive, steering_sign
+from testbed.adversaries.road_patch.drive import LAG_S, DriveSituation, VehicleMotion, drive, steering_sign
 from testbed.adversaries.road_patch.search import PatchSearchSettings, first_seed, search_patch
 from testbed.adversaries.road_patch.shape import PatchShape, dirt, grain
 from testbed.core.errors import UsageError
@@ -140,7 +140,7 @@ def test_grain_fades_out_at_the_edges():
 
 
 def test_the_bicycle_turns_a_class_into_the_lateral_acceleration_it_asks_for():
-    motion = LaneMotion(0.0, 0.0, 0.0)
+    motion = VehicleMotion(0.0, 0.0, 0.0)
     for _ in range(40):
         motion = motion.advance(1.8, 25.0, 0.0)
     # constant acceleration after the lag: l = a / 2 (t - lag)^2, heading = a (t - lag) / v
@@ -150,7 +150,7 @@ def test_the_bicycle_turns_a_class_into_the_lateral_acceleration_it_asks_for():
 
 
 def test_a_curve_needs_its_own_acceleration():
-    motion = LaneMotion(0.0, 0.0, 0.0, 25.0**2 / 600.0)
+    motion = VehicleMotion(0.0, 0.0, 0.0, 25.0**2 / 600.0)
     for _ in range(40):
         motion = motion.advance(25.0**2 / 600.0, 25.0, 1.0 / 600.0)
     assert abs(motion.lateral_offset_m) < 1e-3

@@ -15,17 +15,17 @@ from PIL import Image
 from testbed.cli import main
 from testbed.core.errors import DatasetError, StoreError, UsageError, WeightsError
 from testbed.evaluate import Request, Sizes, evaluate, run, tables
-from testbed.evaluate.tables import TableRow, VictimAgent
+from testbed.evaluate.tables import VictimAgent, VictimRow
 
 
 @pytest.fixture(scope="module")
-def two_rows() -> list[TableRow]:
+def two_rows() -> list[VictimRow]:
     """The lane model of the dnn agent without a defence and behind JPEG."""
     return [row for row in tables.table_v() if row.base == "clrernet" and row.defence in ("none", "JPEG, quality 50")]
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, two_rows: list[TableRow]) -> tuple[Path, list[str]]:
+def done(tmp_path_factory: pytest.TempPathFactory, two_rows: list[VictimRow]) -> tuple[Path, list[str]]:
     """An evaluation of these rows on one approach."""
     out = tmp_path_factory.mktemp("evaluate") / "tables"
     lines: list[str] = []
@@ -77,7 +77,7 @@ def test_the_page_is_whole_and_fetches_nothing(done: tuple[Path, list[str]]) -> 
 
 
 def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
-    done: tuple[Path, list[str]], two_rows: list[TableRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: tuple[Path, list[str]], two_rows: list[VictimRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
     out = tmp_path / "tables"
@@ -98,7 +98,7 @@ def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
 
 
 def test_several_processes_give_the_same_answers(
-    done: tuple[Path, list[str]], two_rows: list[TableRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: tuple[Path, list[str]], two_rows: list[VictimRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
     lines: list[str] = []
@@ -116,7 +116,7 @@ def test_several_processes_give_the_same_answers(
 
 def test_the_road_is_set_beside_the_pictures(
     done: tuple[Path, list[str]],
-    two_rows: list[TableRow],
+    two_rows: list[VictimRow],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     synthetic: ModuleType,
@@ -178,7 +178,7 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         evaluate(Request(("V",), tmp_path / "out", gap=tmp_path), lambda line: None)
     with pytest.raises(DatasetError, match="holds no data set"):
         evaluate(Request(("V",), tmp_path / "out", data=tmp_path), lambda line: None)
-    gone = TableRow("V", "alc", "DNN", VictimAgent("lost", "dnn", {"folder": str(tmp_path)}), "clrernet")
+    gone = VictimRow("V", "alc", "DNN", VictimAgent("lost", "dnn", {"folder": str(tmp_path)}), "clrernet")
     monkeypatch.setattr(run, "rows", lambda names, adaptive: [gone])
     with pytest.raises(WeightsError, match="missing"):
         evaluate(Request(("V",), tmp_path / "out", Sizes.of(20), strict=True), lambda line: None)

@@ -9,7 +9,7 @@ import pytest
 
 from testbed.core.gtsrb import NO_ENTRY, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.records import Event
-from testbed.events import BUILT_IN, COLLISION, LEADERBOARD_ONLY, Catalogue, EventKind, Penalty
+from testbed.events import BUILT_IN, COLLISION, LEADERBOARD_ONLY, EventCatalogue, EventKind, Penalty
 from testbed.judge import default_judges
 from testbed.scenario.schema import TARGETS
 
@@ -142,7 +142,7 @@ def test_kinds_of_others_stand_behind_ours_and_replace_none() -> None:
     assert more.kinds == (*BUILT_IN.kinds, mine)
     assert "near_miss" in more and "near_miss" not in BUILT_IN
     assert BUILT_IN["near_miss"] == mine and BUILT_IN.whole("near_miss") is None
-    assert not Catalogue(()).shown()
+    assert not EventCatalogue(()).shown()
 
 
 def test_no_other_module_keeps_a_list_of_kinds() -> None:

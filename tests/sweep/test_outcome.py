@@ -13,9 +13,9 @@ from testbed.sweep.outcome import (
     SIM_HANG,
     belongs_to_episode,
     from_wire,
-    is_infrastructure,
     quarantine_code,
     to_wire,
+    worth_retrying,
 )
 
 TREE = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TestbedError)]
@@ -30,9 +30,9 @@ OF_THE_EPISODE = {"AgentError", "JudgeError", "TestbedError"}
 @pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
 def test_every_error_of_the_tree_is_tried_again_or_recorded_or_ends_the_run(kind: type[TestbedError]) -> None:
     error = kind("what happened")
-    assert is_infrastructure(error) == (kind.__name__ in AGAIN)
+    assert worth_retrying(error) == (kind.__name__ in AGAIN)
     assert belongs_to_episode(error) == (kind.__name__ in OF_THE_EPISODE)
-    assert not (is_infrastructure(error) and belongs_to_episode(error))
+    assert not (worth_retrying(error) and belongs_to_episode(error))
 
 
 @pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)

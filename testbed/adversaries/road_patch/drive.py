@@ -87,7 +87,7 @@ class DriveWorld(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LaneMotion:
+class VehicleMotion:
     """State of the bicycle relative to its lane."""
 
     s_m: float
@@ -95,7 +95,9 @@ class LaneMotion:
     heading_rad: float
     lateral_mps2: float = 0.0
 
-    def advance(self, wanted_mps2: float, speed_mps: float, curvature_1pm: float, step_s: float = STEP_S) -> LaneMotion:
+    def advance(
+        self, wanted_mps2: float, speed_mps: float, curvature_1pm: float, step_s: float = STEP_S
+    ) -> VehicleMotion:
         """Return the state one step later, by the midpoint rule."""
         settle = 1.0 - math.exp(-step_s / LAG_S)
         lateral = self.lateral_mps2 + settle * (wanted_mps2 - self.lateral_mps2)
@@ -123,7 +125,7 @@ class DriveDecision:
     """
 
     t_s: float
-    motion: LaneMotion
+    motion: VehicleMotion
     view: PatchView
     offset_m: float
 
@@ -179,7 +181,7 @@ def drive(
             to before it succeeds.
     """
     situation = world.situation(seed)
-    motion = LaneMotion(0.0, situation.lateral_offset_m, situation.heading_rad)
+    motion = VehicleMotion(0.0, situation.lateral_offset_m, situation.heading_rad)
     decisions: list[DriveDecision] = []
     offsets_m: list[float] = []
     answers: list[tuple[float, int]] = []

@@ -45,7 +45,7 @@ EVERYTHING = np.array([[-1.0, -1.0], [2.0, -1.0], [2.0, 2.0], [-1.0, 2.0]])
 
 
 @dataclass(frozen=True)
-class SignPlate:
+class AttackedPlate:
     """The face of a sign.
 
     Attributes:
@@ -131,7 +131,7 @@ class SignApproach(ScenarioScene):
         plate: Its face in the situation staged last.
     """
 
-    plate: SignPlate
+    plate: AttackedPlate
 
     def __init__(self, scenario: Scenario, sign_id: str) -> None:
         """Build scenery and renderer once."""
@@ -243,12 +243,12 @@ class SignApproach(ScenarioScene):
         steps = self.plate.size_m * (across @ np.stack([right, -up], axis=1))
         return np.asarray(np.linalg.solve(steps, reach.T).T, np.float32)
 
-    def _plate(self) -> SignPlate:
+    def _plate(self) -> AttackedPlate:
         sign = self.sign
         x, y, z, _, yaw, _ = self.path.pose(sign.ahead_m, sign.lateral_m)
         if not sign.on_map:
             middle = z + PLATE_BOTTOM_M + 0.5 * sign.size_m
-            return SignPlate(sign.gtsrb_class, (x, y, middle, 0.0, yaw, 0.0), sign.size_m)
+            return AttackedPlate(sign.gtsrb_class, (x, y, middle, 0.0, yaw, 0.0), sign.size_m)
         near = [
             (math.hypot(one.pose[0] - x, one.pose[1] - y), one)
             for one in self.network.signals()
@@ -261,7 +261,7 @@ class SignApproach(ScenarioScene):
         size = one.height_m if 0.2 <= one.height_m <= 3.0 else 0.75
         bottom = one.pose[2] - ground if 0.5 < one.pose[2] - ground < 8.0 else PLATE_BOTTOM_M
         pose = (one.pose[0], one.pose[1], ground + bottom + 0.5 * size, 0.0, one.pose[4], 0.0)
-        return SignPlate(sign.gtsrb_class, pose, size)
+        return AttackedPlate(sign.gtsrb_class, pose, size)
 
 
 PAPER_PX = 224.0

@@ -37,7 +37,7 @@ SEARCH_PX = 64
 AT_ONCE = 4
 """Signs whose particles share a batch."""
 
-Verdict = Literal["success", "failure", "dark", "misread"]
+SearchEnd = Literal["success", "failure", "dark", "misread"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class CropOutcome:
         lightness: Mean lightness of the plate before, 0-255.
     """
 
-    verdict: Verdict
+    verdict: SearchEnd
     queries: int
     image: Crop
     polygon: FloatArray | None
@@ -125,7 +125,7 @@ class _CropSearch:
         answer, probability = int(row.argmax()), float(row[self.class_id])
         if answer == self.class_id and lightness >= min_lightness:
             return None
-        verdict: Verdict = "misread" if answer != self.class_id else "dark"
+        verdict: SearchEnd = "misread" if answer != self.class_id else "dark"
         return CropOutcome(verdict, 1, crop, None, answer, probability, lightness)
 
     def hear(self, polygons: FloatArray, rows: NDArray[np.float64], victim: BlackBoxClassifier) -> None:
@@ -146,7 +146,7 @@ class _CropSearch:
         row = victim.probabilities(self.full.images(polygon[None]))[0]
         return int(row.argmax()) != self.class_id
 
-    def outcome(self, verdict: Verdict, polygon: FloatArray, victim: BlackBoxClassifier) -> CropOutcome:
+    def outcome(self, verdict: SearchEnd, polygon: FloatArray, victim: BlackBoxClassifier) -> CropOutcome:
         image = self.full.images(polygon[None])[0]
         row = victim.probabilities([image])[0]
         return CropOutcome(
