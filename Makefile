@@ -35,7 +35,7 @@ schema: install
 
 # The site of docs/, into build/site.
 docs: install
-	$(BIN)/mkdocs build --strict --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 # Into dist/, with the tools that are installed: nothing is fetched.
 wheel: install

@@ -21,8 +21,10 @@ def test_digests_of_weights_and_of_option_files(tmp_path: Path) -> None:
     assert dict(Installed().agent_digests("scripted")) == {}
     own = tmp_path / "own.yaml"
     own.write_text("agent: scripted\n")
+    assert dict(Installed().agent_digests(str(own))) == {}, "a file that only names an agent is that agent"
+    own.write_text("agent: scripted\ndefences: [{kind: jpeg, quality: 50}]\n")
     first = dict(Installed().agent_digests(str(own)))
-    own.write_text("agent: scripted\noptions: {}\n")
+    own.write_text("agent: scripted\ndefences: [{kind: jpeg, quality: 40}]\n")
     assert list(first) == ["agent:own.yaml"]
     assert Installed().agent_digests(str(own)) != first
     with pytest.raises(UsageError, match="unknown agent 'nobody'"):
