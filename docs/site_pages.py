@@ -23,6 +23,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "examples/README.md": "examples.md",
+    **{f"{folder}/README.md": f"folders/{folder}.md" for folder in ("scenarios", "agents", "adversaries", "reports")},
 }
 """File of the repository to its name in the site."""
 
