@@ -9,7 +9,6 @@ clock is charged from by default.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 
@@ -74,10 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.write and name == "dnn":
             from testbed.agents import weights
 
-            path = weights.FOLDER / "dnn-lane.json"
-            content = json.loads(path.read_text(encoding="utf-8"))
-            content["agent_latency_ms"] = [round(p50_ms, 1), round(p95_ms, 1)]
-            path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            weights.amend("dnn-lane", agent_latency_ms=[round(p50_ms, 1), round(p95_ms, 1)])
     return 0
 
 

@@ -30,10 +30,12 @@ from testbed.agents.imaging import to_batch
 from testbed.agents.precision import mixed
 from testbed.core.perception_tasks import IMAGE_WIDTH_PX, LANE_ROWS_PX, STRAIGHT_BELOW_M
 from testbed.training.data.format import Split
+from testbed.training.nets.commands import training_commands
 from testbed.training.nets.loop import (
     TrainingSettings,
     blotches,
     continued,
+    folder_of,
     fraction,
     mirrorable,
     open_splits,
@@ -43,6 +45,7 @@ from testbed.training.nets.loop import (
     seed_everything,
     training_card,
 )
+from testbed.training.nets.stored import keep
 
 HALF_WIDTH_PX = 7.5
 PRIORS_PER_LINE = 4
@@ -146,7 +149,11 @@ def steering_of(offset_m: Tensor) -> Tensor:
 
 def figures(model: LanePredictor, split: Split) -> dict[str, Any]:
     """Return held-out figures: accuracy overall and per class, error of the preview offset."""
-    offset = predict(model, split)
+    return figures_of(predict(model, split), split)
+
+
+def figures_of(offset: Tensor, split: Split) -> dict[str, Any]:
+    """Return the `figures` of preview offsets (N,) in m that are already there."""
     truth = torch.from_numpy(split.labels["preview_offset_m"].astype(np.float32))
     label = torch.from_numpy(split.labels["steering"].astype(np.int64))
     hit = steering_of(offset) == label
@@ -219,7 +226,8 @@ def fit(
         return {"accuracy": found["alc_accuracy"]["value"], "mae_m": found["offset_mae_m"]}
 
     averaged, report = run(training, model, len(split), rng, augmented, check)
-    card = training_card(name, data, "alc", report, training.settings(), model)
+    commands = training_commands(name, training.options(), [folder_of(data, "alc")], start=before)
+    card = training_card(commands, data, "alc", report, training.settings(), model)
     return averaged, held_out, card if before is None else continued(card, before)
 
 
@@ -258,4 +266,4 @@ def train(
 
     training = TrainingSettings(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
     averaged, held_out, card = fit(name, data, training, LaneNet, batch_loss, start_from)
-    return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)
+    return keep(name, averaged, card, out, lambda net: figures(net, held_out))

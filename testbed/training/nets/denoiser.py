@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from testbed.agents import weights
 from testbed.agents.defences.autoencoder import WEIGHTS
 from testbed.agents.defences.denoiser import CODE, PATCH_PX, Denoiser
 from testbed.core.errors import DatasetError
 from testbed.training.data.format import Split, load_split
+from testbed.training.nets.commands import training_commands
 from testbed.training.nets.loop import ProgressReport, training_card
+from testbed.training.nets.stored import keep
 
 SIGMA = 8.0 / 255.0
 PER_PICTURE = 16
@@ -84,10 +85,12 @@ def train(data: Path, out: Path | None = None, *, code: int = CODE, seed: int = 
     net = solve(np.concatenate([patches(train_split, PICTURES, rng) for train_split, _ in splits.values()]), code)
     report.images = 2 * PICTURES
     settings = {"code": code, "patch_px": PATCH_PX, "sigma_levels": round(255.0 * SIGMA), "seed": seed}
-    card = training_card(name, data, "alc", report, settings | {"optimiser": "closed form"}, net)
+    commands = training_commands(name, {"seed": seed}, [data / task for task in splits])
+    card = training_card(commands, data, "alc", report, settings | {"optimiser": "closed form"}, net)
     card["parameters"] = sum(buffer.numel() for buffer in net.buffers())
-    card["figures"] = {task: psnr(net, held_out) for task, (_, held_out) in splits.items()}
-    return weights.save(name, net.state_dict(), card, out)
+    return keep(
+        name, net, card, out, lambda kept: {task: psnr(kept, held_out) for task, (_, held_out) in splits.items()}
+    )
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ import copy
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from testbed.agents.precision import name_of
-from testbed.core.hashing import sha256_of
 from testbed.training.data.format import Split, load_split
+from testbed.training.nets.commands import data_sha256
 
 
 def seed_everything(seed: int) -> np.random.Generator:
@@ -181,6 +181,10 @@ class TrainingSettings:
     max_norm: float | None = None
     check_every: int = 4
 
+    def options(self) -> dict[str, Any]:
+        """Return the options of ``train`` that ask for it."""
+        return {"epochs": self.epochs, "rate": self.rate, "seed": self.seed}
+
     def settings(self) -> dict[str, Any]:
         """Return what a card says of it."""
         chosen = {"epochs": self.epochs, "batch": self.batch, "rate": self.rate, "seed": self.seed}
@@ -241,12 +245,27 @@ def per_map(split: Split, figure: Callable[[NDArray[np.bool_]], Any]) -> dict[st
 
 
 def training_card(
-    name: str, data: Path, task: str, report: ProgressReport, settings: Mapping[str, Any], model: nn.Module
+    commands: Sequence[str],
+    data: Path,
+    task: str,
+    report: ProgressReport,
+    settings: Mapping[str, Any],
+    model: nn.Module,
 ) -> dict[str, Any]:
-    """Return the part of a weight card that is common to all networks; `name` is that of the weights."""
+    """Return the part of a weight card that is common to all networks.
+
+    Args:
+        commands: How they are made (`testbed.training.nets.commands`).
+        data: Folder of the data sets.
+        task: The one learnt from.
+        report: What the training took.
+        settings: Hyper-parameters.
+        model: The network.
+    """
     return {
-        "command": f"python -m testbed train {name} --data DATA",
-        "data": {"task": task, "dataset_sha256": sha256_of(folder_of(data, task) / "dataset.json")},
+        "command": commands[-1],
+        "commands": list(commands),
+        "data": {"task": task, "dataset_sha256": data_sha256(folder_of(data, task))},
         "hyper_parameters": dict(settings),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trained": {
@@ -260,11 +279,10 @@ def training_card(
 
 def continued(card: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the card of a training that went on from other weights, with theirs: which they were, and their time."""
-    told, earlier, hyper = dict(card["trained"]), before["trained"], card["hyper_parameters"]
+    told, earlier = dict(card["trained"]), before["trained"]
     for unit in ("seconds", "images_seen"):
         told[f"{unit}_before"] = round(earlier[unit] + earlier.get(f"{unit}_before", 0), 1)
-    command = f"{card['command']} --from DIR --epochs {hyper['epochs']} --rate {hyper['rate']} --seed {hyper['seed']}"
-    return dict(card) | {"command": command, "start": {before["name"]: before["sha256"]}, "trained": told}
+    return dict(card) | {"start": {before["name"]: before["sha256"]}, "trained": told}
 
 
 def fraction(hits: int, count: int) -> dict[str, float | int]:

@@ -13,12 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from testbed.agents import weights
 from testbed.agents.dnn.row_anchor import CELL_PX, CELLS, FIRST_PX, LAST_PX, ROW_STEP, RowAnchorNet
 from testbed.agents.precision import mixed
 from testbed.training.nets.clrernet import figures, fit
 from testbed.training.nets.loop import TrainingSettings
-from testbed.training.nets.sign_classifiers import halved
+from testbed.training.nets.stored import keep
 
 POSITION_SPREAD_PX = 8.0
 
@@ -60,7 +59,7 @@ def train(
     name: str = "row-anchor",
     start_from: Path | None = None,
 ) -> Path:
-    """Train the row-anchor net and write weights, in half precision, and card.
+    """Train the row-anchor net and write weights and card.
 
     Args:
         data: Folder of an ``alc`` data set, or its parent.
@@ -87,7 +86,4 @@ def train(
 
     training = TrainingSettings(epochs, batch, rate, seed, decay=0.01, max_norm=5.0)
     averaged, held_out, card = fit(name, data, training, RowAnchorNet, batch_loss, start_from)
-    # What is shipped is what is measured: the figures are those of the rounded weights.
-    tensors = halved(averaged)
-    averaged.load_state_dict(tensors)
-    return weights.save(name, tensors, card | {"figures": figures(averaged, held_out)}, out)
+    return keep(name, averaged, card, out, lambda net: figures(net, held_out))

@@ -25,17 +25,20 @@ from testbed.agents.dnn.gtsrb_cnn import GtsrbCnn
 from testbed.agents.dnn.vit_small import VitSmall
 from testbed.agents.dnn.yolov5_cls import SignNet
 from testbed.agents.precision import mixed, name_of
+from testbed.training.nets.commands import training_commands
 from testbed.training.nets.crop_augmentation import augment, bank
 from testbed.training.nets.loop import (
     AveragedModel,
     ProgressReport,
     batches,
     descend,
+    folder_of,
     open_splits,
     schedule,
     seed_everything,
     training_card,
 )
+from testbed.training.nets.stored import keep
 from testbed.training.nets.yolov5_cls import figures, predict
 
 Lesson = Callable[[nn.Module, Tensor, Tensor, int], Tensor]
@@ -73,6 +76,11 @@ class Recipe:
     teacher: str | None = None
     temperature: float = 1.0
     note: str = ""
+
+    @property
+    def parent(self) -> str | None:
+        """Weights that must be trained first: those it starts from, or its teacher's."""
+        return self.start or self.teacher
 
     def network(self, folder: Path | None = None) -> nn.Module:
         """Return the network with the weights it starts from."""
@@ -144,12 +152,6 @@ def batch_loss(recipe: Recipe, folder: Path | None, seed: int) -> Lesson:
     return distilled
 
 
-def halved(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of a network in half precision; counters keep their type."""
-    state = network.state_dict()
-    return {key: value.half() if value.dtype.is_floating_point else value for key, value in state.items()}
-
-
 def train(
     name: str,
     data: Path,
@@ -159,7 +161,7 @@ def train(
     epochs: int | None = None,
     start_from: Path | None = None,
 ) -> Path:
-    """Train one set of weights and write it, in half precision, with its card.
+    """Train one set of weights and write it with its card.
 
     Args:
         name: Key of `RECIPES`.
@@ -199,12 +201,13 @@ def train(
             hits = predict(averaged.model, held_out).argmax(-1).numpy() == held_out.labels["class_id"]
             seen = {"accuracy": float(hits.mean())}
         report.epoch(epoch, count * recipe.batch, {"loss": total / count}, seen)
-    # What is shipped is what is measured: the figures are those of the rounded weights.
-    tensors = halved(averaged.model)
-    averaged.model.load_state_dict(tensors)
-    card = training_card(name, data, "tsr", report, settings(recipe, seed), network)
-    card |= {"figures": figures(averaged.model, held_out), "note": recipe.note}
-    return weights.save(name, tensors, card, out)
+    before = None if recipe.parent is None else weights.card(recipe.parent, start_from)
+    options = {"epochs": recipe.epochs, "seed": seed}
+    commands = training_commands(name, options, [folder_of(data, "tsr")], start=before)
+    card = training_card(commands, data, "tsr", report, settings(recipe, seed), network) | {"note": recipe.note}
+    if before is not None:
+        card["teacher" if recipe.start is None else "start"] = {before["name"]: before["sha256"]}
+    return keep(name, averaged.model, card, out, lambda net: figures(net, held_out))
 
 
 def _input_px(network: nn.Module) -> int:
@@ -222,7 +225,7 @@ def settings(recipe: Recipe, seed: int) -> dict[str, Any]:
         "weight_decay": recipe.decay,
         "label_smoothing": recipe.smoothing,
         "seed": seed,
-        "optimiser": f"AdamW, EMA 0.998, {name_of()}; stored in fp16",
+        "optimiser": f"AdamW, EMA 0.998, {name_of()}",
     }
     if recipe.start is not None:
         told["start"] = recipe.start

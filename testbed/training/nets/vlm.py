@@ -28,8 +28,8 @@ from testbed.agents.vlm import cards
 from testbed.agents.vlm import model as models
 from testbed.agents.vlm.model import VisionLanguageModel
 from testbed.agents.vlm.reader import Reader
-from testbed.core.hashing import sha256_of
 from testbed.training.nets import vlm_tower
+from testbed.training.nets.commands import data_sha256, training_commands
 from testbed.training.nets.vlm_answers import fit_answers, quick_figures, whiten_projector
 from testbed.training.nets.vlm_figures import evaluate, record_latency
 from testbed.training.nets.vlm_tokens import TASKS, Shared, load_features, open_data
@@ -86,11 +86,13 @@ class Provenance:
         start_from: Folder of the weights it starts from, None for random ones.
         started_s: When, on the monotonic clock.
         stages_s: Time of stages that were stored as they finished, perhaps in an earlier run; None without such stages.
+        commands: How they are made (`testbed.training.nets.commands`).
     """
 
     data: Path
     steps: int
     settings: dict[str, Any]
+    commands: Sequence[str]
     tasks: Sequence[str] = TASKS
     start_from: Path | None = None
     started_s: float = field(default_factory=time.monotonic)
@@ -99,7 +101,9 @@ class Provenance:
     def card(self) -> dict[str, Any]:
         """Return the part of a card that is common to all."""
         card: dict[str, Any] = {
-            "data": {task: sha256_of(self.data / task / "dataset.json") for task in self.tasks},
+            "command": self.commands[-1],
+            "commands": list(self.commands),
+            "data": {task: data_sha256(self.data / task) for task in self.tasks},
             "hyper_parameters": self.settings,
             "trained": {
                 "steps": self.steps,
@@ -114,6 +118,29 @@ class Provenance:
         return card
 
 
+def commands_of(
+    name: str,
+    options: dict[str, Any],
+    data: Path,
+    *,
+    tasks: Sequence[str] = TASKS,
+    start_from: Path | None = None,
+    beside: dict[str, Any] | None = None,
+) -> list[str]:
+    """Return how a stage is made: see `testbed.training.nets.commands.training_commands`.
+
+    Args:
+        name: What is trained.
+        options: Options of ``train``.
+        data: Folder of the data sets.
+        tasks: Those used.
+        start_from: Folder of the ``vlm-base`` that it goes on from, None for random weights.
+        beside: Card of the stage before, in the same folder.
+    """
+    start_card = None if start_from is None else weights.card(cards.BASE, start_from)
+    return training_commands(name, options, [data / task for task in tasks], start=start_card, beside=beside)
+
+
 def train_tower(
     data: Path,
     out: Path | None = None,
@@ -122,6 +149,7 @@ def train_tower(
     plan: StageSteps | None = None,
     rate: float = 1.5e-3,
     seed: int = 1,
+    commands: Sequence[str] | None = None,
 ) -> Path:
     """Train the vision tower and write it, heads included, as ``vlm-tower``; finished stages in `out` are reused.
 
@@ -132,12 +160,16 @@ def train_tower(
         plan: Steps; None takes `plan_for`.
         rate: Peak learning rate on the data sets.
         seed: Of everything.
+        commands: How it is made, where that is not this training alone.
     """
     torch.set_num_threads(1)
     plan = plan_for(start_from) if plan is None else plan
     stages = {"warm_up": plan.warm_up, "signs": plan.signs, "all_data_sets": list(plan.tower)}
     settings = {"rate": rate, "seed": seed, "shares": vlm_tower.SHARES, "stages": stages}
-    provenance = Provenance(data, plan.warm_up + plan.signs + sum(plan.tower), settings, start_from=start_from)
+    if commands is None:
+        commands = commands_of(TOWER, {"rate": rate, "seed": seed}, data, start_from=start_from)
+    steps_in_all = plan.warm_up + plan.signs + sum(plan.tower)
+    provenance = Provenance(data, steps_in_all, settings, commands, start_from=start_from)
     folder = weights.FOLDER if out is None else out
     torch.manual_seed(seed)
     model = vlm_tower.TowerWithHeads()
@@ -208,6 +240,7 @@ def train_base(
     rounds: float = 1.0,
     seed: int = 2,
     shared: Shared | None = None,
+    commands: Sequence[str] | None = None,
 ) -> Path:
     """Train projector and text model on the frozen tower ``vlm-tower`` in `out` and write ``vlm-base``.
 
@@ -220,12 +253,16 @@ def train_base(
         rounds: Factor of `testbed.training.nets.vlm_tokens.ROUNDS`.
         seed: Of everything.
         shared: Result of `load_features`, when adapters are trained in the same process.
+        commands: How it is made, where that is not this training alone.
     """
     torch.set_num_threads(1)
     plan = plan_for(start_from) if plan is None else plan
     settings = {"rate": rate, "rounds": rounds, "seed": seed}
-    provenance = Provenance(data, plan.base, settings, start_from=start_from)
     model, tower_card = start(out, seed, start_from)
+    if commands is None:
+        options = {"rate": rate, "seed": seed}
+        commands = commands_of(cards.BASE, options, data, start_from=start_from, beside=tower_card)
+    provenance = Provenance(data, plan.base, settings, commands, start_from=start_from)
     train, held_out = load_features(model, data, rounds, seed) if shared is None else shared
     if start_from is None:
         whiten_projector(model, train)
@@ -240,7 +277,6 @@ def train_base(
     stages = " + ".join(str(steps) for steps in (learnt["warm_up"], learnt["signs"], *learnt["all_data_sets"]) if steps)
     origin = "" if start_from is None else ", all from earlier weights"
     card = provenance.card() | {
-        "command": "python -m testbed train vlm" + (" --from DIR" if start_from is not None else ""),
         "tower": {key: tower_card[key] for key in ("sha256", "trained", "hyper_parameters", "figures")},
         "quick_figures": check(),
         "summary": f"tower {stages} steps, text model {plan.base} steps on simulated pictures of three maps{origin}",
@@ -258,6 +294,7 @@ def train_adapter(
     rounds: float = 1.0,
     seed: int = 3,
     shared: Shared | None = None,
+    commands: Sequence[str] | None = None,
 ) -> Path:
     """Train the adapter of one solo task or of tandem and write it with its held-out figures.
 
@@ -270,6 +307,7 @@ def train_adapter(
         rounds: Factor of `testbed.training.nets.vlm_tokens.ROUNDS`.
         seed: Of everything.
         shared: Result of `load_features`, when several adapters are trained in a row.
+        commands: How it is made, where that is not this training alone.
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -277,8 +315,11 @@ def train_adapter(
     if steps is None:
         steps = FROM_RANDOM.tandem if tandem else FROM_RANDOM.solo
     tasks = TASKS if tandem else (kind,)
-    provenance = Provenance(data, steps, {"rate": rate, "rounds": rounds, "seed": seed}, tasks)
     model, base_card = models.load_base(folder=out)
+    name = cards.ADAPTERS[kind]
+    if commands is None:
+        commands = commands_of(name, {"rate": rate, "seed": seed}, data, tasks=tasks, beside=base_card)
+    provenance = Provenance(data, steps, {"rate": rate, "rounds": rounds, "seed": seed}, commands, tasks)
     train, held_out = load_features(model, data, rounds, seed, tasks) if shared is None else shared
     models.add_adapter(model)
     layouts: dict[tuple[str, ...], int] = {TASKS: 16, ("alc", "vd"): 8} if tandem else {(kind,): 48}
@@ -288,15 +329,14 @@ def train_adapter(
         return {"+".join(layout): quick_figures(model, reader, held_out, layout) for layout in layouts}
 
     fit_answers(model, train, layouts, steps=steps, peak=rate, seed=seed, check=check)
-    name = cards.ADAPTERS[kind]
-    card = provenance.card() | {"summary": f"{name}: LoRA {steps} steps", "command": base_card.get("command", "")}
-    models.save_adapter(model, name, card, base_card["sha256"], out)
+    card = provenance.card() | {"summary": f"{name}: LoRA {steps} steps"}
+    path = models.save_adapter(model, name, card, base_card["sha256"], out)
     model, base_card = models.load_base(folder=out)
     models.load_adapter(model, base_card, name, out)
     found = evaluate(model, data, "tandem" if tandem else "solo", tasks)
     log.info("%s: %s", name, found)
-    tensors, card = weights.load(name, out)
-    return weights.save(name, tensors, {**card, **found}, out)
+    weights.amend(name, out, **found)
+    return path
 
 
 def train_all(
@@ -318,13 +358,14 @@ def train_all(
     """
     plan = plan_for(start_from) if plan is None else plan
     log.info("steps: %s", asdict(plan))
-    train_tower(data, out, start_from=start_from, plan=plan, seed=seed)
+    commands = commands_of("vlm", {"seed": seed}, data, start_from=start_from)
+    train_tower(data, out, start_from=start_from, plan=plan, seed=seed, commands=commands)
     model, _ = start(out, seed + 1, start_from)
     shared = load_features(model, data, 1.0, seed + 1)
-    base = train_base(data, out, start_from=start_from, plan=plan, seed=seed + 1, shared=shared)
+    base = train_base(data, out, start_from=start_from, plan=plan, seed=seed + 1, shared=shared, commands=commands)
     for kind in cards.ADAPTERS:
         steps = plan.tandem if kind == "tandem" else plan.solo
-        train_adapter(kind, data, out, steps=steps, seed=seed + 2, shared=shared)
+        train_adapter(kind, data, out, steps=steps, seed=seed + 2, shared=shared, commands=commands)
     for agent in ("solo", "tandem"):
         record_latency(agent, out)
     return base

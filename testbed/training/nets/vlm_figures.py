@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,7 +121,5 @@ def record_latency(kind: cards.Deployment, out: Path | None = None, repeats: int
         if turn >= repeats // 4:
             spent_ms.append(1000 * (time.process_time() - start))
     p50, p95 = (round(float(np.percentile(spent_ms, share)), 1) for share in (50, 95))
-    path = (weights.FOLDER if out is None else out) / f"{cards.ADAPTERS['vd' if kind == 'solo' else kind]}.json"
-    card = json.loads(path.read_text(encoding="utf-8")) | {"latency_ms": {kind: [p50, p95]}}
-    path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    weights.amend(cards.ADAPTERS["vd" if kind == "solo" else kind], out, latency_ms={kind: [p50, p95]})
     return p50, p95

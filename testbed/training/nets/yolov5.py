@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import box_iou, complete_box_iou_loss
 
-from testbed.agents import weights
 from testbed.agents.dnn.yolov5 import STRIDES, VehicleNet, pick_lead, suppress
 from testbed.agents.imaging import to_batch
 from testbed.agents.precision import mixed
 from testbed.core.perception_tasks import IMAGE_WIDTH_PX
 from testbed.training.data.format import Split
+from testbed.training.nets.commands import training_commands
 from testbed.training.nets.loop import (
     TrainingSettings,
+    folder_of,
     fraction,
     mirrorable,
     open_splits,
@@ -34,6 +35,7 @@ from testbed.training.nets.loop import (
     seed_everything,
     training_card,
 )
+from testbed.training.nets.stored import keep
 
 ANCHOR_RATIO = 4.0
 LEVEL_BALANCE = (4.0, 1.0, 0.4)
@@ -160,7 +162,11 @@ def figures(model: VehicleNet, split: Split, threshold: float) -> dict[str, Any]
 
     A lead vehicle that is missed counts as IoU 0.
     """
-    score, box = predict(model, split)
+    return figures_of(*predict(model, split), split, threshold)
+
+
+def figures_of(score: Tensor, box: Tensor, split: Split, threshold: float) -> dict[str, Any]:
+    """Return the `figures` of lead scores (N,) and boxes (N, 4) that are already there."""
     present = torch.from_numpy(split.labels["present"].astype(bool))
     answer = score > threshold
     truth = torch.from_numpy(split.labels["lead_box_px"].astype(np.float32))
@@ -224,6 +230,6 @@ def train(
     # The operating point comes from the training split: the held-out one must not choose its own threshold.
     score, _ = predict(averaged, split)
     threshold = threshold_of(score, torch.from_numpy(split.labels["present"].astype(bool)))
-    card = training_card(name, data, "vd", report, training.settings(), model)
-    card |= {"threshold": threshold, "figures": figures(averaged, held_out, threshold)}
-    return weights.save(name, averaged.state_dict(), card, out)
+    commands = training_commands(name, training.options(), [folder_of(data, "vd")])
+    card = training_card(commands, data, "vd", report, training.settings(), model) | {"threshold": threshold}
+    return keep(name, averaged, card, out, lambda net: figures(net, held_out, threshold))

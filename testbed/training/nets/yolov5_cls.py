@@ -11,14 +11,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from testbed.agents import weights
 from testbed.agents.dnn.yolov5_cls import SIGN_INPUT_PX, SignNet, sign_batch
 from testbed.agents.imaging import resize, to_batch
 from testbed.agents.precision import mixed
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.training.data.format import Split
+from testbed.training.nets.commands import training_commands
 from testbed.training.nets.loop import (
     TrainingSettings,
+    folder_of,
     fraction,
     open_splits,
     relight,
@@ -26,6 +27,7 @@ from testbed.training.nets.loop import (
     seed_everything,
     training_card,
 )
+from testbed.training.nets.stored import keep
 
 
 def jitter(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -56,7 +58,12 @@ def predict(model: nn.Module, split: Split, size: int = 256) -> Tensor:
 
 def figures(model: nn.Module, split: Split) -> dict[str, Any]:
     """Return held-out figures: accuracy overall, of loop crops alone, of the worst class, macro F1."""
-    answer = predict(model, split).argmax(-1).numpy()
+    return figures_of(predict(model, split), split)
+
+
+def figures_of(logits: Tensor, split: Split) -> dict[str, Any]:
+    """Return the `figures` of logits (N, 43) that are already there."""
+    answer = logits.argmax(-1).numpy()
     label = split.labels["class_id"].astype(np.int64)
     loop = split.labels["source"] == 0
     hit = answer == label
@@ -106,5 +113,6 @@ def train(
         return {"accuracy": found["tsr_accuracy"]["value"], "loop": found["tsr_loop_accuracy"]["value"]}
 
     averaged, report = run(training, model, len(split), rng, batch_loss, check)
-    card = training_card(name, data, "tsr", report, training.settings(), model)
-    return weights.save(name, averaged.state_dict(), card | {"figures": figures(averaged, held_out)}, out)
+    commands = training_commands(name, training.options(), [folder_of(data, "tsr")])
+    card = training_card(commands, data, "tsr", report, training.settings(), model)
+    return keep(name, averaged, card, out, lambda net: figures(net, held_out))

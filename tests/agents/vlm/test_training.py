@@ -98,7 +98,8 @@ def test_training_goes_on_from_earlier_weights_and_repeats(data, tmp_path) -> No
     base = [weights.card(cards.BASE, folder) for folder in (first, second, third)]
     assert "start" not in base[0] and base[1]["start"] == {cards.BASE: base[0]["sha256"]}
     assert base[1]["sha256"] == base[2]["sha256"] != base[0]["sha256"]
-    assert base[1]["command"] == "python -m testbed train vlm --from DIR"
+    assert [line.split()[4] for line in base[1]["commands"]] == ["vlm-tower", "vlm-base"] * 2
+    assert base[1]["command"].split("--data data ")[1] == "--from work/1 --out work/2 --rate 0.001 --seed 2"
 
 
 def test_options_a_trainer_does_not_take_are_refused(data, tmp_path) -> None:

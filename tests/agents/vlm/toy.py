@@ -29,14 +29,16 @@ def write(folder: Path, count: int = 96) -> Path:
         layout.write_split(folder / "alc", "alc", name, _list(pixels), {**common, **labels})
         pixels, columns = road.vehicles(rows)
         labels = {key: value.numpy() for key, value in columns.items()}
-        empty = np.full((rows, layout.MAX_BOXES, 4), np.nan, np.float32)
+        boxes = np.full((rows, layout.MAX_BOXES, 4), np.nan, np.float32)
+        boxes[:, 0] = labels["lead_box_px"]
+        there = np.asarray(labels["present"], bool)
         labels |= {
             "lead_distance_m": np.full(rows, np.nan, np.float32),
             "lead_kind": np.full(rows, b"", "S40"),
-            "boxes_px": empty,
+            "boxes_px": boxes,
             "visible": np.ones((rows, layout.MAX_BOXES), np.float32),
-            "box_count": np.zeros(rows, np.int16),
-            "lead_index": np.full(rows, -1, np.int16),
+            "box_count": there.astype(np.int16),
+            "lead_index": there.astype(np.int16) - 1,
         }
         layout.write_split(folder / "vd", "vd", name, _list(pixels), {**common, **labels})
         classes = np.arange(rows) % 43

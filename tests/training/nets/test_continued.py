@@ -22,7 +22,9 @@ def test_lanes_go_on_from_other_weights_and_their_card_says_so(tmp_path: Path) -
     shipped, told = weights.load("row-anchor")
     assert card["start"] == {"row-anchor": told["sha256"]}
     assert card["trained"]["seconds_before"] >= told["trained"]["seconds"] > card["trained"]["seconds"]
-    assert card["command"].endswith("--from DIR --epochs 1 --rate 0.0003 --seed 0")
+    assert card["commands"][: len(told["commands"])] == told["commands"], "how those came about, then this"
+    assert "dataset alc --count 60 --seed 993" in card["commands"][-2]
+    assert card["command"].endswith("--from work/3 --out work/4 --epochs 1 --rate 0.0003 --seed 0")
     assert (card["hyper_parameters"]["epochs"], card["hyper_parameters"]["rate"]) == (1, 3e-4)
     assert card["hyper_parameters"]["optimiser"].endswith(name_of())
     learnt = [key for key, value in shipped.items() if value.is_floating_point()]
