@@ -4,7 +4,7 @@ Source of the architecture: multi-scale features after Sermanet and LeCun, "Traf
 Convolutional Networks", IJCNN 2011, in the form that Eykholt et al. (CVPR 2018) and Zhong et al. (CVPR 2022) attack: a
 1 x 1 colour map, modules of two 5 x 5 convolutions with 32, 64 and 128 channels, each followed by pooling, and fully
 connected layers over the joined outputs. Theirs are 1024 wide, 16.6 M parameters in all; ours are 512 wide, which holds
-the file of half-precision weights below 20 MB.
+the file of 8-bit weights below 9 MB.
 """
 
 from __future__ import annotations

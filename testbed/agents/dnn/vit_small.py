@@ -2,7 +2,7 @@
 
 Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021; the small variant of Touvron et al., "DeiT",
 ICML 2021. Width, heads, MLP ratio and patch size are timm's; 64 px crops make 16 patches instead of 196. Depth is 6
-instead of 12 blocks, so that half-precision weights take 22 MB and training needs minutes on one CPU thread.
+instead of 12 blocks, so that the file of 8-bit weights takes 11 MB and training needs minutes on one CPU thread.
 """
 
 from __future__ import annotations
