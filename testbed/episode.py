@@ -122,7 +122,7 @@ class EpisodeRunner:
 def run_episode(
     plan: EpisodePlan, folder: Path, *, carla: str | None = None, on_progress: Progress | None = None
 ) -> EpisodeRecord:
-    """Carry out one plan with a runner of its own; see :meth:`EpisodeRunner.run`."""
+    """Carry out one plan with a runner of its own; see `EpisodeRunner.run`."""
     with EpisodeRunner(carla=carla) as runner:
         return runner.run(plan, folder, on_progress=on_progress)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gymnasium
-
 ENVIRONMENTS: dict[str, str] = {
     "testbed/DrpHighway-v1": "drp_highway",
     "testbed/DrpLocalRoad-v1": "drp_local_road",
@@ -23,6 +21,9 @@ ENVIRONMENTS: dict[str, str] = {
 
 def register() -> None:
     """Register every shipped environment id; harmless when called again."""
+    # not at the top: `testbed` registers as soon as gymnasium is imported, which may be by importing this module
+    import gymnasium
+
     for name, scenario in ENVIRONMENTS.items():
         if name not in gymnasium.registry:
             gymnasium.register(id=name, entry_point="testbed.env:ScenarioEnv", kwargs={"scenario": scenario})

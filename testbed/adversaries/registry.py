@@ -1,7 +1,7 @@
 """All kinds of adversary by name: ours, and those of other packages (entry point group ``testbed.adversaries``).
 
 A kind says what its artefacts are put on, how one is read, and, where it can make them, how. An entry point names an
-object of :class:`AdversaryKind`; the name of the entry point is the kind that scenario files ask for. docs/extending.md
+object of `AdversaryKind`; the name of the entry point is the kind that scenario files ask for. docs/extending.md
 has a complete one.
 """
 
@@ -64,7 +64,7 @@ class AdversaryKind:
             to the folder ``base``; ``injection`` is the scenario's entry, None when only the digest is asked for.
             Raises ArtefactError.
         optimise: ``optimise(scenario, *, out, seed, **options) -> list[Path]`` makes artefacts; None where it cannot
-            (those of our own kinds stand in ``testbed.adversaries.<kind>``, see :func:`optimiser`).
+            (those of our own kinds stand in ``testbed.adversaries.<kind>``, see `optimiser`).
     """
 
     target: Target

@@ -56,7 +56,7 @@ class TextureCalls:
         """Put a linear texture on an object.
 
         Args:
-            name: Name that :meth:`knows`.
+            name: Name that `knows`.
             rgba: Shape (rows, columns, 3 or 4); premultiplied where the object is a decal.
 
         Raises:

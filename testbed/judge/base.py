@@ -1,7 +1,7 @@
 """What a judge is: it watches steps, reports events as they begin, and ends with events, scores and per-step series.
 
-A judge never decides alone what a number means: every constant comes from :class:`~testbed.judge.limits.JudgeLimits`,
-every past step and answer from :class:`~testbed.judge.history.History`.
+A judge never decides alone what a number means: every constant comes from `testbed.judge.limits.JudgeLimits`,
+every past step and answer from `testbed.judge.history.History`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def make_event(
         step: Step at which it happened.
         cause: The perception error that preceded it.
         evidence_frame: Frame of the image that shows the cause; the step's own frame by default.
-        extra: Further fields of :class:`~testbed.core.records.Event`.
+        extra: Further fields of `testbed.core.records.Event`.
     """
     ego = step.truth.ego
     return Event(
@@ -98,7 +98,7 @@ def make_event(
 
 
 def series(values: list[float] | NDArray[np.float64], valid: list[bool] | NDArray[np.bool_] | None = None) -> Series:
-    """Return a :class:`Series`; everything is valid unless said otherwise."""
+    """Return a `Series`; everything is valid unless said otherwise."""
     array = np.asarray(values, dtype=np.float64)
     mask = np.ones(array.shape, dtype=np.bool_) if valid is None else np.asarray(valid, dtype=np.bool_)
     return Series(array, mask)

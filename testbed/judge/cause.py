@@ -186,7 +186,7 @@ def brake_cause(history: History, *, end: int | None = None) -> Cause:
 def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> Cause:
     """Return why the ego drives faster than the sign commands.
 
-    The kinds are those of :func:`_reading`; ``late``: the right class took effect only after the grace time;
+    The kinds are those of `_reading`; ``late``: the right class took effect only after the grace time;
     ``misread``, too, when it prevailed over another class only when slowing down in time took more than
     ``limits.late_brake_mps2``, or when a later sign was taken for a higher limit.
 
@@ -219,7 +219,7 @@ def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> C
 def line_cause(history: History, line: LineTruth) -> Cause:
     """Return why the ego did not stop or give way at a sign's line.
 
-    The kinds are those of :func:`_reading`; ``late``: when the right class took effect, stopping at the line took more
+    The kinds are those of `_reading`; ``late``: when the right class took effect, stopping at the line took more
     than ``limits.late_brake_mps2`` (``misread`` when it had to prevail over another class until then). Nobody is asked
     about lights, so a red light has no perception error before it.
     """

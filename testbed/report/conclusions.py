@@ -36,7 +36,7 @@ class Conclusion:
         agent: Agent name.
         attack: Condition.
         aim: The safety event it is judged by.
-        verdict: Category; see :data:`WORDS`; ``held`` says what was held in the event's words.
+        verdict: Category; see `WORDS`; ``held`` says what was held in the event's words.
         headline: The verdict in a few words; of an attack with several aims with the event it is about.
         sentence: The whole answer with k/n and 95 % intervals.
         rate: Drives in which the event happened; None where nothing counts.

@@ -157,7 +157,7 @@ def to_svg(nodes: list[GsnNode], *, standalone: bool = True) -> str:
     """Return a picture of the structure: support runs from left to right, context stands above.
 
     Args:
-        nodes: Elements as :func:`structure` returns them.
+        nodes: Elements as `structure` returns them.
         standalone: Whether to carry its own style sheet (a file) or take the page's (inline).
     """
     by_id = {node.id: node for node in nodes}

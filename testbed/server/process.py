@@ -38,7 +38,7 @@ class ServerHandle:
     """
 
     def __init__(self, host: str, port: int, process: subprocess.Popen[bytes], lifeline: int, log: IO[bytes]) -> None:
-        """Take over a started process; :func:`start_server` does that."""
+        """Take over a started process; `start_server` does that."""
         self.host = host
         self.port = port
         self.pid = process.pid

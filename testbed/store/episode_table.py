@@ -79,7 +79,7 @@ def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a table written by :func:`write_table`.
+    """Return the rows of a table written by `write_table`.
 
     Raises:
         StoreError: It cannot be read.

@@ -15,7 +15,7 @@ After a crash, whatever dies when:
 ======================================  ==============================================================================
 died                                    on disk
 ======================================  ==============================================================================
-while an episode was driven             ``episodes/.tmp-…``: ignored by every reader, removed by :meth:`RunFolder.clean`
+while an episode was driven             ``episodes/.tmp-…``: ignored by every reader, removed by `RunFolder.clean`
 before the rename of its folder         the same
 after the rename                        the whole episode
 while a failed episode was replaced     the failed one, or none (it runs again), or the new one
@@ -61,7 +61,7 @@ class RunFolder:
     """One run on disk. Instances hold no state: any number of processes may use the same folder."""
 
     def __init__(self, path: Path) -> None:
-        """Point at a folder; use :meth:`create` or :meth:`open`."""
+        """Point at a folder; use `create` or `open`."""
         self.path = path
 
     @classmethod

@@ -53,7 +53,7 @@ def _plain(value: object) -> object:
 
 
 class TraceWriter:
-    """Write one episode; the file appears under its name only when :meth:`close` has finished.
+    """Write one episode; the file appears under its name only when `close` has finished.
 
     Args:
         path: Target file.
@@ -168,7 +168,7 @@ class TraceWriter:
         return digest
 
     def abort(self) -> None:
-        """Give the trace up: nothing appears under its name. Harmless after :meth:`close`."""
+        """Give the trace up: nothing appears under its name. Harmless after `close`."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -225,7 +225,7 @@ class TraceReader:
     """Read a trace back: steps for judges, columns for charts, frames for videos.
 
     Args:
-        path: MCAP file written by :class:`TraceWriter`.
+        path: MCAP file written by `TraceWriter`.
     """
 
     def __init__(self, path: Path) -> None:

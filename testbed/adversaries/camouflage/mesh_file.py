@@ -125,7 +125,7 @@ def mesh_subject(
     """Read a car from a file, to be photographed and painted.
 
     Args:
-        path: As of :func:`read_car`, like the options that follow.
+        path: As of `read_car`, like the options that follow.
         paint: Materials that are painted.
         front: Axis along which the car drives.
         up: Axis that points to the sky.
@@ -133,7 +133,7 @@ def mesh_subject(
         texture_px: Side of the texture that is made.
 
     Raises:
-        UsageError: As :func:`read_car`.
+        UsageError: As `read_car`.
     """
     from testbed.adversaries.camouflage.car import Subject, visible_texels
     from testbed.world.assets.asset import Asset

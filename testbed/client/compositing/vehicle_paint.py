@@ -218,7 +218,7 @@ def over_area(texture: SummedAreaTexture, uv: NDArray[np.float64], slope: NDArra
 
 
 def twice(texture: SummedAreaTexture, uv: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what the embedded renderer reads of a texture, shape (n, channels); arguments as of :func:`over_area`.
+    """Return what the embedded renderer reads of a texture, shape (n, channels); arguments as of `over_area`.
 
     It looks at two places along the longer side of a footprint, each time over a square as wide as the shorter side,
     though no less than half of the longer (``testbed/world/render/sampling.py``).

@@ -1,7 +1,7 @@
 """What really is around the ego in one tick, for the judges and for agents that are allowed to know.
 
 Everything is read from the server through the ``carla`` client; places along the lane come from the ego's
-:class:`~testbed.core.lane_path.LanePath`. The truth about artefacts, signs, lines and traffic is put together here and
+`testbed.core.lane_path.LanePath`. The truth about artefacts, signs, lines and traffic is put together here and
 nowhere else, so what a judge knows is what an oracle is told.
 """
 
@@ -113,7 +113,7 @@ class GroundTruthReader:
         )
 
     def attack(self, targets: Sequence[TargetSurface], visible_px: int) -> AttackTruth:
-        """Return where the ego is in relation to artefacts, by the place of the last :meth:`read`.
+        """Return where the ego is in relation to artefacts, by the place of the last `read`.
 
         Args:
             targets: What artefacts were put on, at least one.

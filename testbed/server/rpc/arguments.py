@@ -1,6 +1,6 @@
 """Checked decoding of call arguments: everything that arrives is suspect.
 
-Each function returns a value of exactly the promised shape with finite numbers, or raises :class:`CallError`. Controls
+Each function returns a value of exactly the promised shape with finite numbers, or raises `CallError`. Controls
 are the exception: CARLA's traffic manager sends NaN now and then, so there a value that is not finite counts as zero.
 """
 

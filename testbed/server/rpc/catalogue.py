@@ -5,7 +5,7 @@ A handler is a function whose first parameter is the server; the others are the 
     @method("destroy_actor")
     def destroy_actor(server: Server, actor_id: object) -> bool: ...
 
-Methods of the client that have no handler are answered with an error that names them (:data:`KNOWN`); names that no
+Methods of the client that have no handler are answered with an error that names them (`KNOWN`); names that no
 client of this release knows get an rpc-level error.
 """
 

@@ -174,7 +174,7 @@ class Loop:
         connection.sock.close()
 
     def run(self, timer: Callable[[], float]) -> None:
-        """Serve until :meth:`stop`.
+        """Serve until `stop`.
 
         Args:
             timer: Called after each round; returns the seconds after which it wants to be called again.
@@ -195,7 +195,7 @@ class Loop:
             wait_s = timer()
 
     def stop(self) -> None:
-        """End :meth:`run` after the current round, or before the first one."""
+        """End `run` after the current round, or before the first one."""
         self._running = False
 
     def close(self) -> None:
@@ -249,7 +249,7 @@ def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
 
     Raises:
         PortBusyError: One of the two is in use.
-        ServerError: As in :func:`bind`.
+        ServerError: As in `bind`.
     """
     if port:
         calls = bind(host, port)

@@ -112,7 +112,7 @@ class SceneSync:
     # Textures and objects
 
     def paintable_names(self) -> list[str]:
-        """Return the names that :meth:`paint` accepts."""
+        """Return the names that `paint` accepts."""
         return self._scene.object_names()
 
     def paint(self, names: Iterable[str], pixels: ArrayLike) -> None:

@@ -27,7 +27,7 @@ class ActorKind(StrEnum):
 
 
 def kind_of(type_id: str) -> ActorKind:
-    """Return the kind of a type id; unknown first parts are :attr:`ActorKind.OTHER`."""
+    """Return the kind of a type id; unknown first parts are `ActorKind.OTHER`."""
     head = type_id.split(".", 1)[0]
     return ActorKind(head) if head in ActorKind._value2member_map_ else ActorKind.OTHER
 

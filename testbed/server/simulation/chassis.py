@@ -9,8 +9,8 @@ A controller can invert the map exactly (dry road, level, rolling forward, no ge
 
 and no axle transmits more than ``mu * load``; ``mu`` is 1.0 on a dry road and falls by 40 % on a wet one. For the
 default ego (`vehicle.lincoln.mkz_2020`): m = 1800 kg, F_max = 7920 N (4.4 m/s²), P = 183 kW, F_brake = 16 200 N
-(9.0 m/s²), c_rr = 0.012 (0.118 m/s²), 0.5 * rho * Cd * A = 0.49 kg/m. :meth:`Chassis.acceleration_mps2` and
-:meth:`Chassis.pedals` are that map and its inverse.
+(9.0 m/s²), c_rr = 0.012 (0.118 m/s²), 0.5 * rho * Cd * A = 0.49 kg/m. `Chassis.acceleration_mps2` and
+`Chassis.pedals` are that map and its inverse.
 
 How steer becomes lateral acceleration
 --------------------------------------
@@ -37,7 +37,7 @@ ROLLING_RESISTANCE = 0.012
 DRY_FRICTION = 1.0
 WET_FRICTION_LOSS = 0.4
 DEFAULT_TIRE_FRICTION = 3.5
-"""CARLA's dimensionless tyre friction that stands for :data:`DRY_FRICTION` here."""
+"""CARLA's dimensionless tyre friction that stands for `DRY_FRICTION` here."""
 
 PhysicsControl = list[object]
 """The 17 wire fields of ``VehiclePhysicsControl`` in protocol order."""
@@ -94,7 +94,7 @@ class Chassis:
         return drive - brake * self.brake_n / self.mass_kg - self.resistance_mps2(speed_mps)
 
     def pedals(self, acceleration_mps2: float, speed_mps: float) -> tuple[float, float]:
-        """Return the (throttle, brake) that give an acceleration: the inverse of :meth:`acceleration_mps2`."""
+        """Return the (throttle, brake) that give an acceleration: the inverse of `acceleration_mps2`."""
         force = (acceleration_mps2 + self.resistance_mps2(speed_mps)) * self.mass_kg
         if force >= 0.0:
             return min(1.0, force / min(self.drive_n, self.power_w / max(speed_mps, 1.0))), 0.0

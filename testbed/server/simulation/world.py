@@ -3,7 +3,7 @@
 Nothing here looks at a clock or at chance: ids, frames and episode numbers count from fixed starts, actors are visited
 in the order of their ids, so the same calls give the same states.
 
-A tick (:meth:`World.step`), in this order:
+A tick (`World.step`), in this order:
 
 ====  =====================================================================
  1    traffic lights move on

@@ -1,6 +1,6 @@
 """Training of the shipped weights: one module per network, each readable from top to bottom.
 
-``python -m testbed train NAME --data DATA`` calls :func:`train`; DATA has a folder per task (``tsr``, ``alc``, ``vd``).
+``python -m testbed train NAME --data DATA`` calls `train`; DATA has a folder per task (``tsr``, ``alc``, ``vd``).
 """
 
 from __future__ import annotations

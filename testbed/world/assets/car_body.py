@@ -265,7 +265,7 @@ def body_patch(
     """Return a sheet that hugs a face of a mapped cube, for glass, lamps and plates.
 
     Args:
-        mapping: :meth:`CarBody.lower` or :meth:`CarBody.cabin`.
+        mapping: `CarBody.lower` or `CarBody.cabin`.
         side: Face of the cube; "left" and "right" are spanned by (a, c), "rear" and "front" by (b, c).
         u_range: Range of the first coordinate.
         v_range: Range of c.

@@ -1,6 +1,6 @@
 """Small solid-modelling kit: boxes, prisms, lathes, lofts and grids with normals and texture coordinates.
 
-A :class:`Shape` is geometry without a material; shapes are moved, merged and finally dressed as a renderer mesh. All
+A `Shape` is geometry without a material; shapes are moved, merged and finally dressed as a renderer mesh. All
 functions use CARLA's axes (x forward, y right, z up) and metres. Winding carries no meaning in the renderer, so shapes
 only care about their normals.
 """
@@ -250,7 +250,7 @@ def plate(outline: Floats, half_m: float) -> Shape:
 
 
 def plate_back(outline: Floats, thickness_m: float) -> Shape:
-    """Return the rim and the back of a plate (see :func:`plate`), for the unpainted metal."""
+    """Return the rim and the back of a plate (see `plate`), for the unpainted metal."""
     face = plate(outline, 1.0)
     back = Shape(face.vertices_m + (thickness_m, 0.0, 0.0), -face.normals, face.uv * 0.0, face.triangles)
     ring = face.vertices_m[1:]

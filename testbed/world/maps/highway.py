@@ -6,7 +6,7 @@ stations and the same clothoids, and a lane's width is exactly what the file say
 
     0.75 m median | 0.75 m inner margin | 3.60 m fast lane (±1) | 3.60 m slow lane (±2) | 2.50 m hard shoulder
 
-The shipped file `data/highway.xodr` is the output of :func:`highway_xodr`; a test compares the bytes. Run
+The shipped file `data/highway.xodr` is the output of `highway_xodr`; a test compares the bytes. Run
 `python -m testbed.world.maps.highway` after a change to write it again.
 """
 

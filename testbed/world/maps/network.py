@@ -92,7 +92,7 @@ class RoadNetwork:
     """
 
     def __init__(self, document: OpenDriveDocument) -> None:
-        """Build the network and its grid; use :meth:`parse`."""
+        """Build the network and its grid; use `parse`."""
         self.name = document.name
         self.geo_reference = document.geo_reference
         self.roads = document.roads

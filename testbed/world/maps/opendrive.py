@@ -3,7 +3,7 @@
 This is the only place where the two frames meet. OpenDRIVE is right-handed (y and heading to the left), CARLA is
 left-handed (y and yaw to the right), so positions, headings and curvatures of the plan view change sign while it is
 read. The lateral coordinate `t_m` keeps OpenDRIVE's sense, positive to the left of the reference line, because lane
-widths, marks, signals and objects are stated in it; :meth:`Road.positions` turns (s, t) into world coordinates.
+widths, marks, signals and objects are stated in it; `Road.positions` turns (s, t) into world coordinates.
 
 Read: line, arc, spiral, poly3 and paramPoly3; elevation; laneOffset; lane sections with width polynomials, road marks
 and links; road and junction links; road types with speed; signals and objects. Not read: superelevation, crossfall,

@@ -157,7 +157,7 @@ class ReferenceLine:
         return heading
 
     def point(self, s_m: float) -> tuple[float, float, float, float]:
-        """Return x, y, heading (rad), curvature (1/m) at one station; the quick form of :meth:`sample`."""
+        """Return x, y, heading (rad), curvature (1/m) at one station; the quick form of `sample`."""
         column_s, column_x, column_y, column_h, column_k = self._columns
         s = min(max(s_m, column_s[0]), column_s[-1])
         i = min(max(bisect_right(column_s, s) - 1, 0), max(0, len(column_s) - 2))

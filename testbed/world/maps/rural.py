@@ -8,7 +8,7 @@ straight at a right angle lie two T junctions, joined by the track.
     road 2   the other half: centre line only, then narrow (2.75 m lanes) and unmarked, marked again before the junction
     road 3   gravel track, lanes 2.5 m, gives way at both ends
 
-The shipped file `data/rural.xodr` is the output of :func:`rural_xodr`; a test compares the bytes. Run
+The shipped file `data/rural.xodr` is the output of `rural_xodr`; a test compares the bytes. Run
 `python -m testbed.world.maps.rural` after a change to write it again.
 """
 

@@ -11,7 +11,7 @@ Four streets run north, three run east; where they meet stand two crossings, six
             0        130          260        400
 
 From the centre line outwards: lane, parking (2.2 m, not near junctions, where the sidewalk takes its place), sidewalk
-(2.5 m or 4.7 m). The shipped file `data/town.xodr` is the output of :func:`town_xodr`; a test compares the bytes. Run
+(2.5 m or 4.7 m). The shipped file `data/town.xodr` is the output of `town_xodr`; a test compares the bytes. Run
 `python -m testbed.world.maps.town` after a change to write it again.
 """
 
