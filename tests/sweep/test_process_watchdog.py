@@ -13,8 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from testbed.sweep.process_watchdog import ProcessWatchdog
-
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 DRIVER = """\
@@ -42,19 +40,29 @@ def ended(pid: int, within_s: float = 15.0) -> bool:
         return True
 
 
-def test_closing_it_ends_what_is_left(sleeper: subprocess.Popen[bytes]) -> None:
-    watchdog = ProcessWatchdog()
-    assert sleeper.poll() is None
-    watchdog.close()
-    assert sleeper.wait(10) == -signal.SIGKILL
+def driven(script: str) -> dict[str, int | None]:
+    """Run a script as a driver of its own, with no other children than those it starts, and return what it says."""
+    begin = "import json, subprocess, sys\nfrom testbed.sweep.process_watchdog import ProcessWatchdog\n"
+    command = [sys.executable, "-c", f"{begin}sleep = {SLEEP!r}\n{script}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    said: dict[str, int | None] = json.loads(done.stdout)
+    return said
+
+
+def test_closing_it_ends_what_is_left() -> None:
+    said = driven(
+        "child = subprocess.Popen(sleep)\nwatchdog = ProcessWatchdog()\nbefore = child.poll()\nwatchdog.close()\n"
+        "print(json.dumps({'before': before, 'after': child.wait(10)}))"
+    )
+    assert said == {"before": None, "after": -signal.SIGKILL}
 
 
 def test_what_was_started_later_is_none_of_its_business() -> None:
-    watchdog = ProcessWatchdog()
-    with subprocess.Popen(SLEEP) as later:
-        watchdog.close()
-        assert later.poll() is None
-        later.kill()
+    said = driven(
+        "watchdog = ProcessWatchdog()\nlater = subprocess.Popen(sleep)\nwatchdog.close()\n"
+        "print(json.dumps({'after': later.poll()}))\nlater.kill()"
+    )
+    assert said == {"after": None}
 
 
 def test_a_killed_driver_leaves_nothing_behind(tmp_path: Path) -> None:
