@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -30,6 +30,8 @@ class AgentFile(BaseModel):
     Attributes:
         agent: Registered name.
         options: What its ``build`` is given.
+        model: Whose weights a V²LM answers with, see `testbed.agents.vlm.model_settings`; None for the shipped ones.
+        answer: How a V²LM answers: ``generate``, ``choose`` or ``form``; None for what suits its model.
         defences: Defences that it stands behind, in the order in which they act.
     """
 
@@ -37,6 +39,8 @@ class AgentFile(BaseModel):
 
     agent: str
     options: dict[str, Any] = {}
+    model: dict[str, Any] | None = None
+    answer: Literal["generate", "choose", "form"] | None = None
     defences: list[DefenceEntry] = []
 
     @field_validator("options", mode="before")
@@ -44,6 +48,12 @@ class AgentFile(BaseModel):
     def _no_options(cls, value: object) -> object:
         """Take a key with nothing behind it for no options: so stands a key whose values are all commented out."""
         return {} if value is None else value
+
+    def build_options(self, path: Path) -> dict[str, Any]:
+        """Return what the agent's ``build`` is given; paths in ``model`` are relative to the folder of the file."""
+        if self.model is None:
+            return self.options | ({} if self.answer is None else {"answer": self.answer})
+        return self.options | {"model": self.model, "answer": self.answer, "base": path.parent}
 
     @field_validator("defences", mode="before")
     @classmethod

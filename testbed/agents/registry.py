@@ -9,6 +9,8 @@ names the package; a YAML file names an agent, its options, and the defences it 
     options: {tsr: vit_small}
     defences: [{kind: jpeg, quality: 50}]
 
+A V²LM's file also names whose weights answer and how (``model``, ``answer``).
+
 The files of the folder ``agents`` are agents by name: ``dnn_jpeg`` is ``agents/dnn_jpeg.yaml``. A name means the file
 of that name if there is one, then the package; ``agent`` in a file always means a package, so ``agents/dnn.yaml`` can
 say ``agent: dnn``. A file that only names an agent is that agent.
@@ -199,11 +201,11 @@ def resolve(name_or_path: str) -> AgentChoice:
     """Read what a name or an agent file asks for.
 
     Raises:
-        UsageError: If the file cannot be read or has other keys than agent, options and defences.
+        UsageError: If the file cannot be read or has other keys than `testbed.agents.agent_file.AgentFile`.
     """
     path = file_of(name_or_path)
     if path is None:
         return AgentChoice(name_or_path)
     content = agent_file.read(path)
     defences = tuple(entry.model_dump() for entry in content.defences)
-    return AgentChoice(content.agent, content.options, defences, path)
+    return AgentChoice(content.agent, content.build_options(path), defences, path)

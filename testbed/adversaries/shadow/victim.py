@@ -40,13 +40,17 @@ class VlmSignClassifier:
 
     def probabilities(self, crops: Sequence[Crop]) -> NDArray[np.float64]:
         """Return the class probabilities (N, 43)."""
-        from testbed.agents.vlm.reader import ImagePrompt, Reader
+        from testbed.agents.vlm.reader import Reader
+        from testbed.agents.vlm.readings import ImagePrompt
 
         assert isinstance(self.reader, Reader)
         rows = []
         for start in range(0, len(crops), BATCH):
             asked = [[ImagePrompt("tsr", crop)] for crop in crops[start : start + BATCH]]
-            rows += [readings[0].probabilities for readings in self.reader.read_batch(asked)]
+            for (reading,) in self.reader.read_batch(asked):
+                if reading.probabilities is None:
+                    raise UsageError(f"victim {self.name!r} tells no probabilities, which this search needs")
+                rows.append(reading.probabilities)
         return np.stack(rows)
 
 

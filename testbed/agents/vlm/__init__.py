@@ -8,9 +8,11 @@ offline use: every weight comes from a file that the user has.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.agents.vlm import cards
+from testbed.agents.vlm import cards, model_settings
 
 if TYPE_CHECKING:
     from testbed.agents.vlm.agent import VlmAgent
@@ -34,6 +36,10 @@ def build(deployment: cards.Deployment, **options: Any) -> VlmAgent:
     return VlmAgent(deployment, **options)
 
 
-def card(deployment: cards.Deployment) -> AgentCard:
+def card(
+    deployment: cards.Deployment,
+    model: Mapping[str, Any] | None = None,
+    base: Path | None = None,
+) -> AgentCard:
     """Return the agent's card without loading its models."""
-    return cards.agent_card(deployment)
+    return cards.agent_card(deployment, model_settings.parse(model), base)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from testbed.agents.vlm.reader import ImagePrompt, Reading
+from testbed.agents.vlm.readings import ImagePrompt, Reading
 from testbed.core.errors import AgentError
 from testbed.core.perception_tasks import STEERING_CLASSES
 from testbed.core.types import Observation, Perception, SignAnswer, SteeringAnswer, VehicleAnswer
@@ -61,16 +62,25 @@ def perception(observation: Observation, readings: Iterable[Reading], abstention
     """
     by_task = {reading.task: reading for reading in readings}
     alc, vd, tsr = by_task["alc"], by_task["vd"], by_task.get("tsr")
-    left, straight, right = (float(value) for value in alc.probabilities)
-    steering = STEERING_CLASSES[alc.choice] if alc.confidence >= abstention.alc else None
-    present = bool(vd.choice) if vd.confidence >= abstention.vd else None
+    steering, present = _kept(alc, abstention.alc), _kept(vd, abstention.vd)
+    probabilities = None if alc.probabilities is None else tuple(float(value) for value in alc.probabilities)
     height_px, width_px = observation.image.shape[:2]
-    sign = None
-    if tsr is not None:
-        sign = SignAnswer(tsr.choice if tsr.confidence >= abstention.tsr else None, tsr.confidence)
     return Perception(
-        steering=SteeringAnswer(steering, alc.confidence, (left, straight, right)),
-        vehicle=VehicleAnswer(present, vd.box_px(width_px, height_px) if present else None, vd.confidence),
-        sign=sign,
+        steering=SteeringAnswer(
+            None if steering is None else STEERING_CLASSES[steering],
+            alc.confidence,
+            cast(tuple[float, float, float] | None, probabilities),
+        ),
+        vehicle=VehicleAnswer(
+            None if present is None else bool(present),
+            vd.box_px(width_px, height_px) if present else None,
+            vd.confidence,
+        ),
+        sign=None if tsr is None else SignAnswer(_kept(tsr, abstention.tsr), tsr.confidence),
         raw={task: reading.text for task, reading in by_task.items()},
     )
+
+
+def _kept(reading: Reading, least: float) -> int | None:
+    """Return an answer that is sure enough; None for any other, and for none."""
+    return reading.choice if reading.confidence >= least else None

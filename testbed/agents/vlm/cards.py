@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from testbed.agents import weights
+from testbed.agents.vlm import checkpoint_folder
+from testbed.agents.vlm.model_settings import LocalModel, ShippedModel
+from testbed.core.errors import UsageError
 from testbed.core.types import AgentCard
 
 BASE = "vlm-base"
@@ -25,12 +28,65 @@ _NOTES: dict[Deployment, str] = {
 }
 
 
-def agent_card(deployment: Deployment, folder: Path | None = None) -> AgentCard:
-    """Join the cards of the weights that a deployment uses.
+def agent_card(deployment: Deployment, settings: ShippedModel | LocalModel, base: Path | None = None) -> AgentCard:
+    """Return the card of a deployment, joined from those of its weights or read from its checkpoints.
+
+    Args:
+        deployment: Which.
+        settings: Whose weights.
+        base: Folder that relative paths start from.
 
     Raises:
-        WeightsError: When a card is missing or malformed.
+        WeightsError: When a card or checkpoint is missing or malformed.
     """
+    if isinstance(settings, LocalModel):
+        return _local_card(deployment, settings, base)
+    return _shipped_card(deployment, folder_of(settings, base))
+
+
+def folder_of(settings: ShippedModel, base: Path | None) -> Path | None:
+    """Return where the testbed's own weights lie; None for the shipped ones."""
+    return None if settings.folder is None else (base or Path()) / settings.folder
+
+
+def local_names(deployment: Deployment, settings: LocalModel, key: str) -> tuple[str, str | None]:
+    """Return (checkpoint, adapter) that a reader of a deployment is made of.
+
+    Raises:
+        UsageError: When tandem is given one per task, or a task is left out.
+    """
+    if deployment == "tandem":
+        for name, value in (("path", settings.path), ("adapter", settings.adapter)):
+            if isinstance(value, dict):
+                raise UsageError(f"model.{name}: tandem is one model, so one {name}, not one per task")
+    return settings.path_of(key), settings.adapter_of(key)
+
+
+def _local_card(deployment: Deployment, settings: LocalModel, base: Path | None) -> AgentCard:
+    pairs = {key: local_names(deployment, settings, key) for key in DEPLOYMENTS[deployment]}
+    names = list(dict.fromkeys(name for name, _ in pairs.values()))
+    adapters = list(dict.fromkeys(adapter for _, adapter in pairs.values() if adapter is not None))
+    folders = {name: checkpoint_folder.inspect(name, base) for name in names}
+    added = {name: checkpoint_folder.inspect_adapter(name, base) for name in adapters}
+    several = len(folders) > 1
+    digests: dict[str, str] = {}
+    for name, folder in folders.items():
+        digests |= folder.digests(f"{name}/" if several else "")
+    for name, folder in added.items():
+        digests |= folder.digests(f"adapter {name}/")
+    families = ", ".join(sorted({folder.model_type for folder in folders.values()}))
+    notes = "" if settings.latency_ms else " Its latency was measured on this machine when it was loaded."
+    return AgentCard(
+        name=deployment,
+        kind=deployment,
+        latency_ms=settings.latency_ms or (0.0, 0.0),
+        parameters=sum(folders[name].parameters() for name, _ in pairs.values()),
+        weights=digests,
+        notes=f"{_NOTES[deployment]} Checkpoint {', '.join(names)} of the family {families}.{notes}",
+    )
+
+
+def _shipped_card(deployment: Deployment, folder: Path | None) -> AgentCard:
     base = weights.card(BASE, folder)
     adapters = [weights.card(ADAPTERS[key], folder) for key in DEPLOYMENTS[deployment]]
     figures: dict[str, float] = {}

@@ -12,16 +12,9 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from testbed.agents.vlm.readings import CHOICES
 from testbed.core.gtsrb import SIGN_NAMES
-from testbed.core.perception_tasks import PROMPTS as PROMPTS
-from testbed.core.perception_tasks import STEERING_CLASSES
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "tsr": SIGN_NAMES,
-    "alc": tuple(steering.value for steering in STEERING_CLASSES),
-    "vd": ("No car", "A car at"),
-}
-"""Closed set of first words per task; the vehicle answer goes on with four numbers."""
+from testbed.core.perception_tasks import PROMPTS
 
 BINS = 128
 LOCATIONS: tuple[str, ...] = tuple(f"<loc_{index:03d}>" for index in range(BINS))

@@ -9,71 +9,19 @@ finer than a bin.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from testbed.agents.vlm import language
 from testbed.agents.vlm.images import WINDOWS, fit
 from testbed.agents.vlm.model import VisionLanguageModel
+from testbed.agents.vlm.readings import CHOICES, ImagePrompt, Reading
 from testbed.core.errors import AgentError
-from testbed.core.types import Box, Image
 
 NEIGHBOURS = 3
 """Bins on either side of the most probable one that take part in a number's expectation."""
-
-
-@dataclass(frozen=True)
-class ImagePrompt:
-    """One image-prompt pair: the task (``tsr``, ``alc`` or ``vd``) and the picture as the camera gave it."""
-
-    task: str
-    image: Image
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a model answered to one question.
-
-    Attributes:
-        task: ``tsr``, ``alc`` or ``vd``.
-        probabilities: Of `testbed.agents.vlm.language.CHOICES`, shape (choices,), float64, sum 1.
-        box: (centre x, centre y, height, width) as fractions of the picture, ``vd`` only, also when absent is likelier.
-    """
-
-    task: str
-    probabilities: NDArray[np.float64]
-    box: Box | None = None
-
-    @property
-    def choice(self) -> int:
-        """Index of the most probable answer."""
-        return int(self.probabilities.argmax())
-
-    @property
-    def confidence(self) -> float:
-        """Probability of the most probable answer."""
-        return float(self.probabilities[self.choice])
-
-    @property
-    def text(self) -> str:
-        """The answer as words."""
-        word = language.CHOICES[self.task][self.choice]
-        if self.box is None or self.choice == 0:
-            return word
-        return f"{word} ({self.box[0]:.3f}, {self.box[1]:.3f}), H {self.box[2]:.3f}, W {self.box[3]:.3f}"
-
-    def box_px(self, width_px: int, height_px: int) -> Box | None:
-        """Return the box in pixels of the picture, clipped to it."""
-        if self.box is None:
-            return None
-        x, y, h, w = self.box
-        x_min, x_max = (float(np.clip(x + side * w / 2, 0.0, 1.0)) * width_px for side in (-1, 1))
-        y_min, y_max = (float(np.clip(y + side * h / 2, 0.0, 1.0)) * height_px for side in (-1, 1))
-        return x_min, y_min, x_max, y_max
 
 
 class Reader:
@@ -87,9 +35,7 @@ class Reader:
         """Look the answer tokens up."""
         self.model = model
         tokenizer = model.tokenizer
-        self.choice_ids = {
-            task: torch.tensor(single_tokens(tokenizer, words)) for task, words in language.CHOICES.items()
-        }
+        self.choice_ids = {task: torch.tensor(single_tokens(tokenizer, words)) for task, words in CHOICES.items()}
         self.location_ids = torch.tensor(single_tokens(tokenizer, language.LOCATIONS))
         self._ids: dict[tuple[str, ...], Tensor] = {}
 
@@ -137,7 +83,7 @@ class Reader:
             if task == "vd":
                 numbers = expectation(logits[field + 1 : field + 5, self.location_ids])
                 box = (float(numbers[0]), float(numbers[1]), float(numbers[2]), float(numbers[3]))
-            readings.append(Reading(task, probabilities, box))
+            readings.append(Reading.of(task, probabilities, box))
             field += len(language.SLOTS[task])
         return readings
 

@@ -15,7 +15,8 @@ from testbed.agents import weights
 from testbed.agents.vlm import cards
 from testbed.agents.vlm.agent import VlmAgent
 from testbed.agents.vlm.model import VisionLanguageModel
-from testbed.agents.vlm.reader import ImagePrompt, Reader, Reading
+from testbed.agents.vlm.reader import Reader
+from testbed.agents.vlm.readings import ImagePrompt, Reading
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.core.types import Observation
 from testbed.training.data.format import Split
@@ -70,7 +71,7 @@ def _figures(task: str, split: Split, readings: Sequence[Reading], rows: NDArray
     columns = {key: torch.from_numpy(np.asarray(split.labels[key])[rows]) for key in vlm_tower.SplitBatches.KEPT[task]}
     right_choice, right_box = answers(task, columns)
     right = right_choice.numpy()
-    found = np.array([reading.choice for reading in readings])
+    found = np.array([-1 if reading.choice is None else reading.choice for reading in readings])
     hit = fraction(int((found == right).sum()), len(right))
     f1 = round(macro_f1(found, right), 4)
     if task == "tsr":
@@ -110,7 +111,7 @@ def record_latency(kind: cards.Deployment, out: Path | None = None, repeats: int
         repeats: Decisions measured, after a quarter as many unmeasured ones.
     """
     torch.set_num_threads(1)
-    agent = VlmAgent(kind, folder=out)
+    agent = VlmAgent(kind, {"kind": "shipped", "folder": out})
     rng = np.random.default_rng(0)
     view = rng.integers(0, 256, (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, 3), dtype=np.uint8)
     observation = Observation(0, 0.0, view, 20.0, sign_crop=view[:24, :24].copy())

@@ -35,7 +35,7 @@ class Features:
 
     Attributes:
         tokens: (N, image tokens, C) float16.
-        choice: (N,) index into `language.CHOICES` of the task.
+        choice: (N,) index into `testbed.agents.vlm.readings.CHOICES` of the task.
         box: (N, 4) centre x, centre y, height, width as fractions; NaN without a vehicle; only ``vd``.
     """
 

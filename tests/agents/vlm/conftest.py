@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from testbed.agents.vlm import model as models
-from testbed.agents.vlm.reader import ImagePrompt, Reader
+from testbed.agents.vlm.reader import Reader
+from testbed.agents.vlm.readings import ImagePrompt
 
 
 @pytest.fixture(scope="session", autouse=True)

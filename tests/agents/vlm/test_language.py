@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.agents.vlm import language
+from testbed.agents.vlm import language, readings
 from testbed.agents.vlm.reader import single_tokens
 from testbed.core.errors import AgentError
 from testbed.core.gtsrb import SIGN_NAMES
@@ -41,13 +41,13 @@ def test_questions_survive_the_tokenizer(tokenizer, tasks) -> None:
 
 
 def test_every_closed_set_answer_and_number_is_one_token(tokenizer) -> None:
-    ids = [single_tokens(tokenizer, words) for words in (*language.CHOICES.values(), language.LOCATIONS)]
+    ids = [single_tokens(tokenizer, words) for words in (*readings.CHOICES.values(), language.LOCATIONS)]
     flat = [token for group in ids for token in group]
     assert len(set(flat)) == len(flat) == len(SIGN_NAMES) + 3 + 2 + language.BINS
 
 
 def test_no_prompt_contains_an_answer_token(tokenizer) -> None:
-    answers = {token for words in language.CHOICES.values() for token in single_tokens(tokenizer, words)}
+    answers = {token for words in readings.CHOICES.values() for token in single_tokens(tokenizer, words)}
     for prompt in language.PROMPTS.values():
         assert not answers & set(tokenizer(prompt, add_special_tokens=False)["input_ids"])
 

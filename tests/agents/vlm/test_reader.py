@@ -6,7 +6,8 @@ import torch
 
 from testbed.agents.vlm import answers
 from testbed.agents.vlm.images import WINDOWS, fit
-from testbed.agents.vlm.reader import ImagePrompt, Reading, expectation
+from testbed.agents.vlm.reader import expectation
+from testbed.agents.vlm.readings import ImagePrompt, Reading
 from testbed.core.errors import AgentError
 from testbed.core.types import Observation, Steering
 
@@ -18,7 +19,7 @@ def observation(crop: bool) -> Observation:
 
 
 def reading(task: str, *probabilities: float, box=None) -> Reading:
-    return Reading(task, np.array(probabilities), box)
+    return Reading.of(task, np.array(probabilities), box)
 
 
 def test_closed_set_probabilities_sum_to_one(reader, conversation) -> None:

@@ -83,7 +83,7 @@ def test_altered_weights_are_refused(tmp_path) -> None:
     path = tmp_path / "vlm-solo-vd.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(WeightsError, match="sha256"):
-        VlmAgent("solo", folder=tmp_path)
+        VlmAgent("solo", {"kind": "shipped", "folder": tmp_path})
 
 
 def test_a_file_cannot_change_the_deployment(tmp_path) -> None:

@@ -1,0 +1,88 @@
+"""From an agent file's words to models that answer: the one place where a model meets its way to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.agents.vlm import cards
+from testbed.agents.vlm.cards import Deployment
+from testbed.agents.vlm.model_settings import LocalModel, ShippedModel, Way
+from testbed.agents.vlm.readings import ConversationReader
+from testbed.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from testbed.agents.vlm.checkpoint import Checkpoint
+
+
+def readers(
+    deployment: Deployment, settings: ShippedModel | LocalModel, answer: Way | None, base: Path | None
+) -> Mapping[str, ConversationReader]:
+    """Load whom a deployment asks: one reader per task for ``solo``, one called ``tandem`` for ``tandem``.
+
+    Args:
+        deployment: Which.
+        settings: Whose weights.
+        answer: Way to answer; None for what suits the model: ``form`` for shipped, ``choose`` for local ones.
+        base: Folder that relative paths start from.
+
+    Raises:
+        UsageError: If the model cannot answer that way.
+        WeightsError: If weights are missing, altered or cannot be used.
+    """
+    if isinstance(settings, LocalModel):
+        return _local(deployment, settings, answer or "choose", base)
+    return _shipped(deployment, settings, answer or "form", base)
+
+
+def _shipped(
+    deployment: Deployment, settings: ShippedModel, answer: Way, base: Path | None
+) -> Mapping[str, ConversationReader]:
+    from testbed.agents.vlm import model
+    from testbed.agents.vlm.reader import Reader
+
+    if answer != "form":
+        raise UsageError(
+            f"the shipped model answers in a form, not by answer: {answer}", hint="leave the key answer out"
+        )
+    folder = cards.folder_of(settings, base)
+    return {key: Reader(model.load(cards.ADAPTERS[key], folder)) for key in cards.DEPLOYMENTS[deployment]}
+
+
+def _local(
+    deployment: Deployment, settings: LocalModel, answer: Way, base: Path | None
+) -> Mapping[str, ConversationReader]:
+    from testbed.agents.vlm import checkpoint
+
+    loaded: dict[tuple[str, str | None], ConversationReader] = {}
+    found = {}
+    for key in cards.DEPLOYMENTS[deployment]:
+        names = cards.local_names(deployment, settings, key)
+        if names not in loaded:
+            name, adapter = names
+            ready = checkpoint.load(
+                name,
+                base=base,
+                adapter=adapter,
+                dtype=settings.dtype,
+                device=settings.device,
+                prompt=settings.prompt,
+            )
+            loaded[names] = _reader(ready, settings, answer)
+        found[key] = loaded[names]
+    return found
+
+
+def _reader(checkpoint: Checkpoint, settings: LocalModel, answer: Way) -> ConversationReader:
+    from testbed.agents.vlm.choose import ClosedSetReader
+    from testbed.agents.vlm.generate import FreeTextReader
+
+    if answer == "choose":
+        return ClosedSetReader(checkpoint)
+    if answer == "generate":
+        return FreeTextReader(checkpoint, max_new_tokens=settings.max_new_tokens, boxes=settings.boxes)
+    raise UsageError(
+        f"checkpoint {checkpoint.name} has no form to fill in: its tokenizer lacks the fields",
+        hint="fine-tune it with a form, or use answer: choose",
+    )

@@ -1,0 +1,113 @@
+"""The key ``model`` of an agent file: which weights answer, where they lie, and where they run.
+
+::
+
+    agent: tandem
+    model: {kind: local, path: checkpoints/qwen2-vl-2b, adapter: runs/alc/adapter, dtype: bf16, device: auto}
+    answer: choose
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from testbed.agents.vlm.free_text import Notation
+from testbed.core.errors import UsageError
+
+Way = Literal["generate", "choose", "form"]
+"""How a model is made to answer: free text, the closed set scored, or the fields of a form in one forward pass."""
+
+Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+
+OneOrPerTask = str | dict[Literal["tsr", "alc", "vd"], str]
+
+
+class ShippedModel(BaseModel):
+    """The testbed's own small model.
+
+    Attributes:
+        kind: ``shipped``.
+        folder: Where its weights lie; None for the shipped ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["shipped"] = "shipped"
+    folder: Path | None = None
+
+
+class LocalModel(BaseModel):
+    """A checkpoint in the Hub's layout: any model that transformers builds as ``AutoModelForImageTextToText``.
+
+    Attributes:
+        kind: ``local``.
+        path: Its folder, or its name on the Hub if it was downloaded before; for solo also one per task.
+        adapter: Folder of a peft adapter; for solo also one per task.
+        dtype: Of the weights; ``auto`` is bf16 where the device computes in it, else fp32.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` is the first GPU where there is one.
+        latency_ms: (p50, p95) of one decision as the card states it; None measures it when the model is loaded.
+        prompt: ``{image}`` and ``{question}`` of one pair, for checkpoints without a chat template.
+        max_new_tokens: Most tokens that ``generate`` writes per question.
+        boxes: Notation of boxes in its free text; ``auto`` takes what cannot be misread.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local"]
+    path: OneOrPerTask
+    adapter: OneOrPerTask | None = None
+    dtype: Dtype = "auto"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
+    latency_ms: tuple[float, float] | None = None
+    prompt: str = "{image}{question}\n"
+    max_new_tokens: int = Field(default=96, ge=1, le=2048)
+    boxes: Notation = "auto"
+
+    @field_validator("latency_ms")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0.0 < value[0] <= value[1]:
+            raise ValueError("latency_ms is [p50, p95] in ms, both above 0, p95 not below p50")
+        return value
+
+    def path_of(self, task: str) -> str:
+        """Return the checkpoint that answers a task; raises `UsageError` for one that the file leaves out."""
+        return _of(self.path, task, "path")
+
+    def adapter_of(self, task: str) -> str | None:
+        """Return the adapter that answers a task; None without adapters."""
+        return None if self.adapter is None else _of(self.adapter, task, "adapter")
+
+
+ModelSettings = Annotated[ShippedModel | LocalModel, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(ModelSettings)
+
+
+def parse(value: Mapping[str, Any] | None) -> ShippedModel | LocalModel:
+    """Read the key ``model``; None means the shipped one.
+
+    Raises:
+        UsageError: If it is not accepted.
+    """
+    if value is None:
+        return ShippedModel()
+    try:
+        return _ADAPTER.validate_python(dict(value))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("model", *first["loc"][1:]))
+        raise UsageError(f"{place}: {first['msg']}", hint="see docs/vlm.md, the key model") from None
+
+
+def _of(value: str | dict[Any, str], task: str, key: str) -> str:
+    if isinstance(value, str):
+        return value
+    if task not in value:
+        raise UsageError(
+            f"model.{key} names no {key} for the task {task!r}", hint="name tsr, alc and vd, or one for all"
+        )
+    return value[task]
