@@ -26,6 +26,7 @@ from testbed.overlay import SCALE, driver_view
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import Scenario
+from testbed.world.render.placement import renderer_device
 
 ROUTE_COMMANDS: tuple[str, ...] = ("lane_follow", "left", "right", "straight")
 ACCELERATION_MPS2 = 4.0
@@ -44,7 +45,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         condition: ``benign`` or what the scenario injects.
         render_mode: None or ``rgb_array``.
         carla: ``HOST:PORT`` of a running server.
-        device: Warp device of the embedded renderer.
+        device: Where the embedded server renders, a word of `testbed.core.device`.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 20}  # type: ignore[misc]
@@ -56,7 +57,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         condition: str = "benign",
         render_mode: str | None = None,
         carla: str | None = None,
-        device: str = "cpu",
+        device: str = "auto",
     ) -> None:
         """Read the scenario; the server starts with the first reset."""
         self._base: Path | None = None
@@ -73,7 +74,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         self.condition = condition
         self.render_mode = render_mode
         self._carla = carla
-        self._device = device
+        self._device = renderer_device(device) if carla is None else "cpu"
         camera = self.scenario.camera
         self.observation_space = spaces.Dict(
             {

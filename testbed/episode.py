@@ -42,6 +42,7 @@ from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judge
 from testbed.latency import LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
+from testbed.world.render.placement import renderer_device
 
 Progress = Callable[[float], None]
 VERSIONED = ("carla", "numpy", "torch", "transformers", "peft", "warp-lang", "gymnasium", "ray")
@@ -53,13 +54,14 @@ class EpisodeRunner:
 
     Args:
         carla: ``HOST:PORT`` of a running server; None starts the embedded one.
-        device: Warp device of the embedded renderer.
+        device: Where renderer and models run, a word of `testbed.core.device`.
     """
 
-    def __init__(self, *, carla: str | None = None, device: str = "cpu") -> None:
-        """Start nothing yet: the server comes with the first plan."""
+    def __init__(self, *, carla: str | None = None, device: str = "auto") -> None:
+        """Start nothing yet: the server comes with the first plan; raises `UsageError` for a GPU that is not there."""
         self._address = carla
         self._device = device
+        self._renderer = renderer_device(device) if carla is None else "cpu"
         self._connection: Connection | None = None
         self._agents: dict[str, Agent] = {}
 
@@ -82,7 +84,7 @@ class EpisodeRunner:
         try:
             if self._connection is None or not self._connection.alive():
                 self._drop()
-                self._connection = connect(self._address, map_name=concrete.map, device=self._device)
+                self._connection = connect(self._address, map_name=concrete.map, device=self._renderer)
             record = _drive(plan, concrete, agent, Session(self._connection), folder, on_progress)
         except TestbedError as error:
             # a server that failed is not asked again
@@ -93,7 +95,7 @@ class EpisodeRunner:
 
     def _agent(self, name: str) -> Agent:
         if name not in self._agents:
-            self._agents[name] = agents.load(name)
+            self._agents[name] = agents.load(name, device=self._device)
             if "torch" in sys.modules:
                 # beside a simulator two threads wait for each other at every layer: several times slower than one
                 importlib.import_module("torch").set_num_threads(1)

@@ -2,8 +2,9 @@
 
 A package that offers an agent has two functions: ``build(**options) -> Agent`` loads it, ``card() -> AgentCard`` tells
 about it without loading a model; where ``card`` takes options by name, it is given those of the file. An entry point
-names the package; a YAML file names an agent, its options, and the defences it stands behind, see
-`testbed.agents.defences`::
+names the package. Where ``build`` takes ``device``, it is told where its models are to run (`testbed.core.device`).
+
+A YAML file names an agent, its options, and the defences it stands behind, see `testbed.agents.defences`::
 
     agent: dnn
     options: {tsr: vit_small}
@@ -29,6 +30,7 @@ from typing import Any, cast
 
 from testbed.agents import agent_file
 from testbed.core import extras, shipped
+from testbed.core.device import check_word, is_gpu
 from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.types import Agent, AgentCard
 
@@ -166,11 +168,48 @@ def card(name_or_path: str) -> AgentCard:
     return told
 
 
-def load(name_or_path: str) -> Agent:
+def check_device(name_or_path: str, device: str = "auto") -> None:
+    """Check that the GPU which an agent's models ask for is here; load nothing.
+
+    Raises:
+        UsageError: If there is no such agent or file, or no such GPU.
+    """
+    choice = resolve(name_or_path)
+    word = device_of(name_or_path, device)
+    if is_gpu(word) and _takes_device(_module(choice, _package(choice))):
+        from testbed.agents.placement import placed
+
+        placed(word, auto="cpu")
+
+
+def device_of(name_or_path: str, device: str = "auto") -> str:
+    """Return the word for where an agent's models run: what its file says, else `device`.
+
+    Raises:
+        UsageError: If there is no such agent or file, or it is no word for a device.
+    """
+    choice = resolve(name_or_path)
+    said = [options["device"] for options in (choice.options, _model(choice.options)) if "device" in options]
+    return next((check_word(str(word)) for word in said if word != "auto"), check_word(device))
+
+
+def _takes_device(module: ModuleType) -> bool:
+    return "device" in inspect.signature(module.build).parameters
+
+
+def _model(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an agent file says about its model."""
+    model = options.get("model")
+    return model if isinstance(model, Mapping) else {}
+
+
+def load(name_or_path: str, *, device: str = "auto") -> Agent:
     """Load an agent.
 
     Args:
         name_or_path: Registered name, name of a shipped agent file, or path of an agent file.
+        device: Where models run whose file does not say it, a word of `testbed.core.device`; agents whose ``build``
+            takes no ``device`` run where they always do.
 
     Raises:
         UsageError: If there is no such agent or file, it does not take such options, or a defence changes nothing.
@@ -182,6 +221,8 @@ def load(name_or_path: str) -> Agent:
     package = _package(choice)
     options = _options(choice, package)
     module = _module(choice, package)
+    if _takes_device(module):
+        options["device"] = device_of(name_or_path, device)
     try:
         with extras.explained(f"agent {name_or_path!r}"):
             agent: Agent = module.build(**options)

@@ -161,7 +161,7 @@ def _gpu() -> Iterator[Finding]:
     warp = importlib.import_module("warp")
     devices = warp.get_cuda_devices()
     if devices:
-        yield Finding("ok", "gpu", f"{devices[0].name}; use it with --device cuda:0")
+        yield Finding("ok", "gpu", f"{devices[0].name}; checkpoints use it, all else with --device cuda")
     else:
         yield Finding("ok", "gpu", "none; everything runs on the CPU")
 

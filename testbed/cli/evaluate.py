@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from testbed.cli.options import jobs, names
+from testbed.cli.options import add_device_option, jobs, names
 from testbed.core import extras
 
 MOST_PICTURES = 100_000
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=jobs, default=1, metavar="N", help="processes, 4 GB each (default 1); the answers are the same"
     )
+    add_device_option(parser, "the agents that are asked run; auto: all that come with the testbed on the CPU")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all chance (default 0)")
 
 
@@ -58,6 +59,7 @@ def execute(options: argparse.Namespace) -> int:
         adaptive=options.adaptive,
         strict=options.strict,
         jobs=options.jobs,
+        device=options.device,
         command=options.command,
     )
     result = evaluate(request, lambda line: print(line, flush=True))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from testbed.core.records import EpisodePlan
 
+from testbed.core.device import DEVICE_WORDS, check_word
 from testbed.core.errors import UsageError
 from testbed.core.latency_spec import LATENCY_WORDS, LatencySpec
 
@@ -90,6 +91,21 @@ def jobs(text: str) -> int:
     return int(text)
 
 
+def device(text: str) -> str:
+    """Read ``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    try:
+        return check_word(text)
+    except UsageError:
+        raise argparse.ArgumentTypeError(f"expected {DEVICE_WORDS}, got {text!r}") from None
+
+
+def add_device_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Declare ``--device``; `what` runs there."""
+    parser.add_argument(
+        "--device", type=device, default="auto", metavar="auto|cpu|cuda[:N]", help=f"where {what} (default auto)"
+    )
+
+
 def add_work_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that ``run`` and ``sweep`` share."""
     parser.add_argument("--agents", type=names, metavar="a,b", help="these agents instead of the file's")
@@ -108,26 +124,34 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency", type=latency, metavar="card|measured|fixed:MS", help="what inference costs on the simulation clock"
     )
-    parser.add_argument(
-        "--device", default="cpu", metavar="cpu|cuda:0", help="where the camera is rendered (default cpu)"
+    add_device_option(
+        parser, "renderer and models run; auto: checkpoints of your own on a GPU if there is one, the rest on the CPU"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default reports/<name>-<id>)")
 
 
-def check_extras(plans: Iterable[EpisodePlan], ray: str | None) -> None:
-    """Check, before a simulator is started, that the agents of plans can be loaded here.
+def check_machine(plans: Iterable[EpisodePlan], options: argparse.Namespace) -> None:
+    """Check, before a simulator is started, that the agents of plans can be loaded here, where they are to run.
 
     Args:
         plans: Plans of a run.
-        ray: The option of that name; what a cluster has installed is not known here.
+        options: Options of `add_work_options`; with ``--ray ADDRESS`` nothing is checked, what a cluster has is not
+            known here.
 
     Raises:
         MissingExtraError: An agent needs an extra that is not installed.
+        UsageError: A GPU is asked for that is not there.
     """
     from testbed import agents
+    from testbed.world.render.placement import renderer_device
 
-    for agent in dict.fromkeys(plan.agent for plan in plans if ray in (None, "auto")):
+    if options.ray not in (None, "auto"):
+        return
+    if options.carla is None:
+        renderer_device(options.device)
+    for agent in dict.fromkeys(plan.agent for plan in plans):
         agents.check_extras(agent)
+        agents.check_device(agent, options.device)
 
 
 def default_jobs() -> int:

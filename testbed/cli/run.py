@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from testbed.cli.options import add_work_options, check_extras
+from testbed.cli.options import add_work_options, check_machine
 from testbed.cli.work import work
 from testbed.core.records import EpisodeRecord
 
@@ -32,7 +32,7 @@ def execute(options: argparse.Namespace) -> int:
         latency=options.latency,
         real_server=options.carla is not None,
     )
-    check_extras(plans, options.ray)
+    check_machine(plans, options)
     return work(RunRequest(content.name, content.question, (content,), tuple(plans)), options, cell)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from testbed.cli.options import add_work_options, check_extras
+from testbed.cli.options import add_work_options, check_machine
 from testbed.cli.work import work
 from testbed.core.records import EpisodeRecord
 
@@ -34,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
         real_server=options.carla is not None,
     )
     question = RunRequest(content.name, content.question, tuple(one.content for one in scenarios), tuple(plans))
-    check_extras(plans, options.ray)
+    check_machine(plans, options)
     return work(question, options, cell)
 
 

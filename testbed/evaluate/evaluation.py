@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import testbed
+from testbed.agents.placement import placed
 from testbed.core.errors import ArtefactError, ScenarioError, UsageError, WeightsError
 from testbed.evaluate.albums import BENIGN, Album, AlbumPicture, HeldOut
 from testbed.evaluate.cells import AnswerCell, CellStore
@@ -70,12 +71,13 @@ class Evaluation:
         """Plan and check: agents, weights, artefacts, data.
 
         Raises:
-            UsageError: A table does not exist, or a scenario has no such adversary.
+            UsageError: A table does not exist, a scenario has no such adversary, or a GPU is not there.
             WeightsError: Weights of a row are missing.
             ArtefactError: An artefact is missing or was altered.
             DatasetError: The data folder has no such data sets.
             StoreError: The folder named for the gap is no run folder.
         """
+        placed(request.device, auto="cpu")  # a GPU that is not there would leave every row out
         self.request, self._say = request, say
         self.left_out: list[tuple[VictimRow, str]] = []
         self.cells = CellStore(request.out / "cells")
@@ -185,7 +187,7 @@ class Evaluation:
 
         for todo, pictures in self._with_pictures(todos):
             begin = time.monotonic()
-            answers = ask(todo.row.victim.load(self._agents), todo.row.task, pictures)
+            answers = ask(todo.row.victim.load(self._agents, self.request.device), todo.row.task, pictures)
             seconds = time.monotonic() - begin
             self.cells.keep(todo.specification, answers, pictures_sha256=_digest(pictures), seconds=seconds)
             name = f"{todo.row.task} {todo.row.victim.label}, {_words(todo)}"

@@ -48,6 +48,7 @@ class Request:
         strict: Whether missing weights or artefacts of a row are an error; else the row is left out, and every document
             names it with the reason.
         jobs: Processes that ask; the answers do not depend on them.
+        device: Where the agents run that are asked, a word of `testbed.core.device`.
         command: Command that repeats it.
     """
 
@@ -60,4 +61,5 @@ class Request:
     adaptive: bool = False
     strict: bool = False
     jobs: int = 1
+    device: str = "auto"
     command: str = ""

@@ -74,14 +74,14 @@ class VictimAgent:
         weights = agents.card(str(self.file(folder))).weights
         return {**self.content, "weights": dict(sorted(weights.items()))}
 
-    def load(self, folder: Path) -> Agent:
-        """Return the agent, loaded once per process.
+    def load(self, folder: Path, device: str = "auto") -> Agent:
+        """Return the agent, loaded once per process and device.
 
         Raises:
-            UsageError: It does not take such options.
+            UsageError: It does not take such options, or the GPU is not there.
             WeightsError: Its weights are missing or altered.
         """
-        return _loaded(str(self.file(folder)))
+        return _loaded(str(self.file(folder)), device)
 
 
 def _as_yaml(content: dict[str, Any]) -> str:
@@ -93,14 +93,14 @@ def _as_yaml(content: dict[str, Any]) -> str:
 
 
 @cache
-def _loaded(path: str) -> Agent:
+def _loaded(path: str, device: str) -> Agent:
     import torch
 
     from testbed import agents
 
     # several threads make small networks slower, and let figures depend on the machine
     torch.set_num_threads(1)
-    agent = agents.load(path)
+    agent = agents.load(path, device=device)
     agent.reset(0)
     return agent
 

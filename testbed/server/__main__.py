@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from testbed.core.errors import TestbedError, UsageError
 from testbed.server.process import RENDER_THREADS
+from testbed.world.render.placement import renderer_device
 
 if TYPE_CHECKING:
     from testbed.server.rpc.event_loop import Loop
@@ -30,7 +31,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--map", default="highway", help="shipped map, or path of an .xodr file (default: highway)")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=2000, help="RPC port; 0 for any free pair (default: 2000)")
-    parser.add_argument("--device", default="cpu", help="device of the renderer: cpu or cuda:0 (default: cpu)")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda[:N]",
+        help="where pictures are drawn (default: auto, the CPU, whose pictures are the same on every machine)",
+    )
     parser.add_argument(
         "--render-threads",
         type=int,
@@ -89,6 +95,7 @@ def _serve(options: argparse.Namespace) -> int:
     if not 0 <= options.port < 65535:
         raise UsageError(f"--port {options.port} is not between 0 and 65534")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    device = renderer_device(options.device)
 
     # Ports first: a busy one is told before seconds are spent on loading.
     from testbed.server.rpc.event_loop import Loop, bind_pair
@@ -104,7 +111,7 @@ def _serve(options: argparse.Namespace) -> int:
         load_map(options.map),
         port + 1,
         seed=options.seed,
-        device=options.device,
+        device=device,
         render_threads=render_threads(options.render_threads, os.environ),
         plain=options.plain,
     )

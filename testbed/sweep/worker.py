@@ -50,12 +50,12 @@ class RunnerSpec:
     Attributes:
         factory: ``module:name`` of the class.
         carla: ``host:port`` of a CARLA server, or None to start the embedded one.
-        device: Where agents and renderer compute.
+        device: Where renderer and models run, a word of `testbed.core.device`.
     """
 
     factory: str = "testbed.episode:EpisodeRunner"
     carla: str | None = None
-    device: str = "cpu"
+    device: str = "auto"
 
     def make(self) -> Runner:
         """Import the class and make a runner."""

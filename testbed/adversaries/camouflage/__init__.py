@@ -55,7 +55,7 @@ def optimise(
     road_share: float = 0.06,
     maps: str = "",
     start: str = "",
-    device: str = "cpu",
+    device: str = "auto",
     mesh: Path | None = None,
     paint: str = "",
     front: str = "+z",
@@ -79,7 +79,7 @@ def optimise(
         road_share: Share of pictures as a following car sees them; the others show the vehicle turned by any angle.
         maps: Maps to take them on, comma between them; default all embedded ones.
         start: Camouflage to go on from, by name or path, for instance after the detector was trained anew.
-        device: ``cpu`` or a CUDA device.
+        device: Where to draw and search, a word of `testbed.core.device`; ``auto`` is the CPU.
         mesh: A car of one's own instead, OBJ or glTF.
         paint: Its materials that are painted, comma between them.
         front: Axis of that file along which the car drives.
@@ -93,7 +93,7 @@ def optimise(
         Folders of the artefacts: attack, random camouflage, plain colour.
 
     Raises:
-        UsageError: If the scenario has no camouflage, or the mesh cannot be used.
+        UsageError: If the scenario has no camouflage, the mesh cannot be used, or the GPU is not there.
         WeightsError: If the detector's weights are missing or altered.
         ArtefactError: If an artefact cannot be written.
     """
@@ -108,11 +108,20 @@ def optimise(
         road_share=road_share,
         places=tuple(_names(maps) or available_maps()),
         start=start,
-        device=device,
+        device=_place(device),
         seed=seed,
         say=say,
     )
     return _make(order, Path("artefacts") if out is None else out, check=check)
+
+
+def _place(device: str) -> str:
+    """Return the device that both the engine and torch see under one name; raises `UsageError` when one does not."""
+    from testbed.agents.placement import placed
+    from testbed.world.render.placement import renderer_device
+
+    placed(device, auto="cpu")
+    return renderer_device(device)
 
 
 @dataclass(frozen=True)

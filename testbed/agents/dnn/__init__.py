@@ -15,8 +15,8 @@ NEEDS = ("torch", "torchvision", "timm", "safetensors")
 """Modules without which it cannot be loaded; its card can be read."""
 
 
-def build(**options: Any) -> DnnAgent:
+def build(device: str = "auto", **options: Any) -> DnnAgent:
     """Load the agent; options as in `testbed.agents.dnn.agent.DnnAgent`."""
     from testbed.agents.dnn.agent import DnnAgent
 
-    return DnnAgent(**options)
+    return DnnAgent(device=device, **options)

@@ -17,6 +17,7 @@ from testbed.agents.dnn.yolov5 import VehicleNet, pick_lead, suppress
 from testbed.agents.dnn.yolov5_blocks import fuse
 from testbed.agents.dnn.yolov5_cls import sign_batch
 from testbed.agents.imaging import to_batch
+from testbed.agents.placement import placed
 from testbed.core.errors import AgentError, WeightsError
 from testbed.core.geometry import Box
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, STRAIGHT_BELOW_M
@@ -61,7 +62,7 @@ class DnnAgent:
     Args:
         folder: Folder of the weights; the shipped ones when None.
         abstain_below: Answers less probable than this are withheld; 0 never abstains.
-        device: Where the networks run: ``cpu`` or a CUDA device.
+        device: Where the networks run, a word of `testbed.core.device`; ``auto`` is the CPU.
         tsr: Sign net, a key of `testbed.agents.dnn.nets.SIGN_NETS`.
         alc: Lane net, a key of `testbed.agents.dnn.nets.LANE_NETS`.
     """
@@ -70,13 +71,13 @@ class DnnAgent:
         self,
         folder: str | Path | None = None,
         abstain_below: float = 0.0,
-        device: str = "cpu",
+        device: str = "auto",
         tsr: str = "yolov5_cls",
         alc: str = "clrernet",
     ) -> None:
         """Load the three networks."""
         where = None if folder is None else Path(folder)
-        self._device = torch.device(device)
+        self._device = placed(device, auto="cpu")
         lanes, signs = choose(LANE_NETS, alc, "alc"), choose(SIGN_NETS, tsr, "tsr")
         self._lanes = cast(LanePredictor, load_net(lanes.build(), lanes.weights, where).to(self._device))
         self._signs = fuse(load_net(signs.build(), signs.weights, where)).to(self._device)

@@ -29,11 +29,11 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-def build(deployment: cards.Deployment, **options: Any) -> VlmAgent:
+def build(deployment: cards.Deployment, device: str = "auto", **options: Any) -> VlmAgent:
     """Load the agent; options as in `testbed.agents.vlm.agent.VlmAgent`."""
     from testbed.agents.vlm.agent import VlmAgent
 
-    return VlmAgent(deployment, **options)
+    return VlmAgent(deployment, device=device, **options)
 
 
 def card(

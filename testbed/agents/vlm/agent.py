@@ -31,6 +31,7 @@ class VlmAgent:
         answer: ``generate``, ``choose`` or ``form``; None for what suits the model.
         base: Folder that relative paths in `model` start from.
         abstain_below: Probability below which an answer is withheld: one number, or one per ``tsr``, ``alc``, ``vd``.
+        device: Where models run whose settings say ``auto``.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class VlmAgent:
         answer: Way | None = None,
         base: Path | None = None,
         abstain_below: float | Mapping[str, float] | None = None,
+        device: str = "auto",
     ) -> None:
         """Load the models; raises `UsageError` and `WeightsError` for what cannot be loaded."""
-        settings = model_settings.parse(model)
+        settings = model_settings.parse(model, device)
         self._deployment = deployment
         self.abstention = answers.Abstention.parse(abstain_below)
         self.readers: Mapping[str, ConversationReader] = loading.readers(deployment, settings, answer, base)

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
+from testbed.agents.placement import placed
 from testbed.agents.precision import has_bfloat16
 from testbed.agents.vlm import checkpoint_folder, conversation
 from testbed.agents.vlm.checkpoint_folder import CheckpointFolder
@@ -128,14 +129,15 @@ def load(
         base: Folder that relative paths start from.
         adapter: Folder of a peft adapter.
         dtype: Of the weights.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: Word of `testbed.core.device`; ``auto`` is the first GPU where there is one.
         prompt: Words of one pair where the checkpoint has no chat template.
 
     Raises:
+        UsageError: If the GPU that is asked for is not there.
         WeightsError: If it cannot be used; the sentence says why.
     """
     transformers_logging.disable_progress_bar()
-    place = placed(device)
+    place = placed(device, auto="cuda")
     kind = chosen_dtype(dtype, place)
     folder = checkpoint_folder.inspect(name, base)
     _check_family(name, folder)
@@ -161,22 +163,6 @@ def load(
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     return Checkpoint(name, network, processor, prompt)
-
-
-def placed(device: str) -> torch.device:
-    """Return the device that a word stands for.
-
-    Raises:
-        WeightsError: If a GPU is asked for and there is none of that number.
-    """
-    count = torch.cuda.device_count()
-    if device == "auto":
-        return torch.device("cuda:0" if count else "cpu")
-    wanted = torch.device(device)
-    if wanted.type == "cuda" and (wanted.index or 0) >= count:
-        there = f"there are {count}" if count else "torch sees no GPU here"
-        raise WeightsError(f"device {device} was asked for, but {there}", hint="use device: auto or cpu")
-    return wanted
 
 
 def chosen_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:

@@ -39,6 +39,7 @@ def readers(
 def _shipped(
     deployment: Deployment, settings: ShippedModel, answer: Way, base: Path | None
 ) -> Mapping[str, ConversationReader]:
+    from testbed.agents.placement import placed
     from testbed.agents.vlm import model
     from testbed.agents.vlm.reader import Reader
 
@@ -47,7 +48,8 @@ def _shipped(
             f"the shipped model answers in a form, not by answer: {answer}", hint="leave the key answer out"
         )
     folder = cards.folder_of(settings, base)
-    return {key: Reader(model.load(cards.ADAPTERS[key], folder)) for key in cards.DEPLOYMENTS[deployment]}
+    place = placed(settings.device, auto="cpu")
+    return {key: Reader(model.load(cards.ADAPTERS[key], folder, place)) for key in cards.DEPLOYMENTS[deployment]}
 
 
 def _local(

@@ -166,10 +166,11 @@ def load_base(name: str = BASE, folder: Path | None = None) -> tuple[VisionLangu
     return model, card
 
 
-def load(adapter: str, folder: Path | None = None) -> VisionLanguageModel:
+def load(adapter: str, folder: Path | None = None, device: torch.device | str = "cpu") -> VisionLanguageModel:
     """Load the base with one adapter merged; raises `WeightsError` as `load_base` and `load_adapter` do."""
     model, card = load_base(folder=folder)
     load_adapter(model, card, adapter, folder)
+    model.network = model.network.to(device)
     return model
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from testbed.agents.vlm.free_text import Notation
+from testbed.core.device import DEVICE_PATTERN
 from testbed.core.errors import UsageError
 
 Way = Literal["generate", "choose", "form"]
@@ -26,21 +27,32 @@ Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 OneOrPerTask = str | dict[Literal["tsr", "alc", "vd"], str]
 
 
-class ShippedModel(BaseModel):
+class _PlacedModel(BaseModel):
+    """A model that runs here; `testbed.core.device` says what words for a device mean."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = Field(default="auto", pattern=DEVICE_PATTERN)
+
+    def on(self, device: str) -> Self:
+        """Return the settings with a device where they leave it open."""
+        return self.model_copy(update={"device": device}) if self.device == "auto" else self
+
+
+class ShippedModel(_PlacedModel):
     """The testbed's own small model.
 
     Attributes:
         kind: ``shipped``.
         folder: Where its weights lie; None for the shipped ones.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` is the CPU.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["shipped"] = "shipped"
     folder: Path | None = None
 
 
-class LocalModel(BaseModel):
+class LocalModel(_PlacedModel):
     """A checkpoint in the Hub's layout: any model that transformers builds as ``AutoModelForImageTextToText``.
 
     Attributes:
@@ -55,13 +67,10 @@ class LocalModel(BaseModel):
         boxes: Notation of boxes in its free text; ``auto`` takes what cannot be misread.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     kind: Literal["local"]
     path: OneOrPerTask
     adapter: OneOrPerTask | None = None
     dtype: Dtype = "auto"
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
     latency_ms: tuple[float, float] | None = None
     prompt: str = "{image}{question}\n"
     max_new_tokens: int = Field(default=96, ge=1, le=2048)
@@ -87,16 +96,20 @@ ModelSettings = Annotated[ShippedModel | LocalModel, Field(discriminator="kind")
 _ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(ModelSettings)
 
 
-def parse(value: Mapping[str, Any] | None) -> ShippedModel | LocalModel:
-    """Read the key ``model``; None means the shipped one.
+def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ShippedModel | LocalModel:
+    """Read the key ``model``.
+
+    Args:
+        value: What an agent file says; None means the shipped model.
+        device: Where it runs if that leaves it open.
 
     Raises:
         UsageError: If it is not accepted.
     """
     if value is None:
-        return ShippedModel()
+        return ShippedModel().on(device)
     try:
-        return _ADAPTER.validate_python(dict(value))
+        return _ADAPTER.validate_python(dict(value)).on(device)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in ("model", *first["loc"][1:]))

@@ -70,10 +70,16 @@ class Reader:
         pixels = self.pixels([question for questions in conversations for question in questions])
         ids = self.input_ids(tasks).expand(len(conversations), -1)
         fields = sum(len(language.SLOTS[task]) for task in tasks)
-        logits = self.model.network(input_ids=ids, pixel_values=pixels, logits_to_keep=fields, use_cache=False).logits
+        network = self.model.network
+        logits = network(
+            input_ids=ids.to(network.device),
+            pixel_values=pixels.to(network.device),
+            logits_to_keep=fields,
+            use_cache=False,
+        ).logits
         if not bool(torch.isfinite(logits).all()):
             raise AgentError("the V²LM answered with values that are not numbers")
-        return [self._split(tasks, row) for row in logits.double()]
+        return [self._split(tasks, row) for row in logits.double().cpu()]
 
     def _split(self, tasks: tuple[str, ...], logits: Tensor) -> list[Reading]:
         readings, field = [], 0

@@ -110,7 +110,7 @@ def test_a_broken_file(copied: Path) -> None:
 
 def test_a_gpu_that_is_not_there(llava: Path) -> None:
     absent = f"cuda:{torch.cuda.device_count()}"
-    with pytest.raises(WeightsError, match=f"{absent} was asked for"):
+    with pytest.raises(UsageError, match=f"{absent} was asked for"):
         checkpoint.load(str(llava), device=absent)
 
 
