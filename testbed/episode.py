@@ -19,6 +19,7 @@ A failure of the simulator is never a driving failure: it is raised, and whoever
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import math
 import sys
@@ -55,12 +56,19 @@ class EpisodeRunner:
     Args:
         carla: ``HOST:PORT`` of a running server; None starts the embedded one.
         device: Where renderer and models run, a word of `testbed.core.device`.
+        load_agent: How agents are loaded by their names in plans; None loads them here, on `device`.
     """
 
-    def __init__(self, *, carla: str | None = None, device: str = "auto") -> None:
+    def __init__(
+        self,
+        *,
+        carla: str | None = None,
+        device: str = "auto",
+        load_agent: Callable[[str], Agent] | None = None,
+    ) -> None:
         """Start nothing yet: the server comes with the first plan; raises `UsageError` for a GPU that is not there."""
         self._address = carla
-        self._device = device
+        self._load_agent = load_agent or functools.partial(agents.load, device=device)
         self._renderer = renderer_device(device) if carla is None else "cpu"
         self._connection: Connection | None = None
         self._agents: dict[str, Agent] = {}
@@ -95,7 +103,7 @@ class EpisodeRunner:
 
     def _agent(self, name: str) -> Agent:
         if name not in self._agents:
-            self._agents[name] = agents.load(name, device=self._device)
+            self._agents[name] = self._load_agent(name)
             if "torch" in sys.modules:
                 # beside a simulator two threads wait for each other at every layer: several times slower than one
                 importlib.import_module("torch").set_num_threads(1)

@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
-from testbed.agents.registry import card, check_device, check_extras, configured, device_of, load, names, resolve
+from testbed.agents.registry import (
+    card,
+    check_device,
+    check_extras,
+    configured,
+    device_of,
+    load,
+    load_to_serve,
+    names,
+    resolve,
+    serving,
+)
 
-__all__ = ["card", "check_device", "check_extras", "configured", "device_of", "load", "names", "resolve"]
+__all__ = [
+    "card",
+    "check_device",
+    "check_extras",
+    "configured",
+    "device_of",
+    "load",
+    "load_to_serve",
+    "names",
+    "resolve",
+    "serving",
+]

@@ -32,6 +32,7 @@ from testbed.agents import agent_file
 from testbed.core import extras, shipped
 from testbed.core.device import check_word, is_gpu
 from testbed.core.errors import AgentError, UsageError, suggest
+from testbed.core.serving import Serving
 from testbed.core.types import Agent, AgentCard
 
 ENTRY_POINTS = "testbed.agents"
@@ -203,13 +204,46 @@ def _model(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return model if isinstance(model, Mapping) else {}
 
 
-def load(name_or_path: str, *, device: str = "auto") -> Agent:
+def serving(name_or_path: str, device: str = "auto") -> Serving | None:
+    """Return how an agent's models want to be served (its package's ``serving``); None: loaded beside every simulator.
+
+    Raises:
+        UsageError: If there is no such agent or file.
+        WeightsError: If its checkpoint is missing or cannot be used.
+    """
+    choice = resolve(name_or_path)
+    package = _package(choice)
+    tell = getattr(_module(choice, package), "serving", None)
+    if tell is None:
+        return None
+    options = {**_options(choice, package), "device": device_of(name_or_path, device)}
+    known = inspect.signature(tell).parameters
+    return cast(Serving, tell(**{key: value for key, value in options.items() if key in known}))
+
+
+def load_to_serve(name_or_path: str, device: str) -> Any:
+    """Load an agent whose models are to be served: without its defences, on `device` whatever its file says.
+
+    Raises:
+        TestbedError: As of `load`.
+    """
+    choice = resolve(name_or_path)
+    package = _package(choice)
+    options = {**_options(choice, package), "device": device}
+    if _model(options):
+        options["model"] = {**_model(options), "device": device}
+    with extras.explained(f"agent {name_or_path!r}"):
+        return _module(choice, package).build(**options)
+
+
+def load(name_or_path: str, *, device: str = "auto", served: object | None = None) -> Agent:
     """Load an agent.
 
     Args:
         name_or_path: Registered name, name of a shipped agent file, or path of an agent file.
         device: Where models run whose file does not say it, a word of `testbed.core.device`; agents whose ``build``
             takes no ``device`` run where they always do.
+        served: What its ``build`` takes instead of models of its own, where these run elsewhere.
 
     Raises:
         UsageError: If there is no such agent or file, it does not take such options, or a defence changes nothing.
@@ -223,6 +257,8 @@ def load(name_or_path: str, *, device: str = "auto") -> Agent:
     module = _module(choice, package)
     if _takes_device(module):
         options["device"] = device_of(name_or_path, device)
+    if served is not None:
+        options["served"] = served
     try:
         with extras.explained(f"agent {name_or_path!r}"):
             agent: Agent = module.build(**options)

@@ -10,6 +10,12 @@ module               what it holds
 `outcome`            the ways in which an attempt can end, also across a process border
 `ledger`             which episodes were planned and how far each has come, on disk
 `pool`, `ray_pool`   workers as local processes, and as Ray actors
+`ray_cluster`        a Ray of our own, or somebody's cluster
+`serving`            which agents' models are loaded once for many workers, and how often
+`model_fleet`        the actors that have loaded them; `model_actor` is what runs in one, `batching` its queue
+`remote_readers`     a worker's end of a model actor
+`travelling`         a user's files by content, with all that belongs to them (`companions`)
+`node_files`         where these lie on another node
 `worker`             what runs inside a worker
 `process_watchdog`   ends what a killed driver of Ray leaves behind
 `interrupt`          Ctrl-C and SIGTERM

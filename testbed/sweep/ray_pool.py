@@ -1,50 +1,74 @@
-"""The pool of Ray actors: the same workers on this machine's own Ray or on a cluster. The only module that imports ray.
+"""The pool of Ray actors: the same workers on this machine's own Ray or on a cluster, and the models that they share.
 
 Facts it is built on (Ray 2.60): actors hold their CPUs for life, so each asks for a small fraction; a hung actor is
 never noticed, so deadlines are the scheduler's; a killed one shows as an actor error within two seconds; no shared
-file system is assumed, so trace and video travel as bytes. A Ray of our own demands a token from whoever connects.
+file system is assumed, so trace and video travel as bytes.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-import signal
-import socket
 import tempfile
-import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.core.errors import ServerError, SimulatorCrashError, UnreachableError, UsageError
+from testbed.core.errors import SimulatorCrashError, TestbedError
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.sweep.interrupt import SIGNALS
-from testbed.sweep.outcome import AttemptOutcome, from_wire
+from testbed.core.types import Agent
+from testbed.sweep.model_fleet import ACTOR_CPUS, START_S, ModelFleet
+from testbed.sweep.node_files import NodeFiles
+from testbed.sweep.outcome import AttemptOutcome, from_wire, to_wire
 from testbed.sweep.process_watchdog import ProcessWatchdog
+from testbed.sweep.ray_cluster import connect
+from testbed.sweep.remote_readers import served_readers
+from testbed.sweep.serving import served_agents
+from testbed.sweep.travelling import collect
 from testbed.sweep.worker import RestartingRunner, RunnerSpec, environment
-
-ACTOR_CPUS = 0.1
-_PROBE_S = 5.0
-_HINT = "--ray auto starts one here"
 
 
 class _Actor:
-    """Run plans inside a Ray worker process: one runner, files returned as bytes."""
+    """Run plans inside a Ray worker process: one runner, the user's files by content, results returned as bytes."""
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str, models: Mapping[str, Any], files: NodeFiles) -> None:
         os.environ.update(environment(os.environ))
-        self._runner = RestartingRunner(RunnerSpec.from_json(spec))
+        self._spec, self._models, self._files = RunnerSpec.from_json(spec), models, files
+        self._runner = RestartingRunner(self._spec, self._load_agent if models else None)
+        self._asked: dict[str, str] = {}
+
+    def _load_agent(self, local: str) -> Agent:
+        """Load an agent by its name on this node, its models left where they are served."""
+        from testbed import agents
+
+        name = self._asked[local]
+        if name not in self._models:
+            return agents.load(local, device=self._spec.device)
+        return agents.load(local, device="cpu", served=served_readers(self._models[name], name, START_S))
 
     def attempt(self, plan: str) -> dict[str, Any]:
+        asked = EpisodePlan.model_validate_json(plan)
+        try:
+            here = self._files.plan(asked, served=asked.agent in self._models)
+        except TestbedError as error:
+            return {"error": to_wire(error)}
+        self._asked[here.agent] = asked.agent
         with tempfile.TemporaryDirectory(prefix="testbed-") as scratch:
             folder = Path(scratch)
-            answer = self._runner.attempt(EpisodePlan.model_validate_json(plan), folder)
+            answer = self._runner.attempt(here, folder)
+            if "record" in answer:
+                answer["record"]["plan"] = asked.model_dump(mode="json")
             answer["files"] = {
                 path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
             }
             return answer
+
+
+def _fetched(content: Any) -> bytes:
+    import ray
+
+    return bytes(ray.get(content))
 
 
 class RayPool:
@@ -55,22 +79,50 @@ class RayPool:
         spec: How each makes its runner.
         scratch: Folder for unfinished episodes, on the file system of the run folder.
         address: ``auto`` for a Ray of our own on this machine, else the address of a cluster.
+        plans: What will be carried out; models of their agents that are served are loaded at once.
 
     Raises:
         ServerError: A Ray of our own does not start.
         UnreachableError: There is no cluster at the address.
-        UsageError: It is no address.
+        UsageError: It is no address, or an agent asks for GPUs that the cluster does not have.
+        TestbedError: A model that is to be served cannot be loaded.
     """
 
-    def __init__(self, size: int, spec: RunnerSpec, scratch: Path, address: str = "auto") -> None:
-        """Start or join Ray; start no worker yet."""
+    def __init__(
+        self, size: int, spec: RunnerSpec, scratch: Path, address: str = "auto", plans: Sequence[EpisodePlan] = ()
+    ) -> None:
+        """Start or join Ray and load the models that are served; start no worker yet."""
         self._size = size
         self._spec = spec
         self._scratch = scratch
         self._actors: dict[int, Any] = {}
         self._tasks: dict[Any, int] = {}
-        self._ray = _connect(size, address)
+        self._ray = connect(size, address)
         self._watchdog = ProcessWatchdog() if address == "auto" else None
+        self._models: ModelFleet | None = None
+        try:
+            self._files = self._sent(plans)
+            self._models = self._start_models([plan.agent for plan in plans])
+        except BaseException:
+            self.close()
+            raise
+
+    def _sent(self, plans: Sequence[EpisodePlan]) -> NodeFiles:
+        """Put the user's files where every node can fetch them."""
+        bundle = collect(plans)
+        contents = {sha256: self._ray.put(Path(file.source).read_bytes()) for sha256, file in bundle.files().items()}
+        return NodeFiles(bundle, contents, _fetched)
+
+    def _start_models(self, names: Sequence[str]) -> ModelFleet:
+        gpus = float(self._ray.cluster_resources().get("GPU", 0.0))
+        served = served_agents(names, self._spec.device, gpus, self._size)
+        fleet = ModelFleet(self._ray, served, self._size, self._files)
+        try:
+            fleet.wait()
+        except BaseException:
+            fleet.close()
+            raise
+        return fleet
 
     @property
     def size(self) -> int:
@@ -80,9 +132,10 @@ class RayPool:
     def submit(self, slot: int, plan: EpisodePlan) -> None:
         """Give a free worker a plan, starting the worker if it is not there."""
         if slot not in self._actors:
-            self._actors[slot] = self._ray.remote(num_cpus=ACTOR_CPUS, max_restarts=0)(_Actor).remote(
-                self._spec.to_json()
-            )
+            assert self._models is not None
+            # spread: a small fraction of a CPU each, they would all be packed on the first node
+            made = self._ray.remote(num_cpus=ACTOR_CPUS, max_restarts=0, scheduling_strategy="SPREAD")(_Actor)
+            self._actors[slot] = made.remote(self._spec.to_json(), self._models.for_simulator(slot), self._files)
         self._tasks[self._actors[slot].attempt.remote(plan.model_dump_json())] = slot
 
     def wait(self, timeout_s: float) -> list[AttemptOutcome]:
@@ -131,55 +184,8 @@ class RayPool:
         """End all workers and leave Ray."""
         for slot in list(self._actors):
             self.kill(slot)
+        if self._models is not None:
+            self._models.close()
         self._ray.shutdown()
         if self._watchdog is not None:
             self._watchdog.close()
-
-
-def _connect(size: int, address: str) -> Any:
-    """Start or join Ray, quietly."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address == "auto":
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    else:
-        _probe(address)
-    import ray
-
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if address == "auto":
-        # More logical CPUs than cores: actors must never wait for one another (see the module docstring).
-        options |= {"address": "local", "include_dashboard": False, "num_cpus": max(2, size)}
-    else:
-        options |= {"address": address}
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    try:
-        ray.init(**options)
-    except Exception as error:  # Ray raises bare exceptions too
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if address == "auto":
-            hint = "the machine may be too busy; without --ray the same command goes on with local processes"
-            raise ServerError(f"Ray did not start: {reason}", hint=hint) from error
-        raise UnreachableError(f"no Ray cluster at {address}: {reason}", hint=_HINT) from error
-    finally:
-        # Ray takes SIGTERM for itself; ours ends the run in a state that can be resumed.
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    return ray
-
-
-def _probe(address: str) -> None:
-    """Ray waits minutes for a cluster that is not there; a closed port says so at once.
-
-    Raises:
-        UnreachableError: Nothing listens at the address.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        raise UsageError(f"--ray {address!r} is not understood", hint="use auto, HOST:PORT or ray://HOST:PORT")
-    try:
-        socket.create_connection((host, int(port)), timeout=_PROBE_S).close()
-    except (OSError, OverflowError) as error:
-        raise UnreachableError(f"no Ray cluster at {address}: {error}", hint=_HINT) from error

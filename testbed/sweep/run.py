@@ -7,7 +7,7 @@ import datetime
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +64,15 @@ class ExecutionSettings:
     ray: str | None = None
     runner: RunnerSpec = RunnerSpec()
 
-    def pool(self, scratch: Path, episodes: int) -> WorkerPool:
-        """Start the pool, no larger than there are episodes."""
-        size = max(1, min(self.jobs, episodes))
+    def pool(self, scratch: Path, plans: Sequence[EpisodePlan]) -> WorkerPool:
+        """Start the pool for some plans, no larger than there are of them."""
+        size = max(1, min(self.jobs, len(plans)))
         if self.ray is None:
             return ProcessPool(size, self.runner, scratch)
         extras.require("--ray", ("ray", "psutil"))
         from testbed.sweep.ray_pool import RayPool
 
-        return RayPool(size, self.runner, scratch, self.ray)
+        return RayPool(size, self.runner, scratch, self.ray, plans)
 
 
 @contextmanager
@@ -175,6 +175,6 @@ def carry_out(
         todo = missing(request.plans, run)
         if not todo:
             return RunSummary(len(request.plans), len(request.plans), 0, 0, 0, note)
-        pool = settings.pool(folder / SCRATCH, len(todo))
+        pool = settings.pool(folder / SCRATCH, todo)
         summary = Schedule(request.plans, run, pool, report=report, deadline=deadline).carry_out()
         return dataclasses.replace(summary, note="; ".join(filter(None, (note, summary.note))))

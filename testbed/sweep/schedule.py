@@ -5,8 +5,8 @@ what happens                             what is done
 =======================================  ===========================================================================
 a record comes back                      stored atomically, then noted in the ledger; a crash in between is found
                                          when the run is opened again, because the stored episodes are the truth
-the worker dies, the simulator dies      the episode is tried again by a fresh worker, at most `RETRIES` times, then
-or misses its deadline                   recorded as failed with ``SIM_CRASH`` or ``SIM_HANG`` (quarantine)
+the worker, the simulator or a model     the episode is tried again by a fresh worker, at most `RETRIES` times, then
+actor dies or misses its deadline        recorded as failed with ``SIM_CRASH`` or ``SIM_HANG`` (quarantine)
 the agent or a judge raises              recorded as failed with the error's code; the run goes on
 anything else (weights, map, port, …)    it would come again in every episode: the run ends with that error
 Ctrl-C, SIGTERM                          workers are killed, what was under way is planned again, resumable

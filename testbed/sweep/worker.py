@@ -20,12 +20,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
 from testbed.core.records import EpisodePlan, EpisodeRecord
+from testbed.core.types import Agent
 from testbed.server.process import RENDER_THREADS
 from testbed.sweep.outcome import to_wire
 
@@ -57,10 +58,12 @@ class RunnerSpec:
     carla: str | None = None
     device: str = "auto"
 
-    def make(self) -> Runner:
-        """Import the class and make a runner."""
+    def make(self, load_agent: Callable[[str], Agent] | None = None) -> Runner:
+        """Import the class and make a runner; `load_agent` is how it comes by its agents, None leaves that to it."""
         module, _, name = self.factory.partition(":")
-        return cast(Runner, getattr(importlib.import_module(module), name)(carla=self.carla, device=self.device))
+        options: dict[str, Any] = {} if load_agent is None else {"load_agent": load_agent}
+        made = getattr(importlib.import_module(module), name)(carla=self.carla, device=self.device, **options)
+        return cast(Runner, made)
 
     def to_json(self) -> str:
         """Return it as text for a command line."""
@@ -75,9 +78,10 @@ class RunnerSpec:
 class RestartingRunner:
     """Carry out plans with one runner, made for the first of them and made anew after an error."""
 
-    def __init__(self, spec: RunnerSpec) -> None:
-        """Remember how to make a runner."""
+    def __init__(self, spec: RunnerSpec, load_agent: Callable[[str], Agent] | None = None) -> None:
+        """Remember how to make a runner, see `RunnerSpec.make`."""
         self._spec = spec
+        self._load_agent = load_agent
         self._runner: Runner | None = None
 
     def attempt(self, plan: EpisodePlan, folder: Path) -> dict[str, Any]:
@@ -85,7 +89,7 @@ class RestartingRunner:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if self._runner is None:
-                self._runner = self._spec.make()
+                self._runner = self._spec.make(self._load_agent)
             return {"record": self._runner.run(plan, folder).model_dump(mode="json")}
         except Exception as error:  # the border of a process: every error becomes an answer
             wire = to_wire(error)

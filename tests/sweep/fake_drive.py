@@ -18,7 +18,7 @@ def main(folder: str, jobs: str, *seeds: str) -> int:
     ray = "auto" if "--ray" in seeds else None
     seeds = tuple(seed for seed in seeds if seed != "--ray")
     plans = tuple(
-        EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="fake", seed=int(seed)) for seed in seeds
+        EpisodePlan(scenario="fake", scene={"duration_s": 1.0}, agent="constant", seed=int(seed)) for seed in seeds
     )
     question = run.RunRequest("fake", "Does the scheduler hold?", (), plans)
     settings = run.ExecutionSettings(int(jobs), ray=ray, runner=RunnerSpec("fake_runner:FakeRunner"))

@@ -16,9 +16,10 @@ from testbed.agents.vlm import cards, model_settings
 
 if TYPE_CHECKING:
     from testbed.agents.vlm.agent import VlmAgent
+    from testbed.core.serving import Serving
     from testbed.core.types import AgentCard
 
-__all__ = ["NEEDS", "build", "card"]
+__all__ = ["NEEDS", "build", "card", "serving"]
 
 NEEDS = ("torch", "transformers", "peft", "timm", "safetensors")
 """Modules without which it cannot be loaded; its card can be read."""
@@ -34,6 +35,18 @@ def build(deployment: cards.Deployment, device: str = "auto", **options: Any) ->
     from testbed.agents.vlm.agent import VlmAgent
 
     return VlmAgent(deployment, device=device, **options)
+
+
+def serving(
+    deployment: cards.Deployment,
+    model: Mapping[str, Any] | None = None,
+    base: Path | None = None,
+    device: str = "auto",
+) -> Serving:
+    """Return how its models want to be served, without loading them."""
+    from testbed.agents.vlm import served
+
+    return served.serving(deployment, model_settings.parse(model, device), base)
 
 
 def card(

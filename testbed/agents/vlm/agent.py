@@ -14,6 +14,7 @@ from testbed.agents.vlm import answers, cards, loading, model_settings
 from testbed.agents.vlm.cards import Deployment
 from testbed.agents.vlm.model_settings import LocalModel, Way
 from testbed.agents.vlm.readings import ConversationReader, ImagePrompt
+from testbed.agents.vlm.served import ServedReaders
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.core.types import AgentCard, Observation, Perception
 
@@ -32,6 +33,7 @@ class VlmAgent:
         base: Folder that relative paths in `model` start from.
         abstain_below: Probability below which an answer is withheld: one number, or one per ``tsr``, ``alc``, ``vd``.
         device: Where models run whose settings say ``auto``.
+        served: Readers that run elsewhere; nothing is loaded then.
     """
 
     def __init__(
@@ -42,15 +44,18 @@ class VlmAgent:
         base: Path | None = None,
         abstain_below: float | Mapping[str, float] | None = None,
         device: str = "auto",
+        served: ServedReaders | None = None,
     ) -> None:
         """Load the models; raises `UsageError` and `WeightsError` for what cannot be loaded."""
         settings = model_settings.parse(model, device)
         self._deployment = deployment
         self.abstention = answers.Abstention.parse(abstain_below)
-        self.readers: Mapping[str, ConversationReader] = loading.readers(deployment, settings, answer, base)
+        self.readers: Mapping[str, ConversationReader] = (
+            loading.readers(deployment, settings, answer, base) if served is None else served.readers
+        )
         """Task to who answers it for ``solo``, ``tandem`` to the one who answers all."""
-        self._card = cards.agent_card(deployment, settings, base)
-        if isinstance(settings, LocalModel) and settings.latency_ms is None:
+        self._card = cards.agent_card(deployment, settings, base) if served is None else served.card
+        if served is None and isinstance(settings, LocalModel) and settings.latency_ms is None:
             self._card = replace(self._card, latency_ms=self._time())
 
     @property

@@ -50,7 +50,7 @@ class CheckpointFolder:
     def digests(self, prefix: str = "") -> dict[str, str]:
         """Return name to sha256 of every weight file and of the files that say how pictures and words enter."""
         beside = sorted(file for file in self.path.iterdir() if file.suffix in (".json", ".jinja", ".model"))
-        return {f"{prefix}{file.name}": _digest(file) for file in (*self.files, *beside)}
+        return {f"{prefix}{file.name}": digest_of(file) for file in (*self.files, *beside)}
 
     def parameters(self) -> int:
         """Return the number of stored parameters, read from the files' headers."""
@@ -153,7 +153,7 @@ def _weight_files(name: str, folder: Path) -> tuple[Path, ...]:
     raise WeightsError(f"checkpoint {name} holds no weights (*.safetensors) in {folder}")
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
     """Return a file's sha256; a downloaded weight file is a link to a blob that the Hub named by its sha256."""
     blob = file.resolve().name
     if file.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", blob):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from testbed.agents.vlm.free_text import Notation
 from testbed.core.device import DEVICE_PATTERN
 from testbed.core.errors import UsageError
+from testbed.core.serving import Where
 
 Way = Literal["generate", "choose", "form"]
 """How a model is made to answer: free text, the closed set scored, or the fields of a form in one forward pass."""
@@ -28,11 +29,20 @@ OneOrPerTask = str | dict[Literal["tsr", "alc", "vd"], str]
 
 
 class _PlacedModel(BaseModel):
-    """A model that runs here; `testbed.core.device` says what words for a device mean."""
+    """A model whose weights are loaded by us; `testbed.core.device` says what words for a device mean.
+
+    Attributes:
+        device: Where it runs.
+        serve: On Ray ``worker``: beside every simulator, ``actor``: once for many of them; ``auto`` decides by size and
+            device, see `testbed.sweep.serving`.
+        num_gpus: Share of a GPU that an actor takes, where it runs on one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: str = Field(default="auto", pattern=DEVICE_PATTERN)
+    serve: Where = "auto"
+    num_gpus: float = Field(default=1.0, gt=0.0, le=1.0)
 
     def on(self, device: str) -> Self:
         """Return the settings with a device where they leave it open."""
