@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M, PREVIEW_M
+from testbed.core.weather import weather_of
 from testbed.training.data.lane_ahead import LaneCourse, turn_deg
 from testbed.training.data.map_camera import MapCamera
 from testbed.training.data.odd_paint import KINDS, livery
@@ -95,6 +96,38 @@ def test_traffic_crosses_at_junctions_and_keeps_clear_of_parked_cars(map_camera:
             turned += abs(math.sin(math.radians(item.pose[4] - stand.pose[4]))) > 0.7
     traffic.remove()
     assert turned >= 5
+
+
+def test_a_lead_has_the_colour_that_is_seen(map_camera: MapCamera) -> None:
+    """Of every vehicle with a word for its paint, the picture shows that colour in most of the vehicle's pixels."""
+    rng = np.random.default_rng(1)
+    traffic = RandomTraffic(map_camera, rng)
+    map_camera.scene.set_weather(weather_of("CloudyNoon"))
+    stand = map_camera.stand(rng, "train", 0.0, 0.0)
+    looks: dict[str, list[np.ndarray]] = {}
+    for member in traffic.members:
+        item = traffic.ahead(stand, member, 6.0)
+        if item is None or not member.colour:
+            continue
+        traffic.show([item])
+        frame = map_camera.renderer.render(map_camera.camera(stand.pose), want=frozenset({"rgb", "instance"}))
+        assert frame.rgb is not None and frame.instance is not None
+        seen = frame.rgb[frame.instance == member.instance_id].astype(float)
+        assert len(seen) > 100
+        # Glass, tyres and lamps make up the rest.
+        looks.setdefault(member.colour, []).append(np.percentile(seen, 60, axis=0))
+    traffic.remove()
+    assert len(looks) >= 5, looks.keys()
+    for word, found in looks.items():
+        for red, green, blue in found:
+            if word in ("red", "orange", "brown", "yellow"):
+                assert red > blue + 15, (word, red, green, blue)
+            elif word == "blue":
+                assert blue > red + 15, (word, red, green, blue)
+            elif word == "green":
+                assert green > max(red, blue), (word, red, green, blue)
+            else:
+                assert max(red, green, blue) - min(red, green, blue) < 45, (word, red, green, blue)  # sky in the shade
 
 
 @pytest.mark.parametrize("kind", KINDS)
