@@ -51,8 +51,10 @@ SPLIT = (
 _DTYPES: dict[str, Any] = {
     "group": np.int32,
     "steering": np.int8,
+    "lead_known": np.bool_,
     "present": np.bool_,
     "lead_kind": "S40",
+    "lead_colour": "S10",
     "box_count": np.int16,
     "lead_index": np.int16,
     "class_id": np.int16,
@@ -141,6 +143,7 @@ def _recipe(
         "counts": counts,
         "split": SPLIT,
         "views_per_place": per_place,
+        "artefacts": [],
         "weather": RANGES,
         "weather_fields": list(WEATHER_FIELDS),
         "renderer_sha256": renderer_hash(),
