@@ -76,13 +76,11 @@ def _local(
 
 def _reader(checkpoint: Checkpoint, settings: LocalModel, answer: Way) -> ConversationReader:
     from testbed.agents.vlm.choose import ClosedSetReader
+    from testbed.agents.vlm.form import FormReader
     from testbed.agents.vlm.generate import FreeTextReader
 
     if answer == "choose":
         return ClosedSetReader(checkpoint)
     if answer == "generate":
         return FreeTextReader(checkpoint, max_new_tokens=settings.max_new_tokens, boxes=settings.boxes)
-    raise UsageError(
-        f"checkpoint {checkpoint.name} has no form to fill in: its tokenizer lacks the fields",
-        hint="fine-tune it with a form, or use answer: choose",
-    )
+    return FormReader(checkpoint)

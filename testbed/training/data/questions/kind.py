@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from testbed.agents.vlm.readings import CANNOT_TELL as CANNOT_TELL
 from testbed.training.data.format import WEATHER_FIELDS, Split
-
-CANNOT_TELL = "I cannot tell"
-"""The one answer to whatever a picture does not show."""
 
 NO_LEAD = "there is no vehicle ahead"
 """Answer to a question about the vehicle ahead where there is none."""

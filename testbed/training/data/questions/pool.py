@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from testbed.core.errors import DatasetError, UsageError, suggest
 from testbed.core.geometry import Box
 from testbed.core.perception_tasks import IMAGE_WIDTH_PX, MIN_SIGN_PX
-from testbed.training.data.exchange.conversations import box_words
+from testbed.training.data.exchange.conversations import box_px_words
 from testbed.training.data.format import Split
 from testbed.training.data.questions import unanswerable
 from testbed.training.data.questions.kind import CANNOT_TELL, SORT_OF_TASK, QuestionKind, facts_of
@@ -64,7 +64,7 @@ class QuestionAnswer:
     @property
     def spoken(self) -> str:
         """The answer in full: a box follows as published, centre and size as fractions of the picture."""
-        return self.answer if self.box is None else f"{self.answer} {box_words(self.box)}"
+        return self.answer if self.box is None else f"{self.answer} {box_px_words(self.box)}"
 
 
 class QuestionPool:
