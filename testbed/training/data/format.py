@@ -31,6 +31,8 @@ lateral_offset_m    f32          vehicle centre from the lane centre, positive l
 heading_error_rad   f32          vehicle heading against the lane's, positive pointing left
 curvature_1pm       f32          lane curvature at the vehicle, positive curving left
 lane_x_px           (4, R) f32   image x of the lines `LANE_LINES` at the rows `LANE_ROWS_PX`; NaN where out of range
+line_marks          (2,) S8      paint on the left and the right edge of the ego's lane over the next 30 m: ``solid``,
+                                 ``broken`` or ``none``; empty where it changes, or is unknown
 ==================  ===========  =====================================================================================
 
 The vehicles and signs in it:
@@ -106,7 +108,15 @@ WEATHER_FIELDS: tuple[str, ...] = (
 )
 
 _COMMON = ("pose", "weather", "group")
-_LANE = ("steering", "preview_offset_m", "lateral_offset_m", "heading_error_rad", "curvature_1pm", "lane_x_px")
+_LANE = (
+    "steering",
+    "preview_offset_m",
+    "lateral_offset_m",
+    "heading_error_rad",
+    "curvature_1pm",
+    "lane_x_px",
+    "line_marks",
+)
 _VEHICLES = (
     "lead_known",
     "present",
@@ -126,7 +136,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "tsr": (*_COMMON, "class_id", "offset", "height_px", "width_px", "distance_m", "source"),
 }
 MAY_BE_UNKNOWN: dict[str, frozenset[str]] = {
-    "alc": frozenset(_VEHICLES),
+    "alc": frozenset({*_VEHICLES, "line_marks"}),
     "vd": frozenset({*_LANE, "lead_known", "lead_colour", "sign_px"}),
     "tsr": frozenset(),
 }
@@ -139,6 +149,7 @@ _UNKNOWN: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "heading_error_rad": ((), np.float32, np.nan),
     "curvature_1pm": ((), np.float32, np.nan),
     "lane_x_px": ((len(LANE_LINES), len(LANE_ROWS_PX)), np.float32, np.nan),
+    "line_marks": ((2,), "S8", b""),
     "lead_known": ((), np.bool_, False),
     "present": ((), np.bool_, False),
     "lead_box_px": ((4,), np.float32, np.nan),

@@ -51,6 +51,7 @@ SPLIT = (
 _DTYPES: dict[str, Any] = {
     "group": np.int32,
     "steering": np.int8,
+    "line_marks": "S8",
     "lead_known": np.bool_,
     "present": np.bool_,
     "lead_kind": "S40",

@@ -43,6 +43,7 @@ def lane_columns(map_camera: MapCamera, stand: EgoPlacement, camera: PinholeCame
         "heading_error_rad": stand.heading_error_rad,
         "curvature_1pm": stand.curvature_1pm,
         "lane_x_px": map_camera.lane_lines_px(stand, camera),
+        "line_marks": stand.course.line_marks(),
     }
 
 

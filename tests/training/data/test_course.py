@@ -39,6 +39,20 @@ def test_a_lane_goes_straight_on_through_a_junction(town: RoadNetwork) -> None:
     assert y_m == pytest.approx(start[1], abs=0.05) and yaw_deg == pytest.approx(start[4], abs=0.5)
 
 
+def test_paint_beside_the_lane_is_told_where_it_stays_the_same() -> None:
+    highway = load_map("highway").network
+    road = next(road for road in highway.roads.values() if road.length_m > 300.0 and -2 in road.section(100.0).lanes)
+    marks = {lane_id: LaneCourse(highway, road.id, lane_id, 100.0, 60.0).line_marks() for lane_id in (-1, -2)}
+    drivable = [lane.id for lane in road.section(100.0).outwards(-1) if lane.drivable]
+    assert drivable == [-1, -2] and marks == {-1: (b"solid", b"broken"), -2: (b"broken", b"solid")}
+    town = load_map("town").network
+    before = LaneCourse(town, 4, -1, 20.0, 60.0).line_marks()
+    assert before[0] in (b"solid", b"broken") and before[1] == b"none", "a kerb is no paint"
+    assert LaneCourse(town, 4, -1, town.roads[4].length_m - 12.0, 60.0).line_marks()[0] == b"", (
+        "it ends at the junction"
+    )
+
+
 def test_a_lane_that_can_only_turn_ends_there(town: RoadNetwork) -> None:
     course = LaneCourse(town, 13, -1, 60.0, 100.0)  # northwards to the T junction 59
     assert course.reach_m == pytest.approx(town.roads[13].length_m - 60.0, abs=0.1)

@@ -158,6 +158,8 @@ def test_both_sets_know_lanes_vehicles_and_signs(folder: Path, task: str) -> Non
         assert not labels["lead_colour"][~labels["present"]].any()
         assert ((labels["sign_px"] >= 0.0) & (labels["sign_px"] < IMAGE_WIDTH_PX)).all()
         assert (labels["box_count"] >= labels["present"]).all()
+        assert set(labels["line_marks"].ravel().tolist()) <= {b"", b"none", b"solid", b"broken"}
+        assert (labels["line_marks"] != b"").mean() > 0.5
         assert artefacts_of(split.card) == ()
 
 

@@ -22,13 +22,27 @@ FAR_BEND_PX = 3.0
 bends leaves it by more: who comes out of a curve has turned, but sees a straight road."""
 SHARP_1PM = 0.004
 """In a sharper curve it cannot be seen how the car stands in its lane, because what is seen lies ahead of it."""
+HIDES_FROM_PX = 70.0
+"""A vehicle ahead of that height hides the lane."""
 _LEAST_ROWS = 8
 
 LEFT, RIGHT, AHEAD = "to the left", "to the right", "straight ahead"
 ROADS: dict[str, str] = {"highway": "a highway", "town": "a street in a town", "rural": "a country road"}
 """Embedded map to what its roads are called."""
 
-_LANE = ("preview_offset_m", "lateral_offset_m", "heading_error_rad", "curvature_1pm", "lane_x_px")
+_MARKS = {b"solid": "solid", b"broken": "broken", b"none": "there is none"}
+
+_LANE = ("preview_offset_m", "lateral_offset_m", "heading_error_rad", "curvature_1pm", "lane_x_px", "lead_box_px")
+
+
+def _if_seen(tell: Callable[[Facts], str | None]) -> Callable[[Facts], str | None]:
+    """Answer only where no vehicle ahead hides the lane; an unknown box is NaN and hides nothing."""
+
+    def seen(facts: Facts) -> str | None:
+        _, top, _, bottom = facts["lead_box_px"]
+        return None if bottom - top >= HIDES_FROM_PX else tell(facts)
+
+    return seen
 
 
 def _steering(facts: Facts) -> str | None:
@@ -99,6 +113,10 @@ def _neighbour(side: str) -> Callable[[Facts], str | None]:
     return tell
 
 
+def _line(number: int) -> Callable[[Facts], str | None]:
+    return lambda facts: _MARKS.get(bytes(facts["line_marks"][number]))
+
+
 def _which_lane(facts: Facts) -> str | None:
     left, right = _has_neighbour(facts, "left"), _has_neighbour(facts, "right")
     if left is None or right is None:
@@ -124,10 +142,30 @@ def _beside(side: str, other: str) -> QuestionKind:
         ),
         (f"On your {side}, is there one more lane of your own direction?",),
         YES_NO,
-        ("lane_x_px",),
-        _neighbour(side),
+        ("lane_x_px", "lead_box_px"),
+        _if_seen(_neighbour(side)),
         only_there=True,
         counterpart=f"lane_{other}",
+    )
+
+
+def _line_on(side: str, other: str) -> QuestionKind:
+    return QuestionKind(
+        f"line_{side}",
+        "view",
+        f"Is the line on the {side} of your lane solid or broken?",
+        (
+            f"What marking bounds your lane on the {side}?",
+            f"Which kind of line is painted on the {side} of your lane?",
+            f"Is the {side} lane marking solid, broken or missing?",
+            f"Describe the line to the {side} of your lane.",
+        ),
+        (f"How is your lane marked on its {side} edge?",),
+        tuple(_MARKS.values()),
+        ("line_marks", "lead_box_px"),
+        _if_seen(_line(0 if side == "left" else 1)),
+        only_there=True,
+        counterpart=f"line_{other}",
     )
 
 
@@ -178,7 +216,7 @@ LANE_KINDS: tuple[QuestionKind, ...] = (
         ("To which side does the lane turn ahead of you?", "Is there a curve ahead, and where does it go?"),
         (LEFT, AHEAD, RIGHT),
         _LANE,
-        _bend,
+        _if_seen(_bend),
         only_there=True,
     ),
     QuestionKind(
@@ -194,8 +232,8 @@ LANE_KINDS: tuple[QuestionKind, ...] = (
         ),
         ("Off which side of the lane's middle is the car?", "On which side of the lane's middle do you keep?"),
         ("left of the centre", "in the centre", "right of the centre"),
-        ("lateral_offset_m", "curvature_1pm"),
-        _position,
+        ("lateral_offset_m", "curvature_1pm", "lead_box_px"),
+        _if_seen(_position),
         only_there=True,
     ),
     QuestionKind(
@@ -211,12 +249,14 @@ LANE_KINDS: tuple[QuestionKind, ...] = (
         ),
         ("Towards which side does the car's heading deviate from the lane?", "How is the car aligned with its lane?"),
         (LEFT, "along the lane", RIGHT),
-        ("heading_error_rad", "curvature_1pm"),
-        _heading,
+        ("heading_error_rad", "curvature_1pm", "lead_box_px"),
+        _if_seen(_heading),
         only_there=True,
     ),
     _beside("left", "right"),
     _beside("right", "left"),
+    _line_on("left", "right"),
+    _line_on("right", "left"),
     QuestionKind(
         "which_lane",
         "view",
@@ -229,8 +269,8 @@ LANE_KINDS: tuple[QuestionKind, ...] = (
         ),
         ("Among the lanes of your direction, where are you?",),
         ("the left lane", "a middle lane", "the right lane", "the only lane"),
-        ("lane_x_px",),
-        _which_lane,
+        ("lane_x_px", "lead_box_px"),
+        _if_seen(_which_lane),
         only_there=True,
     ),
     QuestionKind(

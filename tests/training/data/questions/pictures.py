@@ -46,12 +46,13 @@ def lanes(count: int, rng: np.random.Generator) -> dict[str, Any]:
         "heading_error_rad": heading.astype(np.float32),
         "curvature_1pm": curvature.astype(np.float32),
         "lane_x_px": lines,
+        "line_marks": rng.choice(np.array([b"solid", b"broken", b"none", b""], "S8"), (count, 2)),
     }
 
 
 def vehicles(count: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return no to five vehicles per view; in half of the views the nearest is ahead."""
-    found = {name: layout.unknown("vd", name, count) for name in layout.COLUMNS["vd"][9:]}
+    found = {name: layout.unknown("vd", name, count) for name in layout.COLUMNS["vd"][10:]}
     found["lead_known"] = rng.random(count) < 0.9
     found["sign_px"] = rng.choice([0.0, 3.0, 24.0], count).astype(np.float32)
     for row in range(count):

@@ -98,7 +98,7 @@ def lane(**changed: float) -> dict[str, Any]:
     facts: dict[str, Any] = dict.fromkeys(
         ("preview_offset_m", "lateral_offset_m", "heading_error_rad", "curvature_1pm"), 0.0
     )
-    return facts | {"lane_x_px": straight, "steering": 1} | changed
+    return facts | {"lane_x_px": straight, "steering": 1, "lead_box_px": np.full(4, np.nan)} | changed
 
 
 def test_lane_answers_have_the_right_sides() -> None:
@@ -111,6 +111,15 @@ def test_lane_answers_have_the_right_sides() -> None:
     assert heading.answer(lane(heading_error_rad=math.radians(-2.0))) == "to the right"
     assert heading.answer(lane(heading_error_rad=math.radians(-2.0), curvature_1pm=0.04)) is None
     assert bend.answer(lane()) == "straight ahead"
+
+
+def test_a_vehicle_close_ahead_hides_the_lane() -> None:
+    facts = lane(lateral_offset_m=0.6, preview_offset_m=-0.6)
+    for height_px, told in ((40.0, True), (90.0, False)):
+        facts["lead_box_px"] = np.array([100.0, 50.0, 200.0, 50.0 + height_px])
+        for name in ("lane_position", "lane_heading", "bend", "lane_left", "which_lane"):
+            assert (KINDS[name].answer(facts) is not None) == told, name
+        assert KINDS["steering"].answer(facts) == "Straight", "what is published is always asked"
 
 
 def test_a_bend_is_one_that_is_seen() -> None:

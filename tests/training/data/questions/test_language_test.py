@@ -58,7 +58,7 @@ def test_equal_arguments_give_equal_questions() -> None:
 
 def test_pictures_that_cannot_answer_another_question_are_refused() -> None:
     split = pictures.split_of("vd", "test", 60)
-    lanes = COLUMNS["vd"][3:9]
+    lanes = COLUMNS["vd"][3:10]
     old = Split(
         "vd", "test", split.pixels, {**split.labels, **{name: unknown("vd", name, 60) for name in lanes}}, split.card
     )

@@ -176,7 +176,8 @@ def test_a_mirrored_view_changes_sides(pools: dict[tuple[str, str], QuestionPool
     for item in drawn(pools, "vd", "train"):
         other = mirrored(item)
         assert mirrored(other) == item
-        counterpart = {"lane_left": "lane_right", "lane_right": "lane_left"}.get(item.kind)
+        sides = {"lane_left": "lane_right", "line_left": "line_right"}
+        counterpart = (sides | {right: left for left, right in sides.items()}).get(item.kind)
         if counterpart is not None and item.answerable:
             assert other.kind == counterpart and other.answer == item.answer
             assert any(text in other.question for text in KINDS[counterpart].training)
