@@ -21,7 +21,7 @@ import numpy as np
 import testbed
 from testbed.core.errors import UsageError
 from testbed.training.data.exchange.files import attacks_told, save_picture, write_text
-from testbed.training.data.format import SPLITS, TASKS, load_card, load_split
+from testbed.training.data.format import SPLITS, TASKS, Split, load_card, load_split
 from testbed.training.data.questions.conversations import about_one_picture, tandem
 from testbed.training.data.questions.pool import QuestionAnswer, QuestionPool, counts
 from testbed.training.data.unseen import EXPORT_CARD, refuse_attacked
@@ -53,11 +53,7 @@ def export_questions(data: Path, out: Path, *, count: int | None = None, seed: i
     for task in TASKS:
         refuse_attacked(data / task)
     splits = {name: [load_split(data / task, name, task=task) for task in TASKS] for name in SPLITS}
-    sizes = {name: sum(len(split) for split in found) for name, found in splits.items()}
-    wanted = {name: round((sum(sizes.values()) if count is None else count) * size / sum(sizes.values()))
-              for name, size in sizes.items()}  # fmt: skip
-    if min(wanted.values()) < 1:
-        raise UsageError(f"--count {count} leaves a split without conversations", hint="ask for at least 10")
+    wanted = _shared_out(count, splits)
     out.mkdir(parents=True, exist_ok=True)
     card: dict[str, Any] = {
         "task": "all",
@@ -84,6 +80,16 @@ def export_questions(data: Path, out: Path, *, count: int | None = None, seed: i
     # The card comes last: a folder without one was not finished, and is refused by training.
     write_text(out / EXPORT_CARD, [json.dumps(card, indent=1, sort_keys=True)])
     return card
+
+
+def _shared_out(count: int | None, splits: Mapping[str, Sequence[Split]]) -> dict[str, int]:
+    """Return how many conversations each split gets, in proportion to its pictures; None for as many as there are."""
+    sizes = {name: sum(len(split) for split in found) for name, found in splits.items()}
+    whole = sum(sizes.values())
+    wanted = {name: round((whole if count is None else count) * size / whole) for name, size in sizes.items()}
+    if min(wanted.values()) < 1:
+        raise UsageError(f"--count {count} leaves a split without conversations", hint="ask for at least 10")
+    return wanted
 
 
 def _conversations(

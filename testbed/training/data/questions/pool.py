@@ -20,7 +20,7 @@ from testbed.training.data.exchange.conversations import box_px_words
 from testbed.training.data.format import Split
 from testbed.training.data.questions import unanswerable
 from testbed.training.data.questions.kind import CANNOT_TELL, SORT_OF_TASK, QuestionKind, facts_of
-from testbed.training.data.questions.registry import KINDS
+from testbed.training.data.questions.registry import KINDS, PUBLISHED
 from testbed.training.data.questions.vehicle_kinds import A_VEHICLE
 
 UNANSWERABLE_SHARE = 0.2
@@ -30,6 +30,8 @@ WRONG_PICTURE, BLANK = "wrong picture", "blank"
 REASONS: tuple[str, ...] = (WRONG_PICTURE, BLANK, unanswerable.UNKNOWABLE, unanswerable.NONSENSE)
 """Why a question has no answer: each equally often."""
 
+PUBLISHED_SHARE = 0.5
+"""Share of the questions about a wrong or a blank picture that are of a published kind, as those on the road are."""
 DRESSED_SHARE = 0.25
 _DRESSES: tuple[str, ...] = ("Look at the picture. {}", "Please answer: {}", "{} Answer briefly.", "Question: {}")
 
@@ -178,11 +180,10 @@ class QuestionPool:
             reason = unanswerable.UNKNOWABLE
         if reason == WRONG_PICTURE:
             row = row if row in self._signless else list(self._signless)[int(rng.integers(len(self._signless)))]
-            kind = self._foreign[int(rng.integers(len(self._foreign)))]
+            kind = _any_kind(self._foreign, rng)
             return QuestionAnswer(kind.name, _worded(kind, name, rng), CANNOT_TELL, task, row, False)
         if reason == BLANK:
-            kinds = list(self.answers)
-            kind = KINDS[kinds[int(rng.integers(len(kinds)))]]
+            kind = _any_kind([KINDS[kind] for kind in self.answers], rng)
             blank = unanswerable.BLANKS[int(rng.integers(len(unanswerable.BLANKS)))]
             return QuestionAnswer(kind.name, _worded(kind, name, rng), CANNOT_TELL, task, row, False, blank=blank)
         if reason == unanswerable.UNKNOWABLE:
@@ -237,6 +238,13 @@ def _swapped(text: str) -> str:
     for one, other in (("left", "right"), ("Left", "Right")):
         text = text.replace(one, "\0").replace(other, one).replace("\0", other)
     return text
+
+
+def _any_kind(kinds: Sequence[QuestionKind], rng: np.random.Generator) -> QuestionKind:
+    """Return one of some kinds, a published one in `PUBLISHED_SHARE` of the cases if there is one."""
+    published = [kind for kind in kinds if kind in PUBLISHED.values()]
+    among = published if published and rng.random() < PUBLISHED_SHARE else kinds
+    return among[int(rng.integers(len(among)))]
 
 
 def _worded(kind: QuestionKind, split: str, rng: np.random.Generator) -> str:

@@ -108,6 +108,10 @@ def test_questions_without_an_answer_say_why(
     vain = [item for item in drawn(pools, task, "train", 4000) if not item.answerable]
     why = Counter(BLANK if item.blank else item.kind if item.kind in REASONS else WRONG_PICTURE for item in vain)
     assert set(why) == set(REASONS) and max(why.values()) - min(why.values()) <= 1
+    for blank in (True, False):
+        asked = [item.kind in {kind.name for kind in PUBLISHED.values()}
+                 for item in vain if item.kind in KINDS and bool(item.blank) == blank]  # fmt: skip
+        assert 0.4 < np.mean(asked) < 0.75
     for item in vain:
         if item.blank:
             picture = pool.picture(item)
