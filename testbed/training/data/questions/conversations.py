@@ -20,20 +20,27 @@ def about_one_picture(
 ) -> list[QuestionAnswer]:
     """Return two to `most` questions of different kinds about one picture, some without an answer.
 
-    The first is drawn as alone, so that rare answers come as often as others; the rest is what the picture answers
-    besides. Nothing in one conversation is blank: a picture is the same for all its questions.
+    The first is drawn as alone, so that rare answers come as often as others; of what the picture answers besides, rare
+    answers are preferred as much as they are rare. Nothing in one conversation is blank: a picture is the same for all
+    its questions.
     """
     first = pool.draw(rng, 1, unanswerable_share=0.0)[0]
     asked = [first]
     others = [name for name in pool.answers if name != first.kind and pool.answer(name, first.row) is not None]
-    for index in rng.permutation(len(others))[: int(rng.integers(1, most))]:
+    for index in _rare_first(pool, first.row, others, rng)[: int(rng.integers(1, most))]:
         if rng.random() < UNANSWERABLE_SHARE:
             found = pool.ask_in_vain(_not_blank(rng), first.row, rng)
             if found.row == first.row:
                 asked.append(found)
                 continue
-        asked.append(pool.ask(others[int(index)], first.row, rng))
+        asked.append(pool.ask(others[index], first.row, rng))
     return [asked[int(index)] for index in rng.permutation(len(asked))]
+
+
+def _rare_first(pool: QuestionPool, row: int, kinds: Sequence[str], rng: np.random.Generator) -> list[int]:
+    """Return the places of kinds in random order, those whose answer is rare probably before others."""
+    waits = [rng.exponential() / pool.rarity(kind, row) for kind in kinds]
+    return [int(place) for place in np.argsort(waits, kind="stable")]
 
 
 def tandem(

@@ -121,6 +121,11 @@ class QuestionPool:
         """Return the answer to a question about one of the pictures, None where it cannot be told."""
         return self._of_row[row].get(kind)
 
+    def rarity(self, kind: str, row: int) -> float:
+        """Return how much rarer the answer about a picture is than if all answers of the kind were equally frequent."""
+        shown = self.answers[kind]
+        return sum(len(rows) for rows in shown.values()) / (len(shown) * len(shown[self._of_row[row][kind]]))
+
     def picture(self, question: QuestionAnswer) -> NDArray[np.uint8]:
         """Return the picture that a question is asked about, shape (h, w, 3), RGB uint8."""
         image = self.split.image(question.row)

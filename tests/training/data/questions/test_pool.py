@@ -160,6 +160,19 @@ def test_several_questions_are_about_one_picture(pools: dict[tuple[str, str], Qu
     assert 0.03 < vain / sum(len(talk) for talk in talks) < 0.25
 
 
+def test_rare_answers_are_not_lost_in_long_conversations(pools: dict[tuple[str, str], QuestionPool]) -> None:
+    rng = np.random.default_rng(6)
+    pool = pools["tsr", "train"]
+    told = counts([item for _ in range(1500) for item in about_one_picture(pool, rng) if item.answerable])
+    for kind, answers in told.items():
+        in_all = sum(answers.values())
+        assert max(answers.values()) <= 0.7 * in_all, (kind, answers)
+        rows = {answer: len(found) for answer, found in pool.answers[kind].items()}
+        if len(rows) == 2:
+            rare = min(rows, key=lambda answer: rows[answer])
+            assert answers[rare] / in_all > rows[rare] / sum(rows.values()) or rows[rare] == max(rows.values())
+
+
 def test_tandem_asks_about_three_pictures(pools: dict[tuple[str, str], QuestionPool]) -> None:
     own = {task: pools[task, "train"] for task in TASKS}
     rng = np.random.default_rng(3)
