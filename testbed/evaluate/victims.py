@@ -16,7 +16,7 @@ from typing import Any
 
 from testbed.core.types import Agent, Observation, Perception
 from testbed.evaluate.albums import AlbumPicture
-from testbed.evaluate.score import NONE, VEHICLE, PictureAnswer
+from testbed.evaluate.answers import NONE, VEHICLE, PictureAnswer
 from testbed.judge import box_iou
 from testbed.judge.perception import ABSTAIN
 from testbed.store.atomic import store_errors, write_text
@@ -34,16 +34,45 @@ class VictimAgent:
         agent: Registered name.
         options: What its ``build`` is given, JSON types.
         defences: Chain of input defences as in an agent file.
+        source: Agent file that it was named by; None where one is written from the above.
+        said: All that this file says.
     """
 
     label: str
     agent: str
     options: dict[str, Any] = field(default_factory=dict)
     defences: tuple[dict[str, Any], ...] = ()
+    source: Path | None = None
+    said: dict[str, Any] | None = None
+
+    @classmethod
+    def named(cls, name_or_path: str) -> VictimAgent:
+        """Return the agent that a name or an agent file stands for, labelled as `run --agents` calls it.
+
+        Raises:
+            UsageError: There is no such file, or it cannot be read.
+        """
+        from testbed import agents
+        from testbed.core.yaml_reader import read_yaml
+
+        choice = agents.resolve(name_or_path)
+        if choice.file is None:
+            return cls(name_or_path, choice.agent)
+        said: dict[str, Any] = read_yaml(choice.file).data
+        return cls(choice.file.stem, choice.agent, dict(choice.options), choice.defences, choice.file, said)
+
+    @property
+    def road_name(self) -> str:
+        """How drives call it; empty for an agent that only a table has."""
+        if self.source is not None:
+            return self.source.stem
+        return self.agent if set(self.content) == {"agent"} else ""
 
     @property
     def content(self) -> dict[str, Any]:
         """What its agent file says."""
+        if self.said is not None:
+            return dict(self.said)
         content: dict[str, Any] = {"agent": self.agent}
         if self.options:
             content["options"] = dict(self.options)
@@ -52,7 +81,9 @@ class VictimAgent:
         return content
 
     def file(self, folder: Path) -> Path:
-        """Write it as an agent file, if it is not there yet, and return the path."""
+        """Return the path of its agent file; one that has none is written, if it is not there yet."""
+        if self.source is not None:
+            return self.source
         digest = hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:8]
         words = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in self.label.lower()).split())
         path = folder / f"{words}_{digest}.yaml"
@@ -67,11 +98,14 @@ class VictimAgent:
 
         Raises:
             UsageError: There is no such agent, or it does not take such options.
+            MissingExtraError: It needs an extra that is not installed.
             WeightsError: A card of its weights is missing.
         """
         from testbed import agents
 
-        weights = agents.card(str(self.file(folder))).weights
+        path = str(self.file(folder))
+        agents.check_extras(path)
+        weights = agents.card(path).weights
         return {**self.content, "weights": dict(sorted(weights.items()))}
 
     def load(self, folder: Path) -> Agent:
