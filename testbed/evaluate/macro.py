@@ -32,7 +32,7 @@ class MacroFigure:
 
     Attributes:
         value: The figure.
-        interval: 95 % bootstrap interval over scenes; None with fewer than two.
+        interval: 95 % bootstrap interval over scenes; None with fewer than two, or where no resample differs.
     """
 
     value: float
@@ -107,8 +107,11 @@ def drop_draws(
 
 
 def span_of(draws: Draws) -> stats.Interval | None:
-    """Return the percentile interval of resampled values, None without any."""
-    if not draws.size:
+    """Return the percentile interval of resampled values; None without any, or where they are all the same.
+
+    A bootstrap knows no more than it saw: where every answer is right its interval would promise certainty.
+    """
+    if not draws.size or float(draws.min()) == float(draws.max()):
         return None
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return stats.Interval(float(low), float(high), LEVEL, "cluster bootstrap")

@@ -56,6 +56,9 @@ def test_intervals_resample_scenes_not_pictures() -> None:
     assert spans[0] is not None and spans[0].low < alone.f1.value < spans[0].high
     one_scene = macro_scores(answers("ab", "ab", "11"))
     assert one_scene is not None and one_scene.f1.interval is None, "one scene has no interval"
+    all_right = macro_scores(answers("abab", "abab", "1234"))
+    assert all_right is not None and all_right.f1.value == 1.0
+    assert all_right.f1.interval is None, "no certainty from four pictures"
 
 
 def test_a_drop_is_paired_and_seeded() -> None:
