@@ -34,8 +34,9 @@ class VictimAgent:
         agent: Registered name.
         options: What its ``build`` is given, JSON types.
         defences: Chain of input defences as in an agent file.
-        source: Agent file that it was named by; None where one is written from the above.
-        said: All that this file says.
+        source: Agent file that it was named by; None where one is written from the above. It is asked where it lies,
+            because paths in it are relative to its folder.
+        said: All that this file says, in place of options and defences.
     """
 
     label: str
@@ -59,7 +60,7 @@ class VictimAgent:
         if choice.file is None:
             return cls(name_or_path, choice.agent)
         said: dict[str, Any] = read_yaml(choice.file).data
-        return cls(choice.file.stem, choice.agent, dict(choice.options), choice.defences, choice.file, said)
+        return cls(choice.file.stem, choice.agent, source=choice.file, said=said)
 
     @property
     def road_name(self) -> str:

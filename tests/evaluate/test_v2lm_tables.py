@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from testbed import stats
 from testbed.cli import main
 from testbed.evaluate import Request, Sizes, evaluate
+
+pytestmark = pytest.mark.timeout(400)
 
 TABLES = ("II", "IV", "fig5")
 
@@ -171,6 +174,29 @@ def test_table_ii_needs_no_agent(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "0 rows, 0 cells" in capsys.readouterr().out
     summary = (out / "summary.md").read_text("utf-8")
     assert summary.count("no such checkpoint here") == 3 and "1.19 % to 31.24 %" in summary
+
+
+def test_a_checkpoint_that_was_never_tuned_fills_table_ii(tmp_path: Path) -> None:
+    path = Path(__file__).parents[1] / "agents" / "vlm" / "tiny_checkpoints.py"
+    spec = importlib.util.spec_from_file_location("testbed_tests_tiny_checkpoints", path)
+    assert spec is not None and spec.loader is not None
+    checkpoints = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checkpoints)
+    checkpoints.write("llava", tmp_path / "llava")
+    file = tmp_path / "tandem_llava.yaml"
+    file.write_text("agent: tandem\nmodel: {kind: local, path: llava}\nanswer: choose\n")
+    out = tmp_path / "tables"
+    assert main(["evaluate", "--tables", "II", "--zero-shot", str(file), "--count", "4", "--out", str(out)]) == 0
+    rows = json.loads((out / "tables.json").read_text())["tables"]["II"]["rows"]
+    assert [(row["victim"], row["task"], row["benign"]["accuracy"]["n"]) for row in rows] == [
+        ("tandem_llava", task, 4) for task in ("tsr", "alc", "vd")
+    ]
+    for row in rows:
+        # weights of chance know nothing: at most one sign of four, one class for every view
+        said = {one[3] for one in answers(out, row["cells"]["benign"])}
+        assert row["benign"]["accuracy"]["k"] <= 1 if row["task"] == "tsr" else len(said) <= 2
+        assert row["agent"]["model"] == {"kind": "local", "path": "llava"}, "not a copy: its path is relative"
+    assert "of 1" in (out / "summary.md").read_text("utf-8") and "beside LLaVA-7B" in (out / "summary.md").read_text()
 
 
 def test_agents_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
