@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,9 @@ from testbed.core.truth import Truth
 
 Image = NDArray[np.uint8]
 """Colour image, shape (height, width, 3), RGB, dtype uint8."""
+
+LEFT_OUT: Mapping[str, bool] = {"left_out": True}
+"""Metadata of a field that traces mention only where it has another value than its default."""
 
 
 class Steering(enum.StrEnum):
@@ -83,12 +87,15 @@ class Perception:
         vehicle: Always asked.
         sign: None when no sign was in view, so that nothing was asked.
         raw: What the model literally said per task ("tsr", "alc", "vd"), for the report.
+        unparsable: Tasks whose answer was said but could not be read; it is withheld like an abstention and counted
+            apart from one.
     """
 
     steering: SteeringAnswer
     vehicle: VehicleAnswer
     sign: SignAnswer | None = None
     raw: dict[str, str] = field(default_factory=dict)
+    unparsable: frozenset[str] = field(default=frozenset(), metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from testbed.core.errors import MissingExtraError
 DISTRIBUTION = "v2lm-testbed"
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "agents": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors"),
+    "agents": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors", "httpx2"),
     "ray": ("ray", "psutil"),
     "rl": ("stable_baselines3",),
     "contracts": ("pytest",),

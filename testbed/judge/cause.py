@@ -22,6 +22,7 @@ FALSE_VEHICLE = "false vehicle"
 WRONG_STEERING = "wrong steering class"
 LATE = "late answer"
 ABSTAINED = "abstained"
+UNREADABLE = "unreadable answer"
 MISREAD = "misread"
 MISSED = "missed"
 LATE_SIGN = "late"
@@ -94,7 +95,7 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
         detail: Detail = {"expected": str(answer.expert), "confidence": float(said.confidence)}
         kind: str | None = None
         if said.steering is None:
-            kind, detail["answered"] = ABSTAINED, None
+            kind, detail["answered"] = _withheld(answer, "alc"), None
         else:
             detail["answered"] = str(said.steering)
             now = expert_steering(step.truth.lane.preview_offset_m)
@@ -113,7 +114,7 @@ def _vehicle_error(
     detail: Detail = {"lead_id": lead.actor_id, "lead_distance_m": round(float(lead.distance_m), 2)}
     detail["confidence"] = float(said.confidence)
     if said.present is None:
-        return ABSTAINED, detail
+        return _withheld(answer, "vd"), detail
     if not said.present:
         return MISSED_VEHICLE, detail
     iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None else 0.0
@@ -172,7 +173,7 @@ def brake_cause(history: History, *, end: int | None = None) -> Cause:
             if iou < history.limits.iou_match:
                 kind, detail["iou"] = BOX_ERROR, round(iou, 3)
         elif said.present is None:
-            kind = ABSTAINED
+            kind = _withheld(answer, "vd")
         if kind is None and sign is not None and sign.class_id is not None and answer.truth.sign is not None:
             asked, true_class = sign.class_id, answer.truth.sign.class_id
             if asked != true_class and (asked in SPEED_LIMIT_KMH or asked == STOP):
@@ -266,7 +267,8 @@ class _Reading:
 def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
     """Return how a sign was read.
 
-    ``missed``: never answered; ``abstained``: asked but never answered with a class; ``misread``: the votes name
+    ``missed``: never answered; ``abstained`` or ``unreadable answer``: asked but never answered with a class, by the
+    first such answer; ``misread``: the votes name
     another class; ``control``: read rightly, so that what follows is no error of perception. Votes weigh by confidence
     and by the size of the sign in the picture, as the driver weighs them.
     """
@@ -285,7 +287,7 @@ def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
             votes[said.class_id] = votes.get(said.class_id, 0.0) + weight
             winners.append((answer, max(votes, key=lambda each: votes[each])))
     if not winners:
-        return _Reading(Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None}))
+        return _Reading(Cause(_withheld(asked[0], "tsr"), asked[0].decision.frame, {**detail, "perceived_class": None}))
     detail["answers"] = len(asked)
 
     def cause(kind: str, perceived: int) -> Cause:
@@ -301,6 +303,11 @@ def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
         return _Reading(cause(CONTROL, class_id), winners[0][0])
     last = wrong[-1]
     return _Reading(cause(CONTROL, class_id), winners[last + 1][0], cause(MISREAD, winners[last][1]))
+
+
+def _withheld(answer: JudgedAnswer, task: str) -> str:
+    """Return why there is no answer: `ABSTAINED`, or `UNREADABLE` where words were said that are none."""
+    return UNREADABLE if task in answer.decision.perception.unparsable else ABSTAINED
 
 
 def _first_with_class(answers: Iterable[JudgedAnswer], class_id: int) -> JudgedAnswer:

@@ -206,6 +206,8 @@ def perception_table(view: RunView) -> Table:
         signs, cars = pooled(group.episodes, "tsr", "exposed."), pooled(group.episodes, "vd", "exposed.")
         read = misread_as(group.episodes)
         abstained = alc.abstained + tsr.abstained + vd.abstained
+        unread = alc.unparsable + tsr.unparsable + vd.unparsable
+        aside = f"; {unread} more unreadable" if unread else ""
         values = [
             TableCell(percent(alc.accuracy), f"F1 {_number(alc.macro_f1)}"),
             TableCell(percent(shown.accuracy), f"n = {shown.n}") if shown.n else TableCell(NONE),
@@ -217,7 +219,7 @@ def perception_table(view: RunView) -> Table:
             TableCell(percent(vd.accuracy), f"F1 {_number(vd.macro_f1)}") if vd.n else TableCell(NONE),
             TableCell(percent(cars.accuracy), f"n = {cars.n}") if cars.n else TableCell(NONE),
             TableCell(_number(vd.extra)),
-            TableCell(str(abstained), f"of {alc.n + tsr.n + vd.n}"),
+            TableCell(str(abstained), f"of {alc.n + tsr.n + vd.n}{aside}"),
         ]
         rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
     return Table("What was answered", heads, tuple(rows))

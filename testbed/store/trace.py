@@ -123,7 +123,7 @@ class TraceWriter:
                 identity = (step.decision.frame, step.decision.applied_t_s)
                 if identity != self._last_decision:
                     self._last_decision = identity
-                    self._add("/decision", head | {"decision": dataclasses.asdict(step.decision)})
+                    self._add("/decision", head | {"decision": _decision(step.decision)})
             self._add("/tf", _transform(step))
             for event in events:
                 self._add("/event", event.model_dump(mode="json"))
@@ -173,6 +173,15 @@ class TraceWriter:
             self._stream.close()
             self._stream = None
             self._temporary.unlink(missing_ok=True)
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON types; what is unparsable is mentioned only where something is."""
+    told = dataclasses.asdict(decision)
+    unparsable = sorted(told["perception"].pop("unparsable"))
+    if unparsable:
+        told["perception"]["unparsable"] = unparsable
+    return told
 
 
 def _stamp(t_s: float) -> dict[str, int]:

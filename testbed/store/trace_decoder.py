@@ -64,6 +64,7 @@ def decision_from(value: Json) -> Decision:
         vehicle=VehicleAnswer(vehicle["present"], _box(vehicle["box_px"]), vehicle["confidence"]),
         sign=None if sign is None else SignAnswer(sign["class_id"], sign["confidence"]),
         raw=dict(said["raw"]),
+        unparsable=frozenset(said.get("unparsable", ())),
     )
     return Decision(value["frame"], value["t_s"], value["applied_t_s"], perception, value["inference_ms"])
 

@@ -61,7 +61,8 @@ def _schema_of(kind: Any) -> dict[str, Any]:
         return _PLAIN[kind]
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return {"type": "object", "properties": {f.name: _schema_of(hints[f.name]) for f in dataclasses.fields(kind)}}
+        told = [each.name for each in dataclasses.fields(kind) if "left_out" not in each.metadata]
+        return {"type": "object", "properties": {name: _schema_of(hints[name]) for name in told}}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         inner = [_schema_of(argument) for argument in arguments if argument is not type(None)]

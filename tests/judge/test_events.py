@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import ModuleType
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_an_answer_to_the_other_side_is_no_cause(synthetic: ModuleType) -> None:
 
 def test_abstaining_is_a_cause_of_its_own(synthetic: ModuleType) -> None:
     assert synthetic.judge(drift(synthetic, None)).events[0].cause == "abstained"
+
+
+def test_words_that_could_not_be_read_are_a_cause_of_their_own(synthetic: ModuleType) -> None:
+    steps = [
+        dataclasses.replace(step, decision=dataclasses.replace(step.decision, perception=dataclasses.replace(
+            step.decision.perception, unparsable=frozenset({"alc"}))))
+        for step in drift(synthetic, None)
+    ]  # fmt: skip
+    assert synthetic.judge(steps).events[0].cause == "unreadable answer"
 
 
 def test_a_right_but_stale_answer_is_late(synthetic: ModuleType) -> None:

@@ -66,6 +66,7 @@ def test_a_kind_that_nobody_knows_is_told_by_its_name(make_view: MakeView) -> No
         ("missed", {}, "the sign was never answered"),
         ("control", {}, "read rightly, driven wrongly"),
         ("abstained", {}, "abstained"),
+        ("unreadable answer", {}, "unreadable answer"),
         ("none", {}, "no perception error before it"),
     ],
 )

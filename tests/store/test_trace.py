@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +14,7 @@ import pytest
 from testbed.core.errors import StoreError
 from testbed.core.types import AheadTruth, ConflictTruth, LineTruth
 from testbed.store import TraceReader, TraceWriter, write_video
+from testbed.store.trace_schemas import SCHEMAS
 
 
 def written(s: ModuleType, path: Path, *, images: bool = False) -> tuple[list, str]:
@@ -39,6 +42,23 @@ def test_lines_and_traffic_ahead_and_crossing_come_back(synthetic: ModuleType, t
         writer.step(step)
     writer.close()
     assert TraceReader(path).steps() == steps
+
+
+def test_what_could_not_be_read_comes_back_and_is_told_only_where_it_is(synthetic: ModuleType, tmp_path: Path) -> None:
+    s = synthetic
+    unread = dataclasses.replace(s.perception(None), raw={"alc": "left or right"}, unparsable=frozenset({"alc", "vd"}))
+    for name, said in (("plain", s.perception()), ("unread", unread)):
+        writer = TraceWriter(tmp_path / name)
+        steps = [s.step(i, decision=s.decision(0, said)) for i in range(3)]
+        for step in steps:
+            writer.step(step)
+        writer.close()
+        assert TraceReader(tmp_path / name).steps() == steps
+        (message,) = [content for topic, content in TraceReader(tmp_path / name)._messages(["/decision"])]
+        told = message["decision"]["perception"]
+        assert told.get("unparsable") == (["alc", "vd"] if name == "unread" else None)
+    # the schema goes into every trace: another word in it is another hash of every trace
+    assert "unparsable" not in json.dumps(SCHEMAS)
 
 
 def test_same_episode_same_bytes(synthetic: ModuleType, tmp_path: Path) -> None:

@@ -87,12 +87,13 @@ class DefendedAgent:
         view, part = shown(self._defences, observation.image, "vd", self._seed, observation.frame)
         said = self._agent.perceive(dataclasses.replace(observation, image=view, sign_crop=crop))
         steering = said.steering
-        raw = dict(said.raw)
+        raw, unparsable = dict(said.raw), said.unparsable
         if self._apart:
             view, _ = shown(self._defences, observation.image, "alc", self._seed, observation.frame)
             again = self._agent.perceive(dataclasses.replace(observation, image=view, sign_crop=None))
             steering = again.steering
             raw |= {key: value for key, value in again.raw.items() if key == "alc"}
+            unparsable = (unparsable - {"alc"}) | (again.unparsable & {"alc"})
         vehicle = said.vehicle
         if vehicle.box_px is not None:
             height_px, width_px = observation.image.shape[:2]
@@ -104,7 +105,7 @@ class DefendedAgent:
         sign = said.sign
         if sign is not None and not self._keeps("tsr", sign.confidence):
             sign = dataclasses.replace(sign, class_id=None)
-        return Perception(steering, vehicle, sign, raw)
+        return Perception(steering, vehicle, sign, raw, unparsable)
 
     def _keeps(self, question: str, confidence: float) -> bool:
         return all(defence.keeps(question, confidence) for defence in self._defences if question in defence.questions)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from testbed.agents.vlm import cards
 from testbed.agents.vlm.cards import Deployment
-from testbed.agents.vlm.model_settings import LocalModel, ShippedModel, Way
+from testbed.agents.vlm.endpoint.settings import EndpointSettings
+from testbed.agents.vlm.model_settings import LocalModel, ModelSettings, ShippedModel, Way
 from testbed.agents.vlm.readings import ConversationReader
 from testbed.core.errors import UsageError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def readers(
-    deployment: Deployment, settings: ShippedModel | LocalModel, answer: Way | None, base: Path | None
+    deployment: Deployment, settings: ModelSettings, answer: Way | None, base: Path | None
 ) -> Mapping[str, ConversationReader]:
     """Load whom a deployment asks: one reader per task for ``solo``, one called ``tandem`` for ``tandem``.
 
@@ -31,6 +32,8 @@ def readers(
         UsageError: If the model cannot answer that way.
         WeightsError: If weights are missing, altered or cannot be used.
     """
+    if isinstance(settings, EndpointSettings):
+        return _endpoint(deployment, settings, answer)
     if isinstance(settings, LocalModel):
         return _local(deployment, settings, answer or "choose", base)
     return _shipped(deployment, settings, answer or "form", base)
@@ -48,6 +51,17 @@ def _shipped(
         )
     folder = cards.folder_of(settings, base)
     return {key: Reader(model.load(cards.ADAPTERS[key], folder)) for key in cards.DEPLOYMENTS[deployment]}
+
+
+def _endpoint(
+    deployment: Deployment, settings: EndpointSettings, answer: Way | None
+) -> Mapping[str, ConversationReader]:
+    """Return one reader, whatever the deployment: the server holds one model."""
+    from testbed.agents.vlm.endpoint.reader import EndpointReader
+
+    if answer not in (None, "generate"):
+        raise UsageError(f"a model behind an endpoint answers in free text, not by answer: {answer}")
+    return dict.fromkeys(cards.DEPLOYMENTS[deployment], EndpointReader(settings))
 
 
 def _local(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from testbed.agents.vlm.endpoint.settings import EndpointSettings
 from testbed.agents.vlm.free_text import Notation
 from testbed.core.errors import UsageError
 
@@ -83,11 +84,13 @@ class LocalModel(BaseModel):
         return None if self.adapter is None else _of(self.adapter, task, "adapter")
 
 
-ModelSettings = Annotated[ShippedModel | LocalModel, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(ModelSettings)
+ModelSettings = ShippedModel | LocalModel | EndpointSettings
+_ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(
+    Annotated[ShippedModel | LocalModel, Field(discriminator="kind")]
+)
 
 
-def parse(value: Mapping[str, Any] | None) -> ShippedModel | LocalModel:
+def parse(value: Mapping[str, Any] | None) -> ModelSettings:
     """Read the key ``model``; None means the shipped one.
 
     Raises:
@@ -95,6 +98,8 @@ def parse(value: Mapping[str, Any] | None) -> ShippedModel | LocalModel:
     """
     if value is None:
         return ShippedModel()
+    if value.get("kind") == "endpoint":
+        return EndpointSettings.read(value)
     try:
         return _ADAPTER.validate_python(dict(value))
     except ValidationError as error:
