@@ -110,6 +110,10 @@ def check(perception: Perception, observation: Observation, name: str) -> None:
             "box in the image"
         )
     assert perception.vehicle.present is not False or box is None, "no vehicle, no box"
+    sign = perception.sign
+    given = {"tsr": sign and sign.class_id, "alc": perception.steering.steering, "vd": perception.vehicle.present}
+    for task in perception.unparsable:
+        assert given[task] is None, f"what was said for {task} could not be read, so it must be withheld"
     json.dumps(perception.raw)
 
 

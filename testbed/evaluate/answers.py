@@ -15,7 +15,7 @@ class PictureAnswer:
         id: Picture; the same id under another condition is the same scene.
         group: Pictures of one group resemble each other (an approach, a view).
         truth: Right answer: GTSRB class, steering class, ``vehicle`` or ``none``.
-        said: Given answer, or ``abstain``.
+        said: Given answer, ``abstain``, or ``unparsable`` for words that could not be read.
         confidence: Probability of the answer, 0-1.
         iou: Overlap of the reported with the true box, 0 when none was reported; None where there is no true box.
         tags: What the picture shows, for breakdowns.

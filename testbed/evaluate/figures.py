@@ -15,7 +15,7 @@ from testbed.evaluate.families import FamilyFigures, family_figures
 from testbed.evaluate.request import Request
 from testbed.evaluate.score import AttackEffect, Score, loss, paired, score, untouched_by
 from testbed.evaluate.tables import ATTACK_TABLES, ATTACKS, LANE_NETS, SIGN_NETS, TABLES, V2LM, AbsentRow, VictimRow
-from testbed.judge.perception import ABSTAIN
+from testbed.judge.perception import ABSTAIN, UNPARSABLE
 from testbed.report.gap import Gap, gap_table, gaps
 from testbed.report.run_view import read_run
 from testbed.report.tables import Table
@@ -228,7 +228,7 @@ def _under(name: str, benign: Sequence[PictureAnswer], answers: Sequence[Picture
 
 def _selective(benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]) -> SelectiveFigures | None:
     def judged(answers: Iterable[PictureAnswer]) -> list[Judged]:
-        return [Judged(one.confidence, one.right, one.said != ABSTAIN) for one in answers]
+        return [Judged(one.confidence, one.right, one.said not in (ABSTAIN, UNPARSABLE)) for one in answers]
 
     # halves by scene, so that no threshold is picked on a picture it is judged on
     halves: list[list[Judged]] = [[], []]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from testbed import stats
 from testbed.evaluate.answers import PictureAnswer
-from testbed.judge.perception import ABSTAIN
+from testbed.judge.perception import ABSTAIN, UNPARSABLE
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -124,7 +124,7 @@ def _scenes(answers: Sequence[PictureAnswer]) -> dict[str, int]:
 
 def _classes(answers: Sequence[PictureAnswer]) -> dict[str, int]:
     names = {answer.truth for answer in answers} | {answer.said for answer in answers}
-    return {name: index for index, name in enumerate(sorted(names - {ABSTAIN}))}
+    return {name: index for index, name in enumerate(sorted(names - {ABSTAIN, UNPARSABLE}))}
 
 
 def _counts(answers: Sequence[PictureAnswer], scenes: dict[str, int], classes: dict[str, int]) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ def _counts(answers: Sequence[PictureAnswer], scenes: dict[str, int], classes: d
     for answer in answers:
         at = found[scenes[answer.group]]
         at[1, classes[answer.truth]] += 1
-        if answer.said != ABSTAIN:
+        if answer.said not in (ABSTAIN, UNPARSABLE):
             at[2, classes[answer.said]] += 1
         if answer.right:
             at[0, classes[answer.truth]] += 1

@@ -13,7 +13,7 @@ from testbed import stats
 from testbed.evaluate.answers import NONE, VEHICLE, PictureAnswer
 from testbed.evaluate.macro import MacroScores, macro_scores
 from testbed.judge import average_precision
-from testbed.judge.perception import ABSTAIN
+from testbed.judge.perception import ABSTAIN, UNPARSABLE
 
 IOU_MATCH = 0.5
 """A reported box counts as found from this overlap on (AP50)."""
@@ -29,6 +29,7 @@ class Score:
         abstained: Answers withheld; they count as not right.
         mean_iou: Mean overlap over true boxes, a missed one counts 0; None without boxes.
         ap50: Average precision of reported boxes at IoU 0.5; None without boxes.
+        unparsable: Answers in words that could not be read, apart from those withheld; they count as not right.
     """
 
     accuracy: stats.Rate
@@ -36,6 +37,7 @@ class Score:
     abstained: int
     mean_iou: float | None = None
     ap50: float | None = None
+    unparsable: int = 0
 
     @property
     def macro_f1(self) -> float | None:
@@ -80,6 +82,7 @@ def score(answers: Sequence[PictureAnswer], untouched: Sequence[PictureAnswer] =
         abstained=sum(answer.said == ABSTAIN for answer in answers),
         mean_iou=sum(overlaps) / len(overlaps) if overlaps else None,
         ap50=average_precision(reported, len(overlaps)),
+        unparsable=sum(answer.said == UNPARSABLE for answer in answers),
     )
 
 

@@ -118,6 +118,7 @@ def _score(score: Score) -> dict[str, Any]:
             "f1": _macro(score.macro.f1),
         },
         "abstained": score.abstained,
+        **({"unparsable": score.unparsable} if score.unparsable else {}),
         "mean_iou": rounded(score.mean_iou),
         "ap50": rounded(score.ap50),
     }

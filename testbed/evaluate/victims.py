@@ -18,7 +18,7 @@ from testbed.core.types import Agent, Observation, Perception
 from testbed.evaluate.albums import AlbumPicture
 from testbed.evaluate.answers import NONE, VEHICLE, PictureAnswer
 from testbed.judge import box_iou
-from testbed.judge.perception import ABSTAIN
+from testbed.judge.perception import withheld
 from testbed.store.atomic import store_errors, write_text
 
 SPEED_MPS = 25.0
@@ -174,15 +174,15 @@ def ask(
 def _answer(task: str, picture: AlbumPicture, said: Perception) -> PictureAnswer:
     if task == "tsr":
         sign = said.sign
-        named = ABSTAIN if sign is None or sign.class_id is None else str(sign.class_id)
+        named = withheld(said, task) if sign is None or sign.class_id is None else str(sign.class_id)
         sure = sign.confidence if sign is not None else 0.0
         return PictureAnswer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
     if task == "alc":
         steering = said.steering
-        named = ABSTAIN if steering.steering is None else str(steering.steering)
+        named = withheld(said, task) if steering.steering is None else str(steering.steering)
         return PictureAnswer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
     vehicle = said.vehicle
-    named = ABSTAIN if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
+    named = withheld(said, task) if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
     iou = None
     if picture.box_px is not None:
         iou = box_iou(vehicle.box_px, picture.box_px) if vehicle.present and vehicle.box_px is not None else 0.0

@@ -26,6 +26,8 @@ def test_accuracy_and_macro_f1() -> None:
     # class 1: two hits, true 2, said 3 -> 4/5; class 2: one hit, true 2, said 1 -> 2/3
     assert found.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert found.abstained == 0 and score(ATTACKED).abstained == 1
+    unread = score([*ATTACKED, answer("c1", "1", "unparsable")])
+    assert (unread.abstained, unread.unparsable, unread.accuracy.n, found.unparsable) == (1, 1, 5, 0)
     assert found.mean_iou is None and found.ap50 is None
 
 

@@ -1,4 +1,4 @@
-"""What an agent file says about a model behind an endpoint: ``options: {model: {kind: endpoint, …}}``."""
+"""What an agent file says about a model behind an endpoint: ``model: {kind: endpoint, …}``."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class EndpointSettings(BaseModel):
 
     @classmethod
     def read(cls, options: object) -> EndpointSettings:
-        """Read the group ``model`` of an agent file's options.
+        """Read the key ``model`` of an agent file.
 
         Raises:
             UsageError: A key is unknown or missing, or a value is not accepted.
@@ -145,7 +145,7 @@ class EndpointSettings(BaseModel):
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             what = first["msg"].removeprefix("Value error, ")
-            raise UsageError(f"agent option model{'.' if place else ''}{place}: {what}") from None
+            raise UsageError(f"model{'.' if place else ''}{place}: {what}") from None
 
     def key(self) -> str | None:
         """Return the API key from the environment; None where none is asked for.

@@ -135,8 +135,7 @@ def drive(
     (folder / "short.yaml").write_text(short)
     (folder / "mine.yaml").write_text(
         f"agent: {deployment}\n"
-        f"options:\n"
-        f"  model:\n"
+        f"model:\n"
         f"    {{kind: endpoint, url: '{url}', name: '{name}', latency_ms: [50, 80], logprobs: false, tries: 2,\n"
         f"     record: '{record}', replay: {replay}}}\n"
     )

@@ -57,10 +57,10 @@ def test_what_is_not_accepted_is_told_without_the_value(change, words) -> None:
 def test_a_card_needs_no_server(tmp_path, deployment) -> None:
     path = tmp_path / "mine.yaml"
     model = "{kind: endpoint, url: 'http://127.0.0.1:9/v1', name: m, latency_ms: [50, 80], logprobs: false}"
-    path.write_text(f"agent: {deployment}\noptions:\n  model: {model}\n")
+    path.write_text(f"agent: {deployment}\nmodel: {model}\n")
     card = agents.card(str(path))
     assert card.latency_ms == (50.0, 80.0) and card.kind == deployment and "not known" in card.notes
     assert agents.load(str(path)).card == card
-    path.write_text(f"agent: {deployment}\noptions:\n  abstain_below: 0.5\n  model: {model}\n")
+    path.write_text(f"agent: {deployment}\noptions: {{abstain_below: 0.5}}\nmodel: {model}\n")
     with pytest.raises(UsageError, match="abstain_below needs confidences"):
         agents.load(str(path))
