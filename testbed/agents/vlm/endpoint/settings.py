@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from testbed.agents.vlm.free_text import Notation
-from testbed.core.errors import UsageError
+from testbed.core.errors import UsageError, suggest
 
 Task = Literal["tsr", "alc", "vd"]
 Replay = Literal["only", "prefer", "off"]
@@ -144,6 +144,12 @@ class EndpointSettings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                known = cls.model_fields
+                hint = f"{suggest(place, known)}known: {', '.join(known)}"
+                raise UsageError(f"agent option model knows no {place!r}", hint=hint) from None
+            if first["type"] == "missing":
+                raise UsageError(f"agent option model needs {place}", hint="see docs/endpoint.md") from None
             what = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"model{'.' if place else ''}{place}: {what}") from None
 
