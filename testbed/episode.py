@@ -5,7 +5,7 @@ The order of a tick:
 ==========  ==================================================================================================
 sense       the session's tick: observation for the agent, truth for the judges
 perceive    every ``decision_every_steps`` ticks, unless the agent is still busy with its last image
-delay       the answer's latency is charged to the simulation clock (latency.py)
+delay       the answer's latency is charged to the simulation clock; past a deadline it may be dropped (latency.py)
 decide      answers whose time has come reach the driver (planner and controller, testbed/driver/controller.py)
 actuate     the driver's command
 judge       the judges see the step: truth, command, answer in force
@@ -39,7 +39,7 @@ from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Perception, Step
 from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judges_for
-from testbed.latency import LatencyModel
+from testbed.latency import DeadlineKeeper, LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
 
@@ -146,7 +146,7 @@ def driver_for(concrete: ConcreteScenario) -> Driver:
 def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     """Return the judges' constants for this episode."""
     chosen = concrete.limits
-    return JudgeLimits(
+    limits = JudgeLimits(
         planned_distance_m=concrete.ego.route_m or concrete.ego.cruise_mps * concrete.steps * concrete.step_s,
         attack_near_end_s_m=min((place.ahead_m for place in concrete.places), default=None),
         vehicle_width_m=session.ego_width_m,
@@ -157,6 +157,8 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
         attack_window_s=chosen.attack_window_s,
         lateral_threshold_m=chosen.lateral_threshold_m,
     )
+    deadline = concrete.deadline
+    return limits if deadline is None else dataclasses.replace(limits, deadline_ms=deadline.budget_ms)
 
 
 def check_answers(perception: Perception, name: str) -> None:
@@ -185,9 +187,10 @@ def check_answers(perception: Perception, name: str) -> None:
 class _DelayedAgent:
     """An agent with its latency: asks it, charges the time, and hands its answers over when they are due."""
 
-    def __init__(self, agent: Agent, latency: LatencyModel, every_steps: int) -> None:
+    def __init__(self, agent: Agent, latency: LatencyModel, keeper: DeadlineKeeper, every_steps: int) -> None:
         self._agent = agent
         self._latency = latency
+        self._keeper = keeper
         self._every_steps = every_steps
         self._pending: list[tuple[Observation, Decision]] = []
         self._busy_until_s = -math.inf
@@ -212,7 +215,8 @@ class _DelayedAgent:
         charged_ms = self._latency.charge_ms(measured_ms)
         due_s = tick.t_s + charged_ms / 1e3
         self._busy_until_s = due_s
-        self._pending.append((observation, Decision(tick.number, tick.t_s, due_s, perception, charged_ms)))
+        if self._keeper.admits(charged_ms):
+            self._pending.append((observation, Decision(tick.number, tick.t_s, due_s, perception, charged_ms)))
 
     def due(self, t_s: float) -> list[tuple[Observation, Decision]]:
         """Return the answers whose time has come, oldest first."""
@@ -234,9 +238,9 @@ def _drive(
     payloads, manifests = load_payloads(concrete.injections)
     judges = judges_for(concrete.judges)
     agent.reset(plan.seed)
-    delayed = _DelayedAgent(
-        agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), concrete.decision_every_steps
-    )
+    latency = LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed)
+    keeper = DeadlineKeeper(concrete.deadline)
+    delayed = _DelayedAgent(agent, latency, keeper, concrete.decision_every_steps)
     driver = driver_for(concrete)
     writer = TraceWriter(folder / TRACE_NAME)
     try:
@@ -264,7 +268,8 @@ def _drive(
         session.end()
     record = _record(plan, panel.finish(), limits, manifests, digest)
     asked = {f"judge {judge.name}": judge.version for judge in judges if judge.name in concrete.judges}
-    return record.model_copy(update={"injection": injection, "versions": record.versions | asked})
+    scores = record.scores | keeper.scores()
+    return record.model_copy(update={"injection": injection, "scores": scores, "versions": record.versions | asked})
 
 
 def _record(

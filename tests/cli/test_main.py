@@ -127,7 +127,12 @@ def test_the_console_script_is_the_same(tmp_path: Path) -> None:
         (["run", "drp_highway", "--jobs", "0"], "expected a number of workers, at least 1, got '0'"),
         (["run", "drp_highway", "--carla", "there"], "expected HOST:PORT, for instance localhost:2000, got 'there'"),
         (["run", "drp_highway", "--carla", "there:99999"], "expected HOST:PORT"),
-        (["run", "drp_highway", "--latency", "80"], "expected card, measured or fixed:80 (milliseconds), got '80'"),
+        (
+            ["run", "drp_highway", "--latency", "80"],
+            "argument --latency: '80' is no latency (use card, measured, nvila_a100",
+        ),
+        (["run", "drp_highway", "--latency", "nvila_a10"], "unknown latency 'nvila_a10' (did you mean 'nvila_a100'?"),
+        (["run", "drp_highway", "--deadline", "late"], "argument --deadline: 'late' is no deadline (use keep, drop"),
         (["run", "drp_highway", "--agents", "dnn,,solo"], "expected names like a,b, got 'dnn,,solo'"),
         (["run", "drp_highway", "--agents", "dn"], "unknown agent 'dn'; did you mean 'dnn'?"),
         (["run", "drp_higway"], "no such scenario: did you mean 'drp_highway'?"),
