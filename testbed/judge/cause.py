@@ -2,13 +2,14 @@
 
 Rule: every answer that was in force in the seconds before the event is compared with the truth of its own frame. The
 kind of error that held longest, and at least ``limits.cause_min_s``, is the cause; otherwise the cause is ``none``.
-Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right.
+Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right. Where
+nothing that was answered explains it, and no answer had come yet although one was needed, the cause is ``no answer``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from testbed.core.geometry import box_iou
@@ -21,6 +22,7 @@ BOX_ERROR = "box error"
 FALSE_VEHICLE = "false vehicle"
 WRONG_STEERING = "wrong steering class"
 LATE = "late answer"
+NO_ANSWER = "no answer"
 ABSTAINED = "abstained"
 UNREADABLE = "unreadable answer"
 MISREAD = "misread"
@@ -105,7 +107,28 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
                 kind = LATE
                 detail |= {"expected_when_applied": str(now), "latency_ms": round(latency_ms(answer), 1)}
         tally.add(kind, answer, seconds, detail)
-    return tally.cause(limits.cause_min_s)
+    found = tally.cause(limits.cause_min_s)
+    return found if found.kind != NONE else _unanswered(history, end, lambda step: _steers_back(step, side))
+
+
+def _steers_back(step: Step, side: int) -> bool:
+    """Tell whether the right answer at a step steers away from a side."""
+    return expert_steering(step.truth.lane.preview_offset_m).sign * side < 0
+
+
+def _unanswered(history: History, end: int | None, needed: Callable[[Step], bool]) -> Cause:
+    """Return ``no answer`` where none had taken effect for long enough although one was needed."""
+    limits = history.limits
+    last = len(history.steps) - 1 if end is None else end
+    since_s = history.steps[last].t_s - limits.cause_lookback_s
+    waited_s = sum(
+        history.duration_of(index)
+        for index, step in enumerate(history.steps[: last + 1])
+        if step.decision is None and step.t_s > since_s and needed(step)
+    )
+    if waited_s < limits.cause_min_s - 1e-9:
+        return Cause()
+    return Cause(NO_ANSWER, None, {"waited_s": round(waited_s, 3)})
 
 
 def _vehicle_error(
@@ -156,7 +179,8 @@ def collision_cause(history: History, *, end: int | None = None, other_id: int |
             continue
         kind, detail = _vehicle_error(answer.decision.perception.vehicle, answer.truth.lead, history, answer)
         tally.add(kind, answer, seconds, detail)
-    return tally.cause(limits.cause_min_s)
+    found = tally.cause(limits.cause_min_s)
+    return found if found.kind != NONE else _unanswered(history, end, lambda step: step.truth.lead is not None)
 
 
 def brake_cause(history: History, *, end: int | None = None) -> Cause:

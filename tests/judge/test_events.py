@@ -75,6 +75,33 @@ def test_a_right_but_stale_answer_is_late(synthetic: ModuleType) -> None:
     assert s.judge(steps).events[0].cause == "late answer"
 
 
+@pytest.mark.parametrize(
+    ("first_answer", "side", "preview_m", "cause"),
+    [
+        (60, 1, -1.0, "no answer"),
+        (60, -1, 1.0, "no answer"),
+        (36, 1, -1.0, "no answer"),
+        # straight on was right, or the right answer pushes where the ego went: an answer would have saved nothing
+        (60, 1, 0.0, "none"),
+        (60, 1, 1.0, "none"),
+        # the first answers of every drive need a moment
+        (2, 1, -1.0, "none"),
+    ],
+)
+def test_an_answer_that_was_needed_and_never_came_is_the_cause(
+    synthetic: ModuleType, first_answer: int, side: int, preview_m: float, cause: str
+) -> None:
+    s, steps = synthetic, []
+    for i in range(60):
+        here = s.lane(lateral_offset_m=side * i / 60 * 1.2, s_m=i * 1.25, preview_offset_m=preview_m)
+        right = Steering.RIGHT if preview_m < 0 else Steering.LEFT
+        answer = s.decision(0, s.perception(right), 50.0 * first_answer) if i >= first_answer else None
+        steps.append(s.step(i, lane=here, decision=answer))
+    event = s.judge(steps).events[0]
+    assert event.cause == cause
+    assert ("waited_s" in event.detail) is (cause == "no answer")
+
+
 def test_departures_close_together_are_one_and_junctions_do_not_count(synthetic: ModuleType) -> None:
     s = synthetic
     wobble = [0.9 if i in (10, 11, 14, 15, 40) else 0.0 for i in range(60)]
@@ -123,6 +150,17 @@ def test_collision_causes(synthetic: ModuleType) -> None:
     assert crash(s, good).events[0].cause == "none"
     assert kinds(crash(s, good, "static.prop.barrel")) == ["collision_static"]
     assert kinds(crash(s, good, "walker.pedestrian.0001")) == ["collision_pedestrian"]
+
+
+def test_a_collision_before_the_first_answer_says_so(synthetic: ModuleType) -> None:
+    s = synthetic
+    hits = [(Collision(7, "vehicle.audi.tt", 900.0, 18.0),) if i >= 55 else () for i in range(60)]
+    seen = [s.step(i, lead=LeadTruth(7, 60.0 - i, 5.0, BOX), collisions=hits[i]) for i in range(60)]
+    (event,) = s.judge(seen).events
+    # in the 3 s before the event a lead was there in each of 55 steps
+    assert (event.cause, event.detail["waited_s"]) == ("no answer", pytest.approx(56 * 0.05))
+    alone = [s.step(i, collisions=hits[i]) for i in range(60)]
+    assert s.judge(alone).events[0].cause == "none", "no agent is asked about what is not ahead"
 
 
 def test_standing_still_is_no_fault(synthetic: ModuleType) -> None:
