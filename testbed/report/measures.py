@@ -71,6 +71,21 @@ def spread_of(episodes: Sequence[Episode], name: str) -> tuple[float, float, flo
     return (float(np.median(values)), min(values), max(values)) if values else None
 
 
+def answer_counts(episodes: Sequence[Episode]) -> tuple[int, int, int]:
+    """Return (decisions, those that missed the deadline, those dropped for it).
+
+    Where an episode was driven with a deadline these are the decisions begun; else the answers that took effect, the
+    late ones among them against the paper's 100 ms.
+    """
+    asked = misses = dropped = 0
+    for episode in episodes:
+        counted = episode.number("deadline.asked") is not None
+        asked += int(episode.number("deadline.asked" if counted else "decision.count") or 0)
+        misses += int(episode.number("deadline.misses" if counted else "latency.deadline_misses") or 0)
+        dropped += int(episode.number("deadline.dropped") or 0)
+    return asked, misses, dropped
+
+
 def pooled(episodes: Sequence[Episode], task: str, scope: str = "") -> Pooled:
     """Return pooled scores of ``tsr``, ``alc`` or ``vd``; ``scope`` is empty, ``window.`` or ``exposed.``."""
     prefix = f"{scope}{task}"

@@ -251,6 +251,13 @@ def test_agents_without_their_extra_are_listed_with_its_name(
     assert status == 0 and "needs [agents]" in lines["dnn"] and "needs" not in lines["scripted"]
 
 
+def test_latency_profiles_are_listed_with_their_source(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, "list", "latencies")
+    assert status == 0
+    (line,) = [line for line in out.splitlines() if line.split()[0] == "llava7b_a100"]
+    assert line.split()[1:3] == ["851", "LLaVA-7B"] and "section V" in line
+
+
 def test_validate_prints_every_problem(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (bench / "bad.yaml").write_text(DRP.replace("speed_mps: 25", "speed_mps: fast").replace("dnn,", "dn,"))
     (bench / "missing.yaml").write_text(DRP.replace("dirt_highway_a", "no_dirt"))

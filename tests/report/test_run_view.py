@@ -54,6 +54,8 @@ def test_a_world_is_what_the_weather_and_the_latency_say() -> None:
     weather = {"preset": "WetSunset", "vary": False, "fog_density": 5.0, "cloudiness": 30, "wetness": None}
     wet = plan.model_copy(update={"scene": {"weather": weather}, "latency": "fixed:80"})
     assert world_of(wet) == "street · WetSunset · cloudiness 30 · fog_density 5 · latency fixed:80"
+    dropped = plan.model_copy(update={"scene": {"deadline": {"budget_ms": 150.0, "policy": "drop"}}})
+    assert world_of(dropped) == "street · latency card · deadline drop:150"
 
 
 def test_twins_share_everything_but_the_condition(make_view: MakeView) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from testbed.core.deadline import Deadline
 from testbed.core.errors import MapError, ScenarioError, UsageError
+from testbed.core.latency_spec import PROFILES, LatencySpec
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
 from testbed.sweep.grid import expand_sweep, load_sweep
@@ -124,3 +125,12 @@ def test_a_mistake_in_a_scenario_is_reported_in_the_scenario(folder: Path) -> No
     (folder / "plain.yaml").write_text("name: plain\n")
     with pytest.raises(ScenarioError, match=r"plain.yaml:1:1: missing key 'ego'"):
         expand_sweep(load_sweep(folder / "two.yaml"), catalogue=Shelf())
+
+
+def test_the_shipped_latency_sweep_covers_what_is_to_be_reported() -> None:
+    content = load_sweep("latency").content
+    specs = [LatencySpec.parse(text) for text in content.latency or ()]
+    assert sorted(spec.p50_ms for spec in specs if spec.stated) == [0, 80, 100, 250, 500, 851, 2158, 11657]
+    assert set(PROFILES) <= {spec.name for spec in specs}
+    assert [(one.budget_ms, one.policy) for one in content.deadline or ()] == [(100.0, "keep")]
+    assert {"benign", "drp", "camouflage"} == set(content.conditions or ())
