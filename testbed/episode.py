@@ -158,7 +158,12 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
         lateral_threshold_m=chosen.lateral_threshold_m,
     )
     deadline = concrete.deadline
-    return limits if deadline is None else dataclasses.replace(limits, deadline_ms=deadline.budget_ms)
+    if deadline is None:
+        return limits
+    # the next answer comes within a budget and a turn, and is seen a tick later, unless it is dropped
+    turn_ms = 1e3 * concrete.step_s * (concrete.decision_every_steps + 1)
+    hold_ms = deadline.budget_ms + turn_ms if deadline.policy == "drop" else None
+    return dataclasses.replace(limits, deadline_ms=deadline.budget_ms, hold_ms=hold_ms)
 
 
 def check_answers(perception: Perception, name: str) -> None:

@@ -4,6 +4,7 @@ Rule: every answer that was in force in the seconds before the event is compared
 kind of error that held longest, and at least ``limits.cause_min_s``, is the cause; otherwise the cause is ``none``.
 Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right. Where
 nothing that was answered explains it, and no answer had come yet although one was needed, the cause is ``no answer``.
+An answer that was held because later ones were dropped, and had become wrong meanwhile, is a ``dropped answer``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from testbed.core.geometry import box_iou
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
 from testbed.judge.history import History, JudgedAnswer, expert_steering
+from testbed.judge.limits import JudgeLimits
 
 MISSED_VEHICLE = "missed vehicle"
 BOX_ERROR = "box error"
@@ -23,6 +25,7 @@ FALSE_VEHICLE = "false vehicle"
 WRONG_STEERING = "wrong steering class"
 LATE = "late answer"
 NO_ANSWER = "no answer"
+DROPPED = "dropped answer"
 ABSTAINED = "abstained"
 UNREADABLE = "unreadable answer"
 MISREAD = "misread"
@@ -82,6 +85,15 @@ def latency_ms(answer: JudgedAnswer) -> float:
     return (answer.decision.applied_t_s - answer.decision.t_s) * 1000.0
 
 
+def age_ms(step: Step, answer: JudgedAnswer) -> float:
+    """Return milliseconds from an answer's image to a step at which it is in force."""
+    return (step.t_s - answer.decision.t_s) * 1000.0
+
+
+def _is_stale(step: Step, answer: JudgedAnswer, limits: JudgeLimits) -> bool:
+    return limits.hold_ms is not None and age_ms(step, answer) > limits.hold_ms + 1e-6
+
+
 def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cause:
     """Return why the ego drifted to one side.
 
@@ -106,6 +118,9 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
             elif (said.steering.sign - now.sign) * side > 0 and latency_ms(answer) > limits.deadline_ms:
                 kind = LATE
                 detail |= {"expected_when_applied": str(now), "latency_ms": round(latency_ms(answer), 1)}
+            elif (said.steering.sign - now.sign) * side > 0 and _is_stale(step, answer, limits):
+                kind = DROPPED
+                detail |= {"expected_now": str(now), "age_ms": round(age_ms(step, answer), 1)}
         tally.add(kind, answer, seconds, detail)
     found = tally.cause(limits.cause_min_s)
     return found if found.kind != NONE else _unanswered(history, end, lambda step: _steers_back(step, side))
@@ -174,10 +189,15 @@ def collision_cause(history: History, *, end: int | None = None, other_id: int |
         if cause.kind != NONE:
             return cause
     tally = _Tally()
-    for _, answer, seconds in history.lookback(limits.cause_lookback_s, end=end):
-        if answer.truth.lead is None:
+    for step, answer, seconds in history.lookback(limits.cause_lookback_s, end=end):
+        kind: str | None = None
+        detail: Detail = {}
+        if answer.truth.lead is not None:
+            kind, detail = _vehicle_error(answer.decision.perception.vehicle, answer.truth.lead, history, answer)
+        elif step.truth.lead is None or not _is_stale(step, answer, limits):
             continue
-        kind, detail = _vehicle_error(answer.decision.perception.vehicle, answer.truth.lead, history, answer)
+        if kind is None and _is_stale(step, answer, limits):
+            kind, detail = DROPPED, {**detail, "age_ms": round(age_ms(step, answer), 1)}
         tally.add(kind, answer, seconds, detail)
     found = tally.cause(limits.cause_min_s)
     return found if found.kind != NONE else _unanswered(history, end, lambda step: step.truth.lead is not None)

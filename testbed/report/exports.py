@@ -66,7 +66,7 @@ def _part(view: RunView, claims: Sequence[ClaimResult]) -> list[str]:
             lines.append(f"| {' | '.join(claimed)} |")
     points = latency_points(view)
     curve = latency_table(points)
-    lines += [f"- {markdown(answer)}" for answer in latency_answers(points)]
+    lines += ["", *(f"- {markdown(answer)}" for answer in latency_answers(points))] if points else []
     for table in [*([curve] if curve is not None else []), *all_tables(view)]:
         lines += ["", *table_lines(table)]
     return lines

@@ -111,6 +111,8 @@ def _why(event: Event) -> str:
         )
     if event.cause == "late answer":
         return f"late answer: right for its image, {number_of(event, 'latency_ms'):.0f} ms old when it took effect"
+    if event.cause == "dropped answer":
+        return f"dropped answers: the one in force was {number_of(event, 'age_ms'):.0f} ms old"
     if event.cause == "no answer":
         return f"no answer: none had taken effect yet, {number_of(event, 'waited_s'):.1f} s long"
     if event.cause == "missed vehicle":

@@ -137,11 +137,11 @@ def _share(point: CurvePoint) -> float:
 
 
 def _names(panel: CurvePanel, y: Scale) -> list[str]:
-    """Write each condition beside the end of its curve, with room between them."""
-    ends = sorted((y(_share(one.points[-1])) + 4, one.condition) for one in panel.series)
+    """Write each condition beside the end of its curve, upwards from the lowest, with room between them."""
+    ends = sorted(((y(_share(one.points[-1])) + 4, one.condition) for one in panel.series), reverse=True)
     parts: list[str] = []
-    last = -math.inf
+    last = math.inf
     for wanted, condition in ends:
-        last = max(wanted, last + 15)
-        parts.append(text(_RIGHT + 8, last, condition, class_="value"))
+        last = min(wanted, last - 15)
+        parts.append(text(_RIGHT + 20, last, condition, class_="value"))
     return parts

@@ -102,6 +102,34 @@ def test_an_answer_that_was_needed_and_never_came_is_the_cause(
     assert ("waited_s" in event.detail) is (cause == "no answer")
 
 
+@pytest.mark.parametrize(("hold_ms", "cause"), [(250.0, "dropped answer"), (None, "none"), (5000.0, "none")])
+def test_an_answer_held_while_later_ones_were_dropped(synthetic: ModuleType, hold_ms: float | None, cause: str) -> None:
+    s, steps = synthetic, []
+    for i in range(60):
+        # left was right for the picture of the only answer, and soon no more
+        here = s.lane(lateral_offset_m=i / 60 * 1.2, s_m=i * 1.25, preview_offset_m=0.5 if i < 8 else -1.0)
+        steps.append(s.step(i, lane=here, decision=s.decision(0, s.perception(Steering.LEFT)) if i >= 2 else None))
+    event = s.judge(steps, hold_ms=hold_ms).events[0]
+    assert event.cause == cause
+    assert hold_ms != 250.0 or event.detail["expected_now"] == "Right"
+
+
+def test_a_vehicle_that_came_while_answers_were_dropped(synthetic: ModuleType) -> None:
+    s = synthetic
+    none_there = s.decision(0, s.perception(present=False))
+    for hold_ms, cause in ((250.0, "dropped answer"), (None, "none")):
+        steps = [
+            s.step(
+                i,
+                lead=LeadTruth(7, 60.0 - i, 5.0, BOX) if i >= 10 else None,
+                decision=none_there if i >= 2 else None,
+                collisions=(Collision(7, "vehicle.audi.tt", 900.0, 18.0),) if i >= 55 else (),
+            )
+            for i in range(60)
+        ]
+        assert s.judge(steps, hold_ms=hold_ms).events[0].cause == cause
+
+
 def test_departures_close_together_are_one_and_junctions_do_not_count(synthetic: ModuleType) -> None:
     s = synthetic
     wobble = [0.9 if i in (10, 11, 14, 15, 40) else 0.0 for i in range(60)]
