@@ -158,12 +158,14 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
         lateral_threshold_m=chosen.lateral_threshold_m,
     )
     deadline = concrete.deadline
-    if deadline is None:
+    if deadline is None or deadline.policy == "keep":
         return limits
-    # the next answer comes within a budget and a turn, and is seen a tick later, unless it is dropped
-    turn_ms = 1e3 * concrete.step_s * (concrete.decision_every_steps + 1)
-    hold_ms = deadline.budget_ms + turn_ms if deadline.policy == "drop" else None
-    return dataclasses.replace(limits, deadline_ms=deadline.budget_ms, hold_ms=hold_ms)
+    # an agent is asked again in the first turn after it answered, and answers in time or is dropped; a tick later
+    # that answer is in force
+    step_ms = 1e3 * concrete.step_s
+    turn_ms = step_ms * concrete.decision_every_steps
+    busy_ms = turn_ms * math.ceil(deadline.budget_ms / turn_ms - 1e-9)
+    return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
 
 
 def check_answers(perception: Perception, name: str) -> None:
