@@ -32,11 +32,12 @@ from testbed import __version__, agents
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core import extras
+from testbed.core.answer_check import check_answers
 from testbed.core.errors import AgentError, TestbedError
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.core.types import Agent, Decision, Observation, Perception, Step
+from testbed.core.types import Agent, Decision, Observation, Step
 from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judges_for
 from testbed.latency import DeadlineKeeper, LatencyModel
@@ -166,29 +167,6 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     turn_ms = step_ms * concrete.decision_every_steps
     busy_ms = turn_ms * math.ceil(deadline.budget_ms / turn_ms - 1e-9)
     return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
-
-
-def check_answers(perception: Perception, name: str) -> None:
-    """Hold an agent to its protocol.
-
-    Raises:
-        AgentError: If an answer is of the wrong type, out of range or not finite.
-    """
-    if not isinstance(perception, Perception):
-        raise AgentError(f"agent {name!r} answered {type(perception).__name__}, not a Perception")
-    confidences = [perception.steering.confidence, perception.vehicle.confidence]
-    if perception.sign is not None:
-        confidences.append(perception.sign.confidence)
-        class_id = perception.sign.class_id
-        if class_id is not None and not 0 <= class_id <= 42:
-            raise AgentError(
-                f"agent {name!r} answered sign class {class_id}", hint="classes are 0-42, or None to abstain"
-            )
-    if not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in confidences):
-        raise AgentError(f"agent {name!r} answered a confidence outside 0-1: {confidences}")
-    box = perception.vehicle.box_px
-    if box is not None and not (all(math.isfinite(value) for value in box) and box[0] <= box[2] and box[1] <= box[3]):
-        raise AgentError(f"agent {name!r} answered the box {box}", hint="boxes are (x_min, y_min, x_max, y_max)")
 
 
 class _DelayedAgent:

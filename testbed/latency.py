@@ -11,16 +11,12 @@ answers still count.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from testbed.core.deadline import Deadline
+from testbed.core.latency_draw import LatencyDraw
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.types import AgentCard
-
-Z95 = 1.6448536269514722
-"""95th percentile of the standard normal distribution."""
 
 
 class LatencyModel:
@@ -38,17 +34,14 @@ class LatencyModel:
     def __init__(self, spec: LatencySpec, card: AgentCard, seed: int) -> None:
         """Prepare the distribution."""
         self._measured = spec.name == "measured"
-        p50_ms, p95_ms = (spec.p50_ms, spec.p95_ms) if spec.stated else card.latency_ms
-        self._median_ms = p50_ms
-        self._sigma = math.log(p95_ms / p50_ms) / Z95 if p95_ms > p50_ms > 0.0 else 0.0
-        self._rng = np.random.default_rng([seed, 0x1A7E])
+        latency_ms = (spec.p50_ms, spec.p95_ms) if spec.stated else card.latency_ms
+        self._draw = LatencyDraw(latency_ms, np.random.default_rng([seed, 0x1A7E]))
 
     def charge_ms(self, measured_ms: float) -> float:
         """Return the latency to charge for a decision that took ``measured_ms`` on this machine."""
         if self._measured:
             return measured_ms
-        draw = float(self._rng.normal())
-        return self._median_ms * math.exp(self._sigma * draw)
+        return self._draw.draw_ms()
 
 
 class DeadlineKeeper:

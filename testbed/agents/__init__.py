@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from testbed.agents.registry import card, check_extras, configured, load, names, resolve
+from testbed.agents.registry import card, check_extras, configured, load, names, parts, resolve
 
-__all__ = ["card", "check_extras", "configured", "load", "names", "resolve"]
+__all__ = ["card", "check_extras", "configured", "load", "names", "parts", "resolve"]

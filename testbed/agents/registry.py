@@ -1,7 +1,8 @@
 """All agents by name: files with options, our packages, and third-party packages' (entry point ``testbed.agents``).
 
 A package that offers an agent has two functions: ``build(**options) -> Agent`` loads it, ``card() -> AgentCard`` tells
-about it without loading a model; where ``card`` takes options by name, it is given those of the file. An entry point
+about it without loading a model; where ``card`` takes options by name, it is given those of the file. A package whose
+agents are made of other agents has ``parts(**options) -> dict[str, str]`` too, role to name or file. An entry point
 names the package; a YAML file names an agent, its options, and the defences it stands behind, see
 `testbed.agents.defences`::
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -51,6 +52,7 @@ class AgentPackage:
 PACKAGES: dict[str, AgentPackage] = {
     "constant": AgentPackage("testbed.agents.scripted.constant"),
     "dnn": AgentPackage("testbed.agents.dnn"),
+    "parallel": AgentPackage("testbed.agents.parallel"),
     "scripted": AgentPackage("testbed.agents.scripted.oracle"),
     "solo": AgentPackage("testbed.agents.vlm", {"deployment": "solo"}),
     "tandem": AgentPackage("testbed.agents.vlm", {"deployment": "tandem"}),
@@ -134,8 +136,33 @@ def _module(choice: AgentChoice, package: AgentPackage) -> ModuleType:
         return importlib.import_module(package.module)
 
 
+def _told(choice: AgentChoice, tell: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """Return what a package tells about an agent, given those options that the function takes."""
+    known = inspect.signature(tell).parameters
+    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        options = {key: value for key, value in options.items() if key in known}
+    try:
+        return tell(**options)
+    except TypeError as error:
+        raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
+
+
+def parts(name_or_path: str) -> dict[str, str]:
+    """Return the agents that an agent is made of, role to name or file; none for most.
+
+    Raises:
+        UsageError: If there is no such agent or file, or it does not take such options.
+    """
+    choice = resolve(name_or_path)
+    package = _package(choice)
+    tell = getattr(_module(choice, package), "parts", None)
+    return {} if tell is None else cast(dict[str, str], _told(choice, tell, _options(choice, package)))
+
+
 def check_extras(name_or_path: str) -> None:
     """Check that what an agent's package says it needs (``NEEDS``, names of modules) is installed; load nothing.
+
+    An agent that is made of others needs what they need.
 
     Raises:
         UsageError: If there is no such agent or file.
@@ -144,6 +171,8 @@ def check_extras(name_or_path: str) -> None:
     choice = resolve(name_or_path)
     needs = getattr(_module(choice, _package(choice)), "NEEDS", ())
     extras.require(f"agent {name_or_path!r}", needs)
+    for part in parts(name_or_path).values():
+        check_extras(part)
 
 
 def card(name_or_path: str) -> AgentCard:
@@ -156,9 +185,7 @@ def card(name_or_path: str) -> AgentCard:
     choice = resolve(name_or_path)
     package = _package(choice)
     options = _options(choice, package)
-    tell = _module(choice, package).card
-    known = inspect.signature(tell).parameters
-    told = cast(AgentCard, tell(**{key: value for key, value in options.items() if key in known}))
+    told = cast(AgentCard, _told(choice, _module(choice, package).card, options))
     if choice.defences:
         from testbed.agents.defences import build_all, defended_card
 

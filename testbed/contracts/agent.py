@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from testbed import agents
+from testbed.core.answer_check import check_answers
 from testbed.core.errors import AgentError
 from testbed.core.types import Agent, EgoState, Image, LaneState, Observation, Perception, SignTruth, Truth
-from testbed.episode import check_answers
 
 HEIGHT_PX, WIDTH_PX = 160, 320
 

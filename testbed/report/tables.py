@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from testbed import stats
 from testbed.judge import event_catalogue
+from testbed.report.alarms import AlarmFigures, alarm_figures
 from testbed.report.attack_aim import aim_of, aims_of, main_aim, modes_of
 from testbed.report.measures import (
     Versus,
@@ -226,6 +227,62 @@ def perception_table(view: RunView) -> Table:
     return Table("What was answered", heads, tuple(rows))
 
 
+def alarm_table(view: RunView) -> Table | None:
+    """Return what came of the disagreements of agents that hear two; None where there is no such agent."""
+    heads = (
+        ("with an alarm", "Drives with at least one alarm, k/n, Wilson 95 %"),
+        (
+            "detected",
+            "Drives in which the fast agent was wrong about what is attacked, for 0.2 s or longer, while the artefact "
+            "showed, and an alarm about it followed, k/n",
+        ),
+        ("delay", "From the first picture of that error to the alarm in force, median over drives and range"),
+        ("after first sight", "From the moment at which the artefact first showed to that alarm, median and range"),
+        ("alarms per km", "Alarms begun, of any task, per kilometre; exact Poisson 95 % below"),
+        ("under alarm", "Decisions under alarm, k/n; decisions of one drive resemble each other"),
+        ("false", "Decisions under alarm although the fast agent was right about the picture that raised it, k/n"),
+        (
+            "disagreed",
+            "Pictures on which the two disagreed about what is attacked, of those both answered; who was right below",
+        ),
+        ("cautious", "Seconds in which the driver was asked to drive slowly, and to stop"),
+    )
+    rows = []
+    for group in _groups(view):
+        found = alarm_figures(group.episodes, aim_of(view, group.condition).task)
+        if found is not None:
+            rows.append(TableRow(group.agent, group.condition, view.role(group.condition), _alarm_cells(found)))
+    return Table("Alarms", heads, tuple(rows)) if rows else None
+
+
+def _alarm_cells(found: AlarmFigures) -> tuple[TableCell, ...]:
+    per_km = found.per_km
+    return (
+        _rate(found.drives, bad=False),
+        _rate(found.detected, bad=False),
+        _spread(found.delays_s),
+        _spread(found.after_visible_s),
+        TableCell(NONE)
+        if per_km is None
+        else TableCell(
+            f"{found.count / found.driven_km:.2f}",
+            f"{found.count} in {found.driven_km:.2f} km, {per_km.low:.2f}–{per_km.high:.2f}",
+        ),
+        _rate(found.decisions, bad=False),
+        _rate(found.false_decisions, bad=False),
+        TableCell(
+            f"{found.disagreed.k}/{found.disagreed.n}", f"fast right {found.fast_right}, slow {found.slow_right}"
+        ),
+        TableCell(f"{found.slow_s:.1f} s", f"stopping {found.stop_s:.1f} s"),
+    )
+
+
+def _spread(values_s: Sequence[float]) -> TableCell:
+    if not values_s:
+        return TableCell(NONE)
+    return TableCell(f"{statistics.median(values_s):.2f} s", f"{min(values_s):.2f}–{max(values_s):.2f}")
+
+
 def timing_table(view: RunView) -> Table:
     """Return latency and comfort."""
     heads = (
@@ -270,5 +327,11 @@ def world_table(view: RunView) -> Table | None:
 
 def all_tables(view: RunView) -> list[Table]:
     """Return every table that has rows."""
-    found: Sequence[Table | None] = (safety_table(view), world_table(view), perception_table(view), timing_table(view))
+    found: Sequence[Table | None] = (
+        safety_table(view),
+        world_table(view),
+        perception_table(view),
+        alarm_table(view),
+        timing_table(view),
+    )
     return [table for table in found if table is not None and table.rows]
