@@ -28,7 +28,8 @@ class Policy(enum.StrEnum):
 
     ``prefer_vlm`` acts on the slow agent's answer, ``prefer_confident`` on that of the more confident one. The other
     two buy time as well: while it is an alarm the driver drives slowly, or, once it has lasted, stops in its lane. They
-    too act on the more confident answer, but take a vehicle to be there when either reports one.
+    act on the more cautious answer, whoever gave it: a vehicle rather than none, straight on rather than a turn, and
+    elsewhere on that of the more confident one.
     """
 
     PREFER_VLM = "prefer_vlm"
@@ -53,7 +54,7 @@ class ArbiterRules:
     policy: Policy = Policy.PREFER_VLM
     stale_s: Mapping[str, float] = field(default_factory=lambda: {"tsr": 3.0, "alc": 0.5, "vd": 1.0})
     alarm_after_s: float = 0.3
-    stop_after_s: float = 1.0
+    stop_after_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,9 @@ def relation(task: Task, fast: Opinion, second: SecondOpinion | None) -> Relatio
 
 
 def choose(task: Task, found: Relation, fast: Opinion, slow: Opinion | None, policy: Policy) -> Opinion:
-    """Return whose answer to a question is acted on; but where they disagree that is the fast one's, as it is younger.
+    """Return whose answer to a question is acted on.
+
+    That is the fast one's, as it is younger, but where they disagree and still say different things.
 
     Args:
         task: The question.
@@ -122,12 +125,12 @@ def choose(task: Task, found: Relation, fast: Opinion, slow: Opinion | None, pol
         return fast
     if said(fast, task) is None:
         return slow
-    if found is not Relation.DISAGREE:
+    if found is not Relation.DISAGREE or said(fast, task) == said(slow, task):
         return fast
     if policy is Policy.PREFER_VLM:
         return slow
-    if task == "vd" and policy is not Policy.PREFER_CONFIDENT:
-        return fast if fast.vehicle.present else slow
+    if policy is not Policy.PREFER_CONFIDENT and _cautious(fast, task) is not _cautious(slow, task):
+        return fast if _cautious(fast, task) else slow
     return slow if _confidence(slow, task) > _confidence(fast, task) else fast
 
 
@@ -205,6 +208,13 @@ def said(opinion: Opinion, task: Task) -> Steering | bool | int | None:
     if task == "vd":
         return opinion.vehicle.present
     return None if opinion.sign is None else opinion.sign.class_id
+
+
+def _cautious(opinion: Opinion, task: Task) -> bool:
+    """Tell whether an answer is one by which least is done that cannot be undone."""
+    if task == "vd":
+        return opinion.vehicle.present is True
+    return task == "alc" and opinion.steering.steering is Steering.STRAIGHT
 
 
 def _confidence(opinion: Opinion, task: Task) -> float:

@@ -174,7 +174,7 @@ def test_a_reset_forgets_answers_and_disagreements(tmp_path: Path) -> None:
     first, second = drive(), drive()
     assert first == second
     cautions = [one.arbitration.caution.value for one in first if one.arbitration is not None]
-    assert cautions == ["none"] * 10 + ["stop"] * 3
+    assert cautions == ["none"] * 5 + ["stop"] * 8
 
 
 def test_nonsense_of_either_is_told_with_its_name(pair: dict[str, Witness]) -> None:

@@ -124,6 +124,8 @@ def test_the_truth_table_leaves_nothing_out() -> None:
                 assert (task, withheld, "answer", flaw) in kinds
         seen = {(row["they"], surer(row)) for row in ANSWERS if kind_of(row) == (task, False, "answer", "answer")}
         assert seen == {("agree", "slow"), ("disagree", "fast"), ("disagree", "slow"), ("disagree", "nobody")}
+    turns = [row for row in ANSWERS if row["they"] == "disagree" and "Straight" in row["now"] + row["slow"]]
+    assert {"Straight" in row["now"] for row in turns} == {True, False}, "straight on against a turn, both ways round"
     assert {row["they"] for row in ANSWERS} == set(Relation)
     assert len({tuple(row.values())[:4] for row in ANSWERS}) == len(ANSWERS), "each case once"
 
@@ -264,9 +266,12 @@ def test_who_is_called_fast_does_not_matter_where_it_should_not(one: Opinion, ot
     for task in TASKS:
         there, back = relation(task, one, SecondOpinion(other, one)), relation(task, other, SecondOpinion(one, other))
         assert there is swapped.get(back, back)
-        tie = confidence(task, one) == confidence(task, other) and not (
-            task == "vd" and policy in (Policy.SLOW_ON_DISAGREEMENT, Policy.MINIMAL_RISK_STOP)
-        )
+        tie = confidence(task, one) == confidence(task, other)
+        if policy in (Policy.SLOW_ON_DISAGREEMENT, Policy.MINIMAL_RISK_STOP):
+            # a vehicle or none always tells the two apart, straight on or a turn does where one says the first
+            tie = tie and not (
+                task == "vd" or (task == "alc" and Steering.STRAIGHT in (said(one, task), said(other, task)))
+            )
         if there is Relation.DISAGREE and (tie or policy is Policy.PREFER_VLM):
             continue
         first, second = choose(task, there, one, other, policy), choose(task, back, other, one, policy)

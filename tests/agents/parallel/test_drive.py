@@ -69,15 +69,15 @@ def test_a_disagreement_that_lasts_ends_in_a_stop_in_the_lane(runner: EpisodeRun
         "options: {fast: constant, slow: scripted, policy: minimal_risk_stop, slow_latency: 'fixed:300'}\n"
     )
     lead = {"id": "lead", "ahead_m": 30.0, "speed_mps": 12.0}
-    record, steps = drive(runner, tmp_path / "a", str(path), 6.0, actors=[lead])
+    record, steps = drive(runner, tmp_path / "a", str(path), 5.0, actors=[lead])
     asked_s = {Caution.NONE: -1.0, Caution.STOP: -1.0}
     for step in reversed(steps):
         assert step.decision is not None and step.decision.perception.arbitration is not None
         asked_s[step.decision.perception.arbitration.caution] = step.t_s
-    # pictures of 0, 0.3 … 1.2 s; the last is weighed at 1.5 s, and has lasted longer than the second that is asked for
-    assert asked_s == {Caution.NONE: 0.0, Caution.STOP: pytest.approx(1.5)}
+    # pictures of 0, 0.3, 0.6 s; the last is weighed at 0.9 s, and has lasted longer than the 0.5 s that are asked for
+    assert asked_s == {Caution.NONE: 0.0, Caution.STOP: pytest.approx(0.9)}
     assert record.scores["speed.min_mps"] == pytest.approx(0.0, abs=0.1)
     assert record.scores["lane.max_offset_m"] < 0.5  # type: ignore[operator]
-    assert record.scores["caution.stop_s"] == pytest.approx(6.0 - 1.5, abs=0.06)
+    assert record.scores["caution.stop_s"] == pytest.approx(5.0 - 0.9, abs=0.06)
     assert record.scores["alarm.count"] == 1 and record.scores["alarm.false_decisions"] == 0
     assert steps[-1].truth.ego.speed_mps < 0.1
