@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -27,7 +28,7 @@ class Policy(enum.StrEnum):
     """What to do where the two disagree.
 
     ``prefer_vlm`` acts on the slow agent's answer, ``prefer_confident`` on that of the more confident one. The other
-    two buy time as well: while it is an alarm the driver drives slowly, or, once it has lasted, stops in its lane. They
+    two buy time as well: from an alarm on the driver drives slowly, or, once it has lasted, stops in its lane. They
     act on the more cautious answer, whoever gave it: a vehicle rather than none, straight on rather than a turn, and
     elsewhere on that of the more confident one.
     """
@@ -49,12 +50,14 @@ class ArbiterRules:
         alarm_after_s: A disagreement that has lasted so long, from its first picture to its last, is an alarm; 0 makes
             one of each.
         stop_after_s: A disagreement that has lasted so long ends in a stop, under ``minimal_risk_stop``.
+        slow_for_s: So long after its last alarm it is driven slowly, under ``slow_on_disagreement``.
     """
 
     policy: Policy = Policy.PREFER_VLM
     stale_s: Mapping[str, float] = field(default_factory=lambda: {"tsr": 3.0, "alc": 0.5, "vd": 1.0})
     alarm_after_s: float = 0.3
     stop_after_s: float = 0.5
+    slow_for_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,13 @@ class ArbiterMemory:
     Attributes:
         since_s: Task to the time of the first picture of those in a row on which the two disagree.
         sign_id: The sign that the last decision was about.
+        alarm_s: Time of the last decision under alarm; minus infinity before any.
         stopping: Whether a stop has been asked for; it is never taken back.
     """
 
     since_s: Mapping[str, float] = field(default_factory=dict)
     sign_id: str | None = None
+    alarm_s: float = -math.inf
     stopping: bool = False
 
 
@@ -157,7 +162,8 @@ def arbitrate(
     stopping = rules.policy is Policy.MINIMAL_RISK_STOP and any(
         for_s >= rules.stop_after_s - ROUNDING_S for for_s in lasted_s.values()
     )
-    memory = dataclasses.replace(memory, stopping=before.stopping or stopping)
+    alarm_s = fast.t_s if alarms else before.alarm_s
+    memory = dataclasses.replace(memory, alarm_s=alarm_s, stopping=before.stopping or stopping)
     perception = Perception(
         steering=chosen["alc"].steering,
         vehicle=chosen["vd"].vehicle,
@@ -170,7 +176,7 @@ def arbitrate(
             checked=None if second is None else second.checked,
             relations=relations,
             alarms=alarms,
-            caution=_caution(rules.policy, bool(alarms), memory.stopping),
+            caution=_caution(rules, memory, fast.t_s),
         ),
     )
     return perception, memory
@@ -192,13 +198,14 @@ def _remember(
         if task != "tsr" or before.sign_id == fast.sign_id:
             begun_s = before.since_s.get(task, begun_s)
         since_s[task], lasted_s[task] = begun_s, second.slow.t_s - begun_s
-    return lasted_s, ArbiterMemory(since_s, fast.sign_id, before.stopping)
+    return lasted_s, ArbiterMemory(since_s, fast.sign_id)
 
 
-def _caution(policy: Policy, alarm: bool, stopping: bool) -> Caution:
-    if stopping:
+def _caution(rules: ArbiterRules, memory: ArbiterMemory, t_s: float) -> Caution:
+    if memory.stopping:
         return Caution.STOP
-    return Caution.SLOW if policy is Policy.SLOW_ON_DISAGREEMENT and alarm else Caution.NONE
+    slow = rules.policy is Policy.SLOW_ON_DISAGREEMENT and t_s - memory.alarm_s <= rules.slow_for_s + ROUNDING_S
+    return Caution.SLOW if slow else Caution.NONE
 
 
 def said(opinion: Opinion, task: Task) -> Steering | bool | int | None:

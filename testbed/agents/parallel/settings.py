@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ class ParallelSettings:
         stale_s: float | Mapping[str, float] | None = None,
         alarm_after_s: float | None = None,
         stop_after_s: float | None = None,
+        slow_for_s: float | None = None,
         slow_latency: str = "card",
     ) -> ParallelSettings:
         """Read the options of an agent file.
@@ -49,6 +49,7 @@ class ParallelSettings:
             stale_s: Age from which an answer of the slow agent does not count: one number, or one per task.
             alarm_after_s: For how long a disagreement must last to be an alarm.
             stop_after_s: For how long it must last to end in a stop, under ``minimal_risk_stop``.
+            slow_for_s: For how long after an alarm it is driven slowly, under ``slow_on_disagreement``.
             slow_latency: ``card`` or ``fixed:851`` (milliseconds).
 
         Raises:
@@ -57,13 +58,14 @@ class ParallelSettings:
         for role, name in (("fast", fast), ("slow", slow)):
             if not isinstance(name, str) or not name:
                 raise UsageError(f"agent parallel: {role} is {name!r}", hint="name an agent or an agent file")
-        rules = ArbiterRules(policy=_policy(policy))
-        if stale_s is not None:
-            rules = dataclasses.replace(rules, stale_s=_per_task(stale_s, rules.stale_s))
-        if alarm_after_s is not None:
-            rules = dataclasses.replace(rules, alarm_after_s=_seconds("alarm_after_s", alarm_after_s))
-        if stop_after_s is not None:
-            rules = dataclasses.replace(rules, stop_after_s=_seconds("stop_after_s", stop_after_s))
+        usual = ArbiterRules()
+        rules = ArbiterRules(
+            policy=_policy(policy),
+            stale_s=usual.stale_s if stale_s is None else _per_task(stale_s, usual.stale_s),
+            alarm_after_s=_seconds("alarm_after_s", alarm_after_s, usual.alarm_after_s),
+            stop_after_s=_seconds("stop_after_s", stop_after_s, usual.stop_after_s),
+            slow_for_s=_seconds("slow_for_s", slow_for_s, usual.slow_for_s),
+        )
         spec = LatencySpec.parse(str(slow_latency))
         if spec.kind == "measured":
             raise UsageError(
@@ -82,7 +84,10 @@ def _policy(name: object) -> Policy:
     return Policy(name)
 
 
-def _seconds(name: str, value: Any) -> float:
+def _seconds(name: str, value: Any, usual: float | None = None) -> float:
+    """Return a number of seconds; the usual one, if there is one, where none is given."""
+    if value is None and usual is not None:
+        return usual
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0.0:
         raise UsageError(f"agent parallel: {name} is {value!r}", hint="give seconds, 0 or more")
     return float(value)

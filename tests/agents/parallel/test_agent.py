@@ -222,6 +222,7 @@ BAD = {
     "{stale_s: {lane: 1}}": "stale_s knows tsr, alc, vd, not 'lane'",
     "{stale_s: -1}": "stale_s is -1",
     "{stale_s: {alc: soon}}": "stale_s.alc is 'soon'",
+    "{stale_s: {alc: null}}": "stale_s.alc is None",
     "{alarm_after_s: true}": "alarm_after_s is True",
     "{stop_after_s: x}": "stop_after_s is 'x'",
     "{slow_latency: measured}": "slow_latency cannot be measured",
@@ -243,9 +244,14 @@ def test_bad_options_are_one_sentence_before_anything_is_loaded(tmp_path: Path, 
 
 def test_options_are_read() -> None:
     settings = ParallelSettings.parse(
-        policy="minimal_risk_stop", stale_s={"alc": 0.4}, alarm_after_s=0, stop_after_s=2, slow_latency="fixed:851"
+        policy="minimal_risk_stop",
+        stale_s={"alc": 0.4},
+        alarm_after_s=0,
+        stop_after_s=2,
+        slow_for_s=1,
+        slow_latency="fixed:851",
     )
-    assert settings.rules == ArbiterRules(Policy.MINIMAL_RISK_STOP, {"tsr": 3.0, "alc": 0.4, "vd": 1.0}, 0.0, 2.0)
+    assert settings.rules == ArbiterRules(Policy.MINIMAL_RISK_STOP, {"tsr": 3.0, "alc": 0.4, "vd": 1.0}, 0.0, 2.0, 1.0)
     assert settings.slow_latency == LatencySpec("fixed", 851.0)
     assert ParallelSettings.parse(stale_s=1).rules.stale_s == {"tsr": 1.0, "alc": 1.0, "vd": 1.0}
     assert ParallelSettings.parse() == ParallelSettings()

@@ -143,12 +143,13 @@ def test_how_long_a_disagreement_lasts_says_what_is_asked_of_the_driver(
     row: dict[str, str], task: Task, policy: Policy
 ) -> None:
     rules, memory = ArbiterRules(policy=policy), NOTHING
-    lasted, _, then = row["they disagreed for"].partition(", then ")
+    lasted, _, then = row["they disagreed for"].partition(", then agreed for ")
     fast, slow = {"alc": ("Left", "Right"), "vd": ("no vehicle", "vehicle"), "tsr": ("1", "5")}[task]
     for decision in range(round(float(lasted.removesuffix(" s")) * 10) + 1):
         perception, memory = arbitrate(*looked(task, fast, slow, NOW_S + 0.1 * decision), rules, memory)
-    if then == "agreed":
-        perception, memory = arbitrate(*looked(task, fast, fast, NOW_S + 2.0), rules, memory)
+    if then:
+        end_s = NOW_S + float(lasted.removesuffix(" s")) + float(then.removesuffix(" s"))
+        perception, memory = arbitrate(*looked(task, fast, fast, end_s), rules, memory)
     assert perception.arbitration is not None
     assert perception.arbitration.alarms == ((task,) if row["alarm"] == "yes" else ())
     assert perception.arbitration.caution == Caution(row[policy.value])
@@ -287,9 +288,9 @@ def confidence(task: str, opinion: Opinion) -> float | None:
 def test_it_is_a_function_of_what_it_is_given(
     fast: Opinion, second: SecondOpinion | None, rules: ArbiterRules, stopping: bool
 ) -> None:
-    memory = ArbiterMemory({"alc": NOW_S - 5.5}, None, stopping)
+    memory = ArbiterMemory({"alc": NOW_S - 5.5}, stopping=stopping)
     first, again = arbitrate(fast, second, rules, memory), arbitrate(fast, second, rules, memory)
-    assert first == again and memory == ArbiterMemory({"alc": NOW_S - 5.5}, None, stopping)
+    assert first == again and memory == ArbiterMemory({"alc": NOW_S - 5.5}, stopping=stopping)
     assert first[0].arbitration is not None
     assert (first[0].arbitration.caution is Caution.STOP) >= stopping, "a stop is never taken back"
     assert set(first[0].arbitration.alarms) <= {
