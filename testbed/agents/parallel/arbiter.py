@@ -1,8 +1,9 @@
 """The arbiter: from what a fast and a slow agent say to one set of answers, as a pure function.
 
-Whether they agree is told by what both said about the same picture, so that the slow one's delay is no disagreement. It
-compares class with class: two steering classes, two sign classes, a vehicle or none. It never makes an answer up: what
-it passes is what one of the two said. Its truth table stands in docs/parallel.md and is executed by a test.
+Whether they agree is told by what both said about the same picture. So the slow one's delay is no disagreement, and an
+answer that comes too late to act on still tells whether the fast agent is to be trusted. Class is compared with class:
+two steering classes, two sign classes, a vehicle or none. No answer is made up: what is passed is what one of the two
+said. The truth table stands in docs/parallel.md and is executed by a test.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class ArbiterRules:
 
     Attributes:
         policy: What to do where the two disagree.
-        stale_s: Per task the age of a picture beyond which the slow agent's answers about it do not count. A steering
-            class is out of date within a preview distance; a sign stays the same sign, and has an id to tell by.
+        stale_s: Per task the age of a picture beyond which the slow agent's answers about it are not acted on. A
+            steering class is out of date within a preview distance; a sign stays the same, and has an id to tell by.
         alarm_after_s: A disagreement that has lasted so long, from its first picture to its last, is an alarm; 0 makes
             one of each.
         stop_after_s: A disagreement that has lasted so long ends in a stop, under ``minimal_risk_stop``.
@@ -90,11 +91,9 @@ class ArbiterMemory:
     stopping: bool = False
 
 
-def counts(task: Task, fast: Opinion, slow: Opinion, rules: ArbiterRules) -> bool:
-    """Tell whether the slow agent's answer is young enough and, of a sign, about the sign that is in view."""
-    if fast.t_s - slow.t_s > rules.stale_s[task] + ROUNDING_S:
-        return False
-    return task != "tsr" or (fast.sign_id is not None and slow.sign_id == fast.sign_id)
+def counts(task: Task, fast: Opinion, second: SecondOpinion) -> bool:
+    """Tell whether a second opinion is about what the question is about: for signs, about the one that is in view."""
+    return task != "tsr" or (fast.sign_id is not None and second.slow.sign_id == fast.sign_id)
 
 
 def relation(task: Task, fast: Opinion, second: SecondOpinion | None) -> Relation:
@@ -123,7 +122,7 @@ def choose(task: Task, found: Relation, fast: Opinion, slow: Opinion | None, pol
         task: The question.
         found: How the two stand to each other.
         fast: Answers to the present picture.
-        slow: The slow agent's answers, if they count.
+        slow: The slow agent's answers, if they count and are young enough to act on.
         policy: What to do where they disagree.
     """
     if slow is None or said(slow, task) is None:
@@ -151,12 +150,14 @@ def arbitrate(
         before: Memory of the last decision; an empty one at the beginning of an episode.
     """
     asked = [task for task in TASKS if task != "tsr" or fast.sign is not None]
-    valid = {task: second if second is not None and counts(task, fast, second.slow, rules) else None for task in asked}
+    valid = {task: second if second is not None and counts(task, fast, second) else None for task in asked}
     relations: dict[str, Relation] = {task: relation(task, fast, valid[task]) for task in asked}
     chosen: dict[str, Opinion] = {}
     for task in asked:
         heard = valid[task]
-        chosen[task] = choose(task, relations[task], fast, None if heard is None else heard.slow, rules.policy)
+        stale = heard is None or fast.t_s - heard.slow.t_s > rules.stale_s[task] + ROUNDING_S
+        slow = None if heard is None or stale else heard.slow
+        chosen[task] = choose(task, relations[task], fast, slow, rules.policy)
     lasted_s, memory = _remember(fast, valid, relations, before)
     alarms = tuple(task for task, for_s in lasted_s.items() if for_s >= rules.alarm_after_s - ROUNDING_S)
     stopping = rules.policy is Policy.MINIMAL_RISK_STOP and any(

@@ -46,7 +46,7 @@ class ParallelSettings:
             fast: Agent asked at every decision: a name or an agent file.
             slow: Agent asked at its own rate: a name or an agent file.
             policy: One of `testbed.agents.parallel.arbiter.Policy`.
-            stale_s: Age from which an answer of the slow agent does not count: one number, or one per task.
+            stale_s: Age from which an answer of the slow agent is not acted on: one number, or one per task.
             alarm_after_s: For how long a disagreement must last to be an alarm.
             stop_after_s: For how long it must last to end in a stop, under ``minimal_risk_stop``.
             slow_for_s: For how long after an alarm it is driven slowly, under ``slow_on_disagreement``.

@@ -249,15 +249,25 @@ def test_it_never_makes_an_answer_up(fast: Opinion, second: SecondOpinion | None
 
 
 @given(opinions(), seconds(), rules_of)
-def test_what_does_not_count_changes_nothing(fast: Opinion, second: SecondOpinion, rules: ArbiterRules) -> None:
+def test_what_is_stale_is_not_acted_on(fast: Opinion, second: SecondOpinion, rules: ArbiterRules) -> None:
     t_s = fast.t_s - max(rules.stale_s.values()) - 0.01
     old = SecondOpinion(dataclasses.replace(second.slow, t_s=t_s), dataclasses.replace(second.checked, t_s=t_s))
-    with_it, memory = arbitrate(fast, old, rules, NOTHING)
-    without, same_memory = arbitrate(fast, None, rules, NOTHING)
-    assert memory == same_memory and memory.since_s == {}
-    assert with_it.arbitration is not None and without.arbitration is not None
+    with_it, _ = arbitrate(fast, old, rules, NOTHING)
+    without, _ = arbitrate(fast, None, rules, NOTHING)
     assert dataclasses.replace(with_it, arbitration=None) == dataclasses.replace(without, arbitration=None)
-    assert with_it.arbitration.relations == without.arbitration.relations
+
+
+def test_an_agent_that_is_too_slow_to_act_on_still_raises_an_alarm() -> None:
+    """Answers 0.9 s apart, each heard when it is 0.9 s old: the second one that differs is an alarm."""
+    rules, memory, heard = ArbiterRules(policy=Policy.MINIMAL_RISK_STOP), NOTHING, []
+    for look in (0.0, 0.9):
+        for decision in range(9):
+            t_s = NOW_S + look + 0.9 + 0.1 * decision
+            second = SecondOpinion(*(opinion("alc", word, t_s=NOW_S + look) for word in ("Right 0.9", "Left 0.8")))
+            perception, memory = arbitrate(opinion("alc", "Left 0.8", t_s=t_s), second, rules, memory)
+            assert perception.arbitration is not None and perception.steering.steering is Steering.LEFT
+            heard.append(perception.arbitration.caution)
+    assert heard == [Caution.NONE] * 9 + [Caution.STOP] * 9
 
 
 @given(opinions("a"), opinions("a"), st.sampled_from(list(Policy)))
