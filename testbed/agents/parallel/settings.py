@@ -26,7 +26,7 @@ class ParallelSettings:
     fast: str = "dnn"
     slow: str = "tandem"
     rules: ArbiterRules = field(default_factory=ArbiterRules)
-    slow_latency: LatencySpec = field(default_factory=lambda: LatencySpec("card"))
+    slow_latency: LatencySpec = field(default_factory=lambda: LatencySpec.parse("card"))
 
     @classmethod
     def parse(

@@ -252,7 +252,7 @@ def test_options_are_read() -> None:
         slow_latency="fixed:851",
     )
     assert settings.rules == ArbiterRules(Policy.MINIMAL_RISK_STOP, {"tsr": 3.0, "alc": 0.4, "vd": 1.0}, 0.0, 2.0, 1.0)
-    assert settings.slow_latency == LatencySpec("fixed", 851.0)
+    assert settings.slow_latency == LatencySpec.parse("fixed:851")
     assert ParallelSettings.parse(stale_s=1).rules.stale_s == {"tsr": 1.0, "alc": 1.0, "vd": 1.0}
     assert ParallelSettings.parse() == ParallelSettings()
 
