@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from testbed.core.geometry import box_iou
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
-from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
+from testbed.core.types import Caution, LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
 from testbed.judge.history import History, JudgedAnswer, expert_steering
 from testbed.judge.limits import JudgeLimits
 
@@ -32,6 +32,7 @@ MISREAD = "misread"
 MISSED = "missed"
 LATE_SIGN = "late"
 CONTROL = "control"
+ALARM = "alarm"
 NONE = "none"
 
 CLASS_OF_LINE: dict[str, int] = {"stop": STOP, "yield": YIELD, "no_entry": NO_ENTRY}
@@ -204,13 +205,19 @@ def collision_cause(history: History, *, end: int | None = None, other_id: int |
 
 
 def brake_cause(history: History, *, end: int | None = None) -> Cause:
-    """Return the perception error before a deceleration that nothing asked for."""
+    """Return the perception error before a deceleration that nothing asked for.
+
+    ``alarm``: the agent doubted its answers and asked the driver to drive slowly or to stop.
+    """
     tally = _Tally()
     for _, answer, seconds in history.lookback(1.0, end=end):
         said, sign = answer.decision.perception.vehicle, answer.decision.perception.sign
         detail: Detail = {"confidence": float(said.confidence)}
         kind: str | None = None
-        if said.present and answer.truth.lead is None:
+        arbitration = answer.decision.perception.arbitration
+        if arbitration is not None and arbitration.caution is not Caution.NONE:
+            kind, detail = ALARM, {"asked": arbitration.caution.value, "about": ", ".join(arbitration.alarms)}
+        elif said.present and answer.truth.lead is None:
             kind = FALSE_VEHICLE
         elif said.present and said.box_px is not None and answer.truth.lead is not None:
             iou = box_iou(said.box_px, answer.truth.lead.box_px)

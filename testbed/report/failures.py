@@ -123,6 +123,8 @@ def _why(event: Event) -> str:
         return f"misread: {detail.get('perceived')} where the sign says {detail.get('commanded')}"
     if event.cause == "false vehicle":
         return f"saw a vehicle where there is none{confidence}"
+    if event.cause == "alarm":
+        return f"no error of what was acted on: an alarm about {detail.get('about')} asked to {detail.get('asked')}"
     if event.cause == "none":
         return "no perception error before it"
     return {"missed": "the sign was never answered", "control": "read rightly, driven wrongly"}.get(

@@ -162,3 +162,14 @@ def test_the_series_says_where_an_alarm_was_in_force(synthetic: ModuleType) -> N
     steps = drive(synthetic, {0.0: STRAIGHT}, {0.0: False, 1.0: True, 1.2: False}, shown_s=None)
     series = synthetic.judge(steps).per_step["alarm"]
     assert series.valid.all() and [index for index, value in enumerate(series.values) if value] == [20, 21, 22, 23]
+
+
+def test_braking_that_an_alarm_asked_for_is_told_as_that(synthetic: ModuleType) -> None:
+    s = synthetic
+    steps = drive(s, {0.0: STRAIGHT}, {0.0: False, 1.0: True}, shown_s=None, caution=Caution.STOP)
+    hard = [
+        s.step(i, decision=step.decision, ego=s.ego(acceleration_mps2=-4.0 if i >= 24 else 0.0))
+        for i, step in enumerate(steps)
+    ]
+    (event,) = [event for event in s.judge(hard).events if event.kind == "false_brake"]
+    assert event.cause == "alarm" and event.detail["asked"] == "stop" and event.detail["about"] == "alc"
