@@ -42,9 +42,9 @@ def _part(role: str, name: str) -> AgentCard:
 
 
 def _told(settings: ParallelSettings, slow: AgentCard) -> str:
-    p50_ms, p95_ms = slow.latency_ms
     spec, rules = settings.slow_latency, settings.rules
-    charged = f"{spec.fixed_ms:g} ms" if spec.kind == "fixed" else f"{p50_ms:.0f} ms at p50, {p95_ms:.0f} at p95"
+    p50_ms, p95_ms = (spec.p50_ms, spec.p95_ms) if spec.stated else slow.latency_ms
+    charged = f"{p50_ms:.0f} ms at p50, {p95_ms:.0f} at p95"
     return (
         f"{settings.fast} at every decision, {settings.slow} whenever it is done ({charged}); {rules.policy.value}, "
         f"alarm after {rules.alarm_after_s:g} s of disagreement. Held-out figures are those of the two."

@@ -45,7 +45,7 @@ class PacedAgent:
 
     Args:
         agent: Any agent.
-        latency: What an answer costs: ``card`` or ``fixed``.
+        latency: What an answer costs, anything but ``measured``.
     """
 
     def __init__(self, agent: Agent, latency: LatencySpec) -> None:
@@ -57,7 +57,9 @@ class PacedAgent:
     def reset(self, seed: int) -> None:
         """Begin an episode; ``seed`` fixes the agent's chance and the latencies."""
         self._agent.reset(seed)
-        self._draw = LatencyDraw(self._agent.card.latency_ms, np.random.default_rng([seed, STREAM]))
+        spec = self._latency
+        latency_ms = (spec.p50_ms, spec.p95_ms) if spec.stated else self._agent.card.latency_ms
+        self._draw = LatencyDraw(latency_ms, np.random.default_rng([seed, STREAM]))
         self._newest: SecondOpinion | None = None
         self._pending: tuple[float, SecondOpinion] | None = None
 
@@ -70,7 +72,7 @@ class PacedAgent:
         """
         self._collect(observation.t_s)
         if self._pending is None:
-            ready_s = observation.t_s + self._charge_ms() / 1e3
+            ready_s = observation.t_s + self._draw.draw_ms() / 1e3
             self._pending = (ready_s, SecondOpinion(ask(self._agent, observation), fast))
             self._collect(observation.t_s)
         return self._newest
@@ -78,6 +80,3 @@ class PacedAgent:
     def _collect(self, t_s: float) -> None:
         if self._pending is not None and self._pending[0] <= t_s + 1e-9:
             self._newest, self._pending = self._pending[1], None
-
-    def _charge_ms(self) -> float:
-        return self._latency.fixed_ms if self._latency.kind == "fixed" else self._draw.draw_ms()

@@ -50,7 +50,7 @@ class ParallelSettings:
             alarm_after_s: For how long a disagreement must last to be an alarm.
             stop_after_s: For how long it must last to end in a stop, under ``minimal_risk_stop``.
             slow_for_s: For how long after an alarm it is driven slowly, under ``slow_on_disagreement``.
-            slow_latency: ``card`` or ``fixed:851`` (milliseconds).
+            slow_latency: ``card``, a profile such as ``llava7b_a100``, or ``fixed:851`` (milliseconds).
 
         Raises:
             UsageError: If an option cannot be meant.
@@ -67,7 +67,7 @@ class ParallelSettings:
             slow_for_s=_seconds("slow_for_s", slow_for_s, usual.slow_for_s),
         )
         spec = LatencySpec.parse(str(slow_latency))
-        if spec.kind == "measured":
+        if spec.name == "measured":
             raise UsageError(
                 "agent parallel: slow_latency cannot be measured, or no drive would repeat",
                 hint=f"latencies are {LATENCY_WORDS}",

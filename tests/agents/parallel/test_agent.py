@@ -226,7 +226,7 @@ BAD = {
     "{alarm_after_s: true}": "alarm_after_s is True",
     "{stop_after_s: x}": "stop_after_s is 'x'",
     "{slow_latency: measured}": "slow_latency cannot be measured",
-    "{slow_latency: 80ms}": "latency '80ms' is not understood",
+    "{slow_latency: 80ms}": "'80ms' is no latency",
     "{slow: parallel_stop}": "its slow agent 'parallel_stop' is a parallel one",
     "{fast: nobody}": "unknown agent 'nobody'",
     "{polcy: prefer_vlm}": "does not take these options: .*polcy",
