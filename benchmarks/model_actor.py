@@ -35,7 +35,7 @@ class _Asking:
         import torch
 
         torch.set_num_threads(1)
-        self._agent = agents.load(agent, device="cpu", served=served_readers(actor, agent, 600.0))
+        self._agent = agents.load(agent, device="cpu", served={agent: served_readers(actor, agent, 600.0)})
 
     def ask(self, seconds: float) -> list[float]:
         """Ask for some seconds; return how long each decision took in ms."""

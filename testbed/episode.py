@@ -5,7 +5,7 @@ The order of a tick:
 ==========  ==================================================================================================
 sense       the session's tick: observation for the agent, truth for the judges
 perceive    every ``decision_every_steps`` ticks, unless the agent is still busy with its last image
-delay       the answer's latency is charged to the simulation clock (latency.py)
+delay       the answer's latency is charged to the simulation clock; past a deadline it may be dropped (latency.py)
 decide      answers whose time has come reach the driver (planner and controller, testbed/driver/controller.py)
 actuate     the driver's command
 judge       the judges see the step: truth, command, answer in force
@@ -33,14 +33,15 @@ from testbed import __version__, agents
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core import extras
+from testbed.core.answer_check import check_answers
 from testbed.core.errors import AgentError, TestbedError
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.core.types import Agent, Decision, Observation, Perception, Step
+from testbed.core.types import Agent, Decision, Observation, Step
 from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judges_for
-from testbed.latency import LatencyModel
+from testbed.latency import DeadlineKeeper, LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.store import TraceWriter
 from testbed.world.render.placement import renderer_device
@@ -156,7 +157,7 @@ def driver_for(concrete: ConcreteScenario) -> Driver:
 def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     """Return the judges' constants for this episode."""
     chosen = concrete.limits
-    return JudgeLimits(
+    limits = JudgeLimits(
         planned_distance_m=concrete.ego.route_m or concrete.ego.cruise_mps * concrete.steps * concrete.step_s,
         attack_near_end_s_m=min((place.ahead_m for place in concrete.places), default=None),
         vehicle_width_m=session.ego_width_m,
@@ -167,37 +168,24 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
         attack_window_s=chosen.attack_window_s,
         lateral_threshold_m=chosen.lateral_threshold_m,
     )
-
-
-def check_answers(perception: Perception, name: str) -> None:
-    """Hold an agent to its protocol.
-
-    Raises:
-        AgentError: If an answer is of the wrong type, out of range or not finite.
-    """
-    if not isinstance(perception, Perception):
-        raise AgentError(f"agent {name!r} answered {type(perception).__name__}, not a Perception")
-    confidences = [perception.steering.confidence, perception.vehicle.confidence]
-    if perception.sign is not None:
-        confidences.append(perception.sign.confidence)
-        class_id = perception.sign.class_id
-        if class_id is not None and not 0 <= class_id <= 42:
-            raise AgentError(
-                f"agent {name!r} answered sign class {class_id}", hint="classes are 0-42, or None to abstain"
-            )
-    if not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in confidences):
-        raise AgentError(f"agent {name!r} answered a confidence outside 0-1: {confidences}")
-    box = perception.vehicle.box_px
-    if box is not None and not (all(math.isfinite(value) for value in box) and box[0] <= box[2] and box[1] <= box[3]):
-        raise AgentError(f"agent {name!r} answered the box {box}", hint="boxes are (x_min, y_min, x_max, y_max)")
+    deadline = concrete.deadline
+    if deadline is None or deadline.policy == "keep":
+        return limits
+    # an agent is asked again in the first turn after it answered, and answers in time or is dropped; a tick later
+    # that answer is in force
+    step_ms = 1e3 * concrete.step_s
+    turn_ms = step_ms * concrete.decision_every_steps
+    busy_ms = turn_ms * math.ceil(deadline.budget_ms / turn_ms - 1e-9)
+    return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
 
 
 class _DelayedAgent:
     """An agent with its latency: asks it, charges the time, and hands its answers over when they are due."""
 
-    def __init__(self, agent: Agent, latency: LatencyModel, every_steps: int) -> None:
+    def __init__(self, agent: Agent, latency: LatencyModel, keeper: DeadlineKeeper, every_steps: int) -> None:
         self._agent = agent
         self._latency = latency
+        self._keeper = keeper
         self._every_steps = every_steps
         self._pending: list[tuple[Observation, Decision]] = []
         self._busy_until_s = -math.inf
@@ -222,7 +210,8 @@ class _DelayedAgent:
         charged_ms = self._latency.charge_ms(measured_ms)
         due_s = tick.t_s + charged_ms / 1e3
         self._busy_until_s = due_s
-        self._pending.append((observation, Decision(tick.number, tick.t_s, due_s, perception, charged_ms)))
+        if self._keeper.admits(charged_ms):
+            self._pending.append((observation, Decision(tick.number, tick.t_s, due_s, perception, charged_ms)))
 
     def due(self, t_s: float) -> list[tuple[Observation, Decision]]:
         """Return the answers whose time has come, oldest first."""
@@ -244,9 +233,9 @@ def _drive(
     payloads, manifests = load_payloads(concrete.injections)
     judges = judges_for(concrete.judges)
     agent.reset(plan.seed)
-    delayed = _DelayedAgent(
-        agent, LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed), concrete.decision_every_steps
-    )
+    latency = LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed)
+    keeper = DeadlineKeeper(concrete.deadline)
+    delayed = _DelayedAgent(agent, latency, keeper, concrete.decision_every_steps)
     driver = driver_for(concrete)
     writer = TraceWriter(folder / TRACE_NAME)
     try:
@@ -274,7 +263,8 @@ def _drive(
         session.end()
     record = _record(plan, panel.finish(), limits, manifests, digest)
     asked = {f"judge {judge.name}": judge.version for judge in judges if judge.name in concrete.judges}
-    return record.model_copy(update={"injection": injection, "versions": record.versions | asked})
+    scores = record.scores | keeper.scores()
+    return record.model_copy(update={"injection": injection, "scores": scores, "versions": record.versions | asked})
 
 
 def _record(

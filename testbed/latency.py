@@ -2,27 +2,28 @@
 
 An answer computed from the frame at ``t`` is applied at ``t + latency``; until then the last one holds, and an agent
 that is still busy is not asked again. The default charges the figures of the agent's card, so that a run repeats on
-any machine; ``measured`` charges what this machine needed, ``fixed:80`` a number of one's own. These words are read in
-``testbed/core/latency_spec.py``.
+any machine; ``measured`` charges what this machine needed, a profile or ``fixed:80`` a figure of its own. These words
+are read in ``testbed/core/latency_spec.py``.
+
+A deadline (``testbed/core/deadline.py``) counts the decisions that take longer than its budget, and says whether their
+answers still count.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from testbed.core.deadline import Deadline
+from testbed.core.latency_draw import LatencyDraw
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.types import AgentCard
-
-Z95 = 1.6448536269514722
-"""95th percentile of the standard normal distribution."""
 
 
 class LatencyModel:
     """Draw the latency of each decision of one episode.
 
-    With ``card`` the draw is log-normal through the card's p50 and p95, from a stream seeded by the episode.
+    With ``card``, and where a p95 is stated, the draw is log-normal through p50 and p95, from a stream seeded by the
+    episode.
 
     Args:
         spec: How to charge.
@@ -32,17 +33,48 @@ class LatencyModel:
 
     def __init__(self, spec: LatencySpec, card: AgentCard, seed: int) -> None:
         """Prepare the distribution."""
-        self._spec = spec
-        p50_ms, p95_ms = card.latency_ms
-        self._median_ms = p50_ms
-        self._sigma = math.log(p95_ms / p50_ms) / Z95 if p95_ms > p50_ms > 0.0 else 0.0
-        self._rng = np.random.default_rng([seed, 0x1A7E])
+        self._measured = spec.name == "measured"
+        latency_ms = (spec.p50_ms, spec.p95_ms) if spec.stated else card.latency_ms
+        self._draw = LatencyDraw(latency_ms, np.random.default_rng([seed, 0x1A7E]))
 
     def charge_ms(self, measured_ms: float) -> float:
         """Return the latency to charge for a decision that took ``measured_ms`` on this machine."""
-        if self._spec.kind == "fixed":
-            return self._spec.fixed_ms
-        if self._spec.kind == "measured":
+        if self._measured:
             return measured_ms
-        draw = float(self._rng.normal())
-        return self._median_ms * math.exp(self._sigma * draw)
+        return self._draw.draw_ms()
+
+
+class DeadlineKeeper:
+    """Hold the decisions of one episode to a deadline and count those that miss it.
+
+    Args:
+        deadline: The deadline; None lets every answer through and counts nothing.
+    """
+
+    def __init__(self, deadline: Deadline | None) -> None:
+        """Begin with nothing counted."""
+        self._deadline = deadline
+        self._asked = 0
+        self._misses = 0
+        self._dropped = 0
+
+    def admits(self, charged_ms: float) -> bool:
+        """Count a decision that takes so long and tell whether its answer is to reach the driver."""
+        if self._deadline is None:
+            return True
+        late = charged_ms > self._deadline.budget_ms + 1e-6
+        dropped = late and self._deadline.policy == "drop"
+        self._asked += 1
+        self._misses += late
+        self._dropped += dropped
+        return not dropped
+
+    def scores(self) -> dict[str, float | int | str | bool | None]:
+        """Return the counts, nothing without a deadline.
+
+        ``deadline.asked`` counts decisions begun, so an answer that was still being computed when the drive ended is
+        among them, and among ``deadline.misses`` where it takes longer than the budget.
+        """
+        if self._deadline is None:
+            return {}
+        return {"deadline.asked": self._asked, "deadline.misses": self._misses, "deadline.dropped": self._dropped}

@@ -130,6 +130,22 @@ def rate(k: int, n: int, level: float = 0.95, method: IntervalMethod = "wilson")
     return Rate(k, n, wilson(k, n, level) if method == "wilson" else clopper_pearson(k, n, level))
 
 
+def garwood(k: int, exposure: float, level: float = 0.95) -> Interval:
+    """Return the exact interval of a Poisson rate: ``k`` events over a distance or a time (Garwood, Biometrika 1936).
+
+    Raises:
+        ValueError: The count is negative, or nothing was driven in which something could have happened.
+    """
+    if k < 0 or not exposure > 0.0:
+        raise ValueError(f"{k} in {exposure} is no rate")
+    from scipy.stats import chi2
+
+    tail = (1 - level) / 2
+    low = 0.0 if k == 0 else float(chi2.ppf(tail, 2 * k)) / 2
+    high = float(chi2.ppf(1 - tail, 2 * k + 2)) / 2
+    return Interval(low / exposure, high / exposure, level, "garwood")
+
+
 def zero_of_n_bound(n: int, level: float = 0.95) -> float:
     """Return the one-sided upper bound after no event in ``n`` tries, 1 - (1 - level)^(1/n); 1 without tries."""
     return 1.0 - (1.0 - level) ** (1.0 / n) if n > 0 else 1.0

@@ -202,7 +202,7 @@ def test_shipped_files_are_accepted_whole(path: Path) -> None:
 HISTORY = ("CHANGELOG.md", "docs/adr/")
 """Documents that may name what is no longer there."""
 
-GROUPS = {"testbed.agents", "testbed.adversaries", "testbed.defences", "testbed.judges"}
+GROUPS = {"testbed.agents", "testbed.adversaries", "testbed.defences", "testbed.judges", "testbed.vlm_families"}
 """Entry point groups: names that are not modules, or not only."""
 
 _DOTTED = re.compile(r"(?<![\w/.-])(?:testbed|benchmarks)(?:\.[A-Za-z_]\w*)+(?![\w/]|\()")

@@ -32,6 +32,17 @@ def test_intervals_hold_the_rate(pair: tuple[int, int]) -> None:
         assert 0.0 <= interval.low <= (k / n if n else 0.5) <= interval.high <= 1.0
 
 
+def test_garwood_matches_published_figures() -> None:
+    """Table of Garwood's limits, 95 %: 0 events 0-3.689, 1 event 0.0253-5.572, 10 events 4.795-18.390."""
+    for k, low, high in ((0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.390)):
+        ours = stats.garwood(k, 1.0)
+        assert (ours.low, ours.high) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4))
+        half = stats.garwood(k, 2.0)
+        assert (half.low, half.high) == (ours.low / 2, ours.high / 2)
+    with pytest.raises(ValueError, match="is no rate"):
+        stats.garwood(1, 0.0)
+
+
 def test_zero_of_n() -> None:
     assert stats.zero_of_n_bound(59) == pytest.approx(0.0495, abs=1e-4)
     assert stats.zero_of_n_bound(0) == 1.0

@@ -11,6 +11,7 @@ from testbed.agents.registry import (
     load,
     load_to_serve,
     names,
+    parts,
     resolve,
     serving,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "load",
     "load_to_serve",
     "names",
+    "parts",
     "resolve",
     "serving",
 ]

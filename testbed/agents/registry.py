@@ -1,8 +1,10 @@
 """All agents by name: files with options, our packages, and third-party packages' (entry point ``testbed.agents``).
 
 A package that offers an agent has two functions: ``build(**options) -> Agent`` loads it, ``card() -> AgentCard`` tells
-about it without loading a model; where ``card`` takes options by name, it is given those of the file. An entry point
-names the package. Where ``build`` takes ``device``, it is told where its models are to run (`testbed.core.device`).
+about it without loading a model; where ``card`` takes options by name, it is given those of the file. A package whose
+agents are made of other agents has ``parts(**options) -> dict[str, str]`` too, role to name or file. An entry point
+names the package. Where ``build`` takes ``device``, it is told where its models are to run (`testbed.core.device`), and
+where it takes ``load_part``, it is given what loads the agents that it is made of.
 
 A YAML file names an agent, its options, and the defences it stands behind, see `testbed.agents.defences`::
 
@@ -19,10 +21,11 @@ say ``agent: dnn``. A file that only names an agent is that agent.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -54,6 +57,7 @@ class AgentPackage:
 PACKAGES: dict[str, AgentPackage] = {
     "constant": AgentPackage("testbed.agents.scripted.constant"),
     "dnn": AgentPackage("testbed.agents.dnn"),
+    "parallel": AgentPackage("testbed.agents.parallel"),
     "scripted": AgentPackage("testbed.agents.scripted.oracle"),
     "solo": AgentPackage("testbed.agents.vlm", {"deployment": "solo"}),
     "tandem": AgentPackage("testbed.agents.vlm", {"deployment": "tandem"}),
@@ -137,8 +141,33 @@ def _module(choice: AgentChoice, package: AgentPackage) -> ModuleType:
         return importlib.import_module(package.module)
 
 
+def _told(choice: AgentChoice, tell: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """Return what a package tells about an agent, given those options that the function takes."""
+    known = inspect.signature(tell).parameters
+    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        options = {key: value for key, value in options.items() if key in known}
+    try:
+        return tell(**options)
+    except TypeError as error:
+        raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
+
+
+def parts(name_or_path: str) -> dict[str, str]:
+    """Return the agents that an agent is made of, role to name or file; none for most.
+
+    Raises:
+        UsageError: If there is no such agent or file, or it does not take such options.
+    """
+    choice = resolve(name_or_path)
+    package = _package(choice)
+    tell = getattr(_module(choice, package), "parts", None)
+    return {} if tell is None else cast(dict[str, str], _told(choice, tell, _options(choice, package)))
+
+
 def check_extras(name_or_path: str) -> None:
     """Check that what an agent's package says it needs (``NEEDS``, names of modules) is installed; load nothing.
+
+    An agent that is made of others needs what they need.
 
     Raises:
         UsageError: If there is no such agent or file.
@@ -147,6 +176,8 @@ def check_extras(name_or_path: str) -> None:
     choice = resolve(name_or_path)
     needs = getattr(_module(choice, _package(choice)), "NEEDS", ())
     extras.require(f"agent {name_or_path!r}", needs)
+    for part in parts(name_or_path).values():
+        check_extras(part)
 
 
 def card(name_or_path: str) -> AgentCard:
@@ -159,9 +190,7 @@ def card(name_or_path: str) -> AgentCard:
     choice = resolve(name_or_path)
     package = _package(choice)
     options = _options(choice, package)
-    tell = _module(choice, package).card
-    known = inspect.signature(tell).parameters
-    told = cast(AgentCard, tell(**{key: value for key, value in options.items() if key in known}))
+    told = cast(AgentCard, _told(choice, _module(choice, package).card, options))
     if choice.defences:
         from testbed.agents.defences import build_all, defended_card
 
@@ -175,9 +204,11 @@ def check_device(name_or_path: str, device: str = "auto") -> None:
     Raises:
         UsageError: If there is no such agent or file, or no such GPU.
     """
+    for part in parts(name_or_path).values():
+        check_device(part, device)
     choice = resolve(name_or_path)
     word = device_of(name_or_path, device)
-    if is_gpu(word) and _takes_device(_module(choice, _package(choice))):
+    if is_gpu(word) and _takes("device", _module(choice, _package(choice))):
         from testbed.agents.placement import placed
 
         placed(word, auto="cpu")
@@ -194,8 +225,8 @@ def device_of(name_or_path: str, device: str = "auto") -> str:
     return next((check_word(str(word)) for word in said if word != "auto"), check_word(device))
 
 
-def _takes_device(module: ModuleType) -> bool:
-    return "device" in inspect.signature(module.build).parameters
+def _takes(option: str, module: ModuleType) -> bool:
+    return option in inspect.signature(module.build).parameters
 
 
 def _model(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -218,7 +249,7 @@ def serving(name_or_path: str, device: str = "auto") -> Serving | None:
         return None
     options = {**_options(choice, package), "device": device_of(name_or_path, device)}
     known = inspect.signature(tell).parameters
-    return cast(Serving, tell(**{key: value for key, value in options.items() if key in known}))
+    return cast(Serving | None, tell(**{key: value for key, value in options.items() if key in known}))
 
 
 def load_to_serve(name_or_path: str, device: str) -> Any:
@@ -236,14 +267,14 @@ def load_to_serve(name_or_path: str, device: str) -> Any:
         return _module(choice, package).build(**options)
 
 
-def load(name_or_path: str, *, device: str = "auto", served: object | None = None) -> Agent:
+def load(name_or_path: str, *, device: str = "auto", served: Mapping[str, object] | None = None) -> Agent:
     """Load an agent.
 
     Args:
         name_or_path: Registered name, name of a shipped agent file, or path of an agent file.
         device: Where models run whose file does not say it, a word of `testbed.core.device`; agents whose ``build``
             takes no ``device`` run where they always do.
-        served: What its ``build`` takes instead of models of its own, where these run elsewhere.
+        served: By the names of agents whose models run elsewhere, what their ``build`` takes instead of its own.
 
     Raises:
         UsageError: If there is no such agent or file, it does not take such options, or a defence changes nothing.
@@ -255,10 +286,12 @@ def load(name_or_path: str, *, device: str = "auto", served: object | None = Non
     package = _package(choice)
     options = _options(choice, package)
     module = _module(choice, package)
-    if _takes_device(module):
+    if _takes("load_part", module):
+        options["load_part"] = functools.partial(load, device=device, served=served)
+    if _takes("device", module):
         options["device"] = device_of(name_or_path, device)
-    if served is not None:
-        options["served"] = served
+    if served and name_or_path in served:
+        options["served"] = served[name_or_path]
     try:
         with extras.explained(f"agent {name_or_path!r}"):
             agent: Agent = module.build(**options)

@@ -21,7 +21,19 @@ def count(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("--tables", type=names, default=(), metavar="I,III,V", help="which tables (default all three)")
+    parser.add_argument(
+        "--tables", type=names, default=(), metavar="I,II,III,IV,V,fig5", help="which tables (default all of them)"
+    )
+    parser.add_argument(
+        "--agents",
+        type=names,
+        default=(),
+        metavar="a,FILE",
+        help="V²LMs that the tables ask (default the shipped ones)",
+    )
+    parser.add_argument(
+        "--zero-shot", type=names, default=(), metavar="a,FILE", help="V²LMs as they were before fine-tuning: II, fig5"
+    )
     parser.add_argument(
         "--gap", type=Path, metavar="RUN", help="set the road outcomes of this run or sweep folder beside the images"
     )
@@ -57,6 +69,8 @@ def execute(options: argparse.Namespace) -> int:
         seed=options.seed,
         gap=options.gap,
         adaptive=options.adaptive,
+        agents=options.agents,
+        zero_shot=options.zero_shot,
         strict=options.strict,
         jobs=options.jobs,
         device=options.device,

@@ -10,7 +10,7 @@ from testbed.cli.options import column_table
 from testbed.core.errors import MissingExtraError
 
 _AGENT_COLUMNS = ("name", "kind", "parameters", "latency p50/p95", "figures")
-KINDS = ("scenarios", "sweeps", "agents", "maps", "artefacts", "judges")
+KINDS = ("scenarios", "sweeps", "agents", "latencies", "maps", "artefacts", "judges")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,7 @@ def collect(kind: str) -> list[dict[str, Any]]:
         "scenarios": _scenarios,
         "sweeps": _sweeps,
         "agents": _agents,
+        "latencies": _latencies,
         "maps": _maps,
         "artefacts": _artefacts,
         "judges": _judges,
@@ -99,6 +100,15 @@ def _obstacle(name: str) -> list[str]:
     except MissingExtraError as error:
         return [f"needs [{error.extra}]"]
     return []
+
+
+def _latencies() -> list[dict[str, Any]]:
+    from testbed.core.latency_spec import PROFILES
+
+    return [
+        {"name": name, "milliseconds": f"{profile.ms:g}", "model": profile.model, "source": profile.source}
+        for name, profile in PROFILES.items()
+    ]
 
 
 def _maps() -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from testbed.core.deadline import Deadline
     from testbed.core.records import EpisodePlan
 
 from testbed.core.device import DEVICE_WORDS, check_word
 from testbed.core.errors import UsageError
-from testbed.core.latency_spec import LATENCY_WORDS, LatencySpec
+from testbed.core.latency_spec import LatencySpec
 
 MOST_SEEDS = 100_000
 
@@ -76,12 +77,22 @@ def host_port(text: str) -> str:
 
 
 def latency(text: str) -> str:
-    """Read ``card``, ``measured`` or ``fixed:80``."""
+    """Read ``card``, ``measured``, a profile or milliseconds, see `testbed.core.latency_spec`."""
     try:
         LatencySpec.parse(text)
-    except UsageError:
-        raise argparse.ArgumentTypeError(f"expected {LATENCY_WORDS}, got {text!r}") from None
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def deadline(text: str) -> Deadline:
+    """Read ``keep``, ``drop`` or ``drop:150``."""
+    from testbed.core.deadline import Deadline
+
+    try:
+        return Deadline.parse(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def jobs(text: str) -> int:
@@ -122,7 +133,16 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
         "--carla", type=host_port, metavar="HOST:PORT", help="a CARLA server instead of the embedded one"
     )
     parser.add_argument(
-        "--latency", type=latency, metavar="card|measured|fixed:MS", help="what inference costs on the simulation clock"
+        "--latency",
+        type=latency,
+        metavar="card|measured|PROFILE|fixed:MS",
+        help="what inference costs on the simulation clock (testbed list latencies)",
+    )
+    parser.add_argument(
+        "--deadline",
+        type=deadline,
+        metavar="keep|drop[:MS]",
+        help="count answers later than this (default 100 ms), and keep or drop them",
     )
     add_device_option(
         parser, "renderer and models run; auto: checkpoints of your own on a GPU if there is one, the rest on the CPU"

@@ -30,6 +30,7 @@ def execute(options: argparse.Namespace) -> int:
         agents=options.agents,
         seeds=options.seeds.expand(content.seeds.expand()[0]) if options.seeds else None,
         latency=options.latency,
+        deadline=[options.deadline] if options.deadline else None,
         real_server=options.carla is not None,
     )
     check_machine(plans, options)

@@ -31,6 +31,7 @@ def execute(options: argparse.Namespace) -> int:
         agents=options.agents,
         seeds=options.seeds.expand(first) if options.seeds else None,
         latency=options.latency,
+        deadline=options.deadline,
         real_server=options.carla is not None,
     )
     question = RunRequest(content.name, content.question, tuple(one.content for one in scenarios), tuple(plans))
@@ -39,6 +40,11 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def cell(record: EpisodeRecord) -> tuple[str, ...]:
-    """Return agent, condition and world of a record: scenario, weather preset and latency."""
+    """Return agent, condition and world of a record: scenario, weather preset, latency and deadline."""
+    from testbed.core.deadline import Deadline
+
     plan = record.plan
-    return plan.agent, plan.condition, f"{plan.scenario} {plan.scene['weather']['preset']} {plan.latency}"
+    world = [plan.scenario, plan.scene["weather"]["preset"], plan.latency]
+    if "deadline" in plan.scene:
+        world.append(str(Deadline.model_validate(plan.scene["deadline"])))
+    return plan.agent, plan.condition, " ".join(world)

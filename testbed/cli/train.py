@@ -1,20 +1,25 @@
-"""``testbed train NAME --data DATA``: train weights on generated data."""
+"""``testbed train NAME --data DATA``: train weights; ``testbed train vlm --model M`` fine-tunes any V²LM."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+SMALL_DATA = 300
+"""Pictures per task that fine-tuning makes for itself where there is no data, a minute's work."""
+PLAN_OPTIONS = ("task", "method", "teaches", "steps", "minutes", "batch", "rank", "alpha", "device")
+TRAINER_OPTIONS = ("seed", "epochs", "rate", "start_from")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("name", metavar="NAME", help="weights to train, for instance dnn-lane or vlm-tandem")
+    parser.add_argument("name", metavar="NAME", help="weights to train, for instance dnn-lane or vlm-tandem; vlm")
     parser.add_argument(
         "--data",
         type=Path,
-        default=Path("data"),
         metavar="DATA",
-        help="folder with tsr, alc and vd, or one data set where one is enough (default data)",
+        help="folder with tsr, alc and vd, or one data set where one is enough (default data); for vlm --model also a "
+        "JSON file of conversations",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of all chance (default: the trainer's own)")
@@ -27,18 +32,76 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with weights to start from instead of random ones, where the trainer can",
     )
+    tuning = parser.add_argument_group("fine-tuning (train vlm --model)")
+    tuning.add_argument("--model", metavar="M", help="checkpoint, name on the Hub, or family and size: llava-tiny")
+    tuning.add_argument("--preset", metavar="P", help="a published recipe: llava_7b, llava_13b_lora, qwen_vl, nvila_8b")
+    tuning.add_argument("--task", metavar="T", help="tsr, alc, vd, or all for one model of all (default all)")
+    tuning.add_argument("--method", metavar="M", help="lora (default), prompt, prefix, adapter or full")
+    tuning.add_argument("--teaches", metavar="W", help="form or text (default: a form where the method can learn one)")
+    tuning.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
+    tuning.add_argument("--minutes", type=float, metavar="M", help="at most so long; the same command goes on")
+    tuning.add_argument("--batch", type=int, metavar="N", help="conversations per step (default 16)")
+    tuning.add_argument("--rank", type=int, metavar="N", help="of lora; tokens of prompt, prefix (default 16)")
+    tuning.add_argument("--alpha", type=int, metavar="N", help="scale of lora (default 32)")
+    tuning.add_argument("--device", metavar="D", help="auto (default), cpu, cuda or cuda:N")
+    tuning.add_argument(
+        "--unattacked", action="store_true", help="state that no picture of conversations of one's own shows an attack"
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
     """Train."""
     import logging
 
-    from testbed.training.nets import train
+    from testbed.core.errors import UsageError
 
     # An hour of silence would look like a hang.
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("testbed.training.nets").setLevel(logging.INFO)
-    given = {key: getattr(options, key) for key in ("seed", "epochs", "rate", "start_from")}
+    logging.getLogger("testbed.training").setLevel(logging.INFO)
+    if options.name == "vlm" and options.model is not None:
+        return _tune(options)
+    for name in ("model", "preset", *PLAN_OPTIONS):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is for fine-tuning", hint="train vlm --model M")
+    from testbed.training.nets import train
+
+    given = {key: getattr(options, key) for key in TRAINER_OPTIONS}
     chosen = {key: value for key, value in given.items() if value is not None}
-    print(f"weights: {train(options.name, options.data, out=options.out, **chosen)}")
+    print(f"weights: {train(options.name, options.data or Path('data'), out=options.out, **chosen)}")
     return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from testbed.core.errors import UsageError, suggest
+    from testbed.training.vlm import Plan, tune
+    from testbed.training.vlm.held_out import report
+    from testbed.training.vlm.presets import PRESETS
+
+    if options.start_from is not None:
+        raise UsageError("fine-tuning starts from its --model, so it takes no --from")
+    if options.preset is not None and options.preset not in PRESETS:
+        raise UsageError(
+            f"no preset {options.preset!r}", hint=f"{suggest(options.preset, PRESETS)}known: {', '.join(PRESETS)}"
+        )
+    given = {name: getattr(options, name) for name in (*PLAN_OPTIONS, "seed", "epochs", "rate")}
+    chosen = dict(PRESETS.get(options.preset or "", {}))
+    chosen |= {name: value for name, value in given.items() if value is not None}
+    plan = Plan(options.model, **chosen)
+    out = options.out or Path("work") / f"vlm-{Path(options.model).name}-{plan.task}"
+    data = options.data or Path("data")
+    if options.data is None and not data.exists():
+        data = _small_data(out / "data", plan.tasks)
+    folder = tune(plan, data, out, stated=options.unattacked)
+    print(report(folder, plan, data))
+    print(f"model: {folder}")
+    return 0
+
+
+def _small_data(data: Path, tasks: tuple[str, ...]) -> Path:
+    """Make small data sets, if they are not there yet, and return their folder."""
+    from testbed.training.data.generate import generate
+
+    for task in tasks:
+        if not (data / task / "dataset.json").is_file():
+            generate(task, data / task, count=SMALL_DATA)
+    return data

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from testbed import agents
+from testbed.core.answer_check import check_answers
 from testbed.core.errors import AgentError
 from testbed.core.types import Agent, EgoState, Image, LaneState, Observation, Perception, SignTruth, Truth
-from testbed.episode import check_answers
 
 HEIGHT_PX, WIDTH_PX = 160, 320
 
@@ -110,6 +110,10 @@ def check(perception: Perception, observation: Observation, name: str) -> None:
             "box in the image"
         )
     assert perception.vehicle.present is not False or box is None, "no vehicle, no box"
+    sign = perception.sign
+    given = {"tsr": sign and sign.class_id, "alc": perception.steering.steering, "vd": perception.vehicle.present}
+    for task in perception.unparsable:
+        assert given[task] is None, f"what was said for {task} could not be read, so it must be withheld"
     json.dumps(perception.raw)
 
 

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 from testbed.core.records import Event
 from testbed.core.types import (
+    Arbitration,
     AttackTruth,
+    Caution,
     Collision,
     Command,
     ConflictTruth,
@@ -20,7 +22,9 @@ from testbed.core.types import (
     LaneState,
     LeadTruth,
     LineTruth,
+    Opinion,
     Perception,
+    Relation,
     SignAnswer,
     SignTruth,
     Steering,
@@ -138,6 +142,7 @@ def drives() -> dict[str, list[Step]]:
         "hitting the vehicle ahead": drive(gap_m=lambda t_s: 40.0 - 9.0 * t_s),
         "following closely": drive(gap_m=lambda t_s: 4.0),
         "over an artefact": drive(lambda t_s: {"lateral_offset_m": 0.2 * t_s}, artefact=True),
+        "over an artefact with an agent that doubts itself": [doubted(step) for step in drive(artefact=True)],
     }
 
 
@@ -195,6 +200,27 @@ def drive(
             decision = Decision(index, t_s, t_s + 0.04, answers(truth), 40.0)
         steps.append(Step(index, t_s, truth, Command(0.0, 0.0), decision))
     return steps
+
+
+def doubted(step: Step) -> Step:
+    """Return a step whose answers come of two agents, of which the slow one contradicts the fast one from 2 s on."""
+    if step.decision is None:
+        return step
+    said = step.decision.perception
+    fast = Opinion(step.decision.frame, step.decision.t_s, said.steering, said.vehicle, said.sign)
+    slow = dataclasses.replace(fast, steering=SteeringAnswer(Steering.STRAIGHT, 0.8))
+    against = step.decision.t_s >= 2.0
+    arbitration = Arbitration(
+        policy="slow_on_disagreement",
+        fast=fast,
+        slow=slow if against else fast,
+        checked=fast,
+        relations={"alc": Relation.DISAGREE if against else Relation.AGREE, "vd": Relation.AGREE},
+        alarms=("alc",) if against else (),
+        caution=Caution.SLOW if against else Caution.NONE,
+    )
+    decision = dataclasses.replace(step.decision, perception=dataclasses.replace(said, arbitration=arbitration))
+    return dataclasses.replace(step, decision=decision)
 
 
 def answers(truth: Truth) -> Perception:

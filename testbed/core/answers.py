@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,9 @@ from testbed.core.truth import Truth
 
 Image = NDArray[np.uint8]
 """Colour image, shape (height, width, 3), RGB, dtype uint8."""
+
+LEFT_OUT: Mapping[str, bool] = {"left_out": True}
+"""Metadata of a field that traces mention only where it has another value than its default."""
 
 
 class Steering(enum.StrEnum):
@@ -75,6 +79,70 @@ class VehicleAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """One agent's answers, beside another's, and which picture they are about.
+
+    Attributes:
+        frame: Simulation frame of the picture.
+        t_s: Simulation time of the picture.
+        steering: Its answer.
+        vehicle: Its answer.
+        sign: Its answer; None when no sign was in view.
+        sign_id: Which sign that answer is about.
+        raw: What it literally said per task.
+    """
+
+    frame: int
+    t_s: float
+    steering: SteeringAnswer
+    vehicle: VehicleAnswer
+    sign: SignAnswer | None = None
+    sign_id: str | None = None
+    raw: dict[str, str] = field(default_factory=dict)
+
+
+class Relation(enum.StrEnum):
+    """How the answers of a fast and a slow agent to one question about one picture stand to each other."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    FAST_ALONE = "fast alone"
+    SLOW_ALONE = "slow alone"
+    NOBODY = "nobody"
+
+
+class Caution(enum.StrEnum):
+    """What an agent asks of the driver besides acting on its answers."""
+
+    NONE = "none"
+    SLOW = "slow"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Arbitration:
+    """How the answers of two agents became one, and how far the driver should trust them.
+
+    Attributes:
+        policy: Name of the arbiter's policy.
+        fast: What the agent said that is asked at every decision.
+        slow: The newest answers that the other one had ready; None before the first.
+        checked: What the fast agent had said about the picture of the slow one's answers; None without any.
+        relations: Task (``tsr``, ``alc``, ``vd``) to how the two stand to each other; only what was asked.
+        alarms: Tasks on which they have disagreed for so long that it is an alarm.
+        caution: What is asked of the driver.
+    """
+
+    policy: str
+    fast: Opinion
+    slow: Opinion | None
+    checked: Opinion | None
+    relations: dict[str, Relation]
+    alarms: tuple[str, ...] = ()
+    caution: Caution = Caution.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class Perception:
     """All answers of one decision.
 
@@ -83,12 +151,17 @@ class Perception:
         vehicle: Always asked.
         sign: None when no sign was in view, so that nothing was asked.
         raw: What the model literally said per task ("tsr", "alc", "vd"), for the report.
+        unparsable: Tasks whose answer was said but could not be read; it is withheld like an abstention and counted
+            apart from one.
+        arbitration: Where the answers come from two agents, how they were made one; None for every other agent.
     """
 
     steering: SteeringAnswer
     vehicle: VehicleAnswer
     sign: SignAnswer | None = None
     raw: dict[str, str] = field(default_factory=dict)
+    unparsable: frozenset[str] = field(default=frozenset(), metadata=LEFT_OUT)
+    arbitration: Arbitration | None = None
 
 
 @dataclass(frozen=True, slots=True)

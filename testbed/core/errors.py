@@ -19,6 +19,7 @@
     │   ├── SimulatorHangError       3  TB305  (infrastructure: never a driving failure)
     │   └── UnsupportedError         3  TB306  what a scenario asks for is beyond this server; asking again is no use
     ├── AgentError                   1  TB400  an agent that raised or answered what its protocol forbids
+    │   └── EndpointError            1  TB410  (infrastructure: never a driving failure)
     ├── JudgeError                   1  TB500  a judge that failed: the episode becomes an error, never a missing metric
     └── InconclusiveError            4  TB600  too many episodes failed for infrastructure reasons
 """
@@ -37,8 +38,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def is_infrastructure(code: str) -> bool:
-    """Tell whether a recorded code blames simulator, worker or disk, so that it is no failure of agent or judge."""
-    return code.startswith(("SIM_", "TB2", "TB3")) or code in ("WORKER", "")
+    """Tell whether a recorded code blames simulator, worker, disk or network: it is no failure of agent or judge."""
+    return code.startswith(("SIM_", "TB2", "TB3")) or code in (EndpointError.code, "WORKER", "")
 
 
 class TestbedError(Exception):
@@ -195,6 +196,12 @@ class AgentError(TestbedError):
     """Raised when an agent raised, or answered what the agent protocol forbids."""
 
     code = "TB400"
+
+
+class EndpointError(AgentError):
+    """Raised when a server that an agent asks gave no usable reply within the budget of tries and seconds."""
+
+    code = "TB410"
 
 
 class JudgeError(TestbedError):

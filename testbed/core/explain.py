@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from testbed.core.errors import ScenarioError, suggest
-from testbed.core.latency_spec import LATENCY_PATTERN, LATENCY_WORDS
 from testbed.core.yaml_reader import Path_, YamlDocument, quote
 
 M = TypeVar("M", bound=BaseModel)
@@ -59,7 +58,6 @@ _LENGTHS: dict[str, tuple[str, str]] = {
 _PATTERNS: dict[str, str] = {
     r"^[a-z][a-z0-9_]{0,47}$": "a name of lower-case letters, digits and underscores that begins with a letter",
     r"^[a-z0-9_]+(\.[a-z0-9_]+)*$": "a metric such as lane_departure.rate",
-    LATENCY_PATTERN: LATENCY_WORDS,
 }
 _MOST_REPORTED = 50
 

@@ -17,7 +17,7 @@ from testbed.core.errors import MissingExtraError
 DISTRIBUTION = "v2lm-testbed"
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "agents": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors"),
+    "agents": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors", "httpx2"),
     "ray": ("ray", "psutil"),
     "rl": ("stable_baselines3",),
     "contracts": ("pytest",),
@@ -25,7 +25,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 """Extra to the modules that it brings and the base does not."""
 
 PURPOSES: Mapping[str, str] = {
-    "agents": "the agents dnn, solo and tandem, attack, train, evaluate",
+    "agents": "the agents dnn, solo, tandem and parallel, attack, train, evaluate",
     "ray": "run and sweep --ray",
     "rl": "training a policy in the Gymnasium environment",
     "contracts": "pytest --pyargs testbed.contracts",

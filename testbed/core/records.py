@@ -31,7 +31,7 @@ class EpisodePlan(Document):
         agent: Agent name.
         condition: ``benign`` or the id of the adversary entry that is injected.
         seed: Seed of placement noise, traffic, weather noise and the agent.
-        latency: ``card``, ``measured`` or ``fixed:<ms>``.
+        latency: ``card``, ``measured``, or a name and milliseconds, ``fixed:80`` or ``nvila_a100:80``.
         digests: Artefact and weight hashes that influence the outcome.
     """
 

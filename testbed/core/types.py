@@ -10,7 +10,19 @@ The one public place for these names; they are written down by topic in the modu
 from __future__ import annotations
 
 from testbed.core.agent import Agent, AgentCard
-from testbed.core.answers import Image, Observation, Perception, SignAnswer, Steering, SteeringAnswer, VehicleAnswer
+from testbed.core.answers import (
+    Arbitration,
+    Caution,
+    Image,
+    Observation,
+    Opinion,
+    Perception,
+    Relation,
+    SignAnswer,
+    Steering,
+    SteeringAnswer,
+    VehicleAnswer,
+)
 from testbed.core.body import Body
 from testbed.core.geometry import Box, Pose
 from testbed.core.payloads import Decal, Payload, Shade, SignFace, Skin
@@ -32,9 +44,11 @@ __all__ = [
     "Agent",
     "AgentCard",
     "AheadTruth",
+    "Arbitration",
     "AttackTruth",
     "Body",
     "Box",
+    "Caution",
     "Collision",
     "Command",
     "ConflictTruth",
@@ -46,9 +60,11 @@ __all__ = [
     "LeadTruth",
     "LineTruth",
     "Observation",
+    "Opinion",
     "Payload",
     "Perception",
     "Pose",
+    "Relation",
     "Shade",
     "SignAnswer",
     "SignFace",

@@ -1,7 +1,8 @@
 """The planner and controller every agent shares: from three perception answers to steering and acceleration.
 
 It knows nothing of the scene but the answers, the ego's own speed and the camera's mounting, so that every difference
-in outcome between agents is a difference in perception.
+in outcome between agents is a difference in perception. An agent that doubts its own answers may ask for caution: to
+drive slowly, or to stop in the lane.
 
 Lateral: a steering class asks for a lateral acceleration of ``sign * 1.8 m/s²``; the wheel angle that gives it is
 ``atan(L * a / v²)`` (kinematic bicycle). Longitudinal: cruise at the believed speed limit; keep a time gap to the
@@ -14,7 +15,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from testbed.core.types import Box, Command, Observation, Perception, Steering
+from testbed.core.types import Box, Caution, Command, Observation, Perception, Steering
 from testbed.driver.rules import RoadRules
 
 
@@ -30,6 +31,8 @@ class DriverConfig:
         cruise_mps: Speed where no limit commands less.
         minimum_speed_mps: Below it the steering law would divide by nothing; it is evaluated at this speed.
         comfort_mps2: Braking to a lower limit.
+        slow_share: Share of the speed driven otherwise that is left while an agent asks to drive slowly.
+        stop_mps2: Braking while an agent asks to stop: UN R157 aims at no more in a minimal risk manoeuvre (5.5).
         headway_s: Time gap wanted behind another vehicle.
         standstill_m: Gap at rest.
         camera_height_m: Above the ground.
@@ -46,6 +49,8 @@ class DriverConfig:
     cruise_mps: float = 25.0
     minimum_speed_mps: float = 4.0
     comfort_mps2: float = 1.5
+    slow_share: float = 0.5
+    stop_mps2: float = 4.0
     headway_s: float = 1.2
     standstill_m: float = 4.0
     camera_height_m: float = 1.45
@@ -83,6 +88,7 @@ class Driver:
         self._gaps: deque[tuple[float, float]] = deque(maxlen=self.GAP_WINDOW)
         self._steering = Steering.STRAIGHT
         self._steering_t_s = -math.inf
+        self._caution = Caution.NONE
 
     @property
     def believed_limit_mps(self) -> float | None:
@@ -96,6 +102,8 @@ class Driver:
             observation: What the agent was shown (its time stamps the answers).
             perception: What it answered.
         """
+        arbitration = perception.arbitration
+        self._caution = Caution.NONE if arbitration is None else arbitration.caution
         if perception.steering.steering is not None:
             self._steering = perception.steering.steering
             self._steering_t_s = observation.t_s
@@ -142,7 +150,11 @@ class Driver:
 
     def _accelerate(self, t_s: float, speed_mps: float) -> float:
         target = min(self.config.cruise_mps, self._rules.limit_mps)
+        if self._caution is Caution.SLOW:
+            target *= self.config.slow_share
         free = min(1.5, max(-self.config.comfort_mps2, 0.8 * (target - speed_mps)))
+        if self._caution is Caution.STOP:
+            free = -self.config.stop_mps2
         return min(free, self._follow(speed_mps), self._rules.acceleration(t_s, speed_mps))
 
     def _follow(self, speed_mps: float) -> float:

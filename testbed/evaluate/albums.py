@@ -18,7 +18,7 @@ import numpy as np
 
 from testbed.core.perception_tasks import STEERING_CLASSES
 from testbed.core.types import Box, Image
-from testbed.evaluate.score import NONE, VEHICLE
+from testbed.evaluate.answers import NONE, VEHICLE
 from testbed.training.data.format import Split, load_split
 
 BENIGN = "benign"

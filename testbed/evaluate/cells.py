@@ -13,7 +13,7 @@ from typing import Any
 
 from testbed.core.errors import StoreError
 from testbed.evaluate.albums import digest_of
-from testbed.evaluate.score import PictureAnswer
+from testbed.evaluate.answers import PictureAnswer
 from testbed.store.atomic import write_text
 
 VERSION = 1

@@ -18,7 +18,7 @@ import numpy as np
 
 import testbed
 from testbed.agents.placement import placed
-from testbed.core.errors import ArtefactError, ScenarioError, UsageError, WeightsError
+from testbed.core.errors import ArtefactError, MissingExtraError, ScenarioError, UsageError, WeightsError
 from testbed.evaluate.albums import BENIGN, Album, AlbumPicture, HeldOut
 from testbed.evaluate.cells import AnswerCell, CellStore
 from testbed.evaluate.request import Request
@@ -93,14 +93,14 @@ class Evaluation:
             try:
                 self._identities[row.victim.label] = row.victim.identity(self._agents)
                 todos = self._todos(row)
-            except (WeightsError, ArtefactError, UsageError, ScenarioError) as error:
+            except (WeightsError, ArtefactError, UsageError, ScenarioError, MissingExtraError) as error:
                 if request.strict:
                     raise
                 self.left_out.append((row, str(error).replace(f"{PACKAGES}/", "")))
             else:
                 self.rows.append(row)
                 self.plan.append(todos)
-        if not self.rows:
+        if wanted and not self.rows:
             raise UsageError("nothing to evaluate: no row has its weights and artefacts")
 
     def _make_held_out(self, task: str) -> HeldOut:
@@ -143,8 +143,11 @@ class Evaluation:
         return VehicleViews(scenario, request.sizes.vd, seed=request.seed)
 
     def _todos(self, row: VictimRow) -> dict[str, PendingCell]:
+        if not row.attacked:
+            return {BENIGN: self._todo(row, self._held_out[row.task], BENIGN)}
         album = self.album(row)
-        found = {name: self._todo(row, album, name) for name in (BENIGN, *album.attacks, *album.controls)}
+        controls = album.controls if row.controls else ()
+        found = {name: self._todo(row, album, name) for name in (BENIGN, *album.attacks, *controls)}
         if row.task != "tsr" and row.table == "III":
             found["held_out"] = self._todo(row, self._held_out[row.task], BENIGN)
         return found
@@ -236,10 +239,10 @@ class Evaluation:
         """
         found = []
         for row, todos in zip(self.rows, self.plan, strict=True):
-            album = self.album(row)
             cells = {name: self._stored(todo) for name, todo in todos.items()}
-            attacks = {name: cells[name] for name in album.attacks}
-            controls = {name: cells[name] for name in album.controls}
+            album = self.album(row) if row.attacked else None
+            attacks = {} if album is None else {name: cells[name] for name in album.attacks}
+            controls = {} if album is None else {name: cells[name] for name in album.controls if name in cells}
             found.append(FilledRow(row, cells[BENIGN], attacks, controls, cells.get("held_out")))
         return found
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from testbed import stats
+from testbed.evaluate.answers import PictureAnswer
+from testbed.evaluate.boxes import BoxFigures, box_figures
 from testbed.evaluate.evaluation import FilledRow
+from testbed.evaluate.families import FamilyFigures, family_figures
 from testbed.evaluate.request import Request
-from testbed.evaluate.score import AttackEffect, PictureAnswer, Score, loss, paired, score
-from testbed.evaluate.tables import ATTACKS, LANE_NETS, SIGN_NETS, V2LM, VictimRow
-from testbed.judge.perception import ABSTAIN
+from testbed.evaluate.score import AttackEffect, Score, loss, paired, score, untouched_by
+from testbed.evaluate.tables import ATTACK_TABLES, ATTACKS, LANE_NETS, SIGN_NETS, TABLES, V2LM, AbsentRow, VictimRow
+from testbed.judge.perception import ABSTAIN, UNPARSABLE
 from testbed.report.gap import Gap, gap_table, gaps
 from testbed.report.run_view import read_run
 from testbed.report.tables import Table
@@ -55,18 +58,34 @@ class SelectiveFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class DefenceChange:
+    """What a defence changes of the share of right answers, on the pictures that are also shown without it.
+
+    Attributes:
+        points: With the defence minus without, in percentage points.
+        interval: 95 % of it (Newcombe, paired shares).
+        pairs: Pictures.
+    """
+
+    points: float
+    interval: stats.Interval
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
 class RowFigures:
     """One row, filled.
 
     Attributes:
         row: What was asked.
         benign: Figures without an attack.
-        attacks: Under each attack.
+        attacks: Under each attack; none where none is shown.
         controls: Under each control.
         held_out: On held-out pictures of the data set; None where the benign pictures are those.
         selective: What confidence is worth, see `testbed.selective`; None without enough answers.
         cells: Condition to the key of the cell that holds its answers.
         parts: Attack success by what the pictures show: tag, value, rate.
+        change: Of a defence in Table I: what it changes without an attack and under the one made against it.
     """
 
     row: VictimRow
@@ -77,6 +96,7 @@ class RowFigures:
     cells: dict[str, str]
     parts: tuple[tuple[str, str, stats.Rate], ...] = ()
     selective: SelectiveFigures | None = None
+    change: tuple[DefenceChange, DefenceChange] | None = None
 
     @property
     def attack(self) -> ConditionFigures:
@@ -91,10 +111,12 @@ class RowFigures:
 
     @property
     def variant(self) -> str:
-        """Its defence, or whom the shadows were found against where that is not itself."""
+        """Its defence or deployment, or whom the shadows were found against where that is not itself."""
         row = self.row
+        if row.v2lm is not None and row.table not in ATTACK_TABLES:
+            return row.v2lm.words
         if row.block == V2LM and row.against:
-            return "shadows found by asking it" if row.against == row.victim.agent else "shadows found on YOLOv5-cls"
+            return "shadows found by asking it" if row.adaptive else "shadows found on YOLOv5-cls"
         return row.defence
 
 
@@ -105,43 +127,66 @@ class EvaluationResult:
     Attributes:
         tables: Table to its lines, in order.
         left_out: Rows that were not asked, with the reason.
+        absent: Rows of the publication that nobody here can answer.
         digests: Artefacts and weights to their hashes.
         gap: Table of the gap between images and road; None without a run.
         gaps: What it is made of.
         page: Path of the page once written.
         pictures: File name to what one picture of each condition shows.
+        families: What Table IV says besides its rows; None where it was not asked for, or has none.
+        boxes: Figure 5, row by row.
     """
 
     tables: dict[str, list[RowFigures]]
     left_out: list[tuple[VictimRow, str]]
+    absent: list[AbsentRow]
     digests: dict[str, str]
     gap: Table | None = None
     gaps: list[Gap] = field(default_factory=list)
     page: Path | None = None
     pictures: dict[str, Path] = field(default_factory=dict)
+    families: FamilyFigures | None = None
+    boxes: list[BoxFigures] = field(default_factory=list)
 
 
 def assemble(
-    asked: Sequence[FilledRow], left_out: Sequence[tuple[VictimRow, str]], digests: dict[str, str], request: Request
+    asked: Sequence[FilledRow],
+    left_out: Sequence[tuple[VictimRow, str]],
+    absent: Sequence[AbsentRow],
+    digests: dict[str, str],
+    request: Request,
 ) -> EvaluationResult:
     """Turn cells into figures."""
-    tables: dict[str, list[RowFigures]] = {}
+    tables: dict[str, list[RowFigures]] = {name: [] for name in TABLES if name in request.tables}
+    undefended = {one.row.base: one for one in asked if one.row.table == "I" and one.row.defence == "none"}
     for one in asked:
-        tables.setdefault(one.row.table, []).append(_line(one))
+        line = _line(one)
+        if one.row.table == "I" and one.row.defence != "none" and one.row.base in undefended:
+            line = replace(line, change=_changes(undefended[one.row.base], one))
+        tables[one.row.table].append(line)
     found = [] if request.gap is None else gaps(read_run(request.gap))
     pictures = {path.name: path for path in sorted((request.out / "pictures").glob("*.png"))}
+    fourth = [one for one in asked if one.row.table == "IV"]
     return EvaluationResult(
-        tables, list(left_out), digests, gap_table(found, _images(tables)), found, pictures=pictures
+        tables,
+        list(left_out),
+        list(absent),
+        digests,
+        gap_table(found, _images(tables)),
+        found,
+        pictures=pictures,
+        families=family_figures(fourth) if fourth else None,
+        boxes=[box_figures(one) for one in asked if one.row.table == "fig5"],
     )
 
 
 def _images(tables: dict[str, list[RowFigures]]) -> dict[tuple[str, str], stats.Rate]:
     """Return (kind of adversary, agent) to the attack success rate on pictures, of agents as they come."""
     return {
-        (ATTACKS[line.row.task], line.row.victim.agent): line.attack.loss.success
+        (ATTACKS[line.row.task], line.row.victim.road_name): line.attack.loss.success
         for lines in tables.values()
         for line in lines
-        if set(line.row.victim.content) == {"agent"} and line.row.against != line.row.victim.agent
+        if line.attacks and line.row.victim.road_name and not line.row.adaptive
     }
 
 
@@ -150,6 +195,7 @@ def _line(one: FilledRow) -> RowFigures:
     cells = {"benign": one.benign.key, **{name: cell.key for name, cell in (one.attacks | one.controls).items()}}
     if one.held_out is not None:
         cells["held_out"] = one.held_out.key
+    attacked = next((cell.answers for cell in one.attacks.values()), None)
     return RowFigures(
         one.row,
         score(benign),
@@ -157,19 +203,32 @@ def _line(one: FilledRow) -> RowFigures:
         tuple(_under(name, benign, cell.answers) for name, cell in one.controls.items()),
         None if one.held_out is None else score(one.held_out.answers),
         cells,
-        _parts(benign, next(iter(one.attacks.values())).answers),
-        _selective(benign, next(iter(one.attacks.values())).answers),
+        () if attacked is None else _parts(benign, attacked),
+        None if attacked is None else _selective(benign, attacked),
     )
 
 
+def _changes(without: FilledRow, behind: FilledRow) -> tuple[DefenceChange, DefenceChange]:
+    """Return what a defence changes on benign and on attacked pictures, each against the same without it."""
+    attacked = (next(iter(one.attacks.values())).answers for one in (without, behind))
+    return _change(without.benign.answers, behind.benign.answers), _change(*attacked)
+
+
+def _change(without: Sequence[PictureAnswer], behind: Sequence[PictureAnswer]) -> DefenceChange:
+    pairs = paired(without, behind)
+    first, second = [one.right for one, _ in pairs], [one.right for _, one in pairs]
+    points = 100.0 * (sum(second) - sum(first)) / max(len(pairs), 1)
+    return DefenceChange(points, stats.paired_difference(first, second), len(pairs))
+
+
 def _under(name: str, benign: Sequence[PictureAnswer], answers: Sequence[PictureAnswer]) -> ConditionFigures:
-    twins = [before for before, _ in paired(benign, answers)]
-    return ConditionFigures(name, score(answers), score(twins), loss(benign, answers))
+    twins, rest = [before for before, _ in paired(benign, answers)], untouched_by(benign, answers)
+    return ConditionFigures(name, score(answers, rest), score(twins, rest), loss(benign, answers))
 
 
 def _selective(benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]) -> SelectiveFigures | None:
     def judged(answers: Iterable[PictureAnswer]) -> list[Judged]:
-        return [Judged(one.confidence, one.right, one.said != ABSTAIN) for one in answers]
+        return [Judged(one.confidence, one.right, one.said not in (ABSTAIN, UNPARSABLE)) for one in answers]
 
     # halves by scene, so that no threshold is picked on a picture it is judged on
     halves: list[list[Judged]] = [[], []]

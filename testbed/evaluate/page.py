@@ -7,14 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.evaluate.layout import ATTACK_WORDS, breakdown, grids, lead, selective
-from testbed.evaluate.tables import TABLES, TASKS
-from testbed.report.charts import RateRow, rate_chart
+from testbed.evaluate.columns import TablePart, title_of
+from testbed.evaluate.layout import lead, parts
 from testbed.report.gap import NOTE
 from testbed.report.page import asset, content_policy, environment
 
 if TYPE_CHECKING:
-    from testbed.evaluate.figures import EvaluationResult, RowFigures
+    from testbed.evaluate.figures import EvaluationResult
     from testbed.evaluate.request import Request
 
 
@@ -35,19 +34,17 @@ def render(result: EvaluationResult, request: Request) -> str:
     template = environment().from_string(resources.files("testbed.evaluate").joinpath("page.html").read_text("utf-8"))
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
     sections: list[dict[str, Any]] = []
-    for name, task, lines, grid in grids(result):
-        title = f"Table {name}: {TABLES[name]}"
-        new = not sections or sections[-1]["title"] != title
-        if new:
-            sections.append({"title": title, "anchor": f"table-{name.lower()}", "parts": []})
+    for part in parts(result):
+        if not sections or sections[-1]["anchor"] != f"table-{part.name.lower()}":
+            sections.append({"title": title_of(part.name), "anchor": f"table-{part.name.lower()}", "parts": []})
         sections[-1]["parts"].append(
             {
-                "task": TASKS[task],
-                "chart": Markup(rate_chart(_rates(lines, task), f"Right answers of {TASKS[task].lower()}")),
-                "table": grid,
-                "details": [table for table in (breakdown(lines), selective(lines)) if table is not None],
-                "pictures": _pictures(result, lines, task),
-                "small": task == "tsr",
+                "task": part.heading,
+                "chart": Markup(part.chart),
+                "table": part.grid,
+                "details": part.details,
+                "pictures": _pictures(result, part),
+                "small": part.task == "tsr",
             }
         )
     context: dict[str, Any] = {
@@ -66,24 +63,16 @@ def render(result: EvaluationResult, request: Request) -> str:
     return template.render(context)
 
 
-def _rates(lines: list[RowFigures], task: str) -> list[RateRow]:
-    found = []
-    for line in lines:
-        group = line.name if line.variant == "none" else f"{line.name}, {line.variant}"
-        found.append(RateRow("benign", "benign", line.benign.accuracy, group))
-        found += [RateRow(f"control: {one.condition}", "control", one.score.accuracy, group) for one in line.controls]
-        found.append(RateRow(ATTACK_WORDS[task], "attack", line.attack.score.accuracy, group))
-    return found
-
-
-def _pictures(result: EvaluationResult, lines: list[RowFigures], task: str) -> list[tuple[str, str]]:
+def _pictures(result: EvaluationResult, part: TablePart) -> list[tuple[str, str]]:
     """Return (caption, data URL) of the same scene under each condition of the first row."""
-    line = lines[0]
+    if not part.lines or not part.lines[0].attacks:
+        return []
+    line = part.lines[0]
     asked = line.row.against or "shipped"
     names = ["benign", *(one.condition for one in (*line.attacks, *line.controls))]
     found = []
     for name in names:
-        path = result.pictures.get(f"{task}-{asked}-{name}.png")
+        path = result.pictures.get(f"{part.task}-{asked}-{name}.png")
         if path is not None:
             found.append((name.replace("_", " "), _data_url(path)))
     return found

@@ -45,6 +45,8 @@ class Request:
         seed: Seed of all pictures and searches.
         gap: Run or sweep folder whose road outcomes are set beside the images; None without.
         adaptive: Whether shadows are also searched by asking the V²LMs.
+        agents: V²LMs that the tables ask, names or agent files; empty for the shipped ones.
+        zero_shot: V²LMs that were not fine-tuned, for Table II and Figure 5.
         strict: Whether missing weights or artefacts of a row are an error; else the row is left out, and every document
             names it with the reason.
         jobs: Processes that ask; the answers do not depend on them.
@@ -59,6 +61,8 @@ class Request:
     seed: int = 0
     gap: Path | None = None
     adaptive: bool = False
+    agents: tuple[str, ...] = ()
+    zero_shot: tuple[str, ...] = ()
     strict: bool = False
     jobs: int = 1
     device: str = "auto"

@@ -10,41 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from testbed import stats
-from testbed.judge import average_precision, macro_f1
-from testbed.judge.perception import ABSTAIN, confusion_of
+from testbed.evaluate.answers import NONE, VEHICLE, PictureAnswer
+from testbed.evaluate.macro import MacroScores, macro_scores
+from testbed.judge import average_precision
+from testbed.judge.perception import ABSTAIN, UNPARSABLE
 
 IOU_MATCH = 0.5
 """A reported box counts as found from this overlap on (AP50)."""
-
-VEHICLE, NONE = "vehicle", "none"
-
-
-@dataclass(frozen=True, slots=True)
-class PictureAnswer:
-    """One answer to one picture.
-
-    Attributes:
-        id: Picture; the same id under another condition is the same scene.
-        group: Pictures of one group resemble each other (an approach, a view).
-        truth: Right answer: GTSRB class, steering class, ``vehicle`` or ``none``.
-        said: Given answer, or ``abstain``.
-        confidence: Probability of the answer, 0-1.
-        iou: Overlap of the reported with the true box, 0 when none was reported; None where there is no true box.
-        tags: What the picture shows, for breakdowns.
-    """
-
-    id: str
-    group: str
-    truth: str
-    said: str
-    confidence: float
-    iou: float | None = None
-    tags: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def right(self) -> bool:
-        """Whether it is the right answer."""
-        return self.said == self.truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +25,24 @@ class Score:
 
     Attributes:
         accuracy: Right answers of all, with interval.
-        macro_f1: Mean F1 over the classes that occur; None without answers.
+        macro: Precision, recall and F1 as means over the classes that occur; None without answers.
         abstained: Answers withheld; they count as not right.
         mean_iou: Mean overlap over true boxes, a missed one counts 0; None without boxes.
         ap50: Average precision of reported boxes at IoU 0.5; None without boxes.
+        unparsable: Answers in words that could not be read, apart from those withheld; they count as not right.
     """
 
     accuracy: stats.Rate
-    macro_f1: float | None
+    macro: MacroScores | None
     abstained: int
     mean_iou: float | None = None
     ap50: float | None = None
+    unparsable: int = 0
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Mean F1 over the classes that occur; None without answers."""
+        return None if self.macro is None else self.macro.f1.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +62,14 @@ class AttackEffect:
     test: stats.McNemar
 
 
-def score(answers: Sequence[PictureAnswer]) -> Score:
-    """Return the figures of a set of answers."""
+def score(answers: Sequence[PictureAnswer], untouched: Sequence[PictureAnswer] = ()) -> Score:
+    """Return the figures of a set of answers.
+
+    Args:
+        answers: The answers.
+        untouched: Answers to pictures that the condition cannot change (see `untouched_by`); they count in the means
+            over classes alone.
+    """
     overlaps = [answer.iou for answer in answers if answer.iou is not None]
     reported = [
         (answer.confidence, answer.iou is not None and answer.iou >= IOU_MATCH)
@@ -93,10 +78,11 @@ def score(answers: Sequence[PictureAnswer]) -> Score:
     ]
     return Score(
         accuracy=stats.rate(sum(answer.right for answer in answers), len(answers)),
-        macro_f1=macro_f1(confusion_of((answer.truth, answer.said) for answer in answers)),
+        macro=macro_scores([*answers, *untouched]),
         abstained=sum(answer.said == ABSTAIN for answer in answers),
         mean_iou=sum(overlaps) / len(overlaps) if overlaps else None,
         ap50=average_precision(reported, len(overlaps)),
+        unparsable=sum(answer.said == UNPARSABLE for answer in answers),
     )
 
 
@@ -125,3 +111,13 @@ def paired(
     """Return (benign, attacked) answers to the same picture, in the order of the attacked ones."""
     known: Mapping[str, PictureAnswer] = {answer.id: answer for answer in benign}
     return [(known[answer.id], answer) for answer in attacked if answer.id in known]
+
+
+def untouched_by(benign: Sequence[PictureAnswer], attacked: Sequence[PictureAnswer]) -> tuple[PictureAnswer, ...]:
+    """Return benign answers to views without a vehicle, where the attacked pictures are those that show one.
+
+    A camouflage cannot be shown where there is no car. Without those views one class would be left under attack, and
+    macro F1 would fall to a half with the first vehicle that is missed.
+    """
+    shown = {answer.id for answer in attacked}
+    return tuple(answer for answer in benign if answer.truth == NONE and answer.id not in shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.evaluate.layout import grids, lead
+from testbed.evaluate.layout import lead, parts
 from testbed.report.exports import markdown, table_lines
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ def summary(result: EvaluationResult, request: Request) -> str:
     from testbed.evaluate.notes import notes
 
     lines = ["# Evaluation on images", ""]
-    lines += [f"- **{markdown(who)}**: {markdown('; '.join(parts))}." for who, _, parts in lead(result)]
-    for _, _, _, grid in grids(result):
-        lines += ["", *table_lines(grid, "victim", "variant")]
+    lines += [f"- **{markdown(who)}**: {markdown('; '.join(told))}." for who, _, told in lead(result)]
+    for part in parts(result):
+        lines += ["", *table_lines(part.grid, "victim", "variant")]
     if result.gap is not None:
         lines += ["", *table_lines(result.gap)]
     lines += ["", "## Notes", "", *(f"- {markdown(note)}" for note in notes(result))]

@@ -19,7 +19,7 @@ from testbed.core.errors import UsageError
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.weather import WeatherParameters
 from testbed.evaluate.albums import BENIGN, MAP, AlbumPicture, map_camera
-from testbed.evaluate.score import NONE, VEHICLE
+from testbed.evaluate.answers import NONE, VEHICLE
 
 if TYPE_CHECKING:
     from testbed.adversaries.artefact import Artefact

@@ -16,9 +16,9 @@ from typing import Any
 
 from testbed.core.types import Agent, Observation, Perception
 from testbed.evaluate.albums import AlbumPicture
-from testbed.evaluate.score import NONE, VEHICLE, PictureAnswer
+from testbed.evaluate.answers import NONE, VEHICLE, PictureAnswer
 from testbed.judge import box_iou
-from testbed.judge.perception import ABSTAIN
+from testbed.judge.perception import withheld
 from testbed.store.atomic import store_errors, write_text
 
 SPEED_MPS = 25.0
@@ -34,16 +34,46 @@ class VictimAgent:
         agent: Registered name.
         options: What its ``build`` is given, JSON types.
         defences: Chain of input defences as in an agent file.
+        source: Agent file that it was named by; None where one is written from the above. It is asked where it lies,
+            because paths in it are relative to its folder.
+        said: All that this file says, in place of options and defences.
     """
 
     label: str
     agent: str
     options: dict[str, Any] = field(default_factory=dict)
     defences: tuple[dict[str, Any], ...] = ()
+    source: Path | None = None
+    said: dict[str, Any] | None = None
+
+    @classmethod
+    def named(cls, name_or_path: str) -> VictimAgent:
+        """Return the agent that a name or an agent file stands for, labelled as `run --agents` calls it.
+
+        Raises:
+            UsageError: There is no such file, or it cannot be read.
+        """
+        from testbed import agents
+        from testbed.core.yaml_reader import read_yaml
+
+        choice = agents.resolve(name_or_path)
+        if choice.file is None:
+            return cls(name_or_path, choice.agent)
+        said: dict[str, Any] = read_yaml(choice.file).data
+        return cls(choice.file.stem, choice.agent, source=choice.file, said=said)
+
+    @property
+    def road_name(self) -> str:
+        """How drives call it; empty for an agent that only a table has."""
+        if self.source is not None:
+            return self.source.stem
+        return self.agent if set(self.content) == {"agent"} else ""
 
     @property
     def content(self) -> dict[str, Any]:
         """What its agent file says."""
+        if self.said is not None:
+            return dict(self.said)
         content: dict[str, Any] = {"agent": self.agent}
         if self.options:
             content["options"] = dict(self.options)
@@ -52,7 +82,9 @@ class VictimAgent:
         return content
 
     def file(self, folder: Path) -> Path:
-        """Write it as an agent file, if it is not there yet, and return the path."""
+        """Return the path of its agent file; one that has none is written, if it is not there yet."""
+        if self.source is not None:
+            return self.source
         digest = hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:8]
         words = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in self.label.lower()).split())
         path = folder / f"{words}_{digest}.yaml"
@@ -67,11 +99,14 @@ class VictimAgent:
 
         Raises:
             UsageError: There is no such agent, or it does not take such options.
+            MissingExtraError: It needs an extra that is not installed.
             WeightsError: A card of its weights is missing.
         """
         from testbed import agents
 
-        weights = agents.card(str(self.file(folder))).weights
+        path = str(self.file(folder))
+        agents.check_extras(path)
+        weights = agents.card(path).weights
         return {**self.content, "weights": dict(sorted(weights.items()))}
 
     def load(self, folder: Path, device: str = "auto") -> Agent:
@@ -139,15 +174,15 @@ def ask(
 def _answer(task: str, picture: AlbumPicture, said: Perception) -> PictureAnswer:
     if task == "tsr":
         sign = said.sign
-        named = ABSTAIN if sign is None or sign.class_id is None else str(sign.class_id)
+        named = withheld(said, task) if sign is None or sign.class_id is None else str(sign.class_id)
         sure = sign.confidence if sign is not None else 0.0
         return PictureAnswer(picture.id, picture.group, picture.truth, named, sure, None, picture.tags)
     if task == "alc":
         steering = said.steering
-        named = ABSTAIN if steering.steering is None else str(steering.steering)
+        named = withheld(said, task) if steering.steering is None else str(steering.steering)
         return PictureAnswer(picture.id, picture.group, picture.truth, named, steering.confidence, None, picture.tags)
     vehicle = said.vehicle
-    named = ABSTAIN if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
+    named = withheld(said, task) if vehicle.present is None else (VEHICLE if vehicle.present else NONE)
     iou = None
     if picture.box_px is not None:
         iou = box_iou(vehicle.box_px, picture.box_px) if vehicle.present and vehicle.box_px is not None else 0.0

@@ -2,30 +2,37 @@
 
 Rule: every answer that was in force in the seconds before the event is compared with the truth of its own frame. The
 kind of error that held longest, and at least ``limits.cause_min_s``, is the cause; otherwise the cause is ``none``.
-Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right.
+Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right. Where
+nothing that was answered explains it, and no answer had come yet although one was needed, the cause is ``no answer``.
+An answer that was held because later ones were dropped, and had become wrong meanwhile, is a ``dropped answer``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from testbed.core.geometry import box_iou
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
-from testbed.core.types import LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
+from testbed.core.types import Caution, LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
 from testbed.judge.history import History, JudgedAnswer, expert_steering
+from testbed.judge.limits import JudgeLimits
 
 MISSED_VEHICLE = "missed vehicle"
 BOX_ERROR = "box error"
 FALSE_VEHICLE = "false vehicle"
 WRONG_STEERING = "wrong steering class"
 LATE = "late answer"
+NO_ANSWER = "no answer"
+DROPPED = "dropped answer"
 ABSTAINED = "abstained"
+UNREADABLE = "unreadable answer"
 MISREAD = "misread"
 MISSED = "missed"
 LATE_SIGN = "late"
 CONTROL = "control"
+ALARM = "alarm"
 NONE = "none"
 
 CLASS_OF_LINE: dict[str, int] = {"stop": STOP, "yield": YIELD, "no_entry": NO_ENTRY}
@@ -79,6 +86,15 @@ def latency_ms(answer: JudgedAnswer) -> float:
     return (answer.decision.applied_t_s - answer.decision.t_s) * 1000.0
 
 
+def age_ms(step: Step, answer: JudgedAnswer) -> float:
+    """Return milliseconds from an answer's image to a step at which it is in force."""
+    return (step.t_s - answer.decision.t_s) * 1000.0
+
+
+def _is_stale(step: Step, answer: JudgedAnswer, limits: JudgeLimits) -> bool:
+    return limits.hold_ms is not None and age_ms(step, answer) > limits.hold_ms + 1e-6
+
+
 def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cause:
     """Return why the ego drifted to one side.
 
@@ -94,7 +110,7 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
         detail: Detail = {"expected": str(answer.expert), "confidence": float(said.confidence)}
         kind: str | None = None
         if said.steering is None:
-            kind, detail["answered"] = ABSTAINED, None
+            kind, detail["answered"] = _withheld(answer, "alc"), None
         else:
             detail["answered"] = str(said.steering)
             now = expert_steering(step.truth.lane.preview_offset_m)
@@ -103,8 +119,32 @@ def lateral_cause(history: History, side: int, *, end: int | None = None) -> Cau
             elif (said.steering.sign - now.sign) * side > 0 and latency_ms(answer) > limits.deadline_ms:
                 kind = LATE
                 detail |= {"expected_when_applied": str(now), "latency_ms": round(latency_ms(answer), 1)}
+            elif (said.steering.sign - now.sign) * side > 0 and _is_stale(step, answer, limits):
+                kind = DROPPED
+                detail |= {"expected_now": str(now), "age_ms": round(age_ms(step, answer), 1)}
         tally.add(kind, answer, seconds, detail)
-    return tally.cause(limits.cause_min_s)
+    found = tally.cause(limits.cause_min_s)
+    return found if found.kind != NONE else _unanswered(history, end, lambda step: _steers_back(step, side))
+
+
+def _steers_back(step: Step, side: int) -> bool:
+    """Tell whether the right answer at a step steers away from a side."""
+    return expert_steering(step.truth.lane.preview_offset_m).sign * side < 0
+
+
+def _unanswered(history: History, end: int | None, needed: Callable[[Step], bool]) -> Cause:
+    """Return ``no answer`` where none had taken effect for long enough although one was needed."""
+    limits = history.limits
+    last = len(history.steps) - 1 if end is None else end
+    since_s = history.steps[last].t_s - limits.cause_lookback_s
+    waited_s = sum(
+        history.duration_of(index)
+        for index, step in enumerate(history.steps[: last + 1])
+        if step.decision is None and step.t_s > since_s and needed(step)
+    )
+    if waited_s < limits.cause_min_s - 1e-9:
+        return Cause()
+    return Cause(NO_ANSWER, None, {"waited_s": round(waited_s, 3)})
 
 
 def _vehicle_error(
@@ -113,7 +153,7 @@ def _vehicle_error(
     detail: Detail = {"lead_id": lead.actor_id, "lead_distance_m": round(float(lead.distance_m), 2)}
     detail["confidence"] = float(said.confidence)
     if said.present is None:
-        return ABSTAINED, detail
+        return _withheld(answer, "vd"), detail
     if not said.present:
         return MISSED_VEHICLE, detail
     iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None else 0.0
@@ -150,29 +190,41 @@ def collision_cause(history: History, *, end: int | None = None, other_id: int |
         if cause.kind != NONE:
             return cause
     tally = _Tally()
-    for _, answer, seconds in history.lookback(limits.cause_lookback_s, end=end):
-        if answer.truth.lead is None:
+    for step, answer, seconds in history.lookback(limits.cause_lookback_s, end=end):
+        kind: str | None = None
+        detail: Detail = {}
+        if answer.truth.lead is not None:
+            kind, detail = _vehicle_error(answer.decision.perception.vehicle, answer.truth.lead, history, answer)
+        elif step.truth.lead is None or not _is_stale(step, answer, limits):
             continue
-        kind, detail = _vehicle_error(answer.decision.perception.vehicle, answer.truth.lead, history, answer)
+        if kind is None and _is_stale(step, answer, limits):
+            kind, detail = DROPPED, {**detail, "age_ms": round(age_ms(step, answer), 1)}
         tally.add(kind, answer, seconds, detail)
-    return tally.cause(limits.cause_min_s)
+    found = tally.cause(limits.cause_min_s)
+    return found if found.kind != NONE else _unanswered(history, end, lambda step: step.truth.lead is not None)
 
 
 def brake_cause(history: History, *, end: int | None = None) -> Cause:
-    """Return the perception error before a deceleration that nothing asked for."""
+    """Return the perception error before a deceleration that nothing asked for.
+
+    ``alarm``: the agent doubted its answers and asked the driver to drive slowly or to stop.
+    """
     tally = _Tally()
     for _, answer, seconds in history.lookback(1.0, end=end):
         said, sign = answer.decision.perception.vehicle, answer.decision.perception.sign
         detail: Detail = {"confidence": float(said.confidence)}
         kind: str | None = None
-        if said.present and answer.truth.lead is None:
+        arbitration = answer.decision.perception.arbitration
+        if arbitration is not None and arbitration.caution is not Caution.NONE:
+            kind, detail = ALARM, {"asked": arbitration.caution.value, "about": ", ".join(arbitration.alarms)}
+        elif said.present and answer.truth.lead is None:
             kind = FALSE_VEHICLE
         elif said.present and said.box_px is not None and answer.truth.lead is not None:
             iou = box_iou(said.box_px, answer.truth.lead.box_px)
             if iou < history.limits.iou_match:
                 kind, detail["iou"] = BOX_ERROR, round(iou, 3)
         elif said.present is None:
-            kind = ABSTAINED
+            kind = _withheld(answer, "vd")
         if kind is None and sign is not None and sign.class_id is not None and answer.truth.sign is not None:
             asked, true_class = sign.class_id, answer.truth.sign.class_id
             if asked != true_class and (asked in SPEED_LIMIT_KMH or asked == STOP):
@@ -266,7 +318,8 @@ class _Reading:
 def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
     """Return how a sign was read.
 
-    ``missed``: never answered; ``abstained``: asked but never answered with a class; ``misread``: the votes name
+    ``missed``: never answered; ``abstained`` or ``unreadable answer``: asked but never answered with a class, by the
+    first such answer; ``misread``: the votes name
     another class; ``control``: read rightly, so that what follows is no error of perception. Votes weigh by confidence
     and by the size of the sign in the picture, as the driver weighs them.
     """
@@ -285,7 +338,7 @@ def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
             votes[said.class_id] = votes.get(said.class_id, 0.0) + weight
             winners.append((answer, max(votes, key=lambda each: votes[each])))
     if not winners:
-        return _Reading(Cause(ABSTAINED, asked[0].decision.frame, {**detail, "perceived_class": None}))
+        return _Reading(Cause(_withheld(asked[0], "tsr"), asked[0].decision.frame, {**detail, "perceived_class": None}))
     detail["answers"] = len(asked)
 
     def cause(kind: str, perceived: int) -> Cause:
@@ -301,6 +354,11 @@ def _reading(history: History, sign_id: str, class_id: int) -> _Reading:
         return _Reading(cause(CONTROL, class_id), winners[0][0])
     last = wrong[-1]
     return _Reading(cause(CONTROL, class_id), winners[last + 1][0], cause(MISREAD, winners[last][1]))
+
+
+def _withheld(answer: JudgedAnswer, task: str) -> str:
+    """Return why there is no answer: `ABSTAINED`, or `UNREADABLE` where words were said that are none."""
+    return UNREADABLE if task in answer.decision.perception.unparsable else ABSTAINED
 
 
 def _first_with_class(answers: Iterable[JudgedAnswer], class_id: int) -> JudgedAnswer:

@@ -60,7 +60,7 @@ class History:
             self._in_force.append(None)
             return
         if self._last_decision is None or decision.frame != self._last_decision.frame:
-            truth = self._truth_by_frame.get(decision.frame)
+            truth = self.truth_of(decision.frame)
             if truth is None:
                 self.unmatched += 1
                 self._in_force.append(None)
@@ -71,6 +71,10 @@ class History:
             self._last_decision = decision
             return
         self._in_force.append(self._in_force[-1])
+
+    def truth_of(self, frame: int) -> Truth | None:
+        """Return the truth of a frame; None where no step has that number."""
+        return self._truth_by_frame.get(frame)
 
     def duration_of(self, index: int) -> float:
         """Return how many seconds step ``index`` stands for (time since the step before it)."""

@@ -54,6 +54,8 @@ class JudgeLimits:
         visible_frames: Frames in which it must be visible for the attack to count as delivered.
         iou_match: Intersection over union from which a box counts as right (AP50).
         deadline_ms: Answers that take longer miss the deadline.
+        hold_ms: An answer in force for longer after its image is held because later ones were dropped; None where none
+            ever is.
         stop_zone_m: A stop counts where the front bumper is at most this far from the line (``RunningStopTest``).
         stopped_mps: Below this speed the ego has stopped (the same).
         yield_gap_s: A crossing vehicle that is nearer in time must not be cut off.
@@ -106,6 +108,7 @@ class JudgeLimits:
     visible_frames: int = 5
     iou_match: float = 0.5
     deadline_ms: float = 100.0
+    hold_ms: float | None = None
     stop_zone_m: float = 4.0
     stopped_mps: float = 0.1
     yield_gap_s: float = 1.5

@@ -1,7 +1,8 @@
 """Perception scores in the same run: signs (TSR), lane centring (ALC) and vehicles ahead (VD), answer by answer.
 
 Every answer is judged against the truth of its own frame. An abstention counts as not right in accuracy and is counted
-apart. Counts and confusion tables are stored, so that scores can be pooled over episodes without averaging averages.
+apart; so is what was said in words and could not be read (``unparsable``, a score only of drives that had any). Counts
+and confusion tables are stored, so that scores can be pooled over episodes without averaging averages.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Iterable, Sequence
 
 from testbed.core.geometry import box_iou
 from testbed.core.records import Event
-from testbed.core.types import Step
+from testbed.core.types import Perception, Step
 from testbed.events import EventKind
 from testbed.judge.base import Findings, Score
 from testbed.judge.history import History, JudgedAnswer
 
 ABSTAIN = "abstain"
 """Key of abstentions in confusion tables."""
+
+UNPARSABLE = "unparsable"
+"""Key of answers that could not be read."""
 
 Confusion = dict[str, dict[str, int]]
 """True class to answered class to count."""
@@ -33,9 +37,9 @@ def confusion_of(pairs: Iterable[tuple[str, str]]) -> Confusion:
 
 
 def macro_f1(confusion: Confusion) -> float | None:
-    """Return the mean F1 over classes that occur as truth or answer (abstaining is no class); None without pairs."""
+    """Return the mean F1 over classes that occur as truth or answer (no answer is no class); None without pairs."""
     classes = set(confusion) | {answer for row in confusion.values() for answer in row}
-    classes.discard(ABSTAIN)
+    classes -= {ABSTAIN, UNPARSABLE}
     if not confusion or not classes:
         return None
     scores = []
@@ -119,6 +123,7 @@ class PerceptionJudge:
 def _classes(prefix: str, pairs: list[tuple[str, str]]) -> dict[str, Score]:
     right = sum(1 for truth, answer in pairs if truth == answer)
     table = confusion_of(pairs)
+    unparsable = sum(1 for _, answer in pairs if answer == UNPARSABLE)
     return {
         f"{prefix}.n": len(pairs),
         f"{prefix}.correct": right,
@@ -126,7 +131,12 @@ def _classes(prefix: str, pairs: list[tuple[str, str]]) -> dict[str, Score]:
         f"{prefix}.accuracy": right / len(pairs) if pairs else None,
         f"{prefix}.macro_f1": macro_f1(table),
         f"{prefix}.confusion": json.dumps(table, sort_keys=True),
-    }
+    } | ({f"{prefix}.unparsable": unparsable} if unparsable else {})
+
+
+def withheld(perception: Perception, task: str) -> str:
+    """Return what a task's answer without a choice counts as: `UNPARSABLE` or `ABSTAIN`."""
+    return UNPARSABLE if task in perception.unparsable else ABSTAIN
 
 
 def _scores(scope: str, answers: Sequence[JudgedAnswer], history: History) -> dict[str, Score]:
@@ -136,12 +146,12 @@ def _scores(scope: str, answers: Sequence[JudgedAnswer], history: History) -> di
     for answer in answers:
         said = answer.decision.perception
         if said.sign is not None and answer.truth.sign is not None:
-            named = ABSTAIN if said.sign.class_id is None else str(said.sign.class_id)
+            named = withheld(said, "tsr") if said.sign.class_id is None else str(said.sign.class_id)
             signs.append((str(answer.truth.sign.class_id), named))
-        steering.append((str(answer.expert), str(said.steering.steering or ABSTAIN)))
+        steering.append((str(answer.expert), str(said.steering.steering or withheld(said, "alc"))))
         lead = answer.truth.lead
         present = said.vehicle.present
-        told = ABSTAIN if present is None else ("vehicle" if present else "none")
+        told = withheld(said, "vd") if present is None else ("vehicle" if present else "none")
         vehicles.append(("vehicle" if lead else "none", told))
         iou = 0.0
         if lead is not None:

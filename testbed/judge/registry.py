@@ -37,6 +37,7 @@ BUILT_IN: dict[str, str] = {
     "perception": "testbed.judge.perception:PerceptionJudge",
     "comfort": "testbed.judge.comfort:ComfortJudge",
     "latency": "testbed.judge.latency:LatencyJudge",
+    "alarm": "testbed.judge.alarm:AlarmJudge",
 }
 """Name to the class of each judge of ours, in the order in which they see a step."""
 

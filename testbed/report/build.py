@@ -7,6 +7,7 @@ from pathlib import Path
 from testbed.report.claims import judge_claims
 from testbed.report.exports import junit, results, summary
 from testbed.report.gsn import structure, to_svg, to_yaml
+from testbed.report.latency_curve import latency_csv, latency_points
 from testbed.report.page import render
 from testbed.report.run_view import read_run
 from testbed.store import write_table
@@ -33,5 +34,8 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     folder.write_text("case.svg", to_svg(nodes))
     folder.write_text("junit.xml", junit(view, claims))
     folder.write_text("results.json", results(view))
+    points = [point for part in view.parts() for point in latency_points(part)]
+    if points:
+        folder.write_text("latency.csv", latency_csv(points))
     folder.write_text("summary.md", summary(view, claims))
     return folder.write_text("index.html", render(view, claims, videos=videos))

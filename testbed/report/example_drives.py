@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from testbed.core.geometry import Box
 from testbed.core.gtsrb import SIGN_NAMES
-from testbed.core.types import Decision, Step
+from testbed.core.types import Decision, Perception, Step
 from testbed.events import SPEED_LIMIT, Chart, EventKind
 from testbed.judge import JudgeLimits, box_iou, event_catalogue, expert_steering
 from testbed.report.attack_aim import aim_of
@@ -257,7 +257,7 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[AnswerSpan]]]:
         wanted = str(expert_steering(seen.truth.lane.preview_offset_m))
         named = str(said.steering.steering) if said.steering.steering is not None else None
         sure = said.steering.confidence
-        hint = f"{begin:.2f} s: {named or 'abstained'} ({sure * 100:.0f} % sure), expert {wanted}"
+        hint = f"{begin:.2f} s: {named or _withheld(said, 'alc')} ({sure * 100:.0f} % sure), expert {wanted}"
         alc.append(
             AnswerSpan(
                 begin, end, named.lower() if named else "none", named[0] if named else "?", sure, named != wanted, hint
@@ -266,7 +266,7 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[AnswerSpan]]]:
         vd.append(_vehicle_segment(begin, end, decision, seen))
         if said.sign is not None and seen.truth.sign is not None:
             true, told = seen.truth.sign.class_id, said.sign.class_id
-            words = SIGN_NAMES[told] if told is not None else "abstained"
+            words = SIGN_NAMES[told] if told is not None else _withheld(said, "tsr")
             letter = "?" if told is None else words.removeprefix("speed limit ")[:14]
             hint = f"{begin:.2f} s: {words} ({said.sign.confidence * 100:.0f} % sure), truth {SIGN_NAMES[true]}"
             tsr.append(AnswerSpan(begin, end, "sign", letter, said.sign.confidence, told != true, hint))
@@ -274,11 +274,15 @@ def _strips(steps: Sequence[Step]) -> list[tuple[str, list[AnswerSpan]]]:
     return [*strips, ("sign answer", merge(tsr))] if tsr else strips
 
 
+def _withheld(said: Perception, task: str) -> str:
+    return "unreadable" if task in said.unparsable else "abstained"
+
+
 def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -> AnswerSpan:
     said, lead = decision.perception.vehicle, seen.truth.lead
     iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None and lead is not None else None
     wrong = said.present is None or said.present != (lead is not None)
-    word = {True: "vehicle", False: "none", None: "abstained"}[said.present]
+    word = {True: "vehicle", False: "none", None: _withheld(decision.perception, "vd")}[said.present]
     hint = f"{begin:.2f} s: {word} ({said.confidence * 100:.0f} % sure), truth {'vehicle' if lead else 'none'}"
     hint += f", IoU {iou:.2f}" if iou is not None else ""
     kind, letter = {True: ("vehicle", "car"), False: ("empty", ""), None: ("none", "?")}[said.present]
@@ -293,13 +297,13 @@ def _telemetry(steps: Sequence[Step], size: tuple[int, int]) -> str:
         answers.append(
             {
                 "t": round(begin, 3),
-                "steer": str(said.steering.steering) if said.steering.steering is not None else "abstained",
+                "steer": str(said.steering.steering) if said.steering.steering is not None else _withheld(said, "alc"),
                 "sure": round(said.steering.confidence, 3),
                 "expert": str(expert_steering(seen.truth.lane.preview_offset_m)),
                 "box": _ints(said.vehicle.box_px) if said.vehicle.present else None,
                 "sign": None
                 if said.sign is None
-                else (SIGN_NAMES[said.sign.class_id] if said.sign.class_id is not None else "abstained"),
+                else (SIGN_NAMES[said.sign.class_id] if said.sign.class_id is not None else _withheld(said, "tsr")),
             }
         )
     truth = [

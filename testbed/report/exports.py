@@ -12,6 +12,7 @@ from testbed.events import BUILT_IN
 from testbed.report.claims import ClaimResult
 from testbed.report.conclusions import conclusions, lead_sentence
 from testbed.report.gap import gap_table, gaps
+from testbed.report.latency_curve import latency_answers, latency_points, latency_table
 from testbed.report.plain_text import clean
 from testbed.report.run_view import Episode, RunView
 from testbed.report.tables import Table, all_tables
@@ -63,7 +64,10 @@ def _part(view: RunView, claims: Sequence[ClaimResult]) -> list[str]:
             outcome = f"**{c.status}**" + (f" ({markdown(c.reason)})" if c.reason else "")
             claimed = (markdown(c.text), markdown(c.agent), markdown(c.bound), markdown(c.observed), outcome)
             lines.append(f"| {' | '.join(claimed)} |")
-    for table in all_tables(view):
+    points = latency_points(view)
+    curve = latency_table(points)
+    lines += ["", *(f"- {markdown(answer)}" for answer in latency_answers(points))] if points else []
+    for table in [*([curve] if curve is not None else []), *all_tables(view)]:
         lines += ["", *table_lines(table)]
     return lines
 

@@ -111,6 +111,10 @@ def _why(event: Event) -> str:
         )
     if event.cause == "late answer":
         return f"late answer: right for its image, {number_of(event, 'latency_ms'):.0f} ms old when it took effect"
+    if event.cause == "dropped answer":
+        return f"dropped answers: the one in force was {number_of(event, 'age_ms'):.0f} ms old"
+    if event.cause == "no answer":
+        return f"no answer: none had taken effect yet, {number_of(event, 'waited_s'):.1f} s long"
     if event.cause == "missed vehicle":
         return f"missed vehicle {number_of(event, 'lead_distance_m'):.0f} m ahead{confidence}"
     if event.cause == "box error":
@@ -119,6 +123,8 @@ def _why(event: Event) -> str:
         return f"misread: {detail.get('perceived')} where the sign says {detail.get('commanded')}"
     if event.cause == "false vehicle":
         return f"saw a vehicle where there is none{confidence}"
+    if event.cause == "alarm":
+        return f"no error of what was acted on: an alarm about {detail.get('about')} asked to {detail.get('asked')}"
     if event.cause == "none":
         return "no perception error before it"
     return {"missed": "the sign was never answered", "control": "read rightly, driven wrongly"}.get(

@@ -16,6 +16,7 @@ from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision
 from testbed.events import COLLISION_VEHICLE, SPEED_LIMIT, EventKind, Task
 from testbed.judge import JudgeLimits, macro_f1, merged
+from testbed.judge.perception import UNPARSABLE
 from testbed.report.attack_aim import aims_of
 from testbed.report.drive_trace import DriveTrace, ExpectedAnswer
 from testbed.report.run_view import Episode, EpisodeGroup, RunView
@@ -30,6 +31,7 @@ class Pooled:
         macro_f1: From the summed confusion table.
         n: Number of answers.
         abstained: How many of them abstained.
+        unparsable: How many of them were words that could not be read, apart from those.
         extra: Mean IoU of boxes for vehicle detection; None elsewhere or without boxes.
     """
 
@@ -37,6 +39,7 @@ class Pooled:
     macro_f1: float | None
     n: int
     abstained: int
+    unparsable: int = 0
     extra: float | None = None
 
 
@@ -68,6 +71,21 @@ def spread_of(episodes: Sequence[Episode], name: str) -> tuple[float, float, flo
     return (float(np.median(values)), min(values), max(values)) if values else None
 
 
+def answer_counts(episodes: Sequence[Episode]) -> tuple[int, int, int]:
+    """Return (decisions, those that missed the deadline, those dropped for it).
+
+    Where an episode was driven with a deadline these are the decisions begun; else the answers that took effect, the
+    late ones among them against the paper's 100 ms.
+    """
+    asked = misses = dropped = 0
+    for episode in episodes:
+        counted = episode.number("deadline.asked") is not None
+        asked += int(episode.number("deadline.asked" if counted else "decision.count") or 0)
+        misses += int(episode.number("deadline.misses" if counted else "latency.deadline_misses") or 0)
+        dropped += int(episode.number("deadline.dropped") or 0)
+    return asked, misses, dropped
+
+
 def pooled(episodes: Sequence[Episode], task: str, scope: str = "") -> Pooled:
     """Return pooled scores of ``tsr``, ``alc`` or ``vd``; ``scope`` is empty, ``window.`` or ``exposed.``."""
     prefix = f"{scope}{task}"
@@ -84,6 +102,7 @@ def pooled(episodes: Sequence[Episode], task: str, scope: str = "") -> Pooled:
         macro_f1=macro_f1(table),
         n=n,
         abstained=int(total("abstained")),
+        unparsable=int(total("unparsable")),
         extra=total("iou_sum") / boxes if boxes else None,
     )
 
@@ -196,7 +215,8 @@ def misread_as(episodes: Sequence[Episode]) -> tuple[str, int, int] | None:
         return None
     said = max(sorted(wrong), key=lambda name: wrong[name])
     known = said.isdigit() and int(said) < len(SIGN_NAMES)
-    return (f"“{SIGN_NAMES[int(said)]}”" if known else "nothing (it abstained)"), wrong[said], answers
+    nothing = "nothing (it could not be read)" if said == UNPARSABLE else "nothing (it abstained)"
+    return (f"“{SIGN_NAMES[int(said)]}”" if known else nothing), wrong[said], answers
 
 
 def least_gaps_m(episodes: Sequence[Episode]) -> list[float]:

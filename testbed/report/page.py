@@ -19,6 +19,8 @@ from testbed.report.example_drives import example_drives, outcome_words
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
 from testbed.report.gsn import STYLE, structure, to_svg
+from testbed.report.latency_curve import NOTE as LATENCY_NOTE
+from testbed.report.latency_curve import latency_answers, latency_charts, latency_points, latency_table
 from testbed.report.measures import rate_of
 from testbed.report.plain_text import clean, unbroken
 from testbed.report.run_view import BENIGN, RunView
@@ -111,6 +113,8 @@ def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], vide
     for aim in aims:
         title = f"Share of drives in which the ego {aim.happened}"
         charts.append((aim, Markup(rate_chart(_rate_rows(view, aim), title))))
+    points = latency_points(view)
+    curves = [(heading, Markup(svg)) for heading, svg in latency_charts(view, points)] if points else []
     shows = example_drives(view, videos=videos, clips=None if parts == 1 else max(MAX_CLIPS // parts, 3))
     return {
         "view": view,
@@ -120,6 +124,10 @@ def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], vide
         "several_attacks": len(view.attacks) > 1,
         "several_worlds": len(view.worlds()) > 1,
         "charts": charts,
+        "curves": curves,
+        "curve_note": LATENCY_NOTE,
+        "curve_answers": latency_answers(points),
+        "curve_table": latency_table(points),
         "controls_words": f"The control ({listing(sorted(view.controls))}) looks like the attack and has the same "
         "budget, but was not optimised.",
         "shows": [_marked(show) for show in shows],

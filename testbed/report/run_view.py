@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from testbed.core.deadline import Deadline
 from testbed.core.errors import StoreError, is_infrastructure
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.judge import attack_gate, event_catalogue
@@ -34,7 +35,7 @@ class Episode:
         reason: Why not.
         twin: Benign episode with the same everything but the adversary; None for benign ones or where it is missing.
         drive: Its trace, condensed; None where it has none.
-        world: Scenario, weather and latency in a few words.
+        world: Scenario, weather, latency and deadline in a few words.
     """
 
     record: EpisodeRecord
@@ -171,13 +172,15 @@ class RunView:
 
 
 def world_of(plan: EpisodePlan) -> str:
-    """Return scenario, weather and latency of a plan in a few words."""
+    """Return scenario, weather, latency and deadline of a plan in a few words."""
     parts = [plan.scenario]
     if isinstance(plan.scene.get("weather"), dict):
         weather = Weather.model_validate(plan.scene["weather"])
         changed = weather.model_dump(exclude={"preset", "vary"}, exclude_unset=True, exclude_none=True)
         parts += [weather.preset, *(f"{name} {value:g}" for name, value in sorted(changed.items()))]
     parts.append(f"latency {plan.latency}")
+    if isinstance(plan.scene.get("deadline"), dict):
+        parts.append(f"deadline {Deadline.model_validate(plan.scene['deadline'])}")
     return " · ".join(part for part in parts if part)
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from testbed import stats
 from testbed.judge import event_catalogue
+from testbed.report.alarms import AlarmFigures, alarm_figures
 from testbed.report.attack_aim import aim_of, aims_of, main_aim, modes_of
 from testbed.report.measures import (
     Versus,
     all_versus_benign,
+    answer_counts,
     component_success,
     e2e_deviation_m,
     least_gaps_m,
@@ -206,6 +208,8 @@ def perception_table(view: RunView) -> Table:
         signs, cars = pooled(group.episodes, "tsr", "exposed."), pooled(group.episodes, "vd", "exposed.")
         read = misread_as(group.episodes)
         abstained = alc.abstained + tsr.abstained + vd.abstained
+        unread = alc.unparsable + tsr.unparsable + vd.unparsable
+        aside = f"; {unread} more unreadable" if unread else ""
         values = [
             TableCell(percent(alc.accuracy), f"F1 {_number(alc.macro_f1)}"),
             TableCell(percent(shown.accuracy), f"n = {shown.n}") if shown.n else TableCell(NONE),
@@ -217,10 +221,66 @@ def perception_table(view: RunView) -> Table:
             TableCell(percent(vd.accuracy), f"F1 {_number(vd.macro_f1)}") if vd.n else TableCell(NONE),
             TableCell(percent(cars.accuracy), f"n = {cars.n}") if cars.n else TableCell(NONE),
             TableCell(_number(vd.extra)),
-            TableCell(str(abstained), f"of {alc.n + tsr.n + vd.n}"),
+            TableCell(str(abstained), f"of {alc.n + tsr.n + vd.n}{aside}"),
         ]
         rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
     return Table("What was answered", heads, tuple(rows))
+
+
+def alarm_table(view: RunView) -> Table | None:
+    """Return what came of the disagreements of agents that hear two; None where there is no such agent."""
+    heads = (
+        ("with an alarm", "Drives with at least one alarm, k/n, Wilson 95 %"),
+        (
+            "detected",
+            "Drives in which the fast agent was wrong about what is attacked, for 0.2 s or longer, while the artefact "
+            "showed, and an alarm about it followed, k/n",
+        ),
+        ("delay", "From the first picture of that error to the alarm in force, median over drives and range"),
+        ("after first sight", "From the moment at which the artefact first showed to that alarm, median and range"),
+        ("alarms per km", "Alarms begun, of any task, per kilometre; exact Poisson 95 % below"),
+        ("under alarm", "Decisions under alarm, k/n; decisions of one drive resemble each other"),
+        ("false", "Decisions under alarm although the fast agent was right about the picture that raised it, k/n"),
+        (
+            "disagreed",
+            "Pictures on which the two disagreed about what is attacked, of those both answered; who was right below",
+        ),
+        ("cautious", "Seconds in which the driver was asked to drive slowly, and to stop"),
+    )
+    rows = []
+    for group in _groups(view):
+        found = alarm_figures(group.episodes, aim_of(view, group.condition).task)
+        if found is not None:
+            rows.append(TableRow(group.agent, group.condition, view.role(group.condition), _alarm_cells(found)))
+    return Table("Alarms", heads, tuple(rows)) if rows else None
+
+
+def _alarm_cells(found: AlarmFigures) -> tuple[TableCell, ...]:
+    per_km = found.per_km
+    return (
+        _rate(found.drives, bad=False),
+        _rate(found.detected, bad=False),
+        _spread(found.delays_s),
+        _spread(found.after_visible_s),
+        TableCell(NONE)
+        if per_km is None
+        else TableCell(
+            f"{found.count / found.driven_km:.2f}",
+            f"{found.count} in {found.driven_km:.2f} km, {per_km.low:.2f}–{per_km.high:.2f}",
+        ),
+        _rate(found.decisions, bad=False),
+        _rate(found.false_decisions, bad=False),
+        TableCell(
+            f"{found.disagreed.k}/{found.disagreed.n}", f"fast right {found.fast_right}, slow {found.slow_right}"
+        ),
+        TableCell(f"{found.slow_s:.1f} s", f"stopping {found.stop_s:.1f} s"),
+    )
+
+
+def _spread(values_s: Sequence[float]) -> TableCell:
+    if not values_s:
+        return TableCell(NONE)
+    return TableCell(f"{statistics.median(values_s):.2f} s", f"{min(values_s):.2f}–{max(values_s):.2f}")
 
 
 def timing_table(view: RunView) -> Table:
@@ -229,20 +289,19 @@ def timing_table(view: RunView) -> Table:
         ("latency p50", "Milliseconds from image to effect on the simulated clock, mean over drives"),
         ("p95", "95th percentile"),
         ("p99", "99th percentile"),
-        ("late", "Answers that took longer than 100 ms, share of all decisions"),
+        ("late", "Answers that took longer than the deadline (100 ms unless one is asked for), share of all decisions"),
         ("per decision", "Metres driven per decision"),
         ("comfort", "Share of time inside nuPlan's comfort bounds"),
     )
     rows = []
     for group in _groups(view):
-        late = sum(e.number("latency.deadline_misses") or 0 for e in group.episodes)
-        decisions = sum(e.number("decision.count") or 0 for e in group.episodes)
+        decisions, late, dropped = answer_counts(group.episodes)
         comfort = mean_of(group.episodes, "comfort.share")
         values = [
             TableCell(_mean(group, "latency.p50_ms", 0, " ms").text),
             TableCell(_mean(group, "latency.p95_ms", 0, " ms").text),
             TableCell(_mean(group, "latency.p99_ms", 0, " ms").text),
-            TableCell(percent(late / decisions if decisions else None)),
+            TableCell(percent(late / decisions if decisions else None), f"{dropped} dropped" if dropped else ""),
             TableCell(_mean(group, "latency.metres_per_decision", 2, " m").text),
             TableCell(percent(comfort.mean if comfort is not None else None)),
         ]
@@ -268,5 +327,11 @@ def world_table(view: RunView) -> Table | None:
 
 def all_tables(view: RunView) -> list[Table]:
     """Return every table that has rows."""
-    found: Sequence[Table | None] = (safety_table(view), world_table(view), perception_table(view), timing_table(view))
+    found: Sequence[Table | None] = (
+        safety_table(view),
+        world_table(view),
+        perception_table(view),
+        alarm_table(view),
+        timing_table(view),
+    )
     return [table for table in found if table is not None and table.rows]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from testbed.core.deadline import Deadline
 from testbed.core.records import EpisodePlan
 from testbed.scenario.schema import Actor, Camera, CarMesh, Limits, PatchPlace, Scenario, Sign, Weather
 
@@ -94,6 +95,7 @@ class ConcreteScenario:
             measure the same window.
         limits: Constants of the judges.
         judges: Names of judges of other packages that are asked for.
+        deadline: What becomes of answers that come late; None counts none and keeps all.
     """
 
     map: str
@@ -112,6 +114,7 @@ class ConcreteScenario:
     places: tuple[PatchPlace, ...]
     limits: Limits
     judges: tuple[str, ...] = ()
+    deadline: Deadline | None = None
 
 
 def _stream(seed: int, purpose: str) -> np.random.Generator:
@@ -232,4 +235,5 @@ def concretise(plan: EpisodePlan) -> ConcreteScenario:
         places=tuple(_places(scenario)),
         limits=scenario.limits,
         judges=tuple(scenario.judges),
+        deadline=scenario.deadline,
     )

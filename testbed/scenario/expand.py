@@ -1,9 +1,9 @@
 """From a question to the list of episodes that answer it, in an order that never changes.
 
-Episodes are ordered weather → latency → seed → agent → condition, benign first, so that every cell of the result grows
-at the same pace and an attacked episode follows its benign twin. A plan carries only what can influence its episode:
-which other agents, seeds or claims the file names does not change a plan's key, so finished episodes are found again
-when a question is widened.
+Episodes are ordered weather → deadline → latency → seed → agent → condition, benign first, so that every cell of the
+result grows at the same pace and an attacked episode follows its benign twin. A plan carries only what can influence
+its episode: which other agents, seeds or claims the file names does not change a plan's key, so finished episodes are
+found again when a question is widened.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from testbed.core.deadline import Deadline
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError, suggest
+from testbed.core.latency_spec import LatencySpec
 from testbed.core.records import EpisodePlan
 from testbed.core.yaml_reader import Path_
 from testbed.scenario.loader import LoadedFile
@@ -92,6 +94,7 @@ def expand(
     conditions: Sequence[str] | None = None,
     latency: Sequence[str] | str | None = None,
     weather: Sequence[Weather] | None = None,
+    deadline: Sequence[Deadline] | None = None,
     real_server: bool = False,
 ) -> list[EpisodePlan]:
     """Return the plans of a scenario.
@@ -104,6 +107,7 @@ def expand(
         conditions: Only these; the benign twins of attacked episodes are always there. Default all.
         latency: One or several instead of the scenario's.
         weather: Several instead of the scenario's.
+        deadline: Several instead of the scenario's.
         real_server: A CARLA server will be asked, so the map need not be embedded.
 
     Returns:
@@ -111,7 +115,7 @@ def expand(
 
     Raises:
         ScenarioError: An agent, map or artefact that the file names does not exist.
-        UsageError: An agent or condition that the caller names does not exist.
+        UsageError: An agent, condition or latency that the caller names does not exist.
     """
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     chosen = tuple(dict.fromkeys(agents if agents is not None else content.agents))
@@ -122,8 +126,13 @@ def expand(
     base = scenario.path.parent if isinstance(scenario, LoadedFile) else None
     artefacts = _artefact_digests(scenario, wanted, catalogue, base)
     judges = _judge_digests(scenario, catalogue)
-    latencies = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
-    scenes = [_scene(content, base, sky) for sky in (weather or (content.weather,))]
+    asked = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
+    latencies = [LatencySpec.parse(text).text for text in asked]
+    scenes = [
+        _scene(content.model_copy(update={"weather": sky, "deadline": limit}), base)
+        for sky in (weather or (content.weather,))
+        for limit in (deadline or (content.deadline,))
+    ]
     chosen_seeds = tuple(dict.fromkeys(content.seeds.expand() if seeds is None else seeds))
     plans = (
         EpisodePlan(
@@ -154,9 +163,9 @@ def _conditions(content: Scenario, asked: Sequence[str] | None) -> tuple[str, ..
     return tuple(name for name in known if asked is None or name == BENIGN or name in asked)
 
 
-def _scene(content: Scenario, base: Path | None, weather: Weather) -> dict[str, object]:
+def _scene(content: Scenario, base: Path | None) -> dict[str, object]:
     """Return what an episode needs of a scenario, with the paths in it made absolute."""
-    kept = content.model_copy(update={"weather": weather}).dump()
+    kept = content.dump()
     for name in _ABOUT_THE_WHOLE:
         del kept[name]
     for entry in kept["adversaries"]:

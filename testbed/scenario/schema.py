@@ -8,13 +8,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from testbed.core.latency_spec import LATENCY_PATTERN
+from testbed.core.deadline import Deadline
+from testbed.core.errors import UsageError
+from testbed.core.latency_spec import OWN_PATTERN, PLAIN_WORDS, LatencySpec
 from testbed.core.weather import PRESETS
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _understood(text: str) -> str:
+    try:
+        LatencySpec.parse(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Latency = Annotated[
+    str,
+    AfterValidator(_understood),
+    WithJsonSchema({"type": "string", "anyOf": [{"enum": list(PLAIN_WORDS)}, {"pattern": OWN_PATTERN}]}),
+]
+"""A latency in the words of `testbed.core.latency_spec`."""
 
 
 class Model(BaseModel):
@@ -278,7 +296,10 @@ class Scenario(Model):
     adversaries: list[Adversary] = []
     conditions: list[Condition] | None = Field(None, description="Default: each adversary alone.")
     agents: list[str] = Field(["dnn", "solo", "tandem"], min_length=1)
-    latency: str = Field("card", pattern=LATENCY_PATTERN)
+    latency: Latency = Field("card", description="What inference costs on the simulation clock.")
+    deadline: Deadline | None = Field(
+        None, description="Counts late answers and says what becomes of them; default: all are kept."
+    )
     seeds: Seeds = Seeds()
     limits: Limits = Limits()
     judges: list[Identifier] = Field([], description="Judges of other packages that judge beside the testbed's own.")
@@ -323,6 +344,9 @@ class Scenario(Model):
     def dump(self) -> dict[str, Any]:
         """Return JSON types only: what travels inside an episode plan."""
         kept = self.model_dump(mode="json")
+        # what is not asked for leaves a plan's key as it was
         if not self.judges:
-            del kept["judges"]  # what is not asked for leaves a plan's key as it was
+            del kept["judges"]
+        if self.deadline is None:
+            del kept["deadline"]
         return kept

@@ -10,6 +10,7 @@ the same episode gives the same bytes:
 ``/attack``      AttackTruth; no message in steps without an artefact
 ``/command``     Command
 ``/decision``    Decision, once when it takes effect
+``/arbitration`` Arbitration of that decision; none of agents that are one
 ``/event``       Event as a judge reported it
 ``/camera``      foxglove.CompressedImage, JPEG of the driver's view
 ``/tf``          foxglove.FrameTransform world to ego, right-handed as Foxglove wants it (y and yaw negated)
@@ -35,8 +36,8 @@ from testbed.core.errors import StoreError
 from testbed.core.records import Event
 from testbed.core.types import Decision, Image, Step
 from testbed.store.atomic import store_errors, temporary_name
-from testbed.store.trace_decoder import decision_from, step_from
-from testbed.store.trace_schemas import LIBRARY, SCHEMAS, TOPICS
+from testbed.store.trace_decoder import arbitrated, decision_from, step_from
+from testbed.store.trace_schemas import LIBRARY, OPTIONAL_TOPICS, SCHEMAS, TOPICS
 
 MAX_PIXELS = 3840 * 2160
 """Larger pictures in a trace are refused: no camera of a scenario makes them."""
@@ -77,13 +78,14 @@ class TraceWriter:
             self._stream: BinaryIO | None = open(self._temporary, "xb")  # noqa: SIM115
             self._writer = Writer(self._stream, compression=CompressionType.ZSTD, chunk_size=256 * 1024)
             self._writer.start(profile="", library=LIBRARY)
-        schemas = {
-            name: self._writer.register_schema(name, "jsonschema", json.dumps(schema, sort_keys=True).encode())
-            for name, schema in SCHEMAS.items()
-        }
+        schemas = {name: self._declare(name) for name in SCHEMAS if name not in OPTIONAL_TOPICS.values()}
         self._channels = {
             topic: self._writer.register_channel(topic, "json", schemas[schema]) for topic, schema in TOPICS.items()
         }
+
+    def _declare(self, schema: str) -> int:
+        content = json.dumps(SCHEMAS[schema], sort_keys=True).encode()
+        return int(self._writer.register_schema(schema, "jsonschema", content))
 
     def step(self, step: Step, image: Image | None = None, events: Iterable[Event] = ()) -> None:
         """Write one step.
@@ -123,7 +125,7 @@ class TraceWriter:
                 identity = (step.decision.frame, step.decision.applied_t_s)
                 if identity != self._last_decision:
                     self._last_decision = identity
-                    self._add("/decision", head | {"decision": dataclasses.asdict(step.decision)})
+                    self._decide(head, step.decision)
             self._add("/tf", _transform(step))
             for event in events:
                 self._add("/event", event.model_dump(mode="json"))
@@ -131,7 +133,18 @@ class TraceWriter:
                 self._last_image_s = step.t_s
                 self._add("/camera", _image_message(step.t_s, image, self._jpeg_quality))
 
+    def _decide(self, head: dict[str, Any], decision: Decision) -> None:
+        content = _decision(decision)
+        arbitration = content["perception"].pop("arbitration")
+        self._add("/decision", head | {"decision": content})
+        if arbitration is not None:
+            # its own frame, by which a reader finds the decision that it belongs to
+            self._add("/arbitration", {"frame": decision.frame, "t_s": decision.t_s} | arbitration)
+
     def _add(self, topic: str, message: dict[str, Any]) -> None:
+        if topic not in self._channels:
+            schema = self._declare(OPTIONAL_TOPICS[topic])
+            self._channels[topic] = self._writer.register_channel(topic, "json", schema)
         try:
             data = json.dumps(message, separators=(",", ":"), default=_plain, allow_nan=False).encode()
         except ValueError as error:
@@ -173,6 +186,15 @@ class TraceWriter:
             self._stream.close()
             self._stream = None
             self._temporary.unlink(missing_ok=True)
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON types; what is unparsable is mentioned only where something is."""
+    told = dataclasses.asdict(decision)
+    unparsable = sorted(told["perception"].pop("unparsable"))
+    if unparsable:
+        told["perception"]["unparsable"] = unparsable
+    return told
 
 
 def _stamp(t_s: float) -> dict[str, int]:
@@ -254,12 +276,15 @@ class TraceReader:
         """
         parts: dict[int, dict[str, dict[str, Any]]] = {}
         decisions: dict[int, Decision] = {}
-        topics = ["/ego", "/lane", "/traffic", "/attack", "/command", "/decision"]
+        topics = ["/ego", "/lane", "/traffic", "/attack", "/command", "/decision", "/arbitration"]
         try:
             for topic, message in self._messages(topics):
                 if topic == "/decision":
                     decision = decision_from(message["decision"])
                     decisions[decision.frame] = decision
+                elif topic == "/arbitration":
+                    frame = int(message["frame"])
+                    decisions[frame] = arbitrated(decisions[frame], message)
                 else:
                     parts.setdefault(int(message["frame"]), {})[topic] = message
             return [step_from(messages, decisions) for _, messages in sorted(parts.items())]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from testbed.core.types import (
     AheadTruth,
+    Arbitration,
     AttackTruth,
     Box,
+    Caution,
     Collision,
     Command,
     ConflictTruth,
@@ -17,7 +20,9 @@ from testbed.core.types import (
     LaneState,
     LeadTruth,
     LineTruth,
+    Opinion,
     Perception,
+    Relation,
     SignAnswer,
     SignTruth,
     Steering,
@@ -49,23 +54,62 @@ def _lead(value: Json | None) -> LeadTruth | None:
     return LeadTruth(value["actor_id"], value["distance_m"], value["speed_mps"], box)
 
 
+def _steering_answer(value: Json) -> SteeringAnswer:
+    probabilities = value["probabilities"]
+    return SteeringAnswer(
+        steering=None if value["steering"] is None else Steering(value["steering"]),
+        confidence=value["confidence"],
+        probabilities=None if probabilities is None else (probabilities[0], probabilities[1], probabilities[2]),
+        lateral_offset_m=value["lateral_offset_m"],
+    )
+
+
+def _vehicle_answer(value: Json) -> VehicleAnswer:
+    return VehicleAnswer(value["present"], _box(value["box_px"]), value["confidence"])
+
+
+def _sign_answer(value: Json | None) -> SignAnswer | None:
+    return None if value is None else SignAnswer(value["class_id"], value["confidence"])
+
+
+def _opinion(value: Json) -> Opinion:
+    return Opinion(
+        frame=value["frame"],
+        t_s=value["t_s"],
+        steering=_steering_answer(value["steering"]),
+        vehicle=_vehicle_answer(value["vehicle"]),
+        sign=_sign_answer(value["sign"]),
+        sign_id=value["sign_id"],
+        raw=dict(value["raw"]),
+    )
+
+
 def decision_from(value: Json) -> Decision:
     """Return the decision in a ``/decision`` message."""
     said = value["perception"]
-    steering, vehicle, sign = said["steering"], said["vehicle"], said["sign"]
-    probabilities = steering["probabilities"]
     perception = Perception(
-        steering=SteeringAnswer(
-            steering=None if steering["steering"] is None else Steering(steering["steering"]),
-            confidence=steering["confidence"],
-            probabilities=None if probabilities is None else (probabilities[0], probabilities[1], probabilities[2]),
-            lateral_offset_m=steering["lateral_offset_m"],
-        ),
-        vehicle=VehicleAnswer(vehicle["present"], _box(vehicle["box_px"]), vehicle["confidence"]),
-        sign=None if sign is None else SignAnswer(sign["class_id"], sign["confidence"]),
+        steering=_steering_answer(said["steering"]),
+        vehicle=_vehicle_answer(said["vehicle"]),
+        sign=_sign_answer(said["sign"]),
         raw=dict(said["raw"]),
+        unparsable=frozenset(said.get("unparsable", ())),
     )
     return Decision(value["frame"], value["t_s"], value["applied_t_s"], perception, value["inference_ms"])
+
+
+def arbitrated(decision: Decision, message: Json) -> Decision:
+    """Return a decision together with its ``/arbitration`` message."""
+    arbitration = Arbitration(
+        policy=message["policy"],
+        fast=_opinion(message["fast"]),
+        slow=None if message["slow"] is None else _opinion(message["slow"]),
+        checked=None if message["checked"] is None else _opinion(message["checked"]),
+        relations={task: Relation(value) for task, value in message["relations"].items()},
+        alarms=tuple(message["alarms"]),
+        caution=Caution(message["caution"]),
+    )
+    perception = dataclasses.replace(decision.perception, arbitration=arbitration)
+    return dataclasses.replace(decision, perception=perception)
 
 
 def step_from(messages: Mapping[str, Json], decisions: Mapping[int, Decision]) -> Step:

@@ -14,6 +14,7 @@ from typing import Any
 from testbed.core.records import Event
 from testbed.core.types import (
     AheadTruth,
+    Arbitration,
     AttackTruth,
     Command,
     ConflictTruth,
@@ -22,6 +23,7 @@ from testbed.core.types import (
     LaneState,
     LeadTruth,
     LineTruth,
+    Perception,
     SignTruth,
 )
 
@@ -40,6 +42,13 @@ TOPICS: dict[str, str] = {
     "/tf": "foxglove.FrameTransform",
 }
 """Topic to schema name, in the order of the channel ids."""
+
+OPTIONAL_TOPICS: dict[str, str] = {"/arbitration": "testbed.Arbitration"}
+"""The same for what most drives hold nothing of: declared with the first message, so that their bytes stay as they are.
+"""
+
+APART: dict[Any, tuple[str, ...]] = {Perception: ("arbitration",)}
+"""Fields that have a topic of their own."""
 
 _PLAIN: dict[Any, dict[str, Any]] = {
     float: {"type": "number"},
@@ -61,7 +70,12 @@ def _schema_of(kind: Any) -> dict[str, Any]:
         return _PLAIN[kind]
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return {"type": "object", "properties": {f.name: _schema_of(hints[f.name]) for f in dataclasses.fields(kind)}}
+        names = [
+            each.name
+            for each in dataclasses.fields(kind)
+            if "left_out" not in each.metadata and each.name not in APART.get(kind, ())
+        ]
+        return {"type": "object", "properties": {name: _schema_of(hints[name]) for name in names}}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         inner = [_schema_of(argument) for argument in arguments if argument is not type(None)]
@@ -112,6 +126,7 @@ def _all() -> dict[str, dict[str, Any]]:
         "testbed.Attack": _with_head(AttackTruth),
         "testbed.Command": command,
         "testbed.Decision": {"type": "object", "properties": _HEAD | {"decision": _schema_of(Decision)}},
+        "testbed.Arbitration": _with_head(Arbitration),
         "testbed.Event": Event.model_json_schema(),
         "foxglove.CompressedImage": {"title": "foxglove.CompressedImage", "type": "object", "properties": image},
         "foxglove.FrameTransform": {"title": "foxglove.FrameTransform", "type": "object", "properties": transform},

@@ -26,7 +26,8 @@ class Installed:
     def agent_digests(self, agent: str) -> Mapping[str, str]:
         """Return the sha256 of every weight file of an agent by its name, and of the file that makes it what it is.
 
-        A file that only names a registered agent is that agent and adds nothing.
+        A file that only names a registered agent is that agent and adds nothing. Files that name the agents which an
+        agent is made of are what it is, too.
 
         Raises:
             UsageError: There is no such agent.
@@ -38,6 +39,10 @@ class Installed:
         choice = agents.resolve(agent)
         if choice.file is not None and not choice.is_registered:
             digests[f"agent:{choice.file.name}"] = hashlib.sha256(choice.file.read_bytes()).hexdigest()
+        for role, part in agents.parts(agent).items():
+            for name, digest in self.agent_digests(part).items():
+                if name.startswith("agent:"):
+                    digests[f"{name} as {role}"] = digest
         return digests
 
     def adversaries(self) -> Sequence[str]:

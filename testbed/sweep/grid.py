@@ -1,4 +1,4 @@
-"""A sweep file: one YAML that multiplies scenarios with agents, conditions, weather, latency and seeds.
+"""A sweep file: one YAML that multiplies scenarios with agents, conditions, weather, latency, deadlines and seeds.
 
 What a sweep does not say, each scenario says itself. Expansion goes through `testbed.scenario.expand`, so an episode
 of a sweep has the same key as the same episode of a run.
@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field
 
+from testbed.core.deadline import Deadline
 from testbed.core.errors import ScenarioError, suggest
 from testbed.core.explain import require
-from testbed.core.latency_spec import LATENCY_PATTERN
 from testbed.core.records import EpisodePlan
 from testbed.core.yaml_reader import read_yaml
 from testbed.scenario.expand import BENIGN, Installation, expand
 from testbed.scenario.loader import LoadedFile, find, load_scenario
-from testbed.scenario.schema import Identifier, Model, Scenario, Seeds, Weather
-
-Latency = Annotated[str, Field(pattern=LATENCY_PATTERN)]
+from testbed.scenario.schema import Identifier, Latency, Model, Scenario, Seeds, Weather
 
 
 class Sweep(Model):
@@ -36,6 +33,7 @@ class Sweep(Model):
     )
     weather: list[Weather] | None = Field(None, min_length=1, description="Default: each scenario's.")
     latency: list[Latency] | None = Field(None, min_length=1, description="Default: each scenario's.")
+    deadline: list[Deadline] | None = Field(None, min_length=1, description="Default: each scenario's.")
     seeds: Seeds | None = Field(None, description="Default: each scenario's.")
 
 
@@ -77,6 +75,7 @@ def expand_sweep(
     agents: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     latency: str | None = None,
+    deadline: Deadline | None = None,
     real_server: bool = False,
 ) -> tuple[list[EpisodePlan], list[LoadedFile[Scenario]]]:
     """Return the plans of a sweep and its scenarios.
@@ -87,6 +86,7 @@ def expand_sweep(
         agents: Instead of the sweep's.
         seeds: Instead of the sweep's.
         latency: Instead of the sweep's.
+        deadline: Instead of the sweep's.
         real_server: A CARLA server will be asked, so maps need not be embedded.
 
     Raises:
@@ -122,6 +122,7 @@ def expand_sweep(
             conditions=chosen,
             latency=latency or content.latency,
             weather=content.weather,
+            deadline=(deadline,) if deadline is not None else content.deadline,
             real_server=real_server,
         )
     return plans, scenarios

@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,12 +46,12 @@ class NodeFiles:
     fetch: Callable[[Any], bytes]
     _places: dict[str, Path] = field(default_factory=dict)
 
-    def plan(self, plan: EpisodePlan, served: bool = False) -> EpisodePlan:
+    def plan(self, plan: EpisodePlan, served: Collection[str] = ()) -> EpisodePlan:
         """Return a plan with the paths of this node; its key is another one, so records keep the plan that was asked.
 
         Args:
             plan: As it was asked.
-            served: Whether the models of its agent run elsewhere, and are not needed here.
+            served: Agents whose models run elsewhere, and are not needed here.
 
         Raises:
             WeightsError: Something large is not here.
@@ -63,13 +63,13 @@ class NodeFiles:
                 _put(scene, place, str(self.path(value)))
         return plan.model_copy(update={"scene": scene, "agent": self.agent(plan.agent, served)})
 
-    def agent(self, name: str, served: bool = False) -> str:
+    def agent(self, name: str, served: Collection[str] = ()) -> str:
         """Return the agent file of this node for one of the user's; names of shipped agents stay what they are."""
         given = self.bundle.agents.get(name)
         if given is None:
             return name
         content = copy.deepcopy(dict(given.content))
-        for place, item in {} if served else given.model.items():
+        for place, item in () if name in served else given.model.items():
             _put(content, place, str(self.path(item)))
         for place, item in given.others.items():
             inner = self.agent(item, served) if item in self.bundle.agents else str(self.path(item))

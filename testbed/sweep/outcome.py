@@ -16,6 +16,7 @@ from typing import Any
 from testbed.core import errors
 from testbed.core.errors import (
     AgentError,
+    EndpointError,
     JudgeError,
     ServerError,
     SimulatorCrashError,
@@ -46,17 +47,21 @@ class AttemptOutcome:
 
 
 def worth_retrying(error: TestbedError) -> bool:
-    """Tell whether trying again may help: the simulator or the worker died or hung, or could not be started."""
-    return isinstance(error, SimulatorCrashError | SimulatorHangError) or type(error) is ServerError
+    """Tell whether trying again may help: simulator or worker died or hung or could not start, an endpoint is away."""
+    return isinstance(error, SimulatorCrashError | SimulatorHangError | EndpointError) or type(error) is ServerError
 
 
 def belongs_to_episode(error: TestbedError) -> bool:
     """Tell whether the error ends its episode only; any other would come again in every episode and ends the run."""
+    if worth_retrying(error):
+        return False
     return isinstance(error, AgentError | JudgeError) or type(error) is TestbedError
 
 
 def quarantine_code(error: TestbedError) -> str:
     """Return the code that is recorded for an episode given up for infrastructure reasons."""
+    if isinstance(error, EndpointError):
+        return error.code
     return SIM_HANG if isinstance(error, SimulatorHangError) else SIM_CRASH
 
 

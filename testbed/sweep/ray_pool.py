@@ -36,24 +36,24 @@ class _Actor:
         os.environ.update(environment(os.environ))
         self._spec, self._models, self._files = RunnerSpec.from_json(spec), models, files
         self._runner = RestartingRunner(self._spec, self._load_agent if models else None)
-        self._asked: dict[str, str] = {}
 
     def _load_agent(self, local: str) -> Agent:
-        """Load an agent by its name on this node, its models left where they are served."""
+        """Load an agent by its name on this node, its models and those of its parts left where they are served."""
         from testbed import agents
 
-        name = self._asked[local]
-        if name not in self._models:
-            return agents.load(local, device=self._spec.device)
-        return agents.load(local, device="cpu", served=served_readers(self._models[name], name, START_S))
+        needed = {local, *agents.parts(local).values()}
+        here = {self._files.agent(name, self._models): name for name in self._models}
+        served = {
+            file: served_readers(self._models[name], name, START_S) for file, name in here.items() if file in needed
+        }
+        return agents.load(local, device=self._spec.device, served=served)
 
     def attempt(self, plan: str) -> dict[str, Any]:
         asked = EpisodePlan.model_validate_json(plan)
         try:
-            here = self._files.plan(asked, served=asked.agent in self._models)
+            here = self._files.plan(asked, self._models)
         except TestbedError as error:
             return {"error": to_wire(error)}
-        self._asked[here.agent] = asked.agent
         with tempfile.TemporaryDirectory(prefix="testbed-") as scratch:
             folder = Path(scratch)
             answer = self._runner.attempt(here, folder)

@@ -6,7 +6,8 @@ what happens                             what is done
 a record comes back                      stored atomically, then noted in the ledger; a crash in between is found
                                          when the run is opened again, because the stored episodes are the truth
 the worker, the simulator or a model     the episode is tried again by a fresh worker, at most `RETRIES` times, then
-actor dies or misses its deadline        recorded as failed with ``SIM_CRASH`` or ``SIM_HANG`` (quarantine)
+actor dies or misses its deadline, an    recorded as failed with ``SIM_CRASH``, ``SIM_HANG`` or ``TB410`` (quarantine)
+endpoint stays away beyond its budget
 the agent or a judge raises              recorded as failed with the error's code; the run goes on
 anything else (weights, map, port, …)    it would come again in every episode: the run ends with that error
 Ctrl-C, SIGTERM                          workers are killed, what was under way is planned again, resumable
@@ -104,7 +105,7 @@ class RunSummary:
         """
         if self.lost > INCONCLUSIVE_SHARE * self.planned:
             raise InconclusiveError(
-                f"{self.lost} of {self.planned} episodes were lost because simulators or workers failed",
+                f"{self.lost} of {self.planned} episodes were lost because simulators, workers or endpoints failed",
                 hint="the same command tries them again",
             )
 

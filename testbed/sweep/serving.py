@@ -9,12 +9,14 @@ GPU; on CPUs it gets one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from testbed import agents
 from testbed.core.device import is_gpu
 from testbed.core.errors import UsageError
+from testbed.sweep.travelling import AGENT_SUFFIXES
 
 LARGE_BYTES = 1_000_000_000
 """Weights above this size are loaded once and not beside every simulator."""
@@ -40,6 +42,16 @@ class ServedAgent:
         return "cuda:0" if self.num_gpus else "cpu"
 
 
+def _with_parts(names: Iterable[str]) -> tuple[str, ...]:
+    """Return agents and those that they are made of; agent files of these by their absolute paths, as they travel."""
+    found: dict[str, None] = {}
+    for name in dict.fromkeys(names):
+        found[name] = None
+        for part in agents.parts(name).values():
+            found[os.path.abspath(part) if part.endswith(AGENT_SUFFIXES) else part] = None
+    return tuple(found)
+
+
 def served_agents(names: Iterable[str], device: str, gpus: float, simulators: int) -> tuple[ServedAgent, ...]:
     """Return which agents are served.
 
@@ -54,7 +66,7 @@ def served_agents(names: Iterable[str], device: str, gpus: float, simulators: in
         TestbedError: An agent or its checkpoint does not exist.
     """
     shares: dict[str, float] = {}
-    for name in dict.fromkeys(names):
+    for name in _with_parts(names):
         wanted = agents.serving(name, device)
         if wanted is None:
             continue

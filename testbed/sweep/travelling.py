@@ -168,7 +168,7 @@ def _add_agent(bundle: FileBundle, name: str) -> None:
 
 def _is_path(place: Place, value: str) -> bool:
     """Tell whether a value names a file or folder here, rather than something that happens to be called like one."""
-    written = "/" in value or Path(value).suffix != "" or place[-1] in ("folder", "path")
+    written = "/" in value or Path(value).suffix != "" or place[-1] in ("folder", "path", "record")
     return written and Path(value).exists()
 
 

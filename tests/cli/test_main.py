@@ -127,7 +127,12 @@ def test_the_console_script_is_the_same(tmp_path: Path) -> None:
         (["run", "drp_highway", "--jobs", "0"], "expected a number of workers, at least 1, got '0'"),
         (["run", "drp_highway", "--carla", "there"], "expected HOST:PORT, for instance localhost:2000, got 'there'"),
         (["run", "drp_highway", "--carla", "there:99999"], "expected HOST:PORT"),
-        (["run", "drp_highway", "--latency", "80"], "expected card, measured or fixed:80 (milliseconds), got '80'"),
+        (
+            ["run", "drp_highway", "--latency", "80"],
+            "argument --latency: '80' is no latency (use card, measured, nvila_a100",
+        ),
+        (["run", "drp_highway", "--latency", "nvila_a10"], "unknown latency 'nvila_a10' (did you mean 'nvila_a100'?"),
+        (["run", "drp_highway", "--deadline", "late"], "argument --deadline: 'late' is no deadline (use keep, drop"),
         (["run", "drp_highway", "--device", "gpu"], "expected auto, cpu, cuda or cuda:N, got 'gpu'"),
         (["run", "drp_highway", "--device", "cuda:99"], "device cuda:99 was asked for, but Warp sees"),
         (["sweep", "smoke", "--device", "cuda:99", "--ray", "auto"], "device cuda:99 was asked for, but Warp sees"),
@@ -251,6 +256,13 @@ def test_agents_without_their_extra_are_listed_with_its_name(
     status, out, _ = said(capsys, "list", "agents")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0 and "needs [agents]" in lines["dnn"] and "needs" not in lines["scripted"]
+
+
+def test_latency_profiles_are_listed_with_their_source(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, "list", "latencies")
+    assert status == 0
+    (line,) = [line for line in out.splitlines() if line.split()[0] == "llava7b_a100"]
+    assert line.split()[1:3] == ["851", "LLaVA-7B"] and "section V" in line
 
 
 def test_validate_prints_every_problem(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

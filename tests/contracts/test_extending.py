@@ -71,6 +71,23 @@ def test_the_command_line_knows_them(package: Path) -> None:
     assert bad.returncode == 2 and "bars2.json: no stripes can be read" in bad.stderr
 
 
+def test_a_family_is_short_and_its_checkpoint_answers(package: Path) -> None:
+    assert len([line for line in BLOCKS["thirdparty/nibble.py"].splitlines() if line.strip()]) < 40
+    program = """
+from pathlib import Path
+import numpy as np
+from testbed.agents.vlm import families
+families.build("nibble", "tiny", Path("nibble"), ["Which way? Left, Right"])
+Path("nibble.yaml").write_text("agent: solo\\nmodel: {kind: local, path: nibble, latency_ms: [1, 2], device: cpu}\\n")
+from testbed import agents
+from testbed.core.types import Observation
+said = agents.load("nibble.yaml").perceive(Observation(0, 0.0, np.zeros((160, 320, 3), np.uint8), 20.0))
+print(said.raw["alc"])
+"""
+    answered = call(package, "-c", program)
+    assert answered.returncode == 0 and answered.stdout.strip() in ("Left", "Straight", "Right"), answered.stderr
+
+
 @pytest.mark.slow
 def test_they_pass_the_contract_suite(package: Path) -> None:
     done = call(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_thirdparty.py")

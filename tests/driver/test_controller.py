@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +11,17 @@ import pytest
 
 from testbed.core.gtsrb import STOP
 from testbed.core.perception_tasks import STEERING_CLASSES, steering_class
-from testbed.core.types import Observation, Perception, SignAnswer, Steering, SteeringAnswer, VehicleAnswer
+from testbed.core.types import (
+    Arbitration,
+    Caution,
+    Observation,
+    Opinion,
+    Perception,
+    SignAnswer,
+    Steering,
+    SteeringAnswer,
+    VehicleAnswer,
+)
 from testbed.driver.controller import Driver
 from testbed.server.simulation.chassis import build_chassis, default_physics
 from testbed.server.simulation.dynamics import ControlInput, PlanarMotion, advance
@@ -128,3 +140,49 @@ def test_abstention_holds_the_last_answer_then_goes_straight() -> None:
     driver.hear(observe(0.1), perceive(None))
     assert driver.command(0.1, 25.0).steer > 0.0
     assert driver.command(10.0, 25.0).steer == 0.0
+
+
+def cautious(caution: Caution) -> Perception:
+    opinion = Opinion(0, 0.0, SteeringAnswer(Steering.STRAIGHT, 1.0), VehicleAnswer(False, None, 1.0))
+    return dataclasses.replace(perceive(), arbitration=Arbitration("x", opinion, None, None, {}, ("alc",), caution))
+
+
+def driven(cautions: list[tuple[float, Caution]], seconds: float) -> list[tuple[float, float]]:
+    """Drive straight on; return time and speed of every tick. Each caution holds from its time on."""
+    motion, driver, found = PlanarMotion(0.0, 0.0, 0.0, vx_mps=25.0), Driver(), []
+    for tick in range(round(seconds / 0.05)):
+        t_s = 0.05 * tick
+        caution = [each for begun_s, each in cautions if begun_s <= t_s + 1e-9][-1]
+        driver.hear(observe(t_s, motion.vx_mps), cautious(caution))
+        command = driver.command(t_s, motion.vx_mps)
+        throttle, brake = CHASSIS.pedals(command.acceleration_mps2, motion.vx_mps)
+        advance(motion, CHASSIS, ControlInput(throttle, brake, command.steer), 0.05, 1.0, 0.0)
+        found.append((t_s, motion.vx_mps))
+    return found
+
+
+def test_an_agent_that_asks_for_it_is_driven_slowly_and_then_on() -> None:
+    found = driven([(0.0, Caution.NONE), (1.0, Caution.SLOW), (12.0, Caution.NONE)], 24.0)
+    speeds = {round(t_s, 2): speed for t_s, speed in found}
+    assert speeds[0.95] == pytest.approx(25.0, abs=0.5)
+    assert speeds[11.95] == pytest.approx(12.5, abs=0.5)
+    assert min(b - a for (_, a), (_, b) in itertools.pairwise(found)) > -0.05 * 2.0, "no harder than a driver brakes"
+    assert speeds[23.95] == pytest.approx(25.0, abs=1.0)
+
+
+def test_an_agent_that_asks_for_a_stop_stands_within_the_deceleration_of_a_minimal_risk_manoeuvre() -> None:
+    found = driven([(0.0, Caution.NONE), (1.0, Caution.STOP)], 10.0)
+    stood_s = next(t_s for t_s, speed in found if speed < 0.1)
+    assert 25.0 / 4.5 < stood_s - 1.0 < 25.0 / 3.0
+    assert all(speed < 0.1 for t_s, speed in found if t_s > stood_s)
+
+
+def test_caution_ends_with_the_answer_that_asks_for_none_and_with_the_episode() -> None:
+    driver = Driver()
+    driver.hear(observe(0.0), cautious(Caution.STOP))
+    assert driver.command(0.0, 25.0).acceleration_mps2 == -4.0
+    driver.hear(observe(0.1), perceive())
+    assert driver.command(0.1, 25.0).acceleration_mps2 == pytest.approx(0.0)
+    driver.hear(observe(0.2), cautious(Caution.STOP))
+    driver.reset()
+    assert driver.command(0.0, 25.0).acceleration_mps2 == pytest.approx(0.0)

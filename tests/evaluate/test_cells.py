@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from testbed.evaluate.answers import PictureAnswer
 from testbed.evaluate.cells import CellStore
-from testbed.evaluate.score import PictureAnswer
 
 ANSWERS = [
     PictureAnswer("a", "g", "vehicle", "none", 0.75, 0.0, (("distance", "6 m"),)),

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.core.perception_tasks import MIN_VEHICLE_PX, STEERING_CLASSES
 from testbed.evaluate.albums import HeldOut
-from testbed.evaluate.score import NONE, VEHICLE
+from testbed.evaluate.answers import NONE, VEHICLE
 from testbed.training.data import generate
 
 

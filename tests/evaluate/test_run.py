@@ -15,6 +15,7 @@ from PIL import Image
 from testbed.cli import main
 from testbed.core.errors import DatasetError, StoreError, UsageError, WeightsError
 from testbed.evaluate import Request, Sizes, evaluate, run, tables
+from testbed.evaluate.run import asked_models
 from testbed.evaluate.tables import VictimAgent, VictimRow
 
 
@@ -30,7 +31,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, two_rows: list[VictimRow]) ->
     out = tmp_path_factory.mktemp("evaluate") / "tables"
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "rows", lambda names, adaptive: two_rows)
+        patch.setattr(run, "rows", lambda names, models, adaptive: two_rows)
         evaluate(Request(("V",), out, Sizes.of(20), command="testbed evaluate --tables V"), lines.append)
     return out, lines
 
@@ -61,7 +62,7 @@ def test_published_figures_are_never_ours(done: tuple[Path, list[str]]) -> None:
     document = json.loads(text)
     assert any("32.91" in note for note in document["notes"])
     for row in document["tables"]["V"]["rows"]:
-        assert all(one["source"] for one in row["published"])
+        assert all(one["source"] for one in row["stated"]) and row["published"]["source"]
         assert "97.5" not in json.dumps({key: row[key] for key in ("benign", "attacks", "controls")})
 
 
@@ -79,7 +80,7 @@ def test_the_page_is_whole_and_fetches_nothing(done: tuple[Path, list[str]]) -> 
 def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
     done: tuple[Path, list[str]], two_rows: list[VictimRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
+    monkeypatch.setattr(run, "rows", lambda names, models, adaptive: two_rows)
     out = tmp_path / "tables"
     shutil.copytree(done[0], out)
     request = Request(("V",), out, Sizes.of(20), command="testbed evaluate --tables V")
@@ -100,7 +101,7 @@ def test_a_second_call_asks_nothing_and_a_lost_answer_is_asked_again(
 def test_several_processes_give_the_same_answers(
     done: tuple[Path, list[str]], two_rows: list[VictimRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
+    monkeypatch.setattr(run, "rows", lambda names, models, adaptive: two_rows)
     lines: list[str] = []
     evaluate(Request(("V",), tmp_path, Sizes.of(20), jobs=2, command="testbed evaluate --tables V"), lines.append)
     cells = sorted(path.name for path in (done[0] / "cells").iterdir())
@@ -121,7 +122,7 @@ def test_the_road_is_set_beside_the_pictures(
     monkeypatch: pytest.MonkeyPatch,
     synthetic: ModuleType,
 ) -> None:
-    monkeypatch.setattr(run, "rows", lambda names, adaptive: two_rows)
+    monkeypatch.setattr(run, "rows", lambda names, models, adaptive: two_rows)
     out = tmp_path / "tables"
     shutil.copytree(done[0], out)
     synthetic.write_run(tmp_path / "drives", agents=("dnn",), seeds=range(101, 104), duration_s=4.0, images=False)
@@ -149,11 +150,15 @@ def test_a_row_s_agent_file_is_an_agent(done: tuple[Path, list[str]]) -> None:
 
 @pytest.mark.slow
 def test_shadows_are_searched_once_and_shown_to_every_victim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = [row for row in tables.table_iii() if row.task == "tsr" and row.against == "yolov5_cls"]
-    monkeypatch.setattr(run, "rows", lambda names, adaptive: chosen)
+    chosen = [
+        row
+        for row in tables.table_iii(asked_models(Request((), tmp_path)))
+        if row.task == "tsr" and row.against == "yolov5_cls"
+    ]
+    monkeypatch.setattr(run, "rows", lambda names, models, adaptive: chosen)
     result = evaluate(Request(("III",), tmp_path, Sizes(43, 20, 20, starts=1)), lambda line: None)
     first, *v2lms = result.tables["III"]
-    assert [line.name for line in v2lms] == ["solo V²LMs", "tandem V²LM"]
+    assert [line.name for line in v2lms] == ["solo", "tandem"]
     (path,) = (tmp_path / "shadows").glob("*.json")
     verdicts = [verdict for verdict, _ in json.loads(path.read_text())["shadows"]]
     assert len(verdicts) == 43 and set(verdicts) <= {"success", "failure", "dark", "misread"}
@@ -172,14 +177,14 @@ def test_shadows_are_searched_once_and_shown_to_every_victim(tmp_path: Path, mon
 
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="unknown table 'IV'.*I, III, V"):
-        evaluate(Request(("IV",), tmp_path / "out"), lambda line: None)
+    with pytest.raises(UsageError, match="unknown table 'VI'.*I, II, III, IV, V, fig5"):
+        evaluate(Request(("VI",), tmp_path / "out"), lambda line: None)
     with pytest.raises(StoreError, match="no run folder"):
         evaluate(Request(("V",), tmp_path / "out", gap=tmp_path), lambda line: None)
     with pytest.raises(DatasetError, match="holds no data set"):
         evaluate(Request(("V",), tmp_path / "out", data=tmp_path), lambda line: None)
     gone = VictimRow("V", "alc", "DNN", VictimAgent("lost", "dnn", {"folder": str(tmp_path)}), "clrernet")
-    monkeypatch.setattr(run, "rows", lambda names, adaptive: [gone])
+    monkeypatch.setattr(run, "rows", lambda names, models, adaptive: [gone])
     with pytest.raises(WeightsError, match="missing"):
         evaluate(Request(("V",), tmp_path / "out", Sizes.of(20), strict=True), lambda line: None)
     with pytest.raises(UsageError, match="nothing to evaluate"):
@@ -190,19 +195,22 @@ def test_the_command_line_refuses_nonsense(capsys: pytest.CaptureFixture[str], t
     assert main(["evaluate", "--count", "1"]) == 2
     assert main(["evaluate", "--quick", "--count", "50"]) == 2
     assert main(["evaluate", "--quick", "--jobs", "0"]) == 2
-    assert main(["evaluate", "--tables", "II", "--out", str(tmp_path / "x")]) == 2
-    assert "there are I, III, V" in capsys.readouterr().err
+    assert main(["evaluate", "--tables", "VI", "--out", str(tmp_path / "x")]) == 2
+    assert "there are I, II, III, IV, V, fig5" in capsys.readouterr().err
 
 
 def test_rows_stand_in_the_publication_s_order() -> None:
-    rows = tables.rows(("III", "I"))
+    models = asked_models(Request((), Path("unused")))
+    rows = tables.rows(("III", "I"), models)
     assert [row.table for row in rows] == sorted((row.table for row in rows), key=["I", "III"].index)
     third = [row for row in rows if row.table == "III"]
     assert [row.task for row in third] == sorted((row.task for row in third), key=["tsr", "alc", "vd"].index)
     for task in ("tsr", "alc", "vd"):
         blocks = [row.block for row in third if row.task == task]
-        assert blocks == sorted(blocks) and blocks.count("V²LM") == 2
+        assert blocks == sorted(blocks) and blocks.count("V²LM") == len(models.tuned) >= 2
     asked = {row.victim.label: row.against for row in rows if row.table == "I"}
     assert asked["YOLOv5-cls"] == "yolov5_cls" and asked["ViT-small jpeg"] == "vit_small"
-    pairs = {(row.victim.label, str(row.victim.content)) for row in tables.rows(("I", "III", "V"), adaptive=True)}
+    pairs = {
+        (row.victim.label, str(row.victim.content)) for row in tables.rows(tuple(tables.TABLES), models, adaptive=True)
+    }
     assert len({label for label, _ in pairs}) == len(pairs), "a label means one agent file"

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from testbed import selective, stats
-from testbed.evaluate.score import PictureAnswer, loss, paired, score
+from testbed.evaluate.answers import PictureAnswer
+from testbed.evaluate.score import loss, paired, score, untouched_by
 from testbed.selective import Judged
 
 
@@ -25,6 +26,8 @@ def test_accuracy_and_macro_f1() -> None:
     # class 1: two hits, true 2, said 3 -> 4/5; class 2: one hit, true 2, said 1 -> 2/3
     assert found.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert found.abstained == 0 and score(ATTACKED).abstained == 1
+    unread = score([*ATTACKED, answer("c1", "1", "unparsable")])
+    assert (unread.abstained, unread.unparsable, unread.accuracy.n, found.unparsable) == (1, 1, 5, 0)
     assert found.mean_iou is None and found.ap50 is None
 
 
@@ -58,6 +61,18 @@ def test_boxes() -> None:
     assert found.mean_iou == pytest.approx((0.8 + 0.3 + 0.0) / 3)
     # ranked: hit, miss, miss: precision 1 at recall 1/3, nothing beyond
     assert found.ap50 == pytest.approx(1 / 3)
+
+
+def test_views_without_a_vehicle_stay_in_macro_f1() -> None:
+    benign = [answer(name, "vehicle", "vehicle", 0.9) for name in "abcd"] + [answer("e", "none", "none")]
+    attacked = [answer(name, "vehicle", "none" if name == "a" else "vehicle", 0.9) for name in "abcd"]
+    rest = untouched_by(benign, attacked)
+    assert [one.id for one in rest] == ["e"]
+    found = score(attacked, rest)
+    assert (found.accuracy.k, found.accuracy.n) == (3, 4)
+    # vehicle: 2·3/(4+3); none: one hit, said twice, true once
+    assert found.macro_f1 == pytest.approx((6 / 7 + 2 / 3) / 2)
+    assert not untouched_by(BENIGN, ATTACKED[:1]), "signs that are too dark are no class of their own"
 
 
 def test_paired_difference_is_newcombe_s() -> None:

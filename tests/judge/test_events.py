@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +56,15 @@ def test_abstaining_is_a_cause_of_its_own(synthetic: ModuleType) -> None:
     assert synthetic.judge(drift(synthetic, None)).events[0].cause == "abstained"
 
 
+def test_words_that_could_not_be_read_are_a_cause_of_their_own(synthetic: ModuleType) -> None:
+    steps = [
+        dataclasses.replace(step, decision=dataclasses.replace(step.decision, perception=dataclasses.replace(
+            step.decision.perception, unparsable=frozenset({"alc"}))))
+        for step in drift(synthetic, None)
+    ]  # fmt: skip
+    assert synthetic.judge(steps).events[0].cause == "unreadable answer"
+
+
 def test_a_right_but_stale_answer_is_late(synthetic: ModuleType) -> None:
     s, steps = synthetic, []
     for i in range(60):
@@ -63,6 +73,61 @@ def test_a_right_but_stale_answer_is_late(synthetic: ModuleType) -> None:
         current = s.decision(0, s.perception(Steering.LEFT), 600.0) if i >= 12 else None
         steps.append(s.step(i, lane=here, decision=current))
     assert s.judge(steps).events[0].cause == "late answer"
+
+
+@pytest.mark.parametrize(
+    ("first_answer", "side", "preview_m", "cause"),
+    [
+        (60, 1, -1.0, "no answer"),
+        (60, -1, 1.0, "no answer"),
+        (36, 1, -1.0, "no answer"),
+        # straight on was right, or the right answer pushes where the ego went: an answer would have saved nothing
+        (60, 1, 0.0, "none"),
+        (60, 1, 1.0, "none"),
+        # the first answers of every drive need a moment
+        (2, 1, -1.0, "none"),
+    ],
+)
+def test_an_answer_that_was_needed_and_never_came_is_the_cause(
+    synthetic: ModuleType, first_answer: int, side: int, preview_m: float, cause: str
+) -> None:
+    s, steps = synthetic, []
+    for i in range(60):
+        here = s.lane(lateral_offset_m=side * i / 60 * 1.2, s_m=i * 1.25, preview_offset_m=preview_m)
+        right = Steering.RIGHT if preview_m < 0 else Steering.LEFT
+        answer = s.decision(0, s.perception(right), 50.0 * first_answer) if i >= first_answer else None
+        steps.append(s.step(i, lane=here, decision=answer))
+    event = s.judge(steps).events[0]
+    assert event.cause == cause
+    assert ("waited_s" in event.detail) is (cause == "no answer")
+
+
+@pytest.mark.parametrize(("hold_ms", "cause"), [(250.0, "dropped answer"), (None, "none"), (5000.0, "none")])
+def test_an_answer_held_while_later_ones_were_dropped(synthetic: ModuleType, hold_ms: float | None, cause: str) -> None:
+    s, steps = synthetic, []
+    for i in range(60):
+        # left was right for the picture of the only answer, and soon no more
+        here = s.lane(lateral_offset_m=i / 60 * 1.2, s_m=i * 1.25, preview_offset_m=0.5 if i < 8 else -1.0)
+        steps.append(s.step(i, lane=here, decision=s.decision(0, s.perception(Steering.LEFT)) if i >= 2 else None))
+    event = s.judge(steps, hold_ms=hold_ms).events[0]
+    assert event.cause == cause
+    assert hold_ms != 250.0 or event.detail["expected_now"] == "Right"
+
+
+def test_a_vehicle_that_came_while_answers_were_dropped(synthetic: ModuleType) -> None:
+    s = synthetic
+    none_there = s.decision(0, s.perception(present=False))
+    for hold_ms, cause in ((250.0, "dropped answer"), (None, "none")):
+        steps = [
+            s.step(
+                i,
+                lead=LeadTruth(7, 60.0 - i, 5.0, BOX) if i >= 10 else None,
+                decision=none_there if i >= 2 else None,
+                collisions=(Collision(7, "vehicle.audi.tt", 900.0, 18.0),) if i >= 55 else (),
+            )
+            for i in range(60)
+        ]
+        assert s.judge(steps, hold_ms=hold_ms).events[0].cause == cause
 
 
 def test_departures_close_together_are_one_and_junctions_do_not_count(synthetic: ModuleType) -> None:
@@ -113,6 +178,17 @@ def test_collision_causes(synthetic: ModuleType) -> None:
     assert crash(s, good).events[0].cause == "none"
     assert kinds(crash(s, good, "static.prop.barrel")) == ["collision_static"]
     assert kinds(crash(s, good, "walker.pedestrian.0001")) == ["collision_pedestrian"]
+
+
+def test_a_collision_before_the_first_answer_says_so(synthetic: ModuleType) -> None:
+    s = synthetic
+    hits = [(Collision(7, "vehicle.audi.tt", 900.0, 18.0),) if i >= 55 else () for i in range(60)]
+    seen = [s.step(i, lead=LeadTruth(7, 60.0 - i, 5.0, BOX), collisions=hits[i]) for i in range(60)]
+    (event,) = s.judge(seen).events
+    # in the 3 s before the event a lead was there in each of 55 steps
+    assert (event.cause, event.detail["waited_s"]) == ("no answer", pytest.approx(56 * 0.05))
+    alone = [s.step(i, collisions=hits[i]) for i in range(60)]
+    assert s.judge(alone).events[0].cause == "none", "no agent is asked about what is not ahead"
 
 
 def test_standing_still_is_no_fault(synthetic: ModuleType) -> None:

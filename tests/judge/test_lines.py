@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from types import ModuleType
 from typing import Any
@@ -88,6 +89,7 @@ def test_causes_of_running_a_stop_sign(synthetic: ModuleType) -> None:
     assert cause(None) == "missed"
     assert cause(s.perception(sign=-1)) == "missed"
     assert cause(s.perception(sign=None)) == "abstained"
+    assert cause(dataclasses.replace(s.perception(sign=None), unparsable=frozenset({"tsr"}))) == "unreadable answer"
     assert cause(s.perception(sign=STOP)) == "control"
     # 8² / (2 · 4) = 8 m: the answer to frame 0 takes effect 1.6 s later, 12.8 m on and 7.1 m before the line
     assert cause(s.perception(sign=STOP), latency_ms=1600.0) == "late"

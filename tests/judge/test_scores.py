@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -281,3 +282,23 @@ def test_a_synthetic_attack_is_seen_end_to_end(synthetic: ModuleType) -> None:
     assert verdict.events[0].kind == "lane_departure" and verdict.events[0].cause == "wrong steering class"
     benign = synthetic.judge(synthetic.drive(synthetic.CHARACTERS["dnn"], "benign"), planned_distance_m=200.0)
     assert benign.events == () and benign.scores["lane.max_offset_m"] < 0.5
+
+
+def test_what_could_not_be_read_is_counted_apart_from_abstentions(synthetic: ModuleType) -> None:
+    s = synthetic
+    lead, sign = LeadTruth(1, 20.0, 20.0, BOX), SignTruth("a", 7, 20.0, BOX)
+    withheld = s.perception(None, present=None, sign=None)
+    steps = [
+        answered(s, 0, dataclasses.replace(withheld, unparsable=frozenset({"tsr", "alc", "vd"})), lead=lead, sign=sign),
+        answered(s, 2, dataclasses.replace(withheld, unparsable=frozenset({"alc"})), lead=lead, sign=sign),
+        answered(s, 4, withheld, lead=lead, sign=sign),
+        answered(s, 6, s.perception(Steering.STRAIGHT, present=True, box=BOX, sign=7), lead=lead, sign=sign),
+    ]
+    scores = s.judge(steps).scores
+    assert [scores[f"{task}.unparsable"] for task in ("tsr", "alc", "vd")] == [1, 2, 1]
+    assert [scores[f"{task}.abstained"] for task in ("tsr", "alc", "vd")] == [2, 1, 2]
+    assert json.loads(scores["alc.confusion"]) == {"Straight": {"Straight": 1, "abstain": 1, "unparsable": 2}}
+    # neither is a class, both are answers that were not right
+    assert scores["alc.accuracy"] == 0.25 and scores["tsr.macro_f1"] == pytest.approx(2 / 5)
+    # records of drives without any stay as they were
+    assert not any("unparsable" in name for name in s.judge(steps[3:]).scores)

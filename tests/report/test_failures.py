@@ -55,6 +55,8 @@ def test_a_kind_that_nobody_knows_is_told_by_its_name(make_view: MakeView) -> No
             "wrong steering class: Left where Right was right",
         ),
         ("late answer", {"latency_ms": 240.4}, "late answer: right for its image, 240 ms old when it took effect"),
+        ("dropped answer", {"age_ms": 420.4}, "dropped answers: the one in force was 420 ms old"),
+        ("no answer", {"waited_s": 2.04}, "no answer: none had taken effect yet, 2.0 s long"),
         ("missed vehicle", {"lead_distance_m": 14.2, "confidence": 0.5}, "missed vehicle 14 m ahead, 50 % sure"),
         ("box error", {"iou": 0.314}, "box error: IoU 0.31"),
         (
@@ -66,6 +68,7 @@ def test_a_kind_that_nobody_knows_is_told_by_its_name(make_view: MakeView) -> No
         ("missed", {}, "the sign was never answered"),
         ("control", {}, "read rightly, driven wrongly"),
         ("abstained", {}, "abstained"),
+        ("unreadable answer", {}, "unreadable answer"),
         ("none", {}, "no perception error before it"),
     ],
 )

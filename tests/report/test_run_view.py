@@ -11,6 +11,7 @@ import pytest
 from testbed.core.errors import StoreError, is_infrastructure
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.report.run_view import RunView, stored_scenario, world_of
+from testbed.report.tables import perception_table
 from testbed.scenario.schema import Scenario
 
 MakeView = Callable[..., RunView]
@@ -53,6 +54,8 @@ def test_a_world_is_what_the_weather_and_the_latency_say() -> None:
     weather = {"preset": "WetSunset", "vary": False, "fog_density": 5.0, "cloudiness": 30, "wetness": None}
     wet = plan.model_copy(update={"scene": {"weather": weather}, "latency": "fixed:80"})
     assert world_of(wet) == "street · WetSunset · cloudiness 30 · fog_density 5 · latency fixed:80"
+    dropped = plan.model_copy(update={"scene": {"deadline": {"budget_ms": 150.0, "policy": "drop"}}})
+    assert world_of(dropped) == "street · latency card · deadline drop:150"
 
 
 def test_twins_share_everything_but_the_condition(make_view: MakeView) -> None:
@@ -77,7 +80,8 @@ def test_agents_and_conditions_stand_in_the_order_of_the_scenario(make_view: Mak
     ("code", "blames_infrastructure"),
     [
         ("TB304", True), ("TB305", True), ("TB300", True), ("TB200", True), ("SIM_CRASH", True), ("SIM_HANG", True),
-        ("WORKER", True), ("", True), ("TB400", False), ("TB500", False), ("TB000", False), ("TB110", False),
+        ("WORKER", True), ("", True), ("TB410", True),
+        ("TB400", False), ("TB500", False), ("TB000", False), ("TB110", False),
     ],
 )  # fmt: skip
 def test_whose_fault_a_failed_episode_is(make_view: MakeView, code: str, blames_infrastructure: bool) -> None:
@@ -86,3 +90,16 @@ def test_whose_fault_a_failed_episode_is(make_view: MakeView, code: str, blames_
     failed = EpisodeRecord(plan=plan, status="failed", error_code=code, error="why", attempts=2)
     (lost,) = make_view({}, records=[failed]).lost
     assert (lost.infrastructure, lost.code, lost.reason, lost.attempts) == (blames_infrastructure, code, "why", 2)
+
+
+def test_words_that_could_not_be_read_stand_beside_abstentions(make_view: MakeView) -> None:
+    scores = {"alc.n": 9, "alc.abstained": 2, "alc.unparsable": 3, "vd.n": 9, "vd.abstained": 0, "tsr.n": 0}
+
+    def said(record: EpisodeRecord) -> EpisodeRecord:
+        return record.model_copy(update={"scores": scores if record.plan.agent == "tandem" else {"alc.n": 9}})
+
+    rows = perception_table(make_view({("dnn", "benign"): [[]], ("tandem", "benign"): [[]]}, change=said)).rows
+    assert [(row.cells[-1].text, row.cells[-1].note) for row in rows] == [
+        ("0", "of 9"),
+        ("2", "of 18; 3 more unreadable"),
+    ]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from testbed.core.deadline import Deadline
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, UsageError
 from testbed.core.records import EpisodePlan
+from testbed.scenario.concrete import concretise
 from testbed.scenario.expand import ABSENT, expand
 from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import Scenario, Weather
@@ -92,6 +94,31 @@ def test_overrides_multiply() -> None:
     assert [(plan.scene["weather"]["preset"], plan.latency) for plan in plans] == [
         ("ClearNoon", "card"), ("ClearNoon", "fixed:80"), ("WetNoon", "card"), ("WetNoon", "fixed:80"),
     ]  # fmt: skip
+
+
+def test_a_plan_holds_what_a_latency_profile_stands_for() -> None:
+    plans = expand(DRP, catalogue=Shelf(), agents=["dnn"], seeds=[1], conditions=["benign"], latency=["nvila_a100"])
+    again = expand(DRP, catalogue=Shelf(), agents=["dnn"], seeds=[1], conditions=["benign"], latency="nvila_a100:80")
+    assert [plan.latency for plan in plans] == ["nvila_a100:80"] and plans == again
+    with pytest.raises(UsageError, match="unknown latency 'nvila'"):
+        expand(DRP, catalogue=Shelf(), latency="nvila")
+
+
+def test_a_deadline_is_part_of_the_plan_where_one_is_asked_for() -> None:
+    def plans(deadline: list[Deadline] | None) -> list[EpisodePlan]:
+        return expand(
+            DRP, catalogue=Shelf(), agents=["dnn"], seeds=[1], conditions=["benign", "drp"], deadline=deadline
+        )
+
+    plain = plans(None)
+    assert all("deadline" not in plan.scene for plan in plain)
+    both = plans([Deadline(), Deadline(policy="drop")])
+    told = [plan.scene["deadline"] for plan in both]
+    assert told == [{"budget_ms": 100.0, "policy": "keep"}] * 2 + [{"budget_ms": 100.0, "policy": "drop"}] * 2
+    assert len({plan.key for plan in (*plain, *both)}) == 6
+    assert [plan.twin.key for plan in both] == [both[0].key, both[0].key, both[2].key, both[2].key]
+    own = DRP.content.model_copy(update={"deadline": Deadline(policy="drop")})
+    assert concretise(expand(own, catalogue=Shelf())[0]).deadline == Deadline(policy="drop")
 
 
 def test_digests_follow_what_is_used() -> None:

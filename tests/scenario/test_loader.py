@@ -70,7 +70,10 @@ def test_every_shipped_scenario_loads() -> None:
         ("at: {ahead_m: 55}", "at: 55", "adversaries[0].at: expected a group of keys, got 55"),
         ("agents: [dnn, solo, tandem]", "agents: []", "agents: needs at least 1 of them, got []"),
         ("agents: [dnn, solo, tandem]", "agents: dnn", "agents: expected a list, got 'dnn'"),
-        ("latency: card", "latency: 80ms", "latency: expected card, measured or fixed:80 (milliseconds), got '80ms'"),
+        ("latency: card", "latency: 80ms", "latency: '80ms' is no latency (use card, measured, nvila"),
+        ("latency: card", "latency: nvila", "25:10: latency: unknown latency 'nvila' (did you mean 'nvila_a100'?"),
+        ("latency: card", "deadline: {budget_ms: 0}", "deadline.budget_ms: must be more than 0 milliseconds, got 0"),
+        ("latency: card", "deadline: {policy: late}", "deadline.policy: expected 'keep' or 'drop', got 'late'"),
         ("duration_s: 6.5", "duration_s: .inf", "numbers must be finite, got .inf"),
     ],
 )

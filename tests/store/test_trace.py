@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from pathlib import Path
 from types import ModuleType
@@ -10,8 +12,18 @@ import numpy as np
 import pytest
 
 from testbed.core.errors import StoreError
-from testbed.core.types import AheadTruth, ConflictTruth, LineTruth
+from testbed.core.types import (
+    AheadTruth,
+    Arbitration,
+    Caution,
+    ConflictTruth,
+    LineTruth,
+    Opinion,
+    Relation,
+    Steering,
+)
 from testbed.store import TraceReader, TraceWriter, write_video
+from testbed.store.trace_schemas import SCHEMAS
 
 
 def written(s: ModuleType, path: Path, *, images: bool = False) -> tuple[list, str]:
@@ -39,6 +51,48 @@ def test_lines_and_traffic_ahead_and_crossing_come_back(synthetic: ModuleType, t
         writer.step(step)
     writer.close()
     assert TraceReader(path).steps() == steps
+
+
+def test_what_could_not_be_read_comes_back_and_is_told_only_where_it_is(synthetic: ModuleType, tmp_path: Path) -> None:
+    s = synthetic
+    unread = dataclasses.replace(s.perception(None), raw={"alc": "left or right"}, unparsable=frozenset({"alc", "vd"}))
+    for name, said in (("plain", s.perception()), ("unread", unread)):
+        writer = TraceWriter(tmp_path / name)
+        steps = [s.step(i, decision=s.decision(0, said)) for i in range(3)]
+        for step in steps:
+            writer.step(step)
+        writer.close()
+        assert TraceReader(tmp_path / name).steps() == steps
+        (message,) = [content for topic, content in TraceReader(tmp_path / name)._messages(["/decision"])]
+        told = message["decision"]["perception"]
+        assert told.get("unparsable") == (["alc", "vd"] if name == "unread" else None)
+    # the schema goes into every trace: another word in it is another hash of every trace
+    assert "unparsable" not in json.dumps(SCHEMAS)
+
+
+def test_an_arbitration_comes_back_and_other_drives_hold_no_word_of_it(synthetic: ModuleType, tmp_path: Path) -> None:
+    s = synthetic
+    fast, slow = (
+        Opinion(2, 0.1, said.steering, said.vehicle, said.sign, "a", {"alc": "words"})
+        for said in (s.perception(Steering.LEFT, sign=7), s.perception(None, present=True, box=(1.0, 2.0, 3.0, 4.0)))
+    )
+    relations = {"alc": Relation.FAST_ALONE, "vd": Relation.DISAGREE}
+    said = [
+        s.perception(),
+        dataclasses.replace(s.perception(), arbitration=Arbitration("prefer_vlm", fast, None, None, {})),
+        dataclasses.replace(
+            s.perception(), arbitration=Arbitration("x", fast, slow, fast, relations, ("vd",), Caution.STOP)
+        ),
+    ]
+    steps = [s.step(2 * i, decision=s.decision(2 * i, one)) for i, one in enumerate(said)]
+    for name, some in (("both", steps), ("plain", steps[:1])):
+        writer = TraceWriter(tmp_path / name)
+        for step in some:
+            writer.step(step)
+        writer.close()
+        assert TraceReader(tmp_path / name).steps() == some
+    assert b"testbed.Arbitration" in (tmp_path / "both").read_bytes()
+    assert b"rbitration" not in (tmp_path / "plain").read_bytes()
 
 
 def test_same_episode_same_bytes(synthetic: ModuleType, tmp_path: Path) -> None:

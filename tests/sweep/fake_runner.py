@@ -13,10 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-from testbed.core.errors import AgentError, SimulatorCrashError, UnsupportedError, WeightsError
+from testbed.core.errors import AgentError, EndpointError, SimulatorCrashError, UnsupportedError, WeightsError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 
-FINE, SLOW, CRASH_ONCE, CRASH, KILLED_ONCE, HANG, AGENT, WEIGHTS, DEFECT, NOISY, CHILD, UNABLE = range(0, 1200, 100)
+FINE, SLOW, CRASH_ONCE, CRASH, KILLED_ONCE, HANG, AGENT, WEIGHTS, DEFECT, NOISY, CHILD, UNABLE, AWAY = range(
+    0, 1300, 100
+)
 
 
 class FakeRunner:
@@ -38,6 +40,8 @@ class FakeRunner:
             time.sleep(600)
         if fault == AGENT:
             raise AgentError("the agent answered nonsense", hint="<b>\x1b[31m")
+        if fault == AWAY:
+            raise EndpointError("the endpoint gave no usable reply")
         if fault == WEIGHTS:
             raise WeightsError("weights are missing")
         if fault == UNABLE:

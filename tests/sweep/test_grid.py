@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from testbed.core.deadline import Deadline
 from testbed.core.errors import MapError, ScenarioError, UsageError
+from testbed.core.latency_spec import PROFILES, LatencySpec
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
 from testbed.sweep.grid import expand_sweep, load_sweep
@@ -84,6 +86,20 @@ def test_options_override_the_file(folder: Path) -> None:
         expand_sweep(load_sweep(folder / "two.yaml"), catalogue=Shelf(), agents=["sollo"])
 
 
+def test_deadlines_multiply_and_an_option_overrides_them(folder: Path) -> None:
+    text = SWEEP.replace("latency:", "deadline: [{}, {budget_ms: 150, policy: drop}]\nlatency:")
+    (folder / "two.yaml").write_text(text)
+    plans, _ = expand_sweep(load_sweep(folder / "two.yaml"), catalogue=Shelf())
+    (folder / "two.yaml").write_text(SWEEP)
+    plain, _ = expand_sweep(load_sweep(folder / "two.yaml"), catalogue=Shelf())
+    assert len(plans) == 2 * len(plain)
+    assert {tuple(plan.scene["deadline"].values()) for plan in plans} == {(100.0, "keep"), (150.0, "drop")}
+    (folder / "two.yaml").write_text(text)
+    one, _ = expand_sweep(load_sweep(folder / "two.yaml"), catalogue=Shelf(), deadline=Deadline.parse("drop:60"))
+    assert {str(Deadline.model_validate(plan.scene["deadline"])) for plan in one} == {"drop:60"}
+    assert len(one) == len(plain)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -92,6 +108,8 @@ def test_options_override_the_file(folder: Path) -> None:
         ("[dnn, scripted]", "[dnn, skripted]", r"two.yaml:4:15: unknown agent 'skripted'; did you mean 'scripted'"),
         ("[drp]", "[drb]", r"two.yaml:5:14: no scenario has a condition 'drb'; did you mean 'drp'"),
         ("WetNoon", "WetNon", r"two.yaml:6:41: weather\[1\]: unknown weather preset 'WetNon'"),
+        ("fixed:80", "fixd", r"two.yaml:7:17: latency\[1\]: unknown latency 'fixd' \(use card"),
+        ("latency:", "deadline: [{policy: kep}]\nlatency:", r"two.yaml:7:21: deadline\[0\].policy: expected 'keep' or"),
         ("fixed:80", "80", r"two.yaml:7:17: latency\[1\]: expected a word or sentence, got 80"),
         ("scenarios: [", "scenario: [", r"two.yaml:3:1: unknown key 'scenario'; did you mean 'scenarios'"),
         ("question: What", "question: &a What", r"two.yaml:2:11: anchors are not accepted"),
@@ -107,3 +125,12 @@ def test_a_mistake_in_a_scenario_is_reported_in_the_scenario(folder: Path) -> No
     (folder / "plain.yaml").write_text("name: plain\n")
     with pytest.raises(ScenarioError, match=r"plain.yaml:1:1: missing key 'ego'"):
         expand_sweep(load_sweep(folder / "two.yaml"), catalogue=Shelf())
+
+
+def test_the_shipped_latency_sweep_covers_what_is_to_be_reported() -> None:
+    content = load_sweep("latency").content
+    specs = [LatencySpec.parse(text) for text in content.latency or ()]
+    assert sorted(spec.p50_ms for spec in specs if spec.stated) == [0, 80, 100, 250, 500, 851, 2158, 11657]
+    assert set(PROFILES) <= {spec.name for spec in specs}
+    assert [(one.budget_ms, one.policy) for one in content.deadline or ()] == [(100.0, "keep")]
+    assert {"benign", "drp", "camouflage"} == set(content.conditions or ())

@@ -20,7 +20,7 @@ from testbed.sweep.outcome import (
 
 TREE = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TestbedError)]
 
-AGAIN = {"ServerError", "SimulatorCrashError", "SimulatorHangError"}
+AGAIN = {"EndpointError", "ServerError", "SimulatorCrashError", "SimulatorHangError"}
 """Errors after which another attempt may succeed."""
 
 OF_THE_EPISODE = {"AgentError", "JudgeError", "TestbedError"}
@@ -76,3 +76,4 @@ def test_what_is_no_error_of_ours_is_never_made_into_anything_else(wire: dict[st
 def test_quarantine_tells_hung_from_dead() -> None:
     assert quarantine_code(errors.SimulatorHangError("slow")) == SIM_HANG
     assert quarantine_code(errors.SimulatorCrashError("gone")) == quarantine_code(errors.ServerError("no")) == SIM_CRASH
+    assert quarantine_code(errors.EndpointError("away")) == "TB410" and errors.is_infrastructure("TB410")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from testbed.core.errors import UsageError, WeightsError
 from testbed.core.records import EpisodePlan, EpisodeRecord
@@ -55,15 +56,20 @@ def test_two_simulators_and_one_model_actor_answer_as_two_with_models_of_their_o
 ) -> None:
     seeds = range(1, 7)
     alone, served = make_agent(serve="worker"), make_agent("llava", "solo", serve="actor")
+    both = tmp_path / "both.yaml"
+    both.write_text(yaml.safe_dump({"agent": "parallel", "options": {"slow": served}}), encoding="utf-8")
     for name, agent, ray in (
         ("local", alone, None),
         ("ray", alone, "auto"),
         ("local_solo", served, None),
         ("ray_solo", served, "auto"),
+        ("local_parallel", str(both), None),
+        ("ray_parallel", str(both), "auto"),
     ):
         carry_out(question(agent, seeds), tmp_path / name, ExecutionSettings(2, ray=ray, runner=ASKING))
     check_same(records(tmp_path / "local"), records(tmp_path / "ray"))
     check_same(records(tmp_path / "local_solo"), records(tmp_path / "ray_solo"))
+    check_same(records(tmp_path / "local_parallel"), records(tmp_path / "ray_parallel"))
 
 
 @pytest.mark.fault
@@ -109,7 +115,7 @@ def test_a_model_actor_that_is_killed_costs_an_attempt_and_no_episode(tmp_path: 
 def test_what_cannot_be_served_ends_the_run_before_its_first_episode(tmp_path: Path, make_agent: Make) -> None:
     told: list[object] = []
     cases: list[tuple[dict[str, object], type[Exception], str]] = [
-        ({"serve": "actor", "answer": "form"}, UsageError, "has no form to fill in"),
+        ({"serve": "actor", "answer": "form"}, WeightsError, "has no form to fill in"),
         ({"device": "cuda"}, UsageError, "the cluster has no GPU"),
     ]
     for number, (model, kind, message) in enumerate(cases):

@@ -76,6 +76,14 @@ def test_faults_are_survived_and_named(tmp_path: Path, fake: RunnerSpec, make_pl
     assert states(tmp_path / "run")[fault.AGENT] == "failed"
 
 
+def test_an_endpoint_that_stays_away_is_infrastructure(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
+    plans = [plan for plan in make_plans([fault.AWAY, 1, 2]) if plan.condition == "benign"]
+    summary, _ = run(plans, tmp_path / "run", fake)
+    assert summary == RunSummary(planned=3, found=0, done=2, failed=1, lost=1)
+    (record,) = [record for record in RunFolder.open(tmp_path / "run").records() if record.status == "failed"]
+    assert (record.error_code, record.attempts) == ("TB410", 3)
+
+
 def test_a_simulator_that_keeps_dying_is_quarantined(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
     plans = [plan for plan in make_plans([fault.CRASH, 1, 2]) if plan.condition == "benign"]
     summary, seen = run(plans, tmp_path / "run", fake)

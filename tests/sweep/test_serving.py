@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from testbed import agents
 from testbed.core.errors import UsageError, WeightsError
@@ -66,3 +68,17 @@ def test_what_the_cluster_does_not_have_is_one_sentence(make_agent: Make) -> Non
 def test_settings_that_mean_nothing_are_refused(make_agent: Make, wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=f"model.local.{next(iter(wrong))}|model.{next(iter(wrong))}"):
         agents.serving(make_agent(**wrong))
+
+
+def test_what_a_parallel_agent_is_made_of_is_served_for_it(make_agent: Make, tmp_path: Path) -> None:
+    slow = make_agent(serve="actor")
+    both = tmp_path / "both.yaml"
+    both.write_text(yaml.safe_dump({"agent": "parallel", "options": {"slow": slow}}), encoding="utf-8")
+    assert served_agents([str(both)], "auto", 0.0, 4) == (ServedAgent(slow, 1, 0.0),)
+
+
+def test_a_model_behind_an_endpoint_is_served_already(tmp_path: Path) -> None:
+    model = {"kind": "endpoint", "url": "http://localhost:1/v1", "name": "m", "latency_ms": [80, 90]}
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({"agent": "tandem", "model": model}), encoding="utf-8")
+    assert served_agents([str(file)], "auto", 1.0, 4) == ()

@@ -122,7 +122,7 @@ def test_an_agent_file_finds_its_checkpoint_on_the_node(make_agent: Make, tmp_pa
 def test_a_simulator_whose_models_are_served_gets_no_checkpoint(make_agent: Make, cache: Path) -> None:
     name = make_agent()
     files = arrived(collect([plan(name)]))
-    here = files.plan(plan(name), served=True)
+    here = files.plan(plan(name), served=[name])
     assert yaml.safe_load(Path(here.agent).read_text(encoding="utf-8"))["model"]["path"] == "llava"
     assert not (cache / "files").exists()
 
@@ -167,7 +167,7 @@ def test_what_is_too_large_must_be_there_already(
         stream.write(b"\x55")
     with pytest.raises(WeightsError, match=f"node .* has no {checkpoint} with the content .* too much to send"):
         arrived(bundle).agent(name)
-    assert arrived(bundle).agent(name, served=True)
+    assert arrived(bundle).agent(name, served=[name])
 
 
 def test_a_large_checkpoint_of_the_hub_is_found_in_the_nodes_downloads(
@@ -224,3 +224,34 @@ def test_what_is_missing_is_told_by_the_driver(make_agent: Make, tmp_path: Path)
         collect([plan(str(tmp_path / "nobody.yaml"))])
     with pytest.raises(WeightsError, match="there is no folder"):
         collect([plan(make_agent(path="nowhere"))])
+
+
+def test_a_parallel_agent_takes_its_parts_along(
+    make_agent: Make, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Path(make_agent())
+    monkeypatch.chdir(slow.parent)
+    content = {"agent": "parallel", "options": {"fast": "constant", "slow": slow.name}}
+    Path("both.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    before = agents.card("both.yaml")
+    bundle = collect([plan("both.yaml")])
+    files = arrived(bundle)
+    monkeypatch.chdir("/")
+    (tmp_path / "mine").rename(tmp_path / "elsewhere")
+    here = files.agent("both.yaml")
+    assert agents.card(here).weights == before.weights
+    served = files.agent("both.yaml", served=[str(slow)])
+    assert agents.parts(served)["slow"] == files.agent(str(slow), served=[str(slow)]) != agents.parts(here)["slow"]
+
+
+def test_recorded_replies_travel(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("replies").mkdir()
+    Path("replies/one.json").write_text("{}", encoding="utf-8")
+    model = {"kind": "endpoint", "url": "http://localhost:1/v1", "name": "m", "latency_ms": [80, 90]}
+    content = {"agent": "tandem", "model": model | {"record": "replies", "replay": "only"}}
+    Path("mine.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    files = arrived(collect([plan("mine.yaml")]))
+    monkeypatch.chdir("/")
+    found = yaml.safe_load(Path(files.agent("mine.yaml")).read_text(encoding="utf-8"))["model"]["record"]
+    assert (Path(found) / "one.json").is_file() and Path(found).is_relative_to(cache)

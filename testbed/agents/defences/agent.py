@@ -5,14 +5,26 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from testbed.agents.defences.base import Defence
+from testbed.agents.defences.base import Cropping, Defence
 from testbed.agents.defences.registry import check_effect, shown
+from testbed.core.errors import UsageError
 from testbed.core.types import Agent, AgentCard, Box, Observation, Perception, VehicleAnswer
 
 
 def defended_card(card: AgentCard, defences: Sequence[Defence]) -> AgentCard:
-    """Return an agent's card with its defences on it: their weights, their time, their names."""
-    asked = 2 if _chain(defences, "alc") != _chain(defences, "vd") else 1
+    """Return an agent's card with its defences on it: their weights, their time, their names.
+
+    Raises:
+        UsageError: When a parallel agent would be shown other pictures question by question, or parts of them: what its
+            slow agent saw earlier could then not be compared with what its fast one sees.
+    """
+    apart = _chain(defences, "alc") != _chain(defences, "vd")
+    if card.kind == "parallel" and (apart or any(isinstance(defence, Cropping) for defence in defences)):
+        raise UsageError(
+            "agent parallel cannot stand behind defences that crop pictures or tell its questions apart",
+            hint="give them to its fast or slow agent, in an agent file of its own",
+        )
+    asked = 2 if apart else 1
     cost_ms = sum(defence.latency_ms for defence in defences)
     p50_ms, p95_ms = card.latency_ms
     weights = dict(card.weights)
@@ -87,12 +99,13 @@ class DefendedAgent:
         view, part = shown(self._defences, observation.image, "vd", self._seed, observation.frame)
         said = self._agent.perceive(dataclasses.replace(observation, image=view, sign_crop=crop))
         steering = said.steering
-        raw = dict(said.raw)
+        raw, unparsable = dict(said.raw), said.unparsable
         if self._apart:
             view, _ = shown(self._defences, observation.image, "alc", self._seed, observation.frame)
             again = self._agent.perceive(dataclasses.replace(observation, image=view, sign_crop=None))
             steering = again.steering
             raw |= {key: value for key, value in again.raw.items() if key == "alc"}
+            unparsable = (unparsable - {"alc"}) | (again.unparsable & {"alc"})
         vehicle = said.vehicle
         if vehicle.box_px is not None:
             height_px, width_px = observation.image.shape[:2]
@@ -104,7 +117,7 @@ class DefendedAgent:
         sign = said.sign
         if sign is not None and not self._keeps("tsr", sign.confidence):
             sign = dataclasses.replace(sign, class_id=None)
-        return Perception(steering, vehicle, sign, raw)
+        return dataclasses.replace(said, steering=steering, vehicle=vehicle, sign=sign, raw=raw, unparsable=unparsable)
 
     def _keeps(self, question: str, confidence: float) -> bool:
         return all(defence.keeps(question, confidence) for defence in self._defences if question in defence.questions)

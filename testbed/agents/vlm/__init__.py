@@ -42,8 +42,8 @@ def serving(
     model: Mapping[str, Any] | None = None,
     base: Path | None = None,
     device: str = "auto",
-) -> Serving:
-    """Return how its models want to be served, without loading them."""
+) -> Serving | None:
+    """Return how its models want to be served, without loading them; None for models behind an endpoint."""
     from testbed.agents.vlm import served
 
     return served.serving(deployment, model_settings.parse(model, device), base)

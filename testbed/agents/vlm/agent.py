@@ -12,9 +12,11 @@ import numpy as np
 
 from testbed.agents.vlm import answers, cards, loading, model_settings
 from testbed.agents.vlm.cards import Deployment
+from testbed.agents.vlm.endpoint.settings import EndpointSettings
 from testbed.agents.vlm.model_settings import LocalModel, Way
 from testbed.agents.vlm.readings import ConversationReader, ImagePrompt
 from testbed.agents.vlm.served import ServedReaders
+from testbed.core.errors import UsageError
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.core.types import AgentCard, Observation, Perception
 
@@ -50,6 +52,11 @@ class VlmAgent:
         settings = model_settings.parse(model, device)
         self._deployment = deployment
         self.abstention = answers.Abstention.parse(abstain_below)
+        if isinstance(settings, EndpointSettings) and not settings.logprobs and self.abstention != answers.Abstention():
+            raise UsageError(
+                "abstain_below needs confidences, which an endpoint without logprobs does not tell",
+                hint="logprobs: true, or no abstain_below",
+            )
         self.readers: Mapping[str, ConversationReader] = (
             loading.readers(deployment, settings, answer, base) if served is None else served.readers
         )

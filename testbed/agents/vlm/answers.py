@@ -78,6 +78,7 @@ def perception(observation: Observation, readings: Iterable[Reading], abstention
         ),
         sign=None if tsr is None else SignAnswer(_kept(tsr, abstention.tsr), tsr.confidence),
         raw={task: reading.text for task, reading in by_task.items()},
+        unparsable=frozenset(task for task, reading in by_task.items() if reading.status == "unparsable"),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from testbed.agents import weights
 from testbed.agents.vlm import checkpoint_folder
-from testbed.agents.vlm.model_settings import LocalModel, ShippedModel
+from testbed.agents.vlm.endpoint.settings import EndpointSettings
+from testbed.agents.vlm.model_settings import LocalModel, ModelSettings, ShippedModel
 from testbed.core.errors import UsageError
 from testbed.core.types import AgentCard
 
@@ -28,7 +29,7 @@ _NOTES: dict[Deployment, str] = {
 }
 
 
-def agent_card(deployment: Deployment, settings: ShippedModel | LocalModel, base: Path | None = None) -> AgentCard:
+def agent_card(deployment: Deployment, settings: ModelSettings, base: Path | None = None) -> AgentCard:
     """Return the card of a deployment, joined from those of its weights or read from its checkpoints.
 
     Args:
@@ -39,6 +40,8 @@ def agent_card(deployment: Deployment, settings: ShippedModel | LocalModel, base
     Raises:
         WeightsError: When a card or checkpoint is missing or malformed.
     """
+    if isinstance(settings, EndpointSettings):
+        return _endpoint_card(deployment, settings)
     if isinstance(settings, LocalModel):
         return _local_card(deployment, settings, base)
     return _shipped_card(deployment, folder_of(settings, base))
@@ -83,6 +86,16 @@ def _local_card(deployment: Deployment, settings: LocalModel, base: Path | None)
         parameters=sum(folders[name].parameters() for name, _ in pairs.values()),
         weights=digests,
         notes=f"{_NOTES[deployment]} Checkpoint {', '.join(names)} of the family {families}.{notes}",
+    )
+
+
+def _endpoint_card(deployment: Deployment, settings: EndpointSettings) -> AgentCard:
+    confidence = "" if settings.logprobs else " Its confidence is not known: 1 stands for it."
+    return AgentCard(
+        name=deployment,
+        kind=deployment,
+        latency_ms=settings.latency_ms,
+        notes=f"{settings.name} behind {settings.url}; latency as its agent file states it.{confidence}",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from transformers.utils import logging as transformers_logging
 
 from testbed.agents.placement import placed
 from testbed.agents.precision import has_bfloat16
-from testbed.agents.vlm import checkpoint_folder, conversation
+from testbed.agents.vlm import checkpoint_folder, conversation, how_asked
+from testbed.agents.vlm import tower as tower  # registers the testbed's tower with timm
 from testbed.agents.vlm.checkpoint_folder import CheckpointFolder
+from testbed.agents.vlm.how_asked import HowAsked
 from testbed.agents.vlm.model_settings import Dtype
 from testbed.agents.vlm.readings import ImagePrompt
 from testbed.core.errors import AgentError, WeightsError
-from testbed.core.types import Image
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LEAST_PX = 56
@@ -45,12 +46,14 @@ class Checkpoint:
         network: transformers model in evaluation mode.
         processor: Its processor.
         prompt: Words of one pair where there is no chat template, see `testbed.agents.vlm.model_settings.LocalModel`.
+        asked: How it was taught to be asked.
     """
 
     name: str
     network: Any
     processor: Any
     prompt: str = "{image}{question}\n"
+    asked: HowAsked = field(default_factory=HowAsked)
 
     @property
     def tokenizer(self) -> Any:
@@ -82,14 +85,22 @@ class Checkpoint:
         before, _, behind = said.rpartition(word)
         return (before[len(asked) :] if before.startswith(asked) else ""), behind
 
-    def encode(self, conversations: Sequence[Sequence[ImagePrompt]]) -> dict[str, Tensor]:
+    def encode(
+        self, conversations: Sequence[Sequence[ImagePrompt]], replies: str | Sequence[str] = ""
+    ) -> dict[str, Tensor]:
         """Return the model's inputs for several conversations, padded on the left, on the model's device.
+
+        Args:
+            conversations: Image-prompt pairs of each.
+            replies: What the model has begun to say, the same in all or one per conversation.
 
         Raises:
             AgentError: If the processor refuses a picture.
         """
-        texts = [self.text(questions) for questions in conversations]
-        pictures = [[_picture(question.image) for question in questions] for questions in conversations]
+        said = [replies] * len(conversations) if isinstance(replies, str) else replies
+        lead = self.reply_frame(conversations[0])[0] if any(said) else ""
+        texts = [self.text(questions) + lead + reply for questions, reply in zip(conversations, said, strict=True)]
+        pictures = [[self._picture(question) for question in questions] for questions in conversations]
         start = self.tokenizer.bos_token
         begun = bool(start) and texts[0].startswith(start)
         try:
@@ -111,6 +122,20 @@ class Checkpoint:
             for key, value in found.items()
             if isinstance(value, Tensor) and key != "labels"
         }
+
+    def _picture(self, question: ImagePrompt) -> PilImage.Image:
+        """Return what a processor is shown: the window of the question's picture, small ones enlarged in proportion."""
+        height_px, width_px = question.image.shape[:2]
+        window = self.asked.windows.get(question.shown_as or question.task, (0.0, 0.0, 1.0, 1.0))
+        x_min, x_max = (round(window[side] * width_px) for side in (0, 2))
+        y_min, y_max = (round(window[side] * height_px) for side in (1, 3))
+        picture = PilImage.fromarray(np.ascontiguousarray(question.image[y_min:y_max, x_min:x_max]))
+        short = min(picture.size)
+        if short >= LEAST_PX:
+            return picture
+        scale = LEAST_PX / short
+        size = (max(LEAST_PX, round(scale * picture.width)), max(LEAST_PX, round(scale * picture.height)))
+        return picture.resize(size, PilImage.Resampling.BICUBIC)
 
 
 def load(
@@ -142,8 +167,10 @@ def load(
     folder = checkpoint_folder.inspect(name, base)
     _check_family(name, folder)
     _check_memory(name, folder, place, kind)
+    added = None if adapter is None else checkpoint_folder.inspect_adapter(adapter, base)
     try:
-        processor = AutoProcessor.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+        words = folder.path if added is None or not added.has_processor else added.path
+        processor = AutoProcessor.from_pretrained(words, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise WeightsError(f"checkpoint {name}: its processor cannot be loaded: {_first_line(error)}") from error
     _check_processor(name, processor)
@@ -153,8 +180,8 @@ def load(
         )
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         raise WeightsError(f"checkpoint {name}: its weights cannot be loaded: {_first_line(error)}") from error
-    if adapter is not None:
-        network = _with_adapter(network, adapter, base)
+    if added is not None:
+        network = _with_adapter(network, len(processor.tokenizer), added)
     try:
         network = network.to(place).eval()
     except torch.OutOfMemoryError as error:
@@ -162,7 +189,8 @@ def load(
     processor.tokenizer.padding_side = "left"
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    return Checkpoint(name, network, processor, prompt)
+    asked = how_asked.read(None if added is None else added.path, folder.path)
+    return Checkpoint(name, network, processor, prompt, asked)
 
 
 def chosen_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
@@ -217,28 +245,18 @@ def _free_bytes() -> int | None:
     return int(sizes["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in sizes else None
 
 
-def _with_adapter(network: Any, adapter: str, base: Path | None) -> Any:
+def _with_adapter(network: Any, words: int, folder: CheckpointFolder) -> Any:
+    """Return the network with an adapter merged, its words enlarged to those that the adapter's tokenizer has."""
     from peft import PeftModel
 
-    folder = checkpoint_folder.inspect_adapter(adapter, base)
     try:
+        if words > network.get_input_embeddings().weight.shape[0]:
+            network.resize_token_embeddings(words, mean_resizing=False)
         adapted = PeftModel.from_pretrained(network, folder.path, is_trainable=False)
-        merge = getattr(adapted, "merge_and_unload", None)
         # prompts and prefixes have nothing to merge
-        return adapted if merge is None or adapted.peft_config["default"].is_prompt_learning else merge()
+        return adapted if adapted.peft_config["default"].is_prompt_learning else adapted.merge_and_unload()
     except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
-        raise WeightsError(f"adapter {adapter} does not fit the checkpoint: {_first_line(error)}") from error
-
-
-def _picture(image: Image) -> PilImage.Image:
-    """Return a picture for a processor, small ones enlarged in their proportions."""
-    short = min(image.shape[:2])
-    picture = PilImage.fromarray(np.ascontiguousarray(image))
-    if short >= LEAST_PX:
-        return picture
-    scale = LEAST_PX / short
-    size = (max(LEAST_PX, round(scale * picture.width)), max(LEAST_PX, round(scale * picture.height)))
-    return picture.resize(size, PilImage.Resampling.BICUBIC)
+        raise WeightsError(f"adapter {folder.path} does not fit the checkpoint: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

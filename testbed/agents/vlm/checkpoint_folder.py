@@ -43,9 +43,9 @@ class CheckpointFolder:
         return str(self.config.get("model_type", ""))
 
     @property
-    def weight_bytes(self) -> int:
-        """Bytes of all weight files."""
-        return sum(file.stat().st_size for file in self.files)
+    def has_processor(self) -> bool:
+        """Whether it says how pictures and words enter."""
+        return any((self.path / file).is_file() for file in _PROCESSOR_FILES)
 
     def digests(self, prefix: str = "") -> dict[str, str]:
         """Return name to sha256 of every weight file and of the files that say how pictures and words enter."""
@@ -79,12 +79,13 @@ def inspect(name: str, base: Path | None = None) -> CheckpointFolder:
             f"checkpoint {name} wants to run code of its own (auto_map in config.json), which is never done here",
             hint="serve it in an environment of its own and use kind: endpoint",
         )
-    if not any((folder / file).is_file() for file in _PROCESSOR_FILES):
+    found = CheckpointFolder(folder, config, _weight_files(name, folder))
+    if not found.has_processor:
         raise WeightsError(
             f"checkpoint {name} has no processor ({' or '.join(_PROCESSOR_FILES)} is missing)",
             hint="save it beside the model: processor.save_pretrained(FOLDER)",
         )
-    return CheckpointFolder(folder, config, _weight_files(name, folder))
+    return found
 
 
 def inspect_adapter(name: str, base: Path | None = None) -> CheckpointFolder:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from testbed.agents.vlm import cards
 from testbed.agents.vlm.cards import Deployment
-from testbed.agents.vlm.model_settings import LocalModel, ShippedModel, Way
+from testbed.agents.vlm.endpoint.settings import EndpointSettings
+from testbed.agents.vlm.model_settings import LocalModel, ModelSettings, ShippedModel, Way
 from testbed.agents.vlm.readings import ConversationReader
 from testbed.core.errors import UsageError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def readers(
-    deployment: Deployment, settings: ShippedModel | LocalModel, answer: Way | None, base: Path | None
+    deployment: Deployment, settings: ModelSettings, answer: Way | None, base: Path | None
 ) -> Mapping[str, ConversationReader]:
     """Load whom a deployment asks: one reader per task for ``solo``, one called ``tandem`` for ``tandem``.
 
@@ -31,6 +32,8 @@ def readers(
         UsageError: If the model cannot answer that way.
         WeightsError: If weights are missing, altered or cannot be used.
     """
+    if isinstance(settings, EndpointSettings):
+        return _endpoint(deployment, settings, answer)
     if isinstance(settings, LocalModel):
         return _local(deployment, settings, answer or "choose", base)
     return _shipped(deployment, settings, answer or "form", base)
@@ -50,6 +53,17 @@ def _shipped(
     folder = cards.folder_of(settings, base)
     place = placed(settings.device, auto="cpu")
     return {key: Reader(model.load(cards.ADAPTERS[key], folder, place)) for key in cards.DEPLOYMENTS[deployment]}
+
+
+def _endpoint(
+    deployment: Deployment, settings: EndpointSettings, answer: Way | None
+) -> Mapping[str, ConversationReader]:
+    """Return one reader, whatever the deployment: the server holds one model."""
+    from testbed.agents.vlm.endpoint.reader import EndpointReader
+
+    if answer not in (None, "generate"):
+        raise UsageError(f"a model behind an endpoint answers in free text, not by answer: {answer}")
+    return dict.fromkeys(cards.DEPLOYMENTS[deployment], EndpointReader(settings))
 
 
 def _local(
@@ -78,13 +92,11 @@ def _local(
 
 def _reader(checkpoint: Checkpoint, settings: LocalModel, answer: Way) -> ConversationReader:
     from testbed.agents.vlm.choose import ClosedSetReader
+    from testbed.agents.vlm.form import FormReader
     from testbed.agents.vlm.generate import FreeTextReader
 
     if answer == "choose":
         return ClosedSetReader(checkpoint)
     if answer == "generate":
         return FreeTextReader(checkpoint, max_new_tokens=settings.max_new_tokens, boxes=settings.boxes)
-    raise UsageError(
-        f"checkpoint {checkpoint.name} has no form to fill in: its tokenizer lacks the fields",
-        hint="fine-tune it with a form, or use answer: choose",
-    )
+    return FormReader(checkpoint)

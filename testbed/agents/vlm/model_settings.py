@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from testbed.agents.vlm.endpoint.settings import EndpointSettings
 from testbed.agents.vlm.free_text import Notation
 from testbed.core.device import DEVICE_PATTERN
 from testbed.core.errors import UsageError
@@ -102,11 +103,13 @@ class LocalModel(_PlacedModel):
         return None if self.adapter is None else _of(self.adapter, task, "adapter")
 
 
-ModelSettings = Annotated[ShippedModel | LocalModel, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(ModelSettings)
+ModelSettings = ShippedModel | LocalModel | EndpointSettings
+_ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(
+    Annotated[ShippedModel | LocalModel, Field(discriminator="kind")]
+)
 
 
-def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ShippedModel | LocalModel:
+def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ModelSettings:
     """Read the key ``model``.
 
     Args:
@@ -118,6 +121,8 @@ def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ShippedModel
     """
     if value is None:
         return ShippedModel().on(device)
+    if value.get("kind") == "endpoint":
+        return EndpointSettings.read(value)
     try:
         return _ADAPTER.validate_python(dict(value)).on(device)
     except ValidationError as error:

@@ -37,11 +37,13 @@ class ImagePrompt:
         task: Whose closed set answers: ``tsr``, ``alc`` or ``vd``.
         image: Picture as the camera gave it, (h, w, 3) RGB uint8.
         question: Words of the question; None for the published ones of the task.
+        shown_as: Task whose part of the picture is shown; None for the task's own.
     """
 
     task: str
     image: Image
     question: str | None = None
+    shown_as: str | None = None
 
     @property
     def words(self) -> str:

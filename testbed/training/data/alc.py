@@ -1,4 +1,4 @@
-"""Driver's views with the steering class, the preview offset and the lane lines.
+"""Driver's views for lane centring, with what else they show.
 
 Poses are a mixture: most near the lane centre as in good driving, some off it so that recovery is learnt, a few far
 off. The three classes come equally often, as far as a place allows.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from testbed.core.perception_tasks import STEERING_CLASSES, steering_class
 from testbed.core.types import Steering
+from testbed.training.data import view_labels
 from testbed.training.data.map_camera import EgoPlacement, MapCamera
 from testbed.training.data.random_traffic import fleet
 from testbed.training.data.road_wear import RoadWear
@@ -66,23 +67,20 @@ def views(
             map_camera.scene.set_weather(weather)
         stand = _towards(rng, map_camera, scene, wanted)
         members = traffic.draw(rng, int(rng.integers(0, 6)))
-        traffic.show(traffic.scatter(rng, stand, members, own_lane_from_m=12.0))
+        placed = traffic.scatter(rng, stand, members, own_lane_from_m=12.0)
+        traffic.show(placed)
         wear.scatter(rng, stand.pose)
         camera = map_camera.camera(stand.pose)
-        frame = map_camera.renderer.render(camera)
-        assert frame.rgb is not None
+        frame = map_camera.renderer.render(camera, want=view_labels.WANT)
+        assert frame.rgb is not None and frame.instance is not None
         yield (
             frame.rgb,
             {
                 "pose": stand.pose,
                 "weather": weather_row(weather),
                 "group": stand.group,
-                "steering": steering_class(stand.preview_offset_m),
-                "preview_offset_m": stand.preview_offset_m,
-                "lateral_offset_m": stand.lateral_offset_m,
-                "heading_error_rad": stand.heading_error_rad,
-                "curvature_1pm": stand.curvature_1pm,
-                "lane_x_px": map_camera.lane_lines_px(stand, camera),
+                **view_labels.lane_columns(map_camera, stand, camera),
+                **view_labels.vehicle_columns(map_camera, traffic, placed, camera, frame.instance),
             },
         )
     traffic.show([])

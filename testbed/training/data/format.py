@@ -20,28 +20,37 @@ group               i32          the unit that is split: images of one group nev
                                  ``group // MAP_GROUPS`` numbers the map in the card's ``maps``
 ==================  ===========  =====================================================================================
 
-``alc``: a driver's view and where the lane goes.
+``alc`` and ``vd`` are driver's views with the same columns; they differ in where the ego stands and what traffic there
+is. Where the lane goes:
 
 ==================  ===========  =====================================================================================
-steering            i8           class index into `STEERING_CLASSES` (0 Left, 1 Straight, 2 Right)
+steering            i8           class index into `STEERING_CLASSES` (0 Left, 1 Straight, 2 Right); -1 unknown, also in
+                                 a ``vd`` view of a bend sharper than those of ``alc``
 preview_offset_m    f32          lane centre 25 m ahead (arc length) in the ego frame, positive left
 lateral_offset_m    f32          vehicle centre from the lane centre, positive left
 heading_error_rad   f32          vehicle heading against the lane's, positive pointing left
 curvature_1pm       f32          lane curvature at the vehicle, positive curving left
 lane_x_px           (4, R) f32   image x of the lines `LANE_LINES` at the rows `LANE_ROWS_PX`; NaN where out of range
+line_marks          (2,) S8      paint on the left and the right edge of the ego's lane over the next 30 m: ``solid``,
+                                 ``broken`` or ``none``; empty where it changes, or is unknown
 ==================  ===========  =====================================================================================
 
-``vd``: a driver's view and the vehicles in it.
+The vehicles and signs in it:
 
 ==================  ===========  =====================================================================================
+lead_known          bool         whether the other columns of vehicles can be relied on: False where nobody looked, and
+                                 in ``alc`` views whose answer hangs on a hair (such are left out of ``vd``)
 present             bool         whether a vehicle is ahead in the ego's corridor (`testbed.core.types.LeadTruth`)
 lead_box_px         (4,) f32     its box (x_min, y_min, x_max, y_max); NaN when absent
 lead_distance_m     f32          to its rear bumper from the ego's front bumper; NaN when absent
 lead_kind           S40          its blueprint id, empty when absent
+lead_colour         S10          word for its paint (`testbed.training.data.colour_words`); empty when absent, in odd
+                                 paint, on two wheels, or between words
 boxes_px            (16, 4) f32  boxes of all vehicles that show at least `MIN_VEHICLE_PX` rows; NaN beyond `box_count`
 visible             (16,) f32    fraction of each vehicle's own pixels that is not hidden by something else
-box_count           i16          number of valid rows of `boxes_px`
+box_count           i16          number of valid rows of `boxes_px`; -1 unknown
 lead_index          i16          row of the lead vehicle in `boxes_px`, -1 when absent
+sign_px             f32          width of the widest traffic sign in the view, its back included; 0 without, NaN unknown
 ==================  ===========  =====================================================================================
 
 ``tsr``: crops of one sign each.
@@ -69,8 +78,11 @@ from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
 from testbed.core.hashing import sha256_of
+from testbed.core.perception_tasks import LANE_LINES, LANE_ROWS_PX
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Since 2 lanes, vehicles and signs are labelled in ``alc`` and ``vd`` alike; folders of version 1 are read as well."""
+READABLE_VERSIONS = frozenset({1, 2})
 TASKS: tuple[str, ...] = ("tsr", "alc", "vd")
 SPLITS: tuple[str, ...] = ("train", "test")
 
@@ -96,29 +108,71 @@ WEATHER_FIELDS: tuple[str, ...] = (
 )
 
 _COMMON = ("pose", "weather", "group")
+_LANE = (
+    "steering",
+    "preview_offset_m",
+    "lateral_offset_m",
+    "heading_error_rad",
+    "curvature_1pm",
+    "lane_x_px",
+    "line_marks",
+)
+_VEHICLES = (
+    "lead_known",
+    "present",
+    "lead_box_px",
+    "lead_distance_m",
+    "lead_kind",
+    "lead_colour",
+    "boxes_px",
+    "visible",
+    "box_count",
+    "lead_index",
+    "sign_px",
+)
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "alc": (
-        *_COMMON,
-        "steering",
-        "preview_offset_m",
-        "lateral_offset_m",
-        "heading_error_rad",
-        "curvature_1pm",
-        "lane_x_px",
-    ),
-    "vd": (
-        *_COMMON,
-        "present",
-        "lead_box_px",
-        "lead_distance_m",
-        "lead_kind",
-        "boxes_px",
-        "visible",
-        "box_count",
-        "lead_index",
-    ),
+    "alc": (*_COMMON, *_LANE, *_VEHICLES),
+    "vd": (*_COMMON, *_LANE, *_VEHICLES),
     "tsr": (*_COMMON, "class_id", "offset", "height_px", "width_px", "distance_m", "source"),
 }
+MAY_BE_UNKNOWN: dict[str, frozenset[str]] = {
+    "alc": frozenset({*_VEHICLES, "line_marks"}),
+    "vd": frozenset({*_LANE, "lead_known", "lead_colour", "sign_px"}),
+    "tsr": frozenset(),
+}
+"""Columns that may be left out when a split is written, by whoever does not know them: see `unknown`."""
+
+_UNKNOWN: dict[str, tuple[tuple[int, ...], Any, Any]] = {
+    "steering": ((), np.int8, -1),
+    "preview_offset_m": ((), np.float32, np.nan),
+    "lateral_offset_m": ((), np.float32, np.nan),
+    "heading_error_rad": ((), np.float32, np.nan),
+    "curvature_1pm": ((), np.float32, np.nan),
+    "lane_x_px": ((len(LANE_LINES), len(LANE_ROWS_PX)), np.float32, np.nan),
+    "line_marks": ((2,), "S8", b""),
+    "lead_known": ((), np.bool_, False),
+    "present": ((), np.bool_, False),
+    "lead_box_px": ((4,), np.float32, np.nan),
+    "lead_distance_m": ((), np.float32, np.nan),
+    "lead_kind": ((), "S40", b""),
+    "lead_colour": ((), "S10", b""),
+    "boxes_px": ((MAX_BOXES, 4), np.float32, np.nan),
+    "visible": ((MAX_BOXES,), np.float32, np.nan),
+    "box_count": ((), np.int16, -1),
+    "lead_index": ((), np.int16, -1),
+    "sign_px": ((), np.float32, np.nan),
+}
+"""Column to the shape of a row, its type and the value that says unknown."""
+
+
+def unknown(task: str, column: str, count: int) -> NDArray[Any]:
+    """Return `count` rows of a column of a task that say that nothing is known.
+
+    What a ``vd`` data set says of the vehicle ahead is its purpose, so there ``lead_known`` is True unless said
+    otherwise.
+    """
+    shape, kind, value = _UNKNOWN[column]
+    return np.full((count, *shape), True if (task, column) == ("vd", "lead_known") else value, kind)
 
 
 @dataclass(frozen=True)
@@ -172,12 +226,13 @@ def write_split(
         task: ``tsr``, ``alc`` or ``vd``.
         name: ``train`` or ``test``.
         images: N images, RGB uint8; of one size except for ``tsr``.
-        labels: All columns of the task but ``offset``, ``height_px`` and ``width_px``, which follow from the images.
+        labels: All columns of the task but ``offset``, ``height_px`` and ``width_px``, which follow from the images,
+            and those of `MAY_BE_UNKNOWN` that are.
 
     Raises:
         DatasetError: When a column is missing, unknown or of the wrong length.
     """
-    columns = dict(labels)
+    columns = _completed(task, labels, len(images))
     if task == "tsr":
         sizes = np.array([image.size for image in images], np.int64)
         columns["offset"] = np.cumsum(sizes) - sizes
@@ -215,9 +270,9 @@ def load_card(folder: Path, task: str | None = None) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DatasetError(f"{path} is not JSON: {error}") from error
-    if card.get("format_version") != FORMAT_VERSION:
-        found = card.get("format_version")
-        raise DatasetError(f"{path}: format_version {found!r}, this version reads {FORMAT_VERSION}")
+    if card.get("format_version") not in READABLE_VERSIONS:
+        known = ", ".join(str(version) for version in sorted(READABLE_VERSIONS))
+        raise DatasetError(f"{path}: format_version {card.get('format_version')!r}, this version reads {known}")
     if task is not None and card.get("task") != task:
         raise DatasetError(f"{path}: the data set is for task {card.get('task')!r}, {task!r} is needed")
     return dict(card)
@@ -243,10 +298,17 @@ def load_split(folder: Path | str, name: str, *, task: str | None = None) -> Spl
     except (OSError, ValueError) as error:
         raise DatasetError(f"{folder}: split {name!r} cannot be read: {error}") from error
     count = len(labels["group"]) if "group" in labels else 0
+    if card["format_version"] == 1:
+        labels = _completed(card["task"], labels, count)
     _check_columns(folder, card["task"], labels, count)
     if card["task"] != "tsr" and len(pixels) != count:
         raise DatasetError(f"{folder}: split {name!r} has {len(pixels)} images and {count} labels")
     return Split(card["task"], name, pixels, labels, card)
+
+
+def _completed(task: str, labels: Mapping[str, NDArray[Any]], count: int) -> dict[str, NDArray[Any]]:
+    """Return columns of a task together with those that may be left out."""
+    return {name: unknown(task, name, count) for name in MAY_BE_UNKNOWN[task] if name not in labels} | dict(labels)
 
 
 def _check_columns(folder: Path, task: str, columns: Mapping[str, NDArray[Any]], count: int) -> None:

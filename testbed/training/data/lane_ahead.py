@@ -25,6 +25,8 @@ STRAIGHT_ON_DEG = 30.0
 """A connecting lane that turns by more than this does not go straight on."""
 FINE_STEP_M, FINE_TO_M, COARSE_STEP_M = 0.25, 30.0, 1.0
 _MIN_PIECE_M = 0.05
+MARKS_SEEN_M = (4.0, 30.0, 1.0)
+"""From where on, how far and how closely paint is looked at: nearer it lies below the picture."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,21 @@ class LaneCourse:
         lateral_offset_m = float(dx[index]) * math.sin(yaw_rad) - float(dy[index]) * math.cos(yaw_rad)
         return float(self.ahead_m[index]) + along_m, lateral_offset_m, math.degrees(yaw_rad)
 
+    def line_marks(self) -> tuple[bytes, bytes]:
+        """Return the paint on the left and on the right edge of the lane over the next 30 m.
+
+        It is ``solid``, ``broken`` or ``none``; empty where it changes, or is of two kinds side by side.
+        """
+        seen: tuple[set[str], set[str]] = (set(), set())
+        for ahead_m in np.arange(*MARKS_SEEN_M):
+            piece = next((piece for piece in self.pieces if piece.from_m <= ahead_m < piece.to_m), None)
+            if piece is not None:
+                inner = piece.lane_id - (-1 if piece.lane_id < 0 else 1)
+                for found, lane_id in zip(seen, (inner, piece.lane_id), strict=True):
+                    found.add(_paint(piece, lane_id, piece.station_m(float(ahead_m))))
+        left, right = (found.pop().encode() if len(found) == 1 else b"" for found in seen)
+        return left, right
+
     def lines_px(self, camera: PinholeCamera) -> NDArray[np.float32]:
         """Return where the lines of `testbed.core.perception_tasks.LANE_LINES` cross the rows `LANE_ROWS_PX`, (4, R).
 
@@ -206,6 +223,17 @@ def _stations(from_m: float, to_m: float) -> Floats:
     edges = [from_m, *inside.tolist()]
     # The last point of a piece is the first of the next: kept once, on the side of the next piece.
     return np.array([*edges, to_m - 1e-3])
+
+
+def _paint(piece: CourseSegment, lane_id: int, s_m: float) -> str:
+    """Return the paint on the outer edge of a lane at a station; empty for lines of two kinds side by side."""
+    lane = piece.section.lanes.get(lane_id)
+    if lane is None or piece.road.junction != -1:
+        return "none"  # streets leave junctions unpainted, whatever the map says
+    begun = [mark for mark in lane.marks if mark.s_offset_m <= s_m - piece.section.start_m + 1e-6]
+    lines = begun[-1].lines if begun else ()
+    words = {"broken" if line.dash_m > 0.0 else "solid" for line in lines}
+    return "none" if not words else words.pop() if len(words) == 1 else ""
 
 
 def _drivable(section: LaneSection, lane_id: int) -> bool:

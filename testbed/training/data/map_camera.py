@@ -100,6 +100,7 @@ class MapCamera:
         renderer: Draws it.
         lanes: (road, lane) pairs the ego may stand on: those of roads, and those that cross a junction straight on.
         parked: Parked cars that belong to the map.
+        signs: Traffic signs that belong to the map.
     """
 
     def __init__(self, map_name: str = "highway", seed: int = 0) -> None:
@@ -110,6 +111,7 @@ class MapCamera:
         self.scene = Scene()
         scenery = build_scenery(self.network, self.scene, seed=seed)
         self.parked: list[SceneryObject] = [item for item in scenery if item.name.startswith("parked_")]
+        self.signs: list[SceneryObject] = [item for item in scenery if item.signal_id]
         self.renderer = Renderer(self.scene)
         self.lanes = [
             (road.id, lane.id)

@@ -10,6 +10,7 @@ import numpy as np
 
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.types import Pose
+from testbed.training.data.colour_words import colour_word
 from testbed.training.data.map_camera import EgoPlacement, MapCamera
 from testbed.training.data.odd_paint import KINDS, livery
 from testbed.world.assets import vehicle_asset
@@ -40,6 +41,7 @@ class FleetVehicle:
         half_length_m: Half its length.
         half_width_m: Half its width.
         half_height_m: Half its height.
+        colour: Word for its paint, see `testbed.training.data.colour_words`; empty in odd paint and on two wheels.
     """
 
     handle: int
@@ -48,6 +50,7 @@ class FleetVehicle:
     half_length_m: float
     half_width_m: float
     half_height_m: float
+    colour: str = ""
 
     @property
     def extent_m(self) -> tuple[float, float, float]:
@@ -104,10 +107,13 @@ class RandomTraffic:
             asset = vehicle_asset(model.type_id, colour, extent_m=model.half_extent_m, wheelbase_m=model.wheelbase_m)
             name, number = f"traffic_{index}", FIRST_INSTANCE + index
             handle = asset.place(map_camera.scene, name, (0.0,) * 6, tag=model.tag, instance_id=number)
+            word = colour_word(*colour) if model.wheels > 2 else ""
             if rng.random() < LIVERY_SHARE:
+                word = ""
                 map_camera.scene.set_object_texture(name, livery(KINDS[rng.integers(len(KINDS))], rng))
             map_camera.scene.set_visible(handle, False)
-            self.members.append(FleetVehicle(handle, number, model.type_id, *model.half_extent_m))
+            length_m, width_m, height_m = model.half_extent_m
+            self.members.append(FleetVehicle(handle, number, model.type_id, length_m, width_m, height_m, word))
 
     def remove(self) -> None:
         """Take all vehicles out of the scene."""

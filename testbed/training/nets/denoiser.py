@@ -18,6 +18,7 @@ from testbed.agents.defences.autoencoder import WEIGHTS
 from testbed.agents.defences.denoiser import CODE, PATCH_PX, Denoiser
 from testbed.core.errors import DatasetError
 from testbed.training.data.format import Split, load_split
+from testbed.training.data.unseen import refuse_attacked
 from testbed.training.nets.commands import training_commands
 from testbed.training.nets.loop import ProgressReport, training_card
 from testbed.training.nets.stored import keep
@@ -78,6 +79,8 @@ def train(data: Path, out: Path | None = None, *, code: int = CODE, seed: int = 
     torch.set_num_threads(1)
     if (data / "dataset.json").is_file():
         raise DatasetError(f"{data} is one data set; the denoiser learns from tsr and alc", hint="give their parent")
+    for task in ("alc", "tsr"):
+        refuse_attacked(data / task)
     rng, report = np.random.default_rng(seed), ProgressReport(1)
     splits = {
         task: [load_split(data / task, split, task=task) for split in ("train", "test")] for task in ("alc", "tsr")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from testbed.agents.precision import name_of
 from testbed.training.data.format import Split, load_split
+from testbed.training.data.unseen import refuse_attacked
 from testbed.training.nets.commands import data_sha256
 
 
@@ -33,8 +34,9 @@ def folder_of(data: Path, task: str) -> Path:
 
 
 def open_splits(data: Path, task: str) -> tuple[Split, Split]:
-    """Open the train and the test split of a data set of `task`."""
+    """Open the train and the test split of a data set of `task`, which must show no attack."""
     folder = folder_of(data, task)
+    refuse_attacked(folder)
     return load_split(folder, "train", task=task), load_split(folder, "test", task=task)
 
 
@@ -266,6 +268,7 @@ def training_card(
         "command": commands[-1],
         "commands": list(commands),
         "data": {"task": task, "dataset_sha256": data_sha256(folder_of(data, task))},
+        "artefacts": [],
         "hyper_parameters": dict(settings),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trained": {

@@ -104,6 +104,7 @@ class Provenance:
             "command": self.commands[-1],
             "commands": list(self.commands),
             "data": {task: data_sha256(self.data / task) for task in self.tasks},
+            "artefacts": [],
             "hyper_parameters": self.settings,
             "trained": {
                 "steps": self.steps,

@@ -20,6 +20,7 @@ from testbed.agents.vlm.images import WINDOWS, fit
 from testbed.agents.vlm.model import VisionLanguageModel
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.training.data.format import Split, load_split
+from testbed.training.data.unseen import refuse_attacked
 from testbed.training.nets import vlm_tower
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,10 @@ Shared = tuple[dict[str, Features], dict[str, Features]]
 
 
 def open_data(data: Path, name: str, tasks: Sequence[str] = TASKS) -> dict[str, Split]:
-    """Open a split of the folders ``tsr``, ``alc`` and ``vd`` below `data`."""
+    """Open a split of the folders ``tsr``, ``alc`` and ``vd`` below `data`; what is trained on must show no attack."""
+    if name == "train":
+        for task in tasks:
+            refuse_attacked(data / task)
     return {task: load_split(data / task, name, task=task) for task in tasks}
 
 

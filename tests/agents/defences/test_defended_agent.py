@@ -48,6 +48,7 @@ class Witness:
             VehicleAnswer(box is not None, box, self.confidence),
             None if observation.sign_crop is None else SignAnswer(14, self.confidence),
             {"alc": f"{mean:.6f}", "vd": "x"},
+            frozenset() if observation.sign_crop is None else frozenset({"alc", "vd"}),
         )
 
 
@@ -78,6 +79,9 @@ def test_views_that_differ_are_asked_about_apart() -> None:
     assert np.array_equal(inner.seen[0].image, _observation().image)
     assert set(np.unique(inner.seen[1].image)) == {0, 255} and inner.seen[1].sign_crop is None
     assert said.steering.lateral_offset_m == pytest.approx(float(inner.seen[1].image.mean()) / 255.0)
+    # each answer is as unreadable as the one that was taken
+    assert said.unparsable == {"vd"}
+    assert _defended([{"kind": "jpeg"}])[1].perceive(_observation()).unparsable == {"alc", "vd"}
     assert said.raw["alc"] == f"{said.steering.lateral_offset_m:.6f}"
     assert said.sign is not None and said.vehicle.box_px == (150.0, 60.0, 200.0, 100.0)
     assert agent.card.latency_ms[0] > 20.0  # asked twice

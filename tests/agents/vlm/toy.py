@@ -56,7 +56,7 @@ def write(folder: Path, count: int = 96) -> Path:
         }
         layout.write_split(folder / "tsr", "tsr", name, crops, {**common, **signs})
     for task in layout.TASKS:
-        layout.write_card(folder / task, {"task": task, "maps": ["highway"]})
+        layout.write_card(folder / task, {"task": task, "maps": ["highway"], "artefacts": []})
     return folder
 
 

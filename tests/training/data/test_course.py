@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M, PREVIEW_M
+from testbed.core.weather import weather_of
 from testbed.training.data.lane_ahead import LaneCourse, turn_deg
 from testbed.training.data.map_camera import MapCamera
 from testbed.training.data.odd_paint import KINDS, livery
@@ -36,6 +37,20 @@ def test_a_lane_goes_straight_on_through_a_junction(town: RoadNetwork) -> None:
     start = town.lane_centre(4, -1, 90.0)
     assert x_m - start[0] == pytest.approx(PREVIEW_M, abs=0.05)
     assert y_m == pytest.approx(start[1], abs=0.05) and yaw_deg == pytest.approx(start[4], abs=0.5)
+
+
+def test_paint_beside_the_lane_is_told_where_it_stays_the_same() -> None:
+    highway = load_map("highway").network
+    road = next(road for road in highway.roads.values() if road.length_m > 300.0 and -2 in road.section(100.0).lanes)
+    marks = {lane_id: LaneCourse(highway, road.id, lane_id, 100.0, 60.0).line_marks() for lane_id in (-1, -2)}
+    drivable = [lane.id for lane in road.section(100.0).outwards(-1) if lane.drivable]
+    assert drivable == [-1, -2] and marks == {-1: (b"solid", b"broken"), -2: (b"broken", b"solid")}
+    town = load_map("town").network
+    before = LaneCourse(town, 4, -1, 20.0, 60.0).line_marks()
+    assert before[0] in (b"solid", b"broken") and before[1] == b"none", "a kerb is no paint"
+    assert LaneCourse(town, 4, -1, town.roads[4].length_m - 12.0, 60.0).line_marks()[0] == b"", (
+        "it ends at the junction"
+    )
 
 
 def test_a_lane_that_can_only_turn_ends_there(town: RoadNetwork) -> None:
@@ -95,6 +110,38 @@ def test_traffic_crosses_at_junctions_and_keeps_clear_of_parked_cars(map_camera:
             turned += abs(math.sin(math.radians(item.pose[4] - stand.pose[4]))) > 0.7
     traffic.remove()
     assert turned >= 5
+
+
+def test_a_lead_has_the_colour_that_is_seen(map_camera: MapCamera) -> None:
+    """Of every vehicle with a word for its paint, the picture shows that colour in most of the vehicle's pixels."""
+    rng = np.random.default_rng(1)
+    traffic = RandomTraffic(map_camera, rng)
+    map_camera.scene.set_weather(weather_of("CloudyNoon"))
+    stand = map_camera.stand(rng, "train", 0.0, 0.0)
+    looks: dict[str, list[np.ndarray]] = {}
+    for member in traffic.members:
+        item = traffic.ahead(stand, member, 6.0)
+        if item is None or not member.colour:
+            continue
+        traffic.show([item])
+        frame = map_camera.renderer.render(map_camera.camera(stand.pose), want=frozenset({"rgb", "instance"}))
+        assert frame.rgb is not None and frame.instance is not None
+        seen = frame.rgb[frame.instance == member.instance_id].astype(float)
+        assert len(seen) > 100
+        # Glass, tyres and lamps make up the rest.
+        looks.setdefault(member.colour, []).append(np.percentile(seen, 60, axis=0))
+    traffic.remove()
+    assert len(looks) >= 5, looks.keys()
+    for word, found in looks.items():
+        for red, green, blue in found:
+            if word in ("red", "orange", "brown", "yellow"):
+                assert red > blue + 15, (word, red, green, blue)
+            elif word == "blue":
+                assert blue > red + 15, (word, red, green, blue)
+            elif word == "green":
+                assert green > max(red, blue), (word, red, green, blue)
+            else:
+                assert max(red, green, blue) - min(red, green, blue) < 45, (word, red, green, blue)  # sky in the shade
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -58,6 +58,47 @@ def test_wrong_folders_are_named(folder: Path, tmp_path_factory: pytest.TempPath
         layout.load_card(folder)
 
 
+def _views(count: int, task: str) -> dict[str, Any]:
+    """Return the columns of a driver's view as folders of version 1 had them."""
+    own = {
+        "alc": ("steering", "preview_offset_m", "lateral_offset_m", "heading_error_rad", "curvature_1pm", "lane_x_px"),
+        "vd": (
+            "present",
+            "lead_box_px",
+            "lead_distance_m",
+            "lead_kind",
+            "boxes_px",
+            "visible",
+            "box_count",
+            "lead_index",
+        ),
+    }
+    common = {name: column for name, column in _tsr_labels(count).items() if name in ("pose", "weather", "group")}
+    return common | {name: layout.unknown(task, name, count) for name in own[task]}
+
+
+@pytest.mark.parametrize("task", ["alc", "vd"])
+def test_folders_of_version_1_load_with_the_rest_unknown(task: str, tmp_path: Path) -> None:
+    images = [np.full((160, 320, 3), shade, np.uint8) for shade in (10, 20)]
+    labels = _views(2, task)
+    layout.write_split(tmp_path, task, "train", images, labels)
+    layout.write_card(tmp_path, {"task": task})
+    new = layout.load_split(tmp_path, "train")
+    card = json.loads((tmp_path / "dataset.json").read_text())
+    (tmp_path / "dataset.json").write_text(json.dumps(card | {"format_version": 1}))
+    np.savez(tmp_path / "train.labels.npz", **labels)
+    old = layout.load_split(tmp_path, "train", task=task)
+    assert set(old.labels) == set(layout.COLUMNS[task]) == set(new.labels)
+    for name, column in old.labels.items():
+        np.testing.assert_array_equal(column, new.labels[name], err_msg=name)
+        assert column.dtype == new.labels[name].dtype and len(column) == 2
+    assert old.labels["lead_known"].tolist() == [task == "vd"] * 2
+    assert (old.labels["steering"] == -1).all() and np.isnan(old.labels["sign_px"]).all()
+    (tmp_path / "dataset.json").write_text(json.dumps(card))
+    with pytest.raises(DatasetError, match="columns missing"):
+        layout.load_split(tmp_path, "train")
+
+
 def test_missing_and_short_columns_are_named(folder: Path) -> None:
     labels = _tsr_labels(1)
     image = [np.zeros((10, 10, 3), np.uint8)]

@@ -21,9 +21,13 @@ from testbed.core.perception_tasks import (
     steering_class,
 )
 from testbed.training.data import visibility
+from testbed.training.data.alc import MAX_PREVIEW_M
+from testbed.training.data.colour_words import COLOUR_WORDS
 from testbed.training.data.format import Split, load_split
 from testbed.training.data.generate import check_maps, divide, generate, renderer_hash, renderer_sources
 from testbed.training.data.map_camera import BLOCK_CYCLE, TEST_BLOCK
+from testbed.training.data.questions import KINDS, QuestionPool, language_test
+from testbed.training.data.unseen import artefacts_of
 
 MAPS = {"highway": 0.5, "town": 0.5}
 
@@ -137,6 +141,37 @@ def test_sign_crops_have_all_classes_and_sizes(folder: Path) -> None:
     crop = train.image(0)
     assert crop.shape == (train.labels["height_px"][0], train.labels["width_px"][0], 3)
     assert crop.std() > 2.0
+
+
+@pytest.mark.parametrize("task", ["alc", "vd"])
+def test_both_sets_know_lanes_vehicles_and_signs(folder: Path, task: str) -> None:
+    for split in _both(folder, task):
+        labels = split.labels
+        there = labels["present"] & labels["lead_known"]
+        assert np.isfinite(labels["preview_offset_m"]).all() and np.isfinite(labels["lane_x_px"]).any((1, 2)).all()
+        sharp = np.abs(labels["preview_offset_m"]) >= MAX_PREVIEW_M
+        classes = np.array([steering_class(float(value)) for value in labels["preview_offset_m"]])
+        assert np.array_equal(labels["steering"], np.where(sharp, -1, classes) if task == "vd" else classes)
+        assert labels["lead_known"].mean() > 0.6 and (task == "alc" or labels["lead_known"].all())
+        assert np.isfinite(labels["lead_box_px"][there]).all()
+        assert set(labels["lead_colour"].tolist()) <= {b"", *(word.encode() for word in COLOUR_WORDS)}
+        assert not labels["lead_colour"][~labels["present"]].any()
+        assert ((labels["sign_px"] >= 0.0) & (labels["sign_px"] < IMAGE_WIDTH_PX)).all()
+        assert (labels["box_count"] >= labels["present"]).all()
+        assert set(labels["line_marks"].ravel().tolist()) <= {b"", b"none", b"solid", b"broken"}
+        assert (labels["line_marks"] != b"").mean() > 0.5
+        assert artefacts_of(split.card) == ()
+
+
+def test_rendered_pictures_are_asked_about_and_answered(folder: Path) -> None:
+    for task in ("alc", "vd", "tsr"):
+        pool = QuestionPool(load_split(folder / task, "train"))
+        questions = pool.draw(np.random.default_rng(0), 200)
+        assert {item.kind for item in questions if item.answerable} == set(pool.answers)
+        assert all(item.answer in KINDS[item.kind].answers for item in questions if item.answerable)
+        assert len(pool.answers) >= (10 if task == "tsr" else 14)
+    test = language_test(load_split(folder / "vd", "test"), 6)
+    assert len(test) > 1 and {item.kind for item in test.items["other_question"]} == {"steering"}
 
 
 def test_equal_seeds_give_equal_bytes(folder: Path, tmp_path: Path) -> None:

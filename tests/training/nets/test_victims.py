@@ -55,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         write_split(root / "alc", "alc", name, list(views), common | lanes)
     for task in ("tsr", "alc"):
-        write_card(root / task, {"task": task, "maps": ["highway"]})
+        write_card(root / task, {"task": task, "maps": ["highway"], "artefacts": []})
     return root
 
 

@@ -68,17 +68,14 @@ VEHICLES = frozenset(
 )
 """Labels of a box that mean the vehicle that was asked about."""
 
-_N = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_GAP = r"[\s,;:=*]*"
-_IS = r"\s*(?:\([^()]*\)\s*)?(?:is|of|at|=|:)?\s*"
+_N = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
+_IS = r"\s*+(?:\([^()]{0,9}\)\s*+)?(?:is|of|at|=|:)?\s*+"
 _HEIGHT, _WIDTH = rf"\b(?:height|h)\b{_IS}{_N}", rf"\b(?:width|w)\b{_IS}{_N}"
+# possessive, so that a long text of fillers costs no more than its length
+_FILL = r"(?:[\s,;:.]|\b(?:and|with|a|its?|the|dimensions|box|bounding|size|of)\b)*+"
 _CENTRE = rf"\(\s*(?:x\s*[=:]\s*)?{_N}\s*,\s*(?:y\s*[=:]\s*)?{_N}\s*\)"
 _FORMS: Mapping[Form, re.Pattern[str]] = {
-    "centre": re.compile(
-        rf"{_CENTRE}[\s,;.]*(?:and|with)?(?:\s+(?:a|its?|the|dimensions|box|bounding|size|of|with))*[\s,;:]*"
-        rf"(?:{_HEIGHT}[\s,;.]*(?:and)?\s*(?:a\s+)?{_WIDTH}|{_WIDTH}[\s,;.]*(?:and)?\s*(?:a\s+)?{_HEIGHT})",
-        re.IGNORECASE,
-    ),
+    "centre": re.compile(rf"{_CENTRE}{_FILL}(?:{_HEIGHT}{_FILL}{_WIDTH}|{_WIDTH}{_FILL}{_HEIGHT})", re.IGNORECASE),
     "round": re.compile(
         rf"(?:<box>|<\|box_start\|>)\s*\(\s*{_N}\s*,\s*{_N}\s*\)\s*,\s*\(\s*{_N}\s*,\s*{_N}\s*\)\s*(?:</box>|<\|box_end\|>)"
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LABEL = re.compile(r"^[\s*_>#]*\(?(\d{1,3})[.):](?:[*_]*)(?=\s|$)[ \t]*", re.MULTILINE)
+_LABEL = re.compile(r"^[ \t*_>#]*+\(?(\d{1,3})[.):](?:[*_]*)(?=\s|$)[ \t]*", re.MULTILINE)
 
 
 def numbered_lines(text: str, count: int) -> list[tuple[int, int] | None]:

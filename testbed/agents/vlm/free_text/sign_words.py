@@ -211,13 +211,13 @@ CLASSES: dict[int, str] = {
     41: """
         end of no (passing|overtaking)( zone| restriction|)
         end of (passing|overtaking) (ban|prohibition|restriction|limits|limit)
-        no (passing|overtaking)( zone|) (ends|end)
+        no (passing|overtaking)( zone|) ends
         (passing|overtaking) allowed again
     """,
     42: """
         end of no (passing|overtaking) (for|by) TRUCKS
         end of (passing|overtaking) (ban|prohibition|restriction) (for|by) TRUCKS
-        no (passing|overtaking) (for|by) TRUCKS (ends|end)
+        no (passing|overtaking) (for|by) TRUCKS ends
         end of truck (passing|overtaking) (ban|prohibition|restriction)
         end of no truck (passing|overtaking)
     """,
@@ -241,8 +241,8 @@ END_OF_LIMIT = """
     end of( speed|) limit( of|)( sign|) #( kmh|)
     end of #( kmh|)( speed|) (limit|zone|restriction)
     end of (maximum|max) speed( limit|)( of|) #( kmh|)
-    speed limit #( kmh|) (ends|end)
-    #( kmh|)( speed|) limit (ends|end)
+    speed limit #( kmh|) ends
+    #( kmh|)( speed|) limit ends
     end of # kmh
     end of speed (restriction|restrictions) #( kmh|)
 """

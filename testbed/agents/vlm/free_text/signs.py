@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from testbed.agents.vlm.free_text import sign_words
@@ -69,6 +70,8 @@ def parse_sign(text: str) -> ParsedAnswer:
         return unparsable("asks back")
     if not found:
         return unparsable("names no sign of the 43")
+    if any(one.stop > following.start for one, following in itertools.pairwise(found)):
+        return unparsable("can be read in two ways")
     classes = {class_of(one) for one in found}
     if None in classes:
         return unparsable("names a sign that is none of the 43")

@@ -11,6 +11,7 @@ import testbed
 from testbed.core.errors import DatasetError, UsageError
 from testbed.training.data.exchange.files import origin_maps, write_origin
 from testbed.training.data.format import load_card, write_card, write_split
+from testbed.training.data.unseen import export_card, exported_artefacts
 
 __all__ = ["EXPORTS", "LOADS", "export", "load"]
 
@@ -63,7 +64,7 @@ def export(folder: Path, layout: str, out: Path, *, count: int | None = None) ->
     return written
 
 
-def load(source: Path, layout: str, out: Path, *, count: int | None = None) -> Path:
+def load(source: Path, layout: str, out: Path, *, count: int | None = None, unattacked: bool = False) -> Path:
     """Turn a folder in another layout into one of our data sets, to train and evaluate on.
 
     Args:
@@ -71,6 +72,8 @@ def load(source: Path, layout: str, out: Path, *, count: int | None = None) -> P
         layout: Key of `LOADS`.
         out: Data set folder to write.
         count: Number of pictures over both splits, evenly picked; None for all.
+        unattacked: Whether the user states that no picture shows an attack, without which nothing is trained on them;
+            what we exported says so itself.
 
     Returns:
         The data set folder.
@@ -94,8 +97,18 @@ def load(source: Path, layout: str, out: Path, *, count: int | None = None) -> P
         counts[name] = {"images": len(pictures)}
     maps = origin_maps(source, layout) if layout in EXACT_GROUPS else [layout]
     told = f"loaded from a folder in the {layout} layout"
-    write_card(out, {"task": task, "testbed": testbed.__version__, "maps": maps, "counts": counts, "origin": told})
+    card = {"task": task, "testbed": testbed.__version__, "maps": maps, "counts": counts, "origin": told}
+    write_card(out, card | {"artefacts": _artefacts(source, unattacked)})
     return out
+
+
+def _artefacts(source: Path, unattacked: bool) -> list[str] | None:
+    """Return which artefacts the pictures of a folder show: by its card if it has one, else by the user's word."""
+    card = export_card(source)
+    named = None if card is None else exported_artefacts(card)
+    if named is not None:
+        return list(named)
+    return [] if unattacked else None
 
 
 def _function(place: str) -> Callable[..., Any]:

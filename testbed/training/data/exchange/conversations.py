@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from testbed.agents.vlm.readings import box_words
+from testbed.core.geometry import Box
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, PROMPTS, STEERING_CLASSES
 from testbed.training.data.exchange.files import save_picture, splits, write_text
@@ -68,10 +70,15 @@ def answer(split: Split, row: int, *, boxed: bool = False) -> str:
     if not bool(split.labels["present"][row]):
         return "No car"
     x_min, y_min, x_max, y_max = (float(value) for value in split.labels["lead_box_px"][row])
-    left, right = x_min / IMAGE_WIDTH_PX, x_max / IMAGE_WIDTH_PX
-    top, bottom = y_min / IMAGE_HEIGHT_PX, y_max / IMAGE_HEIGHT_PX
-    if boxed:
-        a, b, c, d = (min(999, max(0, round(1000 * value))) for value in (left, top, right, bottom))
-        return f"<ref>car</ref><box>({a},{b}),({c},{d})</box>"
-    centre = f"({(left + right) / 2:.3f}, {(top + bottom) / 2:.3f})"
-    return f"A car at {centre}, H {bottom - top:.3f}, W {right - left:.3f}"
+    if not boxed:
+        return f"A car at {box_px_words((x_min, y_min, x_max, y_max))}"
+    fractions = (x_min / IMAGE_WIDTH_PX, y_min / IMAGE_HEIGHT_PX, x_max / IMAGE_WIDTH_PX, y_max / IMAGE_HEIGHT_PX)
+    a, b, c, d = (min(999, max(0, round(1000 * value))) for value in fractions)
+    return f"<ref>car</ref><box>({a},{b}),({c},{d})</box>"
+
+
+def box_px_words(box_px: Box) -> str:
+    """Return ``(x, y), H h, W w`` for a box in a driver's view: its centre and size as fractions of the view."""
+    left, right = box_px[0] / IMAGE_WIDTH_PX, box_px[2] / IMAGE_WIDTH_PX
+    top, bottom = box_px[1] / IMAGE_HEIGHT_PX, box_px[3] / IMAGE_HEIGHT_PX
+    return box_words(((left + right) / 2, (top + bottom) / 2, bottom - top, right - left))

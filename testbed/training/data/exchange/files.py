@@ -18,6 +18,7 @@ from PIL import UnidentifiedImageError
 from testbed.core.errors import DatasetError
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from testbed.training.data.format import SPLITS, WEATHER_FIELDS, Split, load_card, load_split
+from testbed.training.data.unseen import EXPORT_CARD, artefacts_of, export_card
 
 Picture = NDArray[np.uint8]
 LoadedSplits = tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]
@@ -114,22 +115,31 @@ def write_text(path: Path, lines: Sequence[str]) -> None:
 def write_origin(out: Path, folder: Path, layout: str, pictures: int) -> None:
     """Write the card of an export: ``testbed.json`` for programs, ``README.md`` for people."""
     card = load_card(folder)
+    named = artefacts_of(card)
     origin = {"task": card["task"], "layout": layout, "pictures": pictures, "maps": _maps(card), "origin": card}
-    (out / "testbed.json").write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    origin["artefacts"] = None if named is None else list(named)
+    (out / EXPORT_CARD).write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     told = [
         f"# {card['task']} in the {layout} layout",
         "",
         f"{pictures} pictures rendered by the V2LM testbed's simulator (maps: {', '.join(_maps(card))}), exported by",
-        f"`python -m testbed dataset export DATA --format {layout}`. Labels are the simulator's ground truth; no",
-        "picture shows an attack. How it was made, with counts per class and hashes: `testbed.json`.",
+        f"`python -m testbed dataset export DATA --format {layout}`. Labels are the simulator's ground truth.",
+        f"{attacks_told(named)} How they were made, with counts per class and hashes: `{EXPORT_CARD}`.",
     ]
     write_text(out / "README.md", told)
 
 
+def attacks_told(artefacts: tuple[str, ...] | None) -> str:
+    """Return a sentence for people on which attacks pictures show."""
+    if artefacts is None:
+        return "Whether a picture shows an attack is not known."
+    return f"Pictures show {', '.join(artefacts)}." if artefacts else "No picture shows an attack."
+
+
 def origin_maps(source: Path, layout: str) -> list[str]:
     """Return the maps of a folder that we exported, or the layout's name as the only one of a foreign folder."""
-    path = source / "testbed.json"
-    return [str(name) for name in read_json(path)["maps"]] if path.is_file() else [layout]
+    card = export_card(source)
+    return [layout] if card is None else [str(name) for name in card["maps"]]
 
 
 def _maps(card: dict[str, Any]) -> list[str]:

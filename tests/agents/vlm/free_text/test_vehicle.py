@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.agents.vlm.free_text import NOTATIONS, parse
+from testbed.agents.vlm.free_text import NOTATIONS, numbered_lines, parse
 from testbed.agents.vlm.free_text.boxes import ONE_SCALE
 
 SIZE = (320, 160)
@@ -178,3 +179,13 @@ def test_what_is_nearly_a_box_is_a_box_inside_the_picture_or_none(text, notation
             and y - h / 2 >= -1e-9
             and y + h / 2 <= 1 + 1e-9
         )
+
+
+@pytest.mark.parametrize("filler", [" ", " a", ",;", " the", "1", "(1,1) ", "[", '{"a":', " h 1 w", "\n", "<loc0001>"])
+@pytest.mark.parametrize("head", ["", "(0.5,0.4)", "[", "("])
+def test_a_long_text_costs_no_more_than_its_length(head, filler) -> None:
+    text = (head + filler * 4000)[:3990]
+    began_s = time.process_time()
+    parse("vd", text, SIZE)
+    numbered_lines(text * 20, 3)
+    assert time.process_time() - began_s < 1.0

@@ -1,0 +1,71 @@
+"""Which weights are trained: all, or those that a peft method adds, and the tokens of the form.
+
+``lora``: low-rank updates of the text model; ``prompt`` and ``prefix``: learnt tokens before the conversation;
+``adapter``: learnt factors inside every block (IA3); ``full``: everything but the vision tower.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+
+Method = Literal["lora", "prompt", "prefix", "adapter", "full"]
+METHODS: tuple[Method, ...] = ("lora", "prompt", "prefix", "adapter", "full")
+
+PROJECTIONS = (
+    r".*(language_model|text_model).*layers\.\d+\.(self_attn|mlp)\."
+    r"(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+)
+"""Linear layers of the text model, by whichever name a family has for it."""
+PROJECTORS = ("multi_modal_projector", "connector", "merger", "mlp1")
+"""What families call the part between tower and text model."""
+TOWERS = ("vision_tower", "vision_model", "visual", "vision_encoder")
+
+
+def prepare(network: Any, method: Method, *, rank: int, alpha: int, tokens: Sequence[int]) -> Any:
+    """Return the network with exactly the method's weights requiring gradients.
+
+    Args:
+        network: transformers model; it is changed.
+        method: Which.
+        rank: Of ``lora``; number of learnt tokens of ``prompt`` and ``prefix``.
+        alpha: Scale of ``lora``.
+        tokens: Ids of words whose embeddings are learnt besides.
+    """
+    if method == "full":
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(not _within(name, TOWERS) or _within(name, PROJECTORS))
+        return network
+    with warnings.catch_warnings():
+        # peft still asks transformers by a name that transformers has deprecated.
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+        return get_peft_model(network, _configuration(network, method, rank, alpha, tokens))
+
+
+def _configuration(network: Any, method: Method, rank: int, alpha: int, tokens: Sequence[int]) -> PeftConfig:
+    projectors = [name for name in PROJECTORS if any(name in part.split(".") for part, _ in network.named_modules())]
+    if method == "lora":
+        return LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=0.0,
+            target_modules=PROJECTIONS,
+            modules_to_save=projectors or None,
+            trainable_token_indices=list(tokens) or None,
+            task_type="CAUSAL_LM",
+        )
+    if method == "adapter":
+        kinds = r"(k_proj|v_proj|down_proj)"
+        targets = PROJECTIONS.rpartition(r"(q_proj")[0] + kinds
+        feedforward = targets.replace(kinds, r"down_proj")
+        return IA3Config(target_modules=targets, feedforward_modules=feedforward, task_type="CAUSAL_LM")
+    if method == "prefix":
+        return PrefixTuningConfig(num_virtual_tokens=rank, task_type="CAUSAL_LM")
+    return PromptTuningConfig(num_virtual_tokens=rank, task_type="CAUSAL_LM")
+
+
+def _within(name: str, parts: Sequence[str]) -> bool:
+    return any(part in name.split(".") for part in parts)
