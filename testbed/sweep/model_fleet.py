@@ -15,8 +15,9 @@ from testbed.sweep.serving import ServedAgent
 
 START_S = 900.0
 """Time within which a model actor must have loaded its models."""
-RESTARTS = 4
-"""How often Ray starts an actor anew that died; what it was asked then counts as an infrastructure failure."""
+RESTARTS = -1
+"""Ray starts an actor anew however often it dies: what it was asked then counts as an infrastructure failure, and the
+scheduler bounds the attempts at every episode."""
 ACTOR_CPUS = 0.1
 """Actors hold their CPUs for life and must never wait for one another."""
 

@@ -13,9 +13,12 @@ import psutil
 import pytest
 import yaml
 
-from testbed.core.errors import UsageError, WeightsError
+from testbed.core.errors import SimulatorCrashError, SimulatorHangError, UsageError, WeightsError
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.store import RunFolder
+from testbed.sweep.outcome import worth_retrying
+from testbed.sweep.ray_cluster import connect
+from testbed.sweep.remote_readers import RemoteReader
 from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out
 from testbed.sweep.worker import RunnerSpec
 
@@ -137,3 +140,28 @@ def test_what_cannot_be_served_ends_the_run_before_its_first_episode(tmp_path: P
             report=told.append,
         )
     assert told == []
+
+
+@pytest.mark.fault
+def test_a_model_actor_that_hangs_is_ended_and_started_anew(tmp_path: Path) -> None:
+    from stuck_actor import StuckActor
+
+    ray = connect(2, "auto")
+    try:
+        actor = ray.remote(num_cpus=0.1, max_restarts=1)(StuckActor).remote(str(tmp_path / "hung"))
+        ray.get(actor.__ray_ready__.remote())
+        with pytest.raises(SimulatorHangError, match="the model actor of 'mine' gave no answer within 2 s") as caught:
+            RemoteReader(actor, "tandem", "mine", timeout_s=2.0).read([])
+        assert worth_retrying(caught.value)
+        assert (tmp_path / "hung").exists()
+        # what is asked while it is started anew fails as infrastructure, too, and is tried again
+        answered = None
+        while answered is None:
+            try:
+                answered = RemoteReader(actor, "tandem", "mine", timeout_s=60.0).read([])
+            except SimulatorCrashError as error:
+                assert worth_retrying(error)
+                time.sleep(0.5)
+        assert answered == ["tandem"]
+    finally:
+        ray.shutdown()
