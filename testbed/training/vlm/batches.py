@@ -16,6 +16,7 @@ from testbed.agents.vlm.form import BINS, FormTokens
 from testbed.agents.vlm.readings import box_words
 from testbed.agents.vlm.reply_tokens import LINE_END, ReplyTokens
 from testbed.training.vlm.examples import Example, RightAnswer
+from testbed.training.vlm.tower_memory import RememberingTower
 
 Teaches = Literal["form", "text"]
 """What is learnt: the fields of the form, or the words of the reply."""
@@ -33,10 +34,12 @@ class FormBatcher:
     Attributes:
         checkpoint: Whose processor.
         tokens: Of its form.
+        tower: What remembers pictures; None where every picture is looked at again.
     """
 
     checkpoint: Checkpoint
     tokens: FormTokens
+    tower: RememberingTower | None = None
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return the model's inputs with ``targets`` (B, Q, K) and ``places`` (B, Q, K), numbers or NaN."""
@@ -52,7 +55,7 @@ class FormBatcher:
                 if answer.box is not None:
                     begin = self.tokens.box_field(answer.words)
                     places[row, place, begin : begin + 4] = torch.tensor(answer.box)
-        return {**inputs, "targets": targets, "places": places}
+        return {**inputs, "targets": targets, "places": places, "keys": _keys(examples)}
 
     def _values(self, answer: RightAnswer) -> tuple[int, ...]:
         if answer.box is None:
@@ -62,7 +65,9 @@ class FormBatcher:
     def loss(self, network: Any, batch: dict[str, Any]) -> Tensor:
         """Return the mean over questions of the cross-entropy of the right values of their fields."""
         targets, places = batch["targets"], batch["places"]
-        inputs = {key: value for key, value in batch.items() if key not in ("targets", "places")}
+        inputs = {key: value for key, value in batch.items() if key not in ("targets", "places", "keys")}
+        if self.tower is not None:
+            self.tower.keys = batch["keys"]
         ids = inputs["input_ids"]
         is_field = torch.isin(ids, torch.tensor(self.tokens.fields, device=ids.device))
         first = int(is_field.any(0).nonzero()[0])
@@ -88,9 +93,11 @@ class ReplyBatcher:
 
     Attributes:
         checkpoint: Whose processor.
+        tower: What remembers pictures; None where every picture is looked at again.
     """
 
     checkpoint: Checkpoint
+    tower: RememberingTower | None = None
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return the model's inputs with ``labels`` (B, L) of the reply's tokens alone."""
@@ -102,17 +109,24 @@ class ReplyBatcher:
             [one.questions for one in examples], [reply + end for reply in replies]
         )
         labels = torch.full_like(inputs["input_ids"], IGNORED)
-        drop, spelled = frame.start(replies)
+        _, spelled = frame.start(replies)
         for row, ids in enumerate(spelled):
             length = len(ids) + len(frame.end)
             labels[row, -length:] = inputs["input_ids"][row, -length:]
-        del drop
-        return {**inputs, "labels": labels}
+        return {**inputs, "labels": labels, "keys": _keys(examples)}
 
     def loss(self, network: Any, batch: dict[str, Any]) -> Tensor:
         """Return transformers' own loss: the mean cross-entropy of the reply's tokens."""
-        loss: Tensor = network(**batch, use_cache=False).loss
+        if self.tower is not None:
+            self.tower.keys = batch["keys"]
+        inputs = {key: value for key, value in batch.items() if key != "keys"}
+        loss: Tensor = network(**inputs, use_cache=False).loss
         return loss
+
+
+def _keys(examples: Sequence[Example]) -> list[Any]:
+    """Return what tells the pictures of a batch apart, in the order in which the tower sees them."""
+    return [key for example in examples for key in example.keys]
 
 
 def _said(example: Example) -> str:

@@ -28,7 +28,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as transformers_logging
 
 from testbed.agents.precision import has_bfloat16
-from testbed.agents.vlm import checkpoint, families
+from testbed.agents.vlm import checkpoint, families, smollm
 from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.form import FormTokens
 from testbed.agents.vlm.how_asked import Fractions, HowAsked
@@ -44,6 +44,7 @@ from testbed.training.vlm import methods
 from testbed.training.vlm.batches import FormBatcher, ReplyBatcher, Teaches
 from testbed.training.vlm.examples import AskedPictures, Conversations, Example, ExampleSource
 from testbed.training.vlm.methods import Method
+from testbed.training.vlm.tower_memory import remember
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Plan:
     """How a model is fine-tuned.
 
     Attributes:
-        model: Folder, Hub name, or family and size (``llava-tiny``).
+        model: Folder, Hub name, family and size (``llava-tiny``), or ``smollm``.
         task: ``tsr``, ``alc``, ``vd``, or ``all`` for one model of all tasks.
         method: Which weights are trained.
         teaches: ``form`` or ``text``; None for a form where the method can learn one.
@@ -124,6 +125,10 @@ class Plan:
         """What is learnt."""
         return self.teaches or ("text" if self.method in LEARN_NO_WORDS else "form")
 
+    def checkpoint(self) -> str:
+        """Return the folder or Hub name that is fine-tuned; ``smollm`` is put together where it is not there yet."""
+        return str(smollm.assemble()) if self.model == "smollm" else self.model
+
     def steps_of(self, size: int) -> int | None:
         """Return the optimiser steps for data of a size; None where the clock alone decides."""
         if self.steps is not None or self.epochs is None:
@@ -165,8 +170,12 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
     ready, fresh = _model(plan, out)
     batcher, learnt = _batcher(plan, ready)
     method = "full" if fresh else plan.method
+    if method != "full":
+        batcher.tower = remember(ready.network)
     trained = methods.prepare(ready.network, method, rank=plan.rank, alpha=plan.alpha, tokens=learnt)
     started_s, steps = time.monotonic(), _fit(plan, trained, batcher, source, out / "trainer")
+    if batcher.tower is not None:
+        ready.network.model.vision_tower = batcher.tower.tower
     folder = out / "model"
     trained.save_pretrained(folder)
     ready.processor.save_pretrained(folder)
@@ -199,7 +208,7 @@ def _model(plan: Plan, out: Path) -> tuple[Checkpoint, bool]:
         if not (base / "config.json").is_file():
             families.build(family, size, base, corpus(), seed=plan.seed)
         return checkpoint.load(str(base), dtype="fp32", device=plan.device), True
-    return checkpoint.load(plan.model, dtype="fp32", device=plan.device), False
+    return checkpoint.load(plan.checkpoint(), dtype="fp32", device=plan.device), False
 
 
 def corpus() -> list[str]:

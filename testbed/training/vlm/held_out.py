@@ -50,7 +50,7 @@ def report(folder: Path, plan: Plan, data: Path, count: int = 60) -> str:
     if data.is_file():
         return "held out: nothing, the conversations stand in one file"
     adapter = (folder / "adapter_config.json").is_file()
-    base = plan.model if adapter else str(folder)
+    base = plan.checkpoint() if adapter else str(folder)
     ready = checkpoint.load(base, adapter=str(folder) if adapter else None, dtype="fp32", device=plan.device)
     reader = FormReader(ready) if plan.taught == "form" else ClosedSetReader(ready)
     figures = language_figures(reader, data, plan.tasks, count, seed=plan.seed)

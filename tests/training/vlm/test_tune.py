@@ -19,6 +19,7 @@ from testbed.core.errors import DatasetError, UsageError
 from testbed.training.vlm import Plan, methods, tune
 from testbed.training.vlm.batches import IGNORED, FormBatcher, ReplyBatcher
 from testbed.training.vlm.examples import Conversations, Example, RightAnswer, within
+from testbed.training.vlm.tower_memory import remember
 
 WORDS = ("Left", "Right", "Straight", "No car", "A car at", "stop")
 
@@ -189,3 +190,22 @@ def test_what_is_no_form_says_so(base: Path) -> None:
     with pytest.raises(Exception, match="no form to fill in"):
         FormReader(ready)
     assert ClosedSetReader(ready)
+
+
+@pytest.mark.parametrize("family", ["fastvlm", "nvila"])
+def test_a_remembered_picture_is_seen_as_the_first_time(tmp_path: Path, family: str) -> None:
+    ready = checkpoint.load(str(families.build(family, "tiny", tmp_path, ["Which way?"])), dtype="fp32", device="cpu")
+    inputs = ready.encode([[ImagePrompt("alc", picture((colour, 90, 10)), "Which way?")] for colour in (10, 200)])
+    looks: list[int] = []
+    ready.network.model.vision_tower.register_forward_hook(lambda *_: looks.append(1))
+    with torch.inference_mode():
+        plain = ready.network(**inputs).logits
+        standing = remember(ready.network)
+        assert standing is not None
+        for keys in (["a", "b"], ["a", "b"]):
+            standing.keys = keys
+            torch.testing.assert_close(ready.network(**inputs).logits, plain, rtol=2e-2, atol=2e-3)
+        assert len(looks) == 2
+        standing.keys = ["b", "a"]
+        swapped = ready.network(**inputs).logits
+    assert float((swapped - plain).abs().max()) > 1e-3
