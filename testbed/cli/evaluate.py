@@ -1,4 +1,4 @@
-"""``testbed evaluate``: the published tables on images, and the gap from images to the road."""
+"""``testbed evaluate``: the published tables on images, the gap to the road, and whether V²LMs read the question."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--zero-shot", type=names, default=(), metavar="a,FILE", help="V²LMs as they were before fine-tuning: II, fig5"
     )
     parser.add_argument(
+        "--language", action="store_true", help="whether V²LMs read the question: six conditions, instead of tables"
+    )
+    parser.add_argument(
         "--gap", type=Path, metavar="RUN", help="set the road outcomes of this run or sweep folder beside the images"
     )
     parser.add_argument("--out", type=Path, default=Path("reports/tables"), metavar="DIR", help="folder for results")
@@ -56,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Ask what is missing, write the tables, print where they are."""
     extras.require("this command", ("torch", "transformers"))
+    if options.language:
+        return _language(options)
     from testbed.evaluate.request import QUICK, Request, Sizes
     from testbed.evaluate.run import evaluate
     from testbed.evaluate.tables import TABLES
@@ -83,4 +88,23 @@ def execute(options: argparse.Namespace) -> int:
     for who, _, sentences in lead(result):
         print(f"{who}: {'; '.join(sentences)}.")
     print(f"\ntables: {result.page}")
+    return 0
+
+
+def _language(options: argparse.Namespace) -> int:
+    from testbed.core.errors import UsageError
+    from testbed.evaluate.language import PICTURES, language, table
+
+    for name in ("tables", "zero_shot", "gap", "adaptive", "quick", "strict"):
+        if getattr(options, name):
+            raise UsageError(f"--language takes no --{name.replace('_', '-')}", hint="it makes no tables")
+    lines = language(
+        options.out,
+        agents=options.agents,
+        data=options.data,
+        count=options.count or PICTURES,
+        seed=options.seed,
+        progress=lambda line: print(line, flush=True),
+    )
+    print(f"\n{table(lines)}\nlanguage: {options.out / 'language.md'}")
     return 0

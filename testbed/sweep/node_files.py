@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 import shutil
 import socket
 import tempfile
@@ -25,10 +24,8 @@ from testbed.agents.vlm import checkpoint_folder
 from testbed.core.errors import StoreError, WeightsError
 from testbed.core.hashing import sha256_of
 from testbed.core.records import EpisodePlan
+from testbed.core.user_cache import VARIABLE, user_cache
 from testbed.sweep.travelling import FileBundle, Place, TravelItem, strings
-
-CACHE = "TESTBED_CACHE"
-"""Environment variable with the folder that receives what travelled."""
 
 
 @dataclass
@@ -75,7 +72,7 @@ class NodeFiles:
             inner = self.agent(item, served) if item in self.bundle.agents else str(self.path(item))
             _put(content, place, inner)
         text = yaml.safe_dump(content, sort_keys=False)
-        folder = cache_folder() / "agents" / hashlib.sha256(text.encode("utf-8")).hexdigest()
+        folder = user_cache() / "agents" / hashlib.sha256(text.encode("utf-8")).hexdigest()
         file = folder / given.file_name
         if not file.exists():
             with _explained(folder.parent):
@@ -90,7 +87,7 @@ class NodeFiles:
         return self._places[name]
 
     def _sent(self, item: TravelItem) -> Path:
-        root = cache_folder() / "files" / item.digest
+        root = user_cache() / "files" / item.digest
         with _explained(root.parent):
             if root.is_dir() and not all(_is_whole(root / file.name, file.sha256) for file in item.files):
                 shutil.rmtree(root)
@@ -101,12 +98,6 @@ class NodeFiles:
                         raise StoreError(f"{file.source} changed after the run began", hint="start it again")
                 _unpack(root, contents)
         return root / item.entry
-
-
-def cache_folder() -> Path:
-    """Return the folder that receives what travels."""
-    usual = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "v2lm-testbed"
-    return Path(os.environ.get(CACHE) or usual).expanduser()
 
 
 def _is_whole(file: Path, sha256: str) -> bool:
@@ -140,7 +131,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = f"node {socket.gethostname()}: {folder}: {error.strerror or error}"
-        raise StoreError(reason, hint=f"{CACHE} names another folder") from error
+        raise StoreError(reason, hint=f"{VARIABLE} names another folder") from error
 
 
 def _found(item: TravelItem) -> Path:
@@ -157,7 +148,7 @@ def _found(item: TravelItem) -> Path:
 
 
 def _candidates(item: TravelItem) -> Iterator[Path]:
-    yield cache_folder() / "files" / item.digest / item.entry
+    yield user_cache() / "files" / item.digest / item.entry
     if Path(item.named).is_absolute():
         yield Path(item.named)
     else:

@@ -16,9 +16,10 @@ from PIL import Image
 from testbed import adversaries, agents
 from testbed.core.errors import StoreError, UsageError, WeightsError
 from testbed.core.records import EpisodePlan
+from testbed.core.user_cache import user_cache
 from testbed.sweep import travelling
 from testbed.sweep.companions import companions
-from testbed.sweep.node_files import NodeFiles, cache_folder
+from testbed.sweep.node_files import NodeFiles
 from testbed.sweep.travelling import FileBundle, collect
 
 Make = Callable[..., str]
@@ -216,7 +217,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypa
         arrived(collect([plan(adversaries=[{"artefact": str(patch)}])])).path(str(patch))
     monkeypatch.delenv("TESTBED_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "v2lm-testbed"
+    assert user_cache() == tmp_path / "xdg" / "v2lm-testbed"
 
 
 def test_what_is_missing_is_told_by_the_driver(make_agent: Make, tmp_path: Path) -> None:

@@ -78,17 +78,17 @@ def wrap(tokenizer: Tokenizer) -> Any:
     return wrapped
 
 
-def prompt_text(tokenizer: Any, tasks: tuple[str, ...], image_tokens: int) -> str:
-    """Return the chat text up to the assistant's turn: one image and its question per task, in order.
+def prompt_text(tokenizer: Any, words: tuple[str, ...], image_tokens: int) -> str:
+    """Return the chat text up to the assistant's turn: one image and its question after the other.
 
     Args:
         tokenizer: From `wrap`.
-        tasks: Tasks to ask about, one for solo, several for tandem.
+        words: Questions, one for solo, several for tandem.
         image_tokens: Number of tokens an image takes.
     """
     parts: list[dict[str, str]] = []
-    for task in tasks:
-        parts += [{"type": "image"}, {"type": "text", "text": PROMPTS[task]}]
+    for question in words:
+        parts += [{"type": "image"}, {"type": "text", "text": question}]
     messages = [{"role": "user", "content": parts}]
     text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     return text.replace(IMAGE, IMAGE * image_tokens)

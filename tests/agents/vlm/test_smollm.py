@@ -27,7 +27,7 @@ needs_words = pytest.mark.skipif(importlib.util.find_spec(smollm.PACKAGE) is Non
 @needs_words
 @pytest.mark.slow
 def test_it_is_a_checkpoint_whose_words_are_pre_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path))
     folder = smollm.assemble()
     changed = (folder / "config.json").stat().st_mtime_ns
     assert smollm.assemble() == folder and (folder / "config.json").stat().st_mtime_ns == changed
