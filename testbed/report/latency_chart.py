@@ -28,7 +28,7 @@ _PLOT, _ABOVE, _BELOW = 120.0, 30.0, 52.0
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
+class ChartPoint:
     """A share of drives at one latency; ``name`` is that of the latency, empty for plain milliseconds."""
 
     ms: float
@@ -42,7 +42,7 @@ class CurveSeries:
 
     condition: str
     kind: str
-    points: Sequence[CurvePoint]
+    points: Sequence[ChartPoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _curve(one: CurveSeries, axis: Scale, y: Scale, aside_px: float) -> str:
     return tag("g", "".join(parts), class_="curve", data_condition=clean(one.condition))
 
 
-def _share(point: CurvePoint) -> float:
+def _share(point: ChartPoint) -> float:
     return point.rate.value or 0.0
 
 

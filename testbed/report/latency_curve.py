@@ -22,7 +22,7 @@ from testbed.core.records import EpisodePlan
 from testbed.events import EventKind
 from testbed.judge import JudgeLimits, event_catalogue, why_not_delivered, why_unclean
 from testbed.report.attack_aim import aims_of, controls_of
-from testbed.report.latency_chart import CurvePanel, CurvePoint, CurveSeries, latency_chart
+from testbed.report.latency_chart import ChartPoint, CurvePanel, CurveSeries, latency_chart
 from testbed.report.measures import answer_counts, rate_of
 from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.report.tables import NONE, Table, TableCell, TableRow, percent
@@ -212,7 +212,7 @@ def _series(condition: str, points: Sequence[LatencyPoint], aim: EventKind | Non
     return CurveSeries(
         condition,
         mine[0].kind if mine else "",
-        [CurvePoint(p.ms or 0.0, p.name, p.unsafe if aim is None else p.aims[aim]) for p in mine],
+        [ChartPoint(p.ms or 0.0, p.name, p.unsafe if aim is None else p.aims[aim]) for p in mine],
     )
 
 

@@ -152,15 +152,6 @@ def all_versus_benign(view: RunView) -> dict[tuple[str, str, EventKind], Versus]
     return result
 
 
-def versus_control(view: RunView, group: EpisodeGroup, control: EpisodeGroup, kind: str) -> stats.McNemar | None:
-    """Return the exact McNemar test of an attack against a control, paired by their common twin."""
-    others = {id(e.twin): e for e in control.episodes if e.twin is not None}
-    pairs = [(others[id(e.twin)], e) for e in group.episodes if id(e.twin) in others]
-    if not pairs:
-        return None
-    return stats.mcnemar([other.had(kind) for other, _ in pairs], [e.had(kind) for _, e in pairs])
-
-
 def e2e_deviation_m(episode: Episode, limits: JudgeLimits | None = None) -> float | None:
     """Return E2E-LD: the largest deviation from the benign path over the first 20 frames after reaching the artefact.
 

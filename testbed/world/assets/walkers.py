@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 import numpy as np
@@ -78,8 +77,3 @@ def _cached(number: int, stride: float) -> Asset:
     materials[shapes[0][1]] = Material(texture=shapes[0][1])
     meshes = tuple(shape.scaled(scale, scale, scale).mesh(name) for shape, name, _ in shapes)
     return Asset(meshes, materials, {shapes[0][1]: pixels})
-
-
-def walker_phase(distance_m: float) -> float:
-    """Return the stride of a walker after a distance, for animation: one full swing per 1.5 m."""
-    return 0.5 * math.sin(2.0 * math.pi * distance_m / 1.5)
