@@ -21,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with tsr, alc and vd, or one data set where one is enough (default data); for vlm --model also a "
         "JSON file of conversations",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights (default: the shipped ones)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder (default: the shipped ones; for vlm --model work/vlm-…)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of all chance (default: the trainer's own)")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the trainer's own)")
     parser.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: the trainer's own)")
@@ -87,6 +92,7 @@ def _tune(options: argparse.Namespace) -> int:
     chosen = dict(PRESETS.get(options.preset or "", {}))
     chosen |= {name: value for name, value in given.items() if value is not None}
     plan = Plan(options.model, **chosen)
+    plan.check_model()
     out = options.out or Path("work") / f"vlm-{Path(options.model).name}-{plan.task}"
     data = options.data or Path("data")
     if options.data is None and not data.exists():

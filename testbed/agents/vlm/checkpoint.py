@@ -8,7 +8,7 @@ caches are the family's own.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,11 +175,17 @@ def load(
         raise WeightsError(f"checkpoint {name}: its processor cannot be loaded: {_first_line(error)}") from error
     _check_processor(name, processor)
     try:
-        network = AutoModelForImageTextToText.from_pretrained(
-            folder.path, dtype=kind, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        network, told = AutoModelForImageTextToText.from_pretrained(
+            folder.path,
+            dtype=kind,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         raise WeightsError(f"checkpoint {name}: its weights cannot be loaded: {_first_line(error)}") from error
+    _check_whole(name, told)
     if added is not None:
         network = _with_adapter(network, len(processor.tokenizer), added)
     try:
@@ -198,6 +204,16 @@ def chosen_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
     if dtype != "auto":
         return DTYPES[dtype]
     return torch.bfloat16 if has_bfloat16(device.type) else torch.float32
+
+
+def _check_whole(name: str, told: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose weights would be random in part."""
+    missing = sorted(told.get("missing_keys", ()))
+    if missing:
+        raise WeightsError(
+            f"checkpoint {name} lacks {len(missing)} of its weights, for instance {missing[0]}",
+            hint="it was copied in part, or belongs to another configuration",
+        )
 
 
 def _check_family(name: str, folder: CheckpointFolder) -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from testbed.agents.vlm.endpoint.settings import EndpointSettings
 from testbed.agents.vlm.free_text import Notation
 from testbed.core.device import DEVICE_PATTERN
-from testbed.core.errors import UsageError
+from testbed.core.errors import UsageError, suggest
 from testbed.core.serving import Where
 
 Way = Literal["generate", "choose", "form"]
@@ -109,6 +109,10 @@ _ADAPTER: TypeAdapter[ShippedModel | LocalModel] = TypeAdapter(
 )
 
 
+KINDS = ("shipped", "local", "endpoint")
+"""Kinds of model."""
+
+
 def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ModelSettings:
     """Read the key ``model``.
 
@@ -123,12 +127,18 @@ def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ModelSetting
         return ShippedModel().on(device)
     if value.get("kind") == "endpoint":
         return EndpointSettings.read(value)
+    if value.get("kind") not in KINDS:
+        raise UsageError(f"model.kind is {value.get('kind')!r}", hint=f"known: {', '.join(KINDS)}")
     try:
         return _ADAPTER.validate_python(dict(value)).on(device)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in ("model", *first["loc"][1:]))
-        raise UsageError(f"{place}: {first['msg']}", hint="see docs/vlm.md, the key model") from None
+        what = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            known = list((ShippedModel if value["kind"] == "shipped" else LocalModel).model_fields)
+            what = f"unknown key; {suggest(str(first['loc'][-1]), known)}known: {', '.join(known)}"
+        raise UsageError(f"{place}: {what}", hint="see docs/vlm.md, the key model") from None
 
 
 def _of(value: str | dict[Any, str], task: str, key: str) -> str:

@@ -207,13 +207,21 @@ def _turns(path: Path, place: int, entry: Any) -> list[tuple[Path, str, str]]:
     """Return (picture, question, answer) of each exchange of an entry."""
     try:
         picture = path.parent / entry["image"]
-        said = [(str(turn["from"]), str(turn["value"])) for turn in entry["conversations"]]
-    except (TypeError, KeyError) as error:
+        said = [(str(turn["from"]), turn["value"]) for turn in entry["conversations"]]
+    except KeyError as error:
         raise DatasetError(f"{path}: entry {place} has no {error}", hint="it needs image and conversations") from error
+    except TypeError:
+        raise DatasetError(
+            f"{path}: entry {place} is no conversation", hint="it needs image and conversations, a list of turns"
+        ) from None
     if not picture.is_file():
         raise DatasetError(f"{path}: entry {place} names the picture {picture}, which is not there")
     roles = [role for role, _ in said]
     if roles != ["human", "gpt"] * (len(said) // 2) or not said:
         raise DatasetError(f"{path}: entry {place} has the roles {roles}", hint="human and gpt take turns")
+    if not all(isinstance(text, str) for _, text in said):
+        raise DatasetError(f"{path}: entry {place} has a turn whose value is no text")
+    if sum(text.count("<image>") for _, text in said) > 1:
+        raise DatasetError(f"{path}: entry {place} shows several pictures", hint="one picture per entry, one <image>")
     texts = [text.replace("<image>", "").strip() for _, text in said]
     return [(picture, question, answer) for question, answer in zip(texts[::2], texts[1::2], strict=True)]

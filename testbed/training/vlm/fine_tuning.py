@@ -28,17 +28,17 @@ from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as transformers_logging
 
 from testbed.agents.precision import has_bfloat16
-from testbed.agents.vlm import checkpoint, families, smollm
+from testbed.agents.vlm import checkpoint, checkpoint_folder, families, smollm
 from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.form import FormTokens
 from testbed.agents.vlm.how_asked import Fractions, HowAsked
 from testbed.agents.vlm.readings import CANNOT_TELL, CHOICES
-from testbed.core.errors import UsageError
+from testbed.core.errors import DatasetError, UsageError
 from testbed.core.hashing import sha256_of
 from testbed.core.perception_tasks import PROMPTS
 from testbed.training.data.format import TASKS
 from testbed.training.data.questions import KINDS
-from testbed.training.data.unseen import refuse_attacked
+from testbed.training.data.unseen import export_card, refuse_attacked
 from testbed.training.nets.commands import data_sha256
 from testbed.training.vlm import methods
 from testbed.training.vlm.batches import FormBatcher, ReplyBatcher, Teaches
@@ -125,6 +125,14 @@ class Plan:
         """What is learnt."""
         return self.teaches or ("text" if self.method in LEARN_NO_WORDS else "form")
 
+    def check_model(self) -> None:
+        """Check that there is such a family's size or checkpoint; raises `UsageError` or `WeightsError`."""
+        family, dash, size = self.model.rpartition("-")
+        if dash and family in families.names():
+            families.check_size(family, size)
+        elif self.model != "smollm":
+            checkpoint_folder.inspect(self.model)
+
     def checkpoint(self) -> str:
         """Return the folder or Hub name that is fine-tuned; ``smollm`` is put together where it is not there yet."""
         return str(smollm.assemble()) if self.model == "smollm" else self.model
@@ -159,9 +167,16 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
     transformers_logging.disable_progress_bar()
     torch.set_num_threads(1)
     source: ExampleSource
+    if data.suffix == ".json" and not data.is_file():
+        raise DatasetError(f"there is no file {data}")
     if data.is_file():
-        refuse_attacked(data.parent, stated=stated)
         source = Conversations(data)
+        if not stated and not (data.parent / "dataset.json").is_file() and export_card(data.parent) is None:
+            raise DatasetError(
+                f"{data} does not say whether its pictures show an attack artefact",
+                hint="if none does, say so: train vlm … --unattacked",
+            )
+        refuse_attacked(data.parent, stated=stated)
     else:
         for task in plan.tasks:
             refuse_attacked(data / task)

@@ -161,7 +161,7 @@ def test_the_plan_knows_the_weights_and_the_words(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ({"kind": "lokal", "path": "x"}, "'shipped', 'local'"),
+        ({"kind": "lokal", "path": "x"}, "shipped, local, endpoint"),
         ({"kind": "local"}, "model.path"),
         ({"kind": "local", "path": "x", "device": "gpu"}, "model.device"),
         ({"kind": "local", "path": "x", "latency_ms": [90, 80]}, "model.latency_ms"),
@@ -198,3 +198,14 @@ def test_the_shipped_model_answers_in_a_form_alone(tmp_path: Path) -> None:
     file.write_text("agent: tandem\nanswer: generate\n", encoding="utf-8")
     with pytest.raises(TestbedError, match="answers in a form"):
         agents.load(str(file))
+
+
+def test_one_that_lacks_weights_is_refused(copied: Path) -> None:
+    """It would drive with random ones in their place, and differently each time."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(copied / "model.safetensors")
+    gone = next(name for name in sorted(tensors) if name.endswith("q_proj.weight"))
+    del tensors[gone]
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    assert "lacks 1 of its weights" in refusal(copied)

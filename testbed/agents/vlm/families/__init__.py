@@ -15,7 +15,7 @@ from pathlib import Path
 from testbed.agents.vlm.families.family import Family, Made
 from testbed.core.errors import UsageError, suggest
 
-__all__ = ["Family", "Made", "build", "get", "names"]
+__all__ = ["Family", "Made", "build", "check_size", "get", "names"]
 
 ENTRY_POINTS = "testbed.vlm_families"
 OURS: tuple[str, ...] = ("fastvlm", "llava", "moe_llava", "nvila", "qwen2_5_vl", "smolvlm")
@@ -42,6 +42,13 @@ def get(name: str) -> Family:
     return ours
 
 
+def check_size(name: str, size: str) -> None:
+    """Raise `UsageError` if there is no such family or size."""
+    family = get(name)
+    if size not in family.sizes:
+        raise UsageError(f"family {name!r} has no size {size!r}", hint=f"known: {', '.join(family.sizes)}")
+
+
 def build(name: str, size: str, folder: Path, corpus: Sequence[str], *, seed: int = 0) -> Path:
     """Write a size of a family with random weights as a checkpoint, and return its folder.
 
@@ -58,9 +65,8 @@ def build(name: str, size: str, folder: Path, corpus: Sequence[str], *, seed: in
     import torch
     from transformers import AutoModelForImageTextToText
 
+    check_size(name, size)
     family = get(name)
-    if size not in family.sizes:
-        raise UsageError(f"family {name!r} has no size {size!r}", hint=f"known: {', '.join(family.sizes)}")
     config, processor = family.sizes[size](corpus)
     torch.manual_seed(seed)
     network = AutoModelForImageTextToText.from_config(config)
