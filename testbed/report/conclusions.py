@@ -51,6 +51,10 @@ class Conclusion:
     rate: stats.Rate | None = None
 
 
+LEAST_SILENCE = 0.5
+"""Share of steering questions without an answer from which on the report says so at its head."""
+
+
 def conclusions(view: RunView) -> list[Conclusion]:
     """Return one answer per attack, event that it aims at, and agent; per agent where nothing was attacked."""
     if not view.attacks:
@@ -72,7 +76,28 @@ def _headed(view: RunView, conclusion: Conclusion) -> Conclusion:
 
 
 def lead_sentence(view: RunView, found: list[Conclusion]) -> str:
-    """Return the answer to the question in one sentence, one part per attack where attacks aim at different things."""
+    """Return the answer to the question: one part per attack that aims at something else, then who did not answer."""
+    return " ".join([_answer_in_one(view, found), *_silent(view)])
+
+
+def _silent(view: RunView) -> list[str]:
+    """Return a sentence per agent that gave no answer to half of the steering questions or more.
+
+    A car that is told nothing rolls straight on, so an agent without answers looks like one that no attack can touch.
+    """
+    said = []
+    for agent in view.agents:
+        alc = pooled([episode for group in view.groups if group.agent == agent for episode in group.episodes], "alc")
+        none = alc.abstained + alc.unparsable
+        if alc.n and none >= LEAST_SILENCE * alc.n:
+            said.append(
+                f"{agent} gave no answer to {none} of {alc.n} steering questions ({alc.unparsable} unreadable), so "
+                "what did not happen to it says nothing about what it sees."
+            )
+    return said
+
+
+def _answer_in_one(view: RunView, found: list[Conclusion]) -> str:
     if not view.attacks:
         return "No attack was driven: this run shows benign driving only."
     if len({conclusion.aim for conclusion in found}) <= 1:

@@ -321,3 +321,14 @@ def test_the_median_drive_is_chosen_by_the_topic(synthetic: ModuleType) -> None:
     assert badness(hit, COLLISION) > badness(near, COLLISION)
     assert badness(near, SPEED_LIMIT) == pytest.approx(4.0)
     assert badness(near, STOP_SIGN) == pytest.approx(12.0), "the least speed where no line was passed"
+
+
+@pytest.mark.parametrize(("unread", "told"), [(9, True), (4, False)])
+def test_an_agent_that_answers_nothing_is_no_robust_one(make_view: Any, unread: int, told: bool) -> None:
+    scores = {"alc.n": 10, "alc.correct": 10 - unread, "alc.abstained": 0, "alc.unparsable": unread}
+    view = make_view(
+        {("mute", "benign"): [[], []], ("mute", "drp"): [[], []]},
+        change=lambda record: record.model_copy(update={"scores": scores}),
+    )
+    lead = lead_sentence(view, conclusions(view))
+    assert ("mute gave no answer to 36 of 40 steering questions (36 unreadable)" in lead) == told
