@@ -22,21 +22,17 @@ from torch import Tensor
 
 from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.conversation import label
+from testbed.agents.vlm.number_bins import BINS, LOCATIONS, expectation
 from testbed.agents.vlm.prompted import Ids
 from testbed.agents.vlm.readings import CANNOT_TELL, CHOICES, ImagePrompt, Reading
 from testbed.agents.vlm.reply_tokens import LINE_END
 from testbed.core.errors import AgentError, WeightsError
 
-BINS = 128
-"""Into how many bins a number from 0 to 1 is cut."""
-NEIGHBOURS = 3
-"""Bins on either side of the most probable one that take part in a number's expectation."""
-BOX_NUMBERS = 4
+BOXLOCATIONS = 4
 """Centre x, centre y, height and width."""
 MOST_FIELDS = 12
 
 _FIELDS = tuple(f"<field_{place}>" for place in range(MOST_FIELDS))
-_NUMBERS = tuple(f"<loc_{place:03d}>" for place in range(BINS))
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,9 @@ class FormTokens:
             answers: All that may be answered.
         """
         longest = max(len(_words(tokenizer, answer)) for answer in answers) + 1
-        with_box = len(_words(tokenizer, CHOICES["vd"][1])) + BOX_NUMBERS + 1
+        with_box = len(_words(tokenizer, CHOICES["vd"][1])) + BOXLOCATIONS + 1
         count = min(MOST_FIELDS, max(longest, with_box))
-        tokenizer.add_tokens([*_FIELDS[:count], *_NUMBERS], special_tokens=True)
+        tokenizer.add_tokens([*_FIELDS[:count], *LOCATIONS], special_tokens=True)
         return cls.of(tokenizer)
 
     @classmethod
@@ -78,12 +74,12 @@ class FormTokens:
         """
         known = tokenizer.get_vocab()
         fields = tuple(known[name] for name in _FIELDS if name in known)
-        if not fields or any(name not in known for name in _NUMBERS):
+        if not fields or any(name not in known for name in LOCATIONS):
             raise WeightsError(
                 "this checkpoint has no form to fill in: its tokenizer lacks the fields",
                 hint="fine-tune it with train vlm, or use answer: choose or generate",
             )
-        return cls(tokenizer, fields, tuple(known[name] for name in _NUMBERS), int(tokenizer.eos_token_id))
+        return cls(tokenizer, fields, tuple(known[name] for name in LOCATIONS), int(tokenizer.eos_token_id))
 
     def text(self, count: int) -> str:
         """Return the form of `count` questions, values left out."""
@@ -169,15 +165,6 @@ class FormReader:
         weights = np.exp(likely - likely.max())
         box = None
         if begin:
-            numbers = expectation(logits[begin : begin + BOX_NUMBERS, list(self.tokens.numbers)].double())
+            numbers = expectation(logits[begin : begin + BOXLOCATIONS, list(self.tokens.numbers)].double())
             box = (float(numbers[0]), float(numbers[1]), float(numbers[2]), float(numbers[3]))
         return Reading.of(task, weights / weights.sum(), box)
-
-
-def expectation(logits: Tensor) -> Tensor:
-    """Turn logits of number bins (..., BINS) into numbers in 0…1 (...,): mean over the bins around the peak."""
-    bins = torch.arange(logits.shape[-1], device=logits.device)
-    peak = logits.argmax(-1, keepdim=True)
-    near = (bins - peak).abs() <= NEIGHBOURS
-    weights = logits.masked_fill(~near, float("-inf")).softmax(-1)
-    return (weights * (bins + 0.5)).sum(-1) / logits.shape[-1]

@@ -12,12 +12,11 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from testbed.agents.vlm.families.parts import END, IMAGE, PAD, START, chat_template
+from testbed.agents.vlm.number_bins import LOCATIONS
 from testbed.agents.vlm.readings import CHOICES
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.perception_tasks import PROMPTS
-
-BINS = 128
-LOCATIONS: tuple[str, ...] = tuple(f"<loc_{index:03d}>" for index in range(BINS))
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "tsr": ("<sign>",),
@@ -26,7 +25,6 @@ SLOTS: dict[str, tuple[str, ...]] = {
 }
 """Fields of the form that the model fills in: its next-token prediction at a field is the field's value."""
 
-PAD, START, END, IMAGE = "<pad>", "<|im_start|>", "<|im_end|>", "<image>"
 _SPECIAL = (PAD, START, END, IMAGE, *(slot for slots in SLOTS.values() for slot in slots), *LOCATIONS)
 _CORPUS = (
     *PROMPTS.values(),
@@ -36,13 +34,6 @@ _CORPUS = (
     *(f"The sign says {name}." for name in SIGN_NAMES),
     "Turn the steering wheel to the left, to the right, or keep it straight. There is a car ahead. There is no car.",
     "0 1 2 3 4 5 6 7 8 9 km/h m px",
-)
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-    "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}\n{% endif %}{% endfor %}{% endif %}"
-    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -74,7 +65,7 @@ def wrap(tokenizer: Tokenizer) -> Any:
         padding_side="left",
         model_specific_special_tokens={"image_token": IMAGE},
     )
-    wrapped.chat_template = CHAT_TEMPLATE
+    wrapped.chat_template = chat_template(IMAGE)
     return wrapped
 
 

@@ -17,12 +17,10 @@ from torch import Tensor
 from testbed.agents.vlm import language
 from testbed.agents.vlm.images import WINDOWS, fit
 from testbed.agents.vlm.model import VisionLanguageModel
+from testbed.agents.vlm.number_bins import LOCATIONS, expectation
 from testbed.agents.vlm.readings import CHOICES, ImagePrompt, Reading
 from testbed.core.errors import AgentError
 from testbed.core.perception_tasks import PROMPTS
-
-NEIGHBOURS = 3
-"""Bins on either side of the most probable one that take part in a number's expectation."""
 
 
 class Reader:
@@ -37,7 +35,7 @@ class Reader:
         self.model = model
         tokenizer = model.tokenizer
         self.choice_ids = {task: torch.tensor(single_tokens(tokenizer, words)) for task, words in CHOICES.items()}
-        self.location_ids = torch.tensor(single_tokens(tokenizer, language.LOCATIONS))
+        self.location_ids = torch.tensor(single_tokens(tokenizer, LOCATIONS))
         self._ids: dict[tuple[tuple[str, str], ...], Tensor] = {}
 
     def input_ids(self, tasks: tuple[str, ...], words: tuple[str, ...] | None = None) -> Tensor:
@@ -111,15 +109,6 @@ class Reader:
             readings.append(Reading.of(task, probabilities, box))
             field += len(language.SLOTS[task])
         return readings
-
-
-def expectation(logits: Tensor) -> Tensor:
-    """Turn logits of number bins (..., BINS) into numbers in 0…1 (...,): mean over the bins around the peak."""
-    bins = torch.arange(logits.shape[-1])
-    peak = logits.argmax(-1, keepdim=True)
-    near = (bins - peak).abs() <= NEIGHBOURS
-    weights = logits.masked_fill(~near, float("-inf")).softmax(-1)
-    return (weights * (bins + 0.5)).sum(-1) / logits.shape[-1]
 
 
 def single_tokens(tokenizer: object, words: Sequence[str]) -> list[int]:

@@ -19,14 +19,12 @@ from testbed.agents.precision import mixed
 from testbed.agents.vlm import language
 from testbed.agents.vlm import model as models
 from testbed.agents.vlm.model import VisionLanguageModel
-from testbed.agents.vlm.reader import Reader, expectation
+from testbed.agents.vlm.number_bins import expectation, soft_target
+from testbed.agents.vlm.reader import Reader
 from testbed.training.nets import vlm_tower
 from testbed.training.nets.vlm_tokens import Features, core
 
 log = logging.getLogger(__name__)
-
-BELL_BINS = 1.0
-"""Standard deviation of a number's soft target, in bins."""
 
 
 def field_logits(model: VisionLanguageModel, reader: Reader, drawn: Mapping[str, Features]) -> Tensor:
@@ -52,9 +50,7 @@ def answer_loss(logits: Tensor, reader: Reader, drawn: Mapping[str, Features]) -
         if task == "vd":
             known = rows.box.isfinite().all(1)
             if known.any():
-                bins = torch.arange(language.BINS)
-                place = rows.box[known].clamp(0, 1)[..., None] * language.BINS - 0.5
-                target = (-0.5 * ((bins - place) / BELL_BINS) ** 2).softmax(-1)
+                target = soft_target(rows.box[known])
                 chance = logits[known, field + 1 : field + 5].log_softmax(-1)[..., reader.location_ids]
                 total = total - (target * chance).sum(-1).mean(0).sum() * 0.5
         field += len(language.SLOTS[task])

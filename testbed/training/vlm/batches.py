@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.conversation import label
-from testbed.agents.vlm.form import BINS, FormTokens
+from testbed.agents.vlm.form import FormTokens
+from testbed.agents.vlm.number_bins import soft_target
 from testbed.agents.vlm.readings import box_words
 from testbed.agents.vlm.reply_tokens import LINE_END, ReplyTokens
 from testbed.training.vlm.examples import Example, RightAnswer
@@ -22,8 +23,6 @@ Teaches = Literal["form", "text"]
 """What is learnt: the fields of the form, or the words of the reply."""
 
 IGNORED = -100
-BELL_BINS = 1.0
-"""Standard deviation of a number's soft target, in bins."""
 NUMBER_WEIGHT = 0.5
 
 
@@ -79,9 +78,7 @@ class FormBatcher:
         total: Tensor = functional.nll_loss(chances[spoken], right[spoken], reduction="sum")
         numbers = value.isfinite()
         if bool(numbers.any()):
-            bins = torch.arange(BINS, device=ids.device)
-            centre = value[numbers].clamp(0, 1)[:, None] * BINS - 0.5
-            wanted = (-0.5 * ((bins - centre) / BELL_BINS) ** 2).softmax(-1)
+            wanted = soft_target(value[numbers])
             total = total - NUMBER_WEIGHT * (wanted * chances[numbers][:, list(self.tokens.numbers)]).sum()
         mean: Tensor = total / (targets.shape[0] * targets.shape[1])
         return mean

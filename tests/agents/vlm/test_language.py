@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.agents.vlm import language, readings
+from testbed.agents.vlm.number_bins import BINS, LOCATIONS
 from testbed.agents.vlm.reader import single_tokens
 from testbed.core.errors import AgentError
 from testbed.core.gtsrb import SIGN_NAMES
@@ -41,9 +42,9 @@ def test_questions_survive_the_tokenizer(tokenizer, tasks) -> None:
 
 
 def test_every_closed_set_answer_and_number_is_one_token(tokenizer) -> None:
-    ids = [single_tokens(tokenizer, words) for words in (*readings.CHOICES.values(), language.LOCATIONS)]
+    ids = [single_tokens(tokenizer, words) for words in (*readings.CHOICES.values(), LOCATIONS)]
     flat = [token for group in ids for token in group]
-    assert len(set(flat)) == len(flat) == len(SIGN_NAMES) + 3 + 2 + language.BINS
+    assert len(set(flat)) == len(flat) == len(SIGN_NAMES) + 3 + 2 + BINS
 
 
 def test_no_prompt_contains_an_answer_token(tokenizer) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from testbed.agents.vlm import answers
 from testbed.agents.vlm.images import WINDOWS, fit
-from testbed.agents.vlm.reader import expectation
+from testbed.agents.vlm.number_bins import expectation
 from testbed.agents.vlm.readings import ImagePrompt, Reading
 from testbed.core.errors import AgentError
 from testbed.core.types import Observation, Steering
