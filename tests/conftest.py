@@ -10,8 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from testbed.episode import EpisodeRunner
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,15 @@ def synthetic() -> ModuleType:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[EpisodeRunner]:
+    """Drive plans with a server of the module's own."""
+    from testbed.episode import EpisodeRunner
+
+    with EpisodeRunner() as one:
+        yield one
 
 
 @pytest.fixture(scope="module", autouse=True)

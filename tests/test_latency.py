@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -67,12 +66,6 @@ def test_a_deadline_counts_and_drops(deadline: Deadline | None, admitted: list[b
     # exactly the budget is in time
     assert [keeper.admits(ms) for ms in (0.0, 100.0, 100.1, 851.0)] == admitted
     assert keeper.scores() == scores
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[EpisodeRunner]:
-    with EpisodeRunner() as one:
-        yield one
 
 
 def drive(runner: EpisodeRunner, folder: Path, latency: str, deadline: dict[str, Any] | None) -> EpisodeRecord:

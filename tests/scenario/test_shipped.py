@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ def test_each_attack_scenario_has_a_benign_claim_and_a_claim_per_attack() -> Non
         attacks = {one.id for one in content.adversaries if not one.control}
         injected = {condition for condition, ids in content.injections().items() if attacks & set(ids)}
         assert not attacks or claimed & injected, name
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[EpisodeRunner]:
-    with EpisodeRunner() as one:
-        yield one
 
 
 @pytest.mark.slow

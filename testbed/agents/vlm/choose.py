@@ -17,12 +17,12 @@ from testbed.agents.vlm import prompted
 from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.conversation import label
 from testbed.agents.vlm.prompted import Ids, Prompted
-from testbed.agents.vlm.readings import ImagePrompt, Reading
+from testbed.agents.vlm.readings import ConversationReader, ImagePrompt, Reading
 from testbed.agents.vlm.reply_tokens import LINE_END, OPEN, ReplyTokens, words_of
 from testbed.agents.vlm.spelled_box import PATTERN, BoxPattern
 
 
-class ClosedSetReader:
+class ClosedSetReader(ConversationReader):
     """Ask one checkpoint by scoring.
 
     Args:
@@ -33,10 +33,6 @@ class ClosedSetReader:
         """Keep the checkpoint."""
         self.checkpoint = checkpoint
         self._pattern = BoxPattern(checkpoint.tokenizer)
-
-    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
-        """Answer the questions of one conversation."""
-        return self.read_batch([questions])[0]
 
     def read_batch(self, conversations: Sequence[Sequence[ImagePrompt]]) -> list[list[Reading]]:
         """Answer several conversations of the same words, read in one prefill.

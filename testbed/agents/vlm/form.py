@@ -24,7 +24,7 @@ from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.conversation import label
 from testbed.agents.vlm.number_bins import BINS, LOCATIONS, expectation
 from testbed.agents.vlm.prompted import Ids
-from testbed.agents.vlm.readings import CANNOT_TELL, CHOICES, ImagePrompt, Reading
+from testbed.agents.vlm.readings import CANNOT_TELL, CHOICES, ConversationReader, ImagePrompt, Reading
 from testbed.agents.vlm.reply_tokens import LINE_END
 from testbed.core.errors import AgentError, WeightsError
 
@@ -104,7 +104,7 @@ def _words(tokenizer: Any, text: str) -> Ids:
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-class FormReader:
+class FormReader(ConversationReader):
     """Ask one checkpoint with a form.
 
     Args:
@@ -116,10 +116,6 @@ class FormReader:
         self.checkpoint = checkpoint
         self.tokens = FormTokens.of(checkpoint.tokenizer)
         self._sets = cache(self._closed_set)
-
-    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
-        """Answer all questions in one forward pass of one conversation."""
-        return self.read_batch([questions])[0]
 
     @torch.inference_mode()
     def read_batch(self, conversations: Sequence[Sequence[ImagePrompt]]) -> list[list[Reading]]:

@@ -17,11 +17,11 @@ from testbed.agents.vlm.choose import first_words, score
 from testbed.agents.vlm.conversation import label, split_reply
 from testbed.agents.vlm.free_text import Notation, ParsedAnswer, parse
 from testbed.agents.vlm.prompted import Prompted
-from testbed.agents.vlm.readings import CHOICES, ImagePrompt, Reading
+from testbed.agents.vlm.readings import CHOICES, ConversationReader, ImagePrompt, Reading
 from testbed.agents.vlm.reply_tokens import LINE_END, ReplyTokens
 
 
-class FreeTextReader:
+class FreeTextReader(ConversationReader):
     """Ask one checkpoint and read what it writes.
 
     Args:
@@ -35,10 +35,6 @@ class FreeTextReader:
         self.checkpoint = checkpoint
         self._tokens = max_new_tokens
         self._boxes = boxes
-
-    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
-        """Answer the questions of one conversation."""
-        return self.read_batch([questions])[0]
 
     def read_batch(self, conversations: Sequence[Sequence[ImagePrompt]]) -> list[list[Reading]]:
         """Answer several conversations of the same words.

@@ -69,13 +69,6 @@ def small_blueprint(
         heads: Its attention heads; key and value heads are half as many.
     """
     tokens = (image_size[0] // tower.STRIDE) * (image_size[1] // tower.STRIDE)
-    vision = {
-        "model_type": "timm_wrapper",
-        "architecture": tower.TOWER_NAME,
-        "do_pooling": False,
-        "hidden_size": tower.WIDTH,
-        "model_args": {"image_size": list(image_size)},
-    }
     text = {
         "model_type": "qwen2",
         "hidden_size": width,
@@ -87,7 +80,12 @@ def small_blueprint(
         "tie_word_embeddings": True,
         "use_cache": False,
     }
-    model = {"model_type": "fast_vlm", "vision_config": vision, "text_config": text, "image_seq_length": tokens}
+    model = {
+        "model_type": "fast_vlm",
+        "vision_config": tower.configuration(image_size),
+        "text_config": text,
+        "image_seq_length": tokens,
+    }
     return Blueprint(model, image_size, tokens)
 
 

@@ -18,12 +18,12 @@ from testbed.agents.vlm import language
 from testbed.agents.vlm.images import WINDOWS, fit
 from testbed.agents.vlm.model import VisionLanguageModel
 from testbed.agents.vlm.number_bins import LOCATIONS, expectation
-from testbed.agents.vlm.readings import CHOICES, ImagePrompt, Reading
+from testbed.agents.vlm.readings import CHOICES, ConversationReader, ImagePrompt, Reading
 from testbed.core.errors import AgentError
 from testbed.core.perception_tasks import PROMPTS
 
 
-class Reader:
+class Reader(ConversationReader):
     """Ask one model.
 
     Args:
@@ -59,10 +59,6 @@ class Reader:
         windows = [WINDOWS[question.shown_as or question.task] for question in questions]
         images = [fit(one.image, window, size) for one, window in zip(questions, windows, strict=True)]
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-
-    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
-        """Answer all questions in one forward pass of one conversation."""
-        return self.read_batch([questions])[0]
 
     @torch.inference_mode()
     def read_batch(self, conversations: Sequence[Sequence[ImagePrompt]]) -> list[list[Reading]]:

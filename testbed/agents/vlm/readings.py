@@ -6,6 +6,7 @@ answers of the task and `CANNOT_TELL`, renormalised over them.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -105,11 +106,13 @@ class Reading:
 class ConversationReader(Protocol):
     """A model with its way to answer."""
 
-    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
-        """Answer the questions of one conversation, in their order."""
-
+    @abstractmethod
     def read_batch(self, conversations: Sequence[Sequence[ImagePrompt]]) -> list[list[Reading]]:
         """Answer several conversations that ask the same."""
+
+    def read(self, questions: Sequence[ImagePrompt]) -> list[Reading]:
+        """Answer the questions of one conversation, in their order."""
+        return self.read_batch([questions])[0]
 
 
 def box_words(box: Box) -> str:

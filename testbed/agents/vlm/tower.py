@@ -22,6 +22,21 @@ STRIDE = 32
 WIDTH = 320
 
 
+def configuration(image_size: tuple[int, int]) -> dict[str, Any]:
+    """Return what transformers builds the tower from.
+
+    Args:
+        image_size: (height_px, width_px), multiples of `STRIDE`.
+    """
+    return {
+        "model_type": "timm_wrapper",
+        "architecture": TOWER_NAME,
+        "do_pooling": False,
+        "hidden_size": WIDTH,
+        "model_args": {"image_size": list(image_size)},
+    }
+
+
 class GlobalContext(nn.Module):
     """Add to every cell of a feature map a vector computed from all cells, with weights per cell.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,6 @@ from testbed.core.types import Caution, Step
 from testbed.episode import EpisodeRunner
 from testbed.scenario.schema import Scenario
 from testbed.store import TraceReader
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[EpisodeRunner]:
-    with EpisodeRunner() as one:
-        yield one
 
 
 def drive(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +118,6 @@ def test_what_is_no_answer_is_never_guessed(loaded: dict[str, Checkpoint], famil
     assert [one.task for one in readings] == ["tsr", "alc", "vd"]
     for one in readings:
         assert (one.status, one.choice, one.confidence) == ("unparsable", None, 0.0)
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[EpisodeRunner]:
-    with EpisodeRunner() as one:
-        yield one
 
 
 @pytest.mark.parametrize("deployment", ["solo", "tandem"])

@@ -32,16 +32,9 @@ def around_our_tower(words: object, language: dict[str, object]) -> Made:
         num_additional_image_tokens=0,
         chat_template=chat_template(IMAGE),
     )
-    vision = {
-        "model_type": "timm_wrapper",
-        "architecture": tower.TOWER_NAME,
-        "do_pooling": False,
-        "hidden_size": tower.WIDTH,
-        "model_args": {"image_size": list(IMAGE_SIZE)},
-    }
     config = AutoConfig.for_model(
         "fast_vlm",
-        vision_config=vision,
+        vision_config=tower.configuration(IMAGE_SIZE),
         text_config=language,
         image_token_index=words.image_token_id,  # type: ignore[attr-defined]  # transformers ships no types
         image_seq_length=(height_px // tower.STRIDE) * (width_px // tower.STRIDE),

@@ -112,12 +112,6 @@ def test_another_model_than_it_serves_is_refused_in_its_words(served: Served) ->
         EndpointReader(settings(served.url, name="other")).read(questions("alc"))
 
 
-@pytest.fixture(scope="module")
-def runner() -> Iterator[EpisodeRunner]:
-    with EpisodeRunner() as one:
-        yield one
-
-
 def drive(
     runner: EpisodeRunner,
     folder: Path,
