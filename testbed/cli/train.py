@@ -78,6 +78,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _tune(options: argparse.Namespace) -> int:
     from testbed.core.errors import UsageError, suggest
+    from testbed.training.data.generate import generate_missing
     from testbed.training.vlm import Plan, tune
     from testbed.training.vlm.held_out import report
     from testbed.training.vlm.presets import PRESETS
@@ -96,18 +97,8 @@ def _tune(options: argparse.Namespace) -> int:
     out = options.out or Path("work") / f"vlm-{Path(options.model).name}-{plan.task}"
     data = options.data or Path("data")
     if options.data is None and not data.exists():
-        data = _small_data(out / "data", plan.tasks)
+        data = generate_missing(plan.tasks, out / "data", count=SMALL_DATA)
     folder = tune(plan, data, out, stated=options.unattacked)
     print(report(folder, plan, data))
     print(f"model: {folder}")
     return 0
-
-
-def _small_data(data: Path, tasks: tuple[str, ...]) -> Path:
-    """Make small data sets, if they are not there yet, and return their folder."""
-    from testbed.training.data.generate import generate
-
-    for task in tasks:
-        if not (data / task / "dataset.json").is_file():
-            generate(task, data / task, count=SMALL_DATA)
-    return data

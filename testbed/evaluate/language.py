@@ -17,7 +17,7 @@ from testbed.core.errors import UsageError
 from testbed.evaluate import v2lms
 from testbed.store.atomic import write_text
 from testbed.training.data.format import TASKS
-from testbed.training.data.generate import generate
+from testbed.training.data.generate import generate_missing
 from testbed.training.data.questions import CONDITIONS
 from testbed.training.vlm.held_out import language_figures
 
@@ -143,7 +143,4 @@ def _shares(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _made(folder: Path, seed: int) -> Path:
     """Make small data sets where they are not there yet."""
-    for task in TASKS:
-        if not (folder / task / "dataset.json").is_file():
-            generate(task, folder / task, count=MADE, seed=1000 + seed, progress=lambda _: None)
-    return folder
+    return generate_missing(TASKS, folder, count=MADE, seed=1000 + seed, progress=lambda _: None)

@@ -25,7 +25,7 @@ from testbed.agents.precision import has_bfloat16
 from testbed.agents.vlm import checkpoint_folder, conversation, how_asked
 from testbed.agents.vlm import tower as tower  # registers the testbed's tower with timm
 from testbed.agents.vlm.checkpoint_folder import CheckpointFolder
-from testbed.agents.vlm.how_asked import HowAsked
+from testbed.agents.vlm.how_asked import WHOLE, HowAsked
 from testbed.agents.vlm.model_settings import Dtype
 from testbed.agents.vlm.readings import ImagePrompt
 from testbed.core.errors import AgentError, WeightsError
@@ -126,7 +126,7 @@ class Checkpoint:
     def _picture(self, question: ImagePrompt) -> PilImage.Image:
         """Return what a processor is shown: the window of the question's picture, small ones enlarged in proportion."""
         height_px, width_px = question.image.shape[:2]
-        window = self.asked.windows.get(question.shown_as or question.task, (0.0, 0.0, 1.0, 1.0))
+        window = self.asked.windows.get(question.shown_as or question.task, WHOLE)
         x_min, x_max = (round(window[side] * width_px) for side in (0, 2))
         y_min, y_max = (round(window[side] * height_px) for side in (1, 3))
         picture = PilImage.fromarray(np.ascontiguousarray(question.image[y_min:y_max, x_min:x_max]))

@@ -26,6 +26,10 @@ Fractions = Annotated[tuple[float, float, float, float], AfterValidator(_inside)
 """Part of a picture: x_min, y_min, x_max, y_max as fractions of its width and height."""
 
 
+WHOLE: Fractions = (0.0, 0.0, 1.0, 1.0)
+"""The whole picture."""
+
+
 class HowAsked(BaseModel):
     """What must be the same in training and on the road.
 

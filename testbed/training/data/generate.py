@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,6 +129,16 @@ def generate(
     per_second = f"{made / seconds:.0f} images/s, {per_core:.0f} per second of CPU time"
     progress(f"{task}: {made} images in {seconds:.0f} s ({per_second}), written to {out}")
     return out
+
+
+def generate_missing(
+    tasks: Iterable[str], folder: Path, *, count: int, seed: int = 0, progress: Callable[[str], None] = print
+) -> Path:
+    """Make the data sets of some tasks below a folder where they are not there yet, and return the folder."""
+    for task in tasks:
+        if not (folder / task / "dataset.json").is_file():
+            generate(task, folder / task, count=count, seed=seed, progress=progress)
+    return folder
 
 
 def _recipe(

@@ -51,12 +51,16 @@ def exported_artefacts(card: Mapping[str, Any]) -> tuple[str, ...] | None:
     return artefacts_of(card if "artefacts" in card else card.get("origin", {}))
 
 
-def refuse_attacked(folder: Path, *, stated: bool = False) -> None:
+def refuse_attacked(
+    folder: Path, *, stated: bool = False, named_as: Path | None = None, how_to_state: str = _STATE
+) -> None:
     """Refuse to train on pictures that show an attack artefact, or of which nobody says that they show none.
 
     Args:
         folder: A data set of ours, an export, or conversations of the user's own.
         stated: Whether the user states that no picture shows one; a card that names one is believed nevertheless.
+        named_as: What the user named; None for the folder.
+        how_to_state: What to do to state it.
 
     Raises:
         DatasetError: They show one, or it is not known.
@@ -72,4 +76,6 @@ def refuse_attacked(folder: Path, *, stated: bool = False) -> None:
             hint=_HINT,
         )
     if named is None and not stated:
-        raise DatasetError(f"{folder} does not say whether its pictures show an attack artefact", hint=_STATE)
+        raise DatasetError(
+            f"{named_as or folder} does not say whether its pictures show an attack artefact", hint=how_to_state
+        )

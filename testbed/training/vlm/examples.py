@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image as PilImage
 
-from testbed.agents.vlm.how_asked import Fractions
+from testbed.agents.vlm.how_asked import WHOLE, Fractions
 from testbed.agents.vlm.readings import ImagePrompt
 from testbed.core.errors import DatasetError
 from testbed.core.types import Box
@@ -133,9 +133,7 @@ class AskedPictures:
             image = self.pools[item.task].picture(item)
             box = None
             if item.box is not None:
-                box = within(
-                    item.box, self._windows.get(item.task, (0.0, 0.0, 1.0, 1.0)), image.shape[1], image.shape[0]
-                )
+                box = within(item.box, self._windows.get(item.task, WHOLE), image.shape[1], image.shape[0])
                 if box is None:
                     return None
             # the closed set is not asked in training, so any task will do that says what is shown

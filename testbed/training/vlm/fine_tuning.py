@@ -38,7 +38,7 @@ from testbed.core.hashing import sha256_of
 from testbed.core.perception_tasks import PROMPTS
 from testbed.training.data.format import TASKS
 from testbed.training.data.questions import KINDS
-from testbed.training.data.unseen import export_card, refuse_attacked
+from testbed.training.data.unseen import refuse_attacked
 from testbed.training.nets.commands import data_sha256
 from testbed.training.vlm import methods
 from testbed.training.vlm.batches import FormBatcher, ReplyBatcher, Teaches
@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 ROAD: Fractions = (0.1, 0.4, 0.9, 1.0)
 """Part of the driver's view that the steering question looks at: lane geometry is a matter of single pixels."""
 SAVED_EVERY = 200
+HOW_TO_STATE = "if none does, say so: train vlm … --unattacked"
 _CHECKPOINTING = (
     "activation_checkpointing"
     if "activation_checkpointing" in {one.name for one in fields(TrainingArguments)}
@@ -171,12 +172,7 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
         raise DatasetError(f"there is no file {data}")
     if data.is_file():
         source = Conversations(data)
-        if not stated and not (data.parent / "dataset.json").is_file() and export_card(data.parent) is None:
-            raise DatasetError(
-                f"{data} does not say whether its pictures show an attack artefact",
-                hint="if none does, say so: train vlm … --unattacked",
-            )
-        refuse_attacked(data.parent, stated=stated)
+        refuse_attacked(data.parent, stated=stated, named_as=data, how_to_state=HOW_TO_STATE)
     else:
         for task in plan.tasks:
             refuse_attacked(data / task)
