@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from testbed.agents.placement import placed
 from testbed.agents.precision import has_bfloat16
 from testbed.agents.vlm import checkpoint_folder, conversation, how_asked
+from testbed.agents.vlm import projectors as projectors  # registers MobileVLM and Qwen-VL with transformers
 from testbed.agents.vlm import tower as tower  # registers the testbed's tower with timm
 from testbed.agents.vlm.checkpoint_folder import CheckpointFolder
 from testbed.agents.vlm.how_asked import WHOLE, HowAsked

@@ -1,4 +1,4 @@
-"""Checkpoints of nine families with random weights: scored exactly, they answer and drive as solo and as tandem."""
+"""Checkpoints of eleven families with random weights: scored exactly, they answer and drive as solo and as tandem."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedTokenizerFast
 
+from testbed.agents.vlm import families
+
 WIDTH, HEADS = 64, 4
 TEXT = {
     "hidden_size": WIDTH,
@@ -317,9 +319,31 @@ def gemma3() -> Made:
     return config, processor
 
 
+def mobilevlm() -> Made:
+    """MobileVLM's shape, which transformers has not: four patches become a token."""
+    return families.get("mobilevlm").sizes["tiny"](CORPUS)
+
+
+def qwen_vl() -> Made:
+    """Qwen-VL's shape, which transformers has not: learnt queries look at the patches."""
+    return families.get("qwen_vl").sizes["tiny"](CORPUS)
+
+
 FAMILIES: dict[str, Callable[[], Made]] = {
     make.__name__: make
-    for make in (llava, llava_next, qwen2_vl, qwen2_5_vl, idefics3, paligemma, internvl, fast_vlm, gemma3)
+    for make in (
+        llava,
+        llava_next,
+        qwen2_vl,
+        qwen2_5_vl,
+        idefics3,
+        paligemma,
+        internvl,
+        fast_vlm,
+        gemma3,
+        mobilevlm,
+        qwen_vl,
+    )
 }
 
 

@@ -21,13 +21,21 @@ from testbed.training.vlm.batches import IGNORED, FormBatcher, ReplyBatcher
 from testbed.training.vlm.examples import Conversations, Example, RightAnswer, within
 from testbed.training.vlm.tower_memory import remember
 
+OURS = ("mobilevlm", "qwen_vl")
+"""Families whose projector is the testbed's own."""
 WORDS = ("Left", "Right", "Straight", "No car", "A car at", "stop")
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     torch.set_num_threads(1)
-    return families.build("nvila", "tiny", tmp_path_factory.mktemp("base"), [*WORDS, "Which way? Where is it?"])
+    root, corpus = tmp_path_factory.mktemp("bases"), [*WORDS, "Which way? Where is it?"]
+    return {family: families.build(family, "tiny", root / family, corpus) for family in ("nvila", *OURS)}
+
+
+@pytest.fixture(scope="module")
+def base(bases: dict[str, Path]) -> Path:
+    return bases["nvila"]
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +86,14 @@ def test_only_the_reply_is_learnt(base: Path) -> None:
         assert (batch["input_ids"][row][learnt] == labels[learnt]).all()
 
 
-@pytest.mark.parametrize("method", methods.METHODS)
-def test_every_method_learns_and_its_result_is_loaded(base: Path, talks: Path, tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [*(("nvila", one) for one in methods.METHODS), *((family, one) for family in OURS for one in ("lora", "full"))],
+)
+def test_every_method_learns_and_its_result_is_loaded(
+    bases: dict[str, Path], talks: Path, tmp_path: Path, family: str, method: methods.Method
+) -> None:
+    base = bases[family]
     plan = Plan(str(base), task="alc", method=method, teaches="text", steps=3, batch=4, rank=4, device="cpu")
     folder = tune(plan, talks, tmp_path, stated=True)
     adapter = None if method == "full" else str(folder)
@@ -171,8 +185,9 @@ def test_a_box_is_told_in_the_part_that_is_shown() -> None:
     assert within((0, 0, 40, 40), (0.5, 0.5, 1.0, 1.0), 320, 160) is None
 
 
-def test_a_form_reads_off_closed_sets_and_boxes_in_a_batch_as_alone(base: Path) -> None:
-    ready = checkpoint.load(str(base), dtype="fp32", device="cpu")
+@pytest.mark.parametrize("family", ["nvila", *OURS])
+def test_a_form_reads_off_closed_sets_and_boxes_in_a_batch_as_alone(bases: dict[str, Path], family: str) -> None:
+    ready = checkpoint.load(str(bases[family]), dtype="fp32", device="cpu")
     FormTokens.add(ready.tokenizer, WORDS)
     torch.manual_seed(1)
     ready.network.resize_token_embeddings(len(ready.tokenizer))
@@ -192,7 +207,7 @@ def test_what_is_no_form_says_so(base: Path) -> None:
     assert ClosedSetReader(ready)
 
 
-@pytest.mark.parametrize("family", ["fastvlm", "nvila"])
+@pytest.mark.parametrize("family", ["fastvlm", "nvila", "qwen_vl"])
 def test_a_remembered_picture_is_seen_as_the_first_time(tmp_path: Path, family: str) -> None:
     ready = checkpoint.load(str(families.build(family, "tiny", tmp_path, ["Which way?"])), dtype="fp32", device="cpu")
     inputs = ready.encode([[ImagePrompt("alc", picture((colour, 90, 10)), "Which way?")] for colour in (10, 200)])

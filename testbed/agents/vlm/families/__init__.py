@@ -18,7 +18,16 @@ from testbed.core.errors import UsageError, suggest
 __all__ = ["Family", "Made", "build", "check_size", "get", "names"]
 
 ENTRY_POINTS = "testbed.vlm_families"
-OURS: tuple[str, ...] = ("fastvlm", "llava", "moe_llava", "nvila", "qwen2_5_vl", "smolvlm")
+OURS: tuple[str, ...] = (
+    "fastvlm",
+    "llava",
+    "mobilevlm",
+    "moe_llava",
+    "nvila",
+    "qwen2_5_vl",
+    "qwen_vl",
+    "smolvlm",
+)
 
 
 def names() -> tuple[str, ...]:

@@ -98,9 +98,26 @@ def vit(kind: str, side_px: int, patch_px: int, width: int, layers: int, heads: 
     }
 
 
-def llava_shell(words: Any, vision: dict[str, Any], language: dict[str, Any]) -> Made:
-    """Return LLaVA's shell around a square tower and a text model: a two-layer projector between them."""
-    side_px, patch_px = int(vision["image_size"]), int(vision["patch_size"])
+def llava_shell(
+    words: Any,
+    vision: dict[str, Any],
+    language: dict[str, Any],
+    *,
+    kind: str = "llava",
+    patches_per_token: int = 1,
+    **more: Any,
+) -> Made:
+    """Return LLaVA's shell around a square tower and a text model.
+
+    Args:
+        words: Tokenizer.
+        vision: Configuration of the tower.
+        language: Configuration of the text model.
+        kind: transformers' ``model_type``, which says what projector stands between them; LLaVA's has two layers.
+        patches_per_token: Patches along each side of a picture that the projector makes one token of.
+        more: What else the configuration says, or says otherwise.
+    """
+    side_px, token_px = int(vision["image_size"]), patches_per_token * int(vision["patch_size"])
     # CLIP puts one token before those of the patches, which LLaVA leaves out again
     first = int(vision["model_type"].startswith("clip"))
     select = "default" if first else "full"
@@ -113,19 +130,19 @@ def llava_shell(words: Any, vision: dict[str, Any], language: dict[str, Any]) ->
     processor = transformers.LlavaProcessor(
         images,
         words,
-        patch_size=patch_px,
+        # the processor counts placeholders, and only by this
+        patch_size=token_px,
         vision_feature_select_strategy=select,
         num_additional_image_tokens=first,
         chat_template=chat_template(IMAGE),
     )
-    config = AutoConfig.for_model(
-        "llava",
-        vision_config=vision,
-        text_config=language,
-        image_token_index=words.image_token_id,
-        image_seq_length=(side_px // patch_px) ** 2,
-        vision_feature_select_strategy=select,
-        vision_feature_layer=-2 if first else -1,
-        tie_word_embeddings=True,
-    )
-    return config, processor
+    settings = {
+        "vision_config": vision,
+        "text_config": language,
+        "image_token_index": words.image_token_id,
+        "image_seq_length": (side_px // token_px) ** 2,
+        "vision_feature_select_strategy": select,
+        "vision_feature_layer": -2 if first else -1,
+        "tie_word_embeddings": language.get("tie_word_embeddings", True),
+    }
+    return AutoConfig.for_model(kind, **settings | more), processor

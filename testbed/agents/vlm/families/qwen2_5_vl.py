@@ -1,4 +1,4 @@
-"""Qwen2.5-VL: a tower of its own, any picture size, positions in three axes (Bai et al., 2025); stands for Qwen-VL."""
+"""Qwen2.5-VL: a tower of its own, any picture size, positions in three axes (Bai et al., 2025)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _tower(depth: int, width: int, out: int, heads: int, hidden: int, whole: lis
 
 
 FAMILY = Family(
-    published="Qwen-VL-7B",
+    published="Qwen2.5-VL-7B",
     parts="Qwen2.5-VL's tower, 2 x 2 merger, Qwen2 with M-RoPE",
     sizes={
         "tiny": lambda corpus: _made(
