@@ -77,6 +77,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import DatasetError
+from testbed.core.geometry import Box
 from testbed.core.hashing import sha256_of
 from testbed.core.perception_tasks import LANE_LINES, LANE_ROWS_PX
 
@@ -214,6 +215,11 @@ class Split:
         start = int(self.labels["offset"][index])
         height, width = int(self.labels["height_px"][index]), int(self.labels["width_px"][index])
         return np.asarray(self.pixels[start : start + height * width * 3]).reshape(height, width, 3)
+
+    def lead_box_px(self, index: int) -> Box:
+        """Return the box of the vehicle ahead in a driver's view, x_min, y_min, x_max, y_max; NaN without one."""
+        x_min, y_min, x_max, y_max = (float(value) for value in self.labels["lead_box_px"][index])
+        return x_min, y_min, x_max, y_max
 
 
 def write_split(

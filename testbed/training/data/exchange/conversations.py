@@ -69,7 +69,7 @@ def answer(split: Split, row: int, *, boxed: bool = False) -> str:
         return STEERING_CLASSES[int(split.labels["steering"][row])].value
     if not bool(split.labels["present"][row]):
         return "No car"
-    x_min, y_min, x_max, y_max = (float(value) for value in split.labels["lead_box_px"][row])
+    x_min, y_min, x_max, y_max = split.lead_box_px(row)
     if not boxed:
         return f"A car at {box_px_words((x_min, y_min, x_max, y_max))}"
     fractions = (x_min / IMAGE_WIDTH_PX, y_min / IMAGE_HEIGHT_PX, x_max / IMAGE_WIDTH_PX, y_max / IMAGE_HEIGHT_PX)

@@ -44,23 +44,28 @@ def _rare_first(pool: QuestionPool, row: int, kinds: Sequence[str], rng: np.rand
 
 
 def tandem(
-    pools: Mapping[str, QuestionPool], rng: np.random.Generator, *, published: bool = True
+    pools: Mapping[str, QuestionPool],
+    rng: np.random.Generator,
+    *,
+    published: bool = True,
+    tasks: Sequence[str] = TASKS,
 ) -> list[QuestionAnswer]:
-    """Return three questions about three pictures, a sign and two driver's views, as tandem asks them at once.
+    """Return questions about a sign and two driver's views, or about the views alone, as tandem asks them at once.
 
     Args:
         pools: Task to its pictures: ``tsr``, ``alc`` and ``vd``.
         rng: Source of chance.
         published: The published questions, in wordings of the split, in the published order; else pictures in any order
             with questions of any kind, some without an answer.
+        tasks: Whose pictures, one each.
 
     Raises:
         UsageError: A task is missing, or its pictures do not answer the published question in two ways.
     """
     _check(pools, published)
     if published:
-        return [_published(pools[task], PUBLISHED[task].name, rng) for task in TASKS]
-    asked = [pools[task].draw(rng, 1, unanswerable_share=float(rng.random() < UNANSWERABLE_SHARE))[0] for task in TASKS]
+        return [_published(pools[task], PUBLISHED[task].name, rng) for task in tasks]
+    asked = [pools[task].draw(rng, 1, unanswerable_share=float(rng.random() < UNANSWERABLE_SHARE))[0] for task in tasks]
     return [asked[int(index)] for index in rng.permutation(len(asked))]
 
 

@@ -21,6 +21,7 @@ from testbed.training.data.format import Split
 from testbed.training.data.questions import unanswerable
 from testbed.training.data.questions.kind import CANNOT_TELL, SORT_OF_TASK, QuestionKind, facts_of
 from testbed.training.data.questions.registry import KINDS, PUBLISHED
+from testbed.training.data.questions.rewording import reworded
 from testbed.training.data.questions.vehicle_kinds import A_VEHICLE
 
 UNANSWERABLE_SHARE = 0.2
@@ -32,8 +33,6 @@ REASONS: tuple[str, ...] = (WRONG_PICTURE, BLANK, unanswerable.UNKNOWABLE, unans
 
 PUBLISHED_SHARE = 0.5
 """Share of the questions about a wrong or a blank picture that are of a published kind, as those on the road are."""
-DRESSED_SHARE = 0.25
-_DRESSES: tuple[str, ...] = ("Look at the picture. {}", "Please answer: {}", "{} Answer briefly.", "Question: {}")
 
 T = TypeVar("T")
 
@@ -169,10 +168,7 @@ class QuestionPool:
 
     def box(self, answer: str, row: int) -> Box | None:
         """Return the box in px that goes with an answer about a picture; None for answers without one."""
-        if answer != A_VEHICLE:
-            return None
-        left, top, right, bottom = (float(value) for value in self.split.labels["lead_box_px"][row])
-        return left, top, right, bottom
+        return self.split.lead_box_px(row) if answer == A_VEHICLE else None
 
     def ask_in_vain(self, reason: str, row: int, rng: np.random.Generator) -> QuestionAnswer:
         """Return a question that is not answered, for one of `REASONS`.
@@ -196,6 +192,8 @@ class QuestionPool:
             question = texts[int(rng.integers(len(texts)))]
         else:
             question = unanswerable.nonsense(name, rng)
+        if name == "train":
+            question = reworded(question, rng)
         return QuestionAnswer(reason, question, CANNOT_TELL, task, row, False)
 
     def _random_row(self, rng: np.random.Generator) -> int:
@@ -253,12 +251,10 @@ def _any_kind(kinds: Sequence[QuestionKind], rng: np.random.Generator) -> Questi
 
 
 def _worded(kind: QuestionKind, split: str, rng: np.random.Generator) -> str:
-    """Return one of the wordings for a split; in training some have a phrase before or after them."""
+    """Return one of the wordings for a split, in training most of them in other words."""
     texts = kind.wordings(split)
     text = texts[int(rng.integers(len(texts)))]
-    if split == "train" and rng.random() < DRESSED_SHARE:
-        return _DRESSES[int(rng.integers(len(_DRESSES)))].format(text)
-    return text
+    return reworded(text, rng, frozenset(kind.held_out)) if split == "train" else text
 
 
 def _in_turn(items: list[T], rng: np.random.Generator) -> Iterator[T]:

@@ -61,13 +61,15 @@ def unknowable(split: str) -> tuple[str, ...]:
     return _UNKNOWABLE[split]
 
 
+def invented(split: str, rng: np.random.Generator) -> str:
+    """Return a word without meaning; splits share no syllable."""
+    syllables = _SYLLABLES[split]
+    return "".join(syllables[int(part)] for part in rng.integers(len(syllables), size=int(rng.integers(1, 4))))
+
+
 def nonsense(split: str, rng: np.random.Generator) -> str:
     """Return two to seven invented words with a question mark; splits share no syllable."""
-    syllables = _SYLLABLES[split]
-    words = [
-        "".join(syllables[int(part)] for part in rng.integers(len(syllables), size=int(rng.integers(1, 4))))
-        for _ in range(int(rng.integers(2, 8)))
-    ]
+    words = [invented(split, rng) for _ in range(int(rng.integers(2, 8)))]
     return " ".join([words[0].capitalize(), *words[1:]]) + "?"
 
 

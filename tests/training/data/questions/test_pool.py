@@ -22,7 +22,7 @@ from testbed.training.data.questions import (
     tandem,
 )
 from testbed.training.data.questions.kind import facts_of
-from testbed.training.data.questions.pool import _DRESSES, BLANK, REASONS, WRONG_PICTURE
+from testbed.training.data.questions.pool import BLANK, REASONS, WRONG_PICTURE
 
 from . import pictures
 
@@ -80,11 +80,6 @@ def test_wordings_held_out_are_never_learnt(pools: dict[tuple[str, str], Questio
     learnt += [item for task in TASKS for _ in range(200) for item in about_one_picture(pools[task, "train"], rng)]
     for item in learnt:
         assert not any(text in item.question for text in held_out), item.question
-        bare = {item.question} | {
-            item.question[len(before) : len(item.question) - len(after)]
-            for before, after in (dress.split("{}") for dress in _DRESSES)
-        }
-        assert item.kind not in KINDS or bare & set(KINDS[item.kind].training), item.question
     tested = {item.question for task in TASKS for item in drawn(pools, task, "test", 3000) if item.kind in KINDS}
     assert tested <= held_out | {kind.wording for kind in KINDS.values()}
     assert len(tested & held_out) > 0.9 * len(held_out)
@@ -197,7 +192,7 @@ def test_a_mirrored_view_changes_sides(pools: dict[tuple[str, str], QuestionPool
         counterpart = (sides | {right: left for left, right in sides.items()}).get(item.kind)
         if counterpart is not None and item.answerable:
             assert other.kind == counterpart and other.answer == item.answer
-            assert any(text in other.question for text in KINDS[counterpart].training)
+            assert ("left" in item.question.lower()) == ("right" in other.question.lower())
         elif item.answerable:
             assert other.question == item.question and other.answer in KINDS[item.kind].answers
             assert ("left" in item.answer.lower()) == ("right" in other.answer.lower())
