@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import gc
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 
 if TYPE_CHECKING:
     from testbed.episode import EpisodeRunner
+
+# oneDNN keeps what it compiled for every shape that a layer ever had: in one process for all tests, gigabytes.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 @pytest.fixture(scope="session")

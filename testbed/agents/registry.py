@@ -1,7 +1,8 @@
 """All agents by name: files with options, our packages, and third-party packages' (entry point ``testbed.agents``).
 
 A package that offers an agent has two functions: ``build(**options) -> Agent`` loads it, ``card() -> AgentCard`` tells
-about it without loading a model; where ``card`` takes options by name, it is given those of the file. A package whose
+about it without loading a model; where ``card`` takes options by name, it is given those of the file. ``NEEDS``, or
+``needs(**options)``, names the modules without which it cannot be loaded. A package whose
 agents are made of other agents has ``parts(**options) -> dict[str, str]`` too, role to name or file. An entry point
 names the package. Where ``build`` takes ``device``, it is told where its models are to run (`testbed.core.device`), and
 where it takes ``load_part``, it is given what loads the agents that it is made of.
@@ -165,7 +166,7 @@ def parts(name_or_path: str) -> dict[str, str]:
 
 
 def check_extras(name_or_path: str) -> None:
-    """Check that what an agent's package says it needs (``NEEDS``, names of modules) is installed; load nothing.
+    """Check that the modules that an agent says it needs (``needs`` or ``NEEDS``) are installed; load nothing.
 
     An agent that is made of others needs what they need.
 
@@ -174,7 +175,10 @@ def check_extras(name_or_path: str) -> None:
         MissingExtraError: If it could not be loaded for want of an extra.
     """
     choice = resolve(name_or_path)
-    needs = getattr(_module(choice, _package(choice)), "NEEDS", ())
+    package = _package(choice)
+    module = _module(choice, package)
+    told = getattr(module, "needs", None)
+    needs = getattr(module, "NEEDS", ()) if told is None else _told(choice, told, _options(choice, package))
     extras.require(f"agent {name_or_path!r}", needs)
     for part in parts(name_or_path).values():
         check_extras(part)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDER = shipped.folder("agents") / "weights"
 
 
-BUDGET_BYTES = 60_000_000
+BUDGET_BYTES = 100_000_000
 """What all shipped weights together may take: every clone carries them, and every retraining adds to that."""
 FILE_BYTES = 25_000_000
 """What one file may take."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 SMALL_DATA = 300
 """Pictures per task that fine-tuning makes for itself where there is no data, a minute's work."""
-PLAN_OPTIONS = ("task", "method", "teaches", "steps", "minutes", "batch", "rank", "alpha", "device")
+PLAN_OPTIONS = ("task", "method", "teaches", "steps", "minutes", "batch", "rank", "alpha", "device", "distil")
 TRAINER_OPTIONS = ("seed", "epochs", "rate", "start_from")
 
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start_from",
         type=Path,
         metavar="DIR",
-        help="folder with weights to start from instead of random ones, where the trainer can",
+        help="folder with weights to start from instead of random ones, where the trainer can; vlm --model: an adapter",
     )
     tuning = parser.add_argument_group("fine-tuning (train vlm --model)")
     tuning.add_argument("--model", metavar="M", help="checkpoint, name on the Hub, or family and size: llava-tiny")
@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tuning.add_argument("--batch", type=int, metavar="N", help="conversations per step (default 16)")
     tuning.add_argument("--rank", type=int, metavar="N", help="of lora; tokens of prompt, prefix (default 16)")
     tuning.add_argument("--alpha", type=int, metavar="N", help="scale of lora (default 32)")
+    tuning.add_argument(
+        "--distil",
+        type=int,
+        metavar="N",
+        help="steps in which a family's fresh tower first learns from the testbed's own",
+    )
     tuning.add_argument("--device", metavar="D", help="auto (default), cpu, cuda or cuda:N")
     tuning.add_argument(
         "--unattacked", action="store_true", help="state that no picture of conversations of one's own shows an attack"
@@ -83,8 +89,6 @@ def _tune(options: argparse.Namespace) -> int:
     from testbed.training.vlm.held_out import report
     from testbed.training.vlm.presets import PRESETS
 
-    if options.start_from is not None:
-        raise UsageError("fine-tuning starts from its --model, so it takes no --from")
     if options.preset is not None and options.preset not in PRESETS:
         raise UsageError(
             f"no preset {options.preset!r}", hint=f"{suggest(options.preset, PRESETS)}known: {', '.join(PRESETS)}"
@@ -92,7 +96,7 @@ def _tune(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in (*PLAN_OPTIONS, "seed", "epochs", "rate")}
     chosen = dict(PRESETS.get(options.preset or "", {}))
     chosen |= {name: value for name, value in given.items() if value is not None}
-    plan = Plan(options.model, **chosen)
+    plan = Plan(options.model, start_from=options.start_from, **chosen)
     plan.check_model()
     out = options.out or Path("work") / f"vlm-{Path(options.model).name}-{plan.task}"
     data = options.data or Path("data")

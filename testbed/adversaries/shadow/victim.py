@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.agents.dnn.nets import SIGN_NETS
+from testbed.agents.vlm import cards
+from testbed.agents.vlm.model_settings import ShippedName
 from testbed.core.errors import UsageError
 
 if TYPE_CHECKING:
     from testbed.adversaries.manifest import Surrogate
+    from testbed.agents.vlm.readings import ConversationReader
 
 Crop = NDArray[np.uint8]
 BATCH = 40
@@ -36,14 +39,12 @@ class VlmSignClassifier:
     """A V²LM, asked its traffic sign question alone."""
 
     name: str
-    reader: object
+    reader: ConversationReader
 
     def probabilities(self, crops: Sequence[Crop]) -> NDArray[np.float64]:
         """Return the class probabilities (N, 43)."""
-        from testbed.agents.vlm.reader import Reader
         from testbed.agents.vlm.readings import ImagePrompt
 
-        assert isinstance(self.reader, Reader)
         rows = []
         for start in range(0, len(crops), BATCH):
             asked = [[ImagePrompt("tsr", crop)] for crop in crops[start : start + BATCH]]
@@ -54,8 +55,13 @@ class VlmSignClassifier:
         return np.stack(rows)
 
 
-READERS: dict[str, str] = {"solo": "vlm-solo-tsr", "tandem": "vlm-tandem"}
-"""V²LM victims and the weights of the model that answers for signs."""
+READERS: dict[str, tuple[ShippedName, str]] = {
+    "solo": ("small", "tsr"),
+    "tandem": ("small", "tandem"),
+    "solo_smollm": ("smollm", "tsr"),
+    "tandem_smollm": ("smollm", "tandem"),
+}
+"""V²LM victims: which shipped model and which of its adapters answers for signs."""
 
 VICTIMS: tuple[str, ...] = ("dnn", *READERS, *SIGN_NETS)
 """Names of all victims; ``dnn`` is the sign net of the ``dnn`` agent."""
@@ -72,10 +78,10 @@ def load_victim(name: str = "dnn") -> BlackBoxClassifier:
         WeightsError: If its weights are missing or altered.
     """
     if name in READERS:
-        from testbed.agents.vlm import model
-        from testbed.agents.vlm.reader import Reader
+        from testbed.agents.vlm import shipped
+        from testbed.agents.vlm.form import FormReader
 
-        return VlmSignClassifier(name, Reader(model.load(READERS[name], None)))
+        return VlmSignClassifier(name, FormReader(shipped.load(*READERS[name])))
     if name not in VICTIMS:
         raise UsageError(f"no victim {name!r}", hint=f"known: {', '.join(VICTIMS)}")
     from testbed.agents.dnn.sign_classifiers import load_sign_victim
@@ -88,7 +94,7 @@ def surrogate_of(name: str) -> Surrogate:
     from testbed.adversaries.manifest import Surrogate
     from testbed.agents import weights
 
-    model = READERS[name] if name in READERS else SIGN_NETS[_net(name)].weights
+    model = cards.adapter(*READERS[name]) if name in READERS else SIGN_NETS[_net(name)].weights
     return Surrogate(
         agent=name if name in READERS else "dnn", model=model, weights_sha256=str(weights.card(model)["sha256"])
     )

@@ -12,22 +12,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.agents.vlm import cards, model_settings
+from testbed.agents.vlm import cards, model_settings, smollm
 
 if TYPE_CHECKING:
     from testbed.agents.vlm.agent import VlmAgent
     from testbed.core.serving import Serving
     from testbed.core.types import AgentCard
 
-__all__ = ["NEEDS", "build", "card", "serving"]
+__all__ = ["build", "card", "needs", "serving"]
 
 NEEDS = ("torch", "transformers", "peft", "timm", "safetensors")
-"""Modules without which it cannot be loaded; its card can be read."""
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def needs(model: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Return the modules without which it cannot be loaded; its card can be read."""
+    settings = model_settings.parse(model)
+    around_smollm = isinstance(settings, model_settings.ShippedModel) and settings.name == "smollm"
+    return (*NEEDS, *(smollm.NEEDS if around_smollm else ()))
 
 
 def build(deployment: cards.Deployment, device: str = "auto", **options: Any) -> VlmAgent:

@@ -9,24 +9,34 @@ from typing import Any, Literal
 from testbed.agents import weights
 from testbed.agents.vlm import checkpoint_folder
 from testbed.agents.vlm.endpoint.settings import EndpointSettings
-from testbed.agents.vlm.model_settings import LocalModel, ModelSettings, ShippedModel
+from testbed.agents.vlm.model_settings import LocalModel, ModelSettings, ShippedModel, ShippedName
 from testbed.core.errors import UsageError
 from testbed.core.types import AgentCard
 
 BASE = "vlm-base"
-ADAPTERS = {"tsr": "vlm-solo-tsr", "alc": "vlm-solo-alc", "vd": "vlm-solo-vd", "tandem": "vlm-tandem"}
-"""Adapter files: one per task for solo, one for tandem."""
+PREFIXES: dict[ShippedName, str] = {"small": "vlm", "smollm": "smollm"}
+"""Model to what the names of its weights begin with."""
 
 Deployment = Literal["solo", "tandem"]
 """``solo``: one model per task; ``tandem``: one model for all tasks."""
 
 DEPLOYMENTS: dict[Deployment, tuple[str, ...]] = {"solo": ("tsr", "alc", "vd"), "tandem": ("tandem",)}
-"""Deployment to the adapters that it loads, keys of `ADAPTERS`."""
+"""Deployment to the adapters that it loads: one per task for solo, one for tandem."""
 
 _NOTES: dict[Deployment, str] = {
     "solo": "Three models, one forward pass each; a sign is asked about only when one is in view.",
     "tandem": "One model, one forward pass; three image-prompt pairs, or two when no sign is in view.",
 }
+
+
+def adapter(name: ShippedName, key: str) -> str:
+    """Return the name of an adapter's weights.
+
+    Args:
+        name: Whose.
+        key: ``tsr``, ``alc``, ``vd`` or ``tandem``.
+    """
+    return f"{PREFIXES[name]}-{key}" if key == "tandem" else f"{PREFIXES[name]}-solo-{key}"
 
 
 def agent_card(deployment: Deployment, settings: ModelSettings, base: Path | None = None) -> AgentCard:
@@ -44,7 +54,7 @@ def agent_card(deployment: Deployment, settings: ModelSettings, base: Path | Non
         return _endpoint_card(deployment, settings)
     if isinstance(settings, LocalModel):
         return _local_card(deployment, settings, base)
-    return _shipped_card(deployment, folder_of(settings, base))
+    return _shipped_card(deployment, settings, folder_of(settings, base))
 
 
 def folder_of(settings: ShippedModel, base: Path | None) -> Path | None:
@@ -99,23 +109,26 @@ def _endpoint_card(deployment: Deployment, settings: EndpointSettings) -> AgentC
     )
 
 
-def _shipped_card(deployment: Deployment, folder: Path | None) -> AgentCard:
-    base = weights.card(BASE, folder)
-    adapters = [weights.card(ADAPTERS[key], folder) for key in DEPLOYMENTS[deployment]]
+def _shipped_card(deployment: Deployment, settings: ShippedModel, folder: Path | None) -> AgentCard:
+    adapters = [weights.card(adapter(settings.name, key), folder) for key in DEPLOYMENTS[deployment]]
+    own = [weights.card(BASE, folder), *adapters] if settings.name == "small" else adapters
     figures: dict[str, float] = {}
     latency_ms = (0.0, 0.0)
-    for card in (base, *adapters):
+    for card in own:
         figures |= {key: _value(value) for key, value in card.get("figures", {}).items()}
         p50, p95 = card.get("latency_ms", {}).get(deployment, latency_ms)
         latency_ms = (float(p50), float(p95))
+    digests = {f"{card['name']}.safetensors": str(card["sha256"]) for card in own}
+    if settings.name == "smollm":
+        digests["its base"] = str(adapters[0]["base"])
     return AgentCard(
         name=deployment,
         kind=deployment,
         latency_ms=latency_ms,
-        parameters=len(adapters) * int(base["parameters"]),
-        weights={f"{card['name']}.safetensors": str(card["sha256"]) for card in (base, *adapters)},
+        parameters=sum(int(card.get("parameters_in_all", 0)) for card in adapters),
+        weights=digests,
         figures=figures,
-        trained="; ".join(str(card["summary"]) for card in (base, *adapters) if "summary" in card),
+        trained="; ".join(str(card["summary"]) for card in own if "summary" in card),
         notes=_NOTES[deployment],
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from testbed.core.errors import AgentError, WeightsError
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LEAST_PX = 56
 """Sign crops are enlarged to this short side: some processors refuse pictures smaller than a patch."""
+REMEMBERED = 4096
+"""Texts whose tokens are remembered."""
 HEADROOM = 1.15
 """Memory that must be free, in sizes of the weights, for activations and cache."""
 
@@ -55,6 +58,10 @@ class Checkpoint:
     processor: Any
     prompt: str = "{image}{question}\n"
     asked: HowAsked = field(default_factory=HowAsked)
+
+    def __post_init__(self) -> None:
+        """Remember the tokens of words: the same closed sets are spelled out in every decision."""
+        self.ids = lru_cache(REMEMBERED)(partial(_ids, self.tokenizer))
 
     @property
     def tokenizer(self) -> Any:
@@ -137,6 +144,11 @@ class Checkpoint:
         scale = LEAST_PX / short
         size = (max(LEAST_PX, round(scale * picture.width)), max(LEAST_PX, round(scale * picture.height)))
         return picture.resize(size, PilImage.Resampling.BICUBIC)
+
+
+def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Return the tokens of a text, none put before it or after it."""
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def load(

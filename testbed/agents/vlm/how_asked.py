@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from testbed.core.errors import WeightsError
 
 FILE_NAME = "testbed.json"
+PROJECTOR, RANDOM = "projector", "random"
+"""What a card says of a checkpoint that was put together and whose projector was never trained."""
 
 
 def _inside(window: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

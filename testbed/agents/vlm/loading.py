@@ -43,16 +43,15 @@ def _shipped(
     deployment: Deployment, settings: ShippedModel, answer: Way, base: Path | None
 ) -> Mapping[str, ConversationReader]:
     from testbed.agents.placement import placed
-    from testbed.agents.vlm import model
-    from testbed.agents.vlm.reader import Reader
+    from testbed.agents.vlm import shipped
+    from testbed.agents.vlm.form import FormReader
 
     if answer != "form":
-        raise UsageError(
-            f"the shipped model answers in a form, not by answer: {answer}", hint="leave the key answer out"
-        )
+        raise UsageError(f"a shipped model answers in a form, not by answer: {answer}", hint="leave the key answer out")
     folder = cards.folder_of(settings, base)
-    place = placed(settings.device, auto="cpu")
-    return {key: Reader(model.load(cards.ADAPTERS[key], folder, place)) for key in cards.DEPLOYMENTS[deployment]}
+    place = str(placed(settings.device, auto="cpu" if settings.name == "small" else "cuda"))
+    keys = cards.DEPLOYMENTS[deployment]
+    return {key: FormReader(shipped.load(settings.name, key, folder, place)) for key in keys}
 
 
 def _endpoint(

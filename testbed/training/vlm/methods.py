@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
-from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    IA3Config,
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    get_peft_model,
+    load_peft_weights,
+    set_peft_model_state_dict,
+)
 
 Method = Literal["lora", "prompt", "prefix", "adapter", "full"]
 METHODS: tuple[Method, ...] = ("lora", "prompt", "prefix", "adapter", "full")
@@ -25,7 +36,16 @@ PROJECTORS = ("multi_modal_projector", "connector", "merger", "mlp1")
 TOWERS = ("vision_tower", "vision_model", "visual", "vision_encoder")
 
 
-def prepare(network: Any, method: Method, *, rank: int, alpha: int, tokens: Sequence[int]) -> Any:
+def prepare(
+    network: Any,
+    method: Method,
+    *,
+    rank: int,
+    alpha: int,
+    tokens: Sequence[int],
+    start_from: Path | None = None,
+    with_tower: bool = False,
+) -> Any:
     """Return the network with exactly the method's weights requiring gradients.
 
     Args:
@@ -34,15 +54,28 @@ def prepare(network: Any, method: Method, *, rank: int, alpha: int, tokens: Sequ
         rank: Of ``lora``; number of learnt tokens of ``prompt`` and ``prefix``.
         alpha: Scale of ``lora``.
         tokens: Ids of words whose embeddings are learnt besides.
+        start_from: Folder of an adapter of the same base to go on from; None for a new one.
+        with_tower: Whether ``full`` means the vision tower too.
     """
     if method == "full":
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(not _within(name, TOWERS) or _within(name, PROJECTORS))
+            parameter.requires_grad_(with_tower or not in_tower(name))
         return network
     with warnings.catch_warnings():
         # peft still asks transformers by a name that transformers has deprecated.
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
-        return get_peft_model(network, _configuration(network, method, rank, alpha, tokens))
+        if start_from is not None:
+            adapted = PeftModel.from_pretrained(network, start_from, is_trainable=True)
+        else:
+            adapted = get_peft_model(network, _configuration(network, method, rank, alpha, tokens))
+    # steps of an optimiser are smaller than what half precision tells apart
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    if start_from is not None:
+        # what was learnt before, this time in full precision
+        set_peft_model_state_dict(adapted, load_peft_weights(str(start_from), device=str(network.device)))
+    return adapted
 
 
 def _configuration(network: Any, method: Method, rank: int, alpha: int, tokens: Sequence[int]) -> PeftConfig:
@@ -65,6 +98,11 @@ def _configuration(network: Any, method: Method, rank: int, alpha: int, tokens: 
     if method == "prefix":
         return PrefixTuningConfig(num_virtual_tokens=rank, task_type="CAUSAL_LM")
     return PromptTuningConfig(num_virtual_tokens=rank, task_type="CAUSAL_LM")
+
+
+def in_tower(name: str) -> bool:
+    """Return whether weights of that name are the vision tower's."""
+    return _within(name, TOWERS) and not _within(name, PROJECTORS)
 
 
 def _within(name: str, parts: Sequence[str]) -> bool:

@@ -22,9 +22,9 @@ def reading(task: str, *probabilities: float, box=None) -> Reading:
     return Reading.of(task, np.array(probabilities), box)
 
 
-def test_closed_set_probabilities_sum_to_one(reader, conversation) -> None:
+def test_closed_set_probabilities_sum_to_what_cannot_tell_leaves(reader, conversation) -> None:
     for answer in reader.read(conversation):
-        assert answer.probabilities.sum() == pytest.approx(1.0, abs=1e-12)
+        assert 0.0 < answer.probabilities.sum() <= 1.0 + 1e-12
         assert (answer.probabilities >= 0).all()
 
 
@@ -48,7 +48,7 @@ def test_every_picture_of_a_conversation_matters(reader, conversation) -> None:
 
 def test_three_questions_take_one_forward_pass(reader, conversation) -> None:
     calls = {"text": 0, "tower": 0}
-    network = reader.model.network.model
+    network = reader.checkpoint.network.model
 
     def count(name):
         def hook(*_args) -> None:
@@ -67,11 +67,6 @@ def test_three_questions_take_one_forward_pass(reader, conversation) -> None:
             hook.remove()
     assert [answer.task for answer in answered] == ["tsr", "alc", "vd"]
     assert calls == {"text": 1, "tower": 1}
-
-
-def test_conversations_of_a_batch_must_match(reader, conversation) -> None:
-    with pytest.raises(AgentError, match="same tasks"):
-        reader.read_batch([conversation, conversation[:2]])
 
 
 def test_a_number_is_finer_than_a_bin() -> None:

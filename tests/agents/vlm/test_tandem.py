@@ -29,7 +29,7 @@ def test_the_card_holds_the_bar(agent) -> None:
 @pytest.mark.parametrize("crop", [True, False])
 def test_a_decision_is_one_forward_pass(agent, crop) -> None:
     calls = []
-    network = agent.readers["tandem"].model.network
+    network = agent.readers["tandem"].checkpoint.network
     parts = {"whole": network, "text": network.model.language_model, "tower": network.model.vision_tower}
     hooks = [part.register_forward_hook(lambda *_args, name=name: calls.append(name)) for name, part in parts.items()]
     try:

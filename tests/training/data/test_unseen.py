@@ -10,11 +10,10 @@ import pytest
 from testbed.cli import main
 from testbed.core.errors import DatasetError
 from testbed.training.data import exchange
-from testbed.training.data.format import load_card
+from testbed.training.data.format import load_card, load_split
 from testbed.training.data.unseen import artefacts_of, refuse_attacked
 from testbed.training.nets import train
 from testbed.training.nets.loop import open_splits
-from testbed.training.nets.vlm_tokens import open_data
 
 from .questions import pictures
 
@@ -33,15 +32,12 @@ def data(tmp_path: Path) -> Path:
 def test_what_names_an_artefact_is_refused_by_every_training(data: Path, tmp_path: Path) -> None:
     assert len(open_splits(data, "vd")[0]) == 12
     card(data / "alc", artefacts=["drp_highway_left", "random_dirt"])
-    for name in ("denoiser", "vlm-tandem", "row-anchor"):
+    for name in ("denoiser", "vlm-tower", "row-anchor"):
         with pytest.raises(DatasetError, match="alc shows the attack artefact drp_highway_left, random_dirt"):
-            if name == "vlm-tandem":
-                open_data(data, "train")
-            else:
-                train(name, data, out=tmp_path / name)
+            train(name, data, out=tmp_path / name)
     assert not (tmp_path / "row-anchor").exists()
     # What is only asked about may show anything.
-    assert len(open_data(data, "test")["alc"]) == 6
+    assert len(load_split(data / "alc", "test", task="alc")) == 6
 
 
 def test_unknown_pictures_are_taken_at_the_users_word(data: Path) -> None:

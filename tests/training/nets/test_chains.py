@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from testbed.agents import weights
+from testbed.agents.vlm import shipped
 from testbed.cli import main
 from testbed.cli.dataset import add_arguments as dataset_arguments
 from testbed.core.errors import UsageError
@@ -18,10 +19,12 @@ from testbed.training.data.generate import COUNTS
 from testbed.training.nets import denoiser, sign_classifiers, store_smaller, vlm
 from testbed.training.nets.commands import dataset_command, training_commands
 from testbed.training.nets.stored import FORMS
+from testbed.training.vlm import shipped_models
 
 from ...agents.vlm import toy
+from ..data.questions import pictures
 
-SHORT = vlm.StageSteps(warm_up=1, signs=1, tower=(1,), base=1, tandem=1, solo=1)
+SHORT = vlm.StageSteps(warm_up=1, signs=1, tower=(1,))
 SHIPPED = sorted(path.stem for path in weights.FOLDER.glob("*.safetensors"))
 
 
@@ -85,16 +88,21 @@ def test_a_chain_makes_its_weights_from_nothing(
 
 @pytest.mark.slow
 def test_the_chain_of_the_vision_language_models(
-    data: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for plan in ("FROM_RANDOM", "CONTINUED"):
         monkeypatch.setattr(vlm, plan, SHORT if plan == "FROM_RANDOM" else replace(SHORT, warm_up=0, signs=0))
+    for plan in ("BASE_PLAN", "SOLO_PLAN", "TANDEM_PLAN"):
+        monkeypatch.setattr(shipped_models, plan, replace(getattr(shipped_models, plan), steps=1, batch=4))
+    monkeypatch.setattr(shipped_models, "LANGUAGE", {"small": 4})
+    data = pictures.write_data(tmp_path_factory.mktemp("pictures"), 24)
     monkeypatch.setattr(weights, "FOLDER", data / "no weights here")
     (chain,) = (chain for chain in CHAINS if " vlm " in chain[-1])
     folder = run(chain, data, {}, tmp_path_factory.mktemp("vlm"))
     for name in ("vlm-base", "vlm-solo-tsr", "vlm-solo-alc", "vlm-solo-vd", "vlm-tandem"):
         _, told = weights.load(name, folder)
         assert told["commands"] == list(chain) and told["stored"]["as"] == "float16"
+    assert shipped.load("small", "tandem", folder).parameters == weights.card("vlm-tandem", folder)["parameters_in_all"]
 
 
 def _plain(line: str) -> list[str]:

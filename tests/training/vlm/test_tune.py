@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,14 @@ from testbed.agents.vlm import checkpoint, families
 from testbed.agents.vlm.choose import ClosedSetReader
 from testbed.agents.vlm.form import FormReader, FormTokens
 from testbed.agents.vlm.readings import CHOICES, ImagePrompt
-from testbed.core.errors import DatasetError, UsageError
-from testbed.training.vlm import Plan, methods, tune
+from testbed.core.errors import DatasetError, UsageError, WeightsError
+from testbed.training.vlm import Plan, distil, methods, tune
 from testbed.training.vlm.batches import IGNORED, FormBatcher, ReplyBatcher
-from testbed.training.vlm.examples import Conversations, Example, RightAnswer, within
+from testbed.training.vlm.examples import AskedPictures, Conversations, Example, RightAnswer, within
+from testbed.training.vlm.projector import whiten
 from testbed.training.vlm.tower_memory import remember
+
+from ..data.questions import pictures
 
 OURS = ("mobilevlm", "qwen_vl")
 """Families whose projector is the testbed's own."""
@@ -121,7 +125,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     base: Path, talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: methods.Method
 ) -> None:
     plan = Plan(str(base), task="alc", method=method, steps=4, batch=4, rank=4, device="cpu", teaches="text")
-    monkeypatch.setattr("testbed.training.vlm.fine_tuning.SAVED_EVERY", 2)
+    monkeypatch.setattr("testbed.training.vlm.trainer.SAVED_EVERY", 2)
     straight = tune(plan, talks, tmp_path / "straight", stated=True)
     draw, drawn = Conversations.draw, []
 
@@ -224,3 +228,58 @@ def test_a_remembered_picture_is_seen_as_the_first_time(tmp_path: Path, family: 
         standing.keys = ["b", "a"]
         swapped = ready.network(**inputs).logits
     assert float((swapped - plain).abs().max()) > 1e-3
+
+
+def test_a_training_that_has_come_to_its_end_is_not_done_again(base: Path, talks: Path, tmp_path: Path) -> None:
+    plan = Plan(str(base), task="alc", steps=2, batch=2, rank=2, device="cpu", teaches="text")
+    folder = tune(plan, talks, tmp_path, stated=True)
+    told = json.loads((folder / "testbed.json").read_text(encoding="utf-8"))["card"]
+    assert told["steps"] == 2 and told["seconds"] > 0
+    written = (folder / "adapter_model.safetensors").stat().st_mtime_ns
+    assert tune(plan, talks, tmp_path, stated=True) == folder
+    assert (folder / "adapter_model.safetensors").stat().st_mtime_ns == written
+
+
+def test_an_adapter_goes_on_from_another(base: Path, talks: Path, tmp_path: Path) -> None:
+    plan = Plan(str(base), task="alc", steps=2, batch=2, rank=2, device="cpu", teaches="text")
+    first = tune(plan, talks, tmp_path / "first", stated=True)
+    still = replace(plan, start_from=first, rate=1e-12)
+    second = tune(still, talks, tmp_path / "second", stated=True)
+    ours, theirs = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-6)
+    with pytest.raises(UsageError, match="goes on from no adapter"):
+        replace(still, method="full").check_model()
+    with pytest.raises(WeightsError):
+        replace(still, start_from=tmp_path / "nowhere").check_model()
+
+
+@pytest.mark.parametrize("family", ["llava", "smolvlm", "qwen2_5_vl"])
+def test_a_fresh_tower_learns_what_ours_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    monkeypatch.setattr(distil, "BATCH", 6)
+    monkeypatch.setattr(distil, "LOOKED_AT", 12)
+    data = pictures.write_data(tmp_path / "data", 16)
+    source = AskedPictures(data, "train", ("alc", "vd"), {"alc": (0.1, 0.4, 0.9, 1.0)}, tandem_share=0.0)
+    folder = families.build(family, "tiny", tmp_path / family, ["Which way?"])
+    ready = checkpoint.load(str(folder), dtype="fp32", device="cpu")
+    words = ready.network.get_input_embeddings().weight.detach().clone()
+    left = distil.distil(ready, source, 3, seed=0)
+    assert 0.0 < left < 2.0
+    assert torch.equal(ready.network.get_input_embeddings().weight, words)
+
+
+def test_the_projectors_first_layer_sees_mean_0_and_deviation_1(base: Path, talks: Path) -> None:
+    ready = checkpoint.load(str(base), dtype="fp32", device="cpu")
+    tokens = FormTokens.add(ready.tokenizer, WORDS)
+    ready.network.resize_token_embeddings(len(ready.tokenizer), mean_resizing=False)
+    source, batcher = Conversations(talks), FormBatcher(ready, tokens)
+    assert whiten(ready.network, batcher, source, 0)
+    said: list[torch.Tensor] = []
+    linear = ready.network.model.multi_modal_projector.linear_1
+    hook = linear.register_forward_hook(lambda _, __, output: said.append(output.detach()))
+    with torch.no_grad():
+        batcher.loss(ready.network, batcher(source.draw(64, np.random.default_rng([0, 17]))))
+    hook.remove()
+    tokens_out = torch.cat([one.flatten(0, -2) for one in said])
+    assert float(tokens_out.mean(0).abs().max()) < 0.05
+    assert 0.2 < float(tokens_out.std(0).mean()) < 3.0

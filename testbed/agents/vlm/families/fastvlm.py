@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import transformers
 from transformers import AutoConfig
@@ -13,8 +14,8 @@ from testbed.agents.vlm.families.parts import IMAGE, chat_template, text, tokeni
 from testbed.agents.vlm.images import IMAGE_SIZE
 
 
-def around_our_tower(words: object, language: dict[str, object]) -> Made:
-    """Return FastVLM's shell around the testbed's tower and any text model."""
+def processor_around_our_tower(words: object) -> Any:
+    """Return the processor of FastVLM's shell around the testbed's tower, with any tokenizer."""
     height_px, width_px = IMAGE_SIZE
     half = [0.5, 0.5, 0.5]
     images = transformers.CLIPImageProcessor(
@@ -24,7 +25,7 @@ def around_our_tower(words: object, language: dict[str, object]) -> Made:
         image_mean=half,
         image_std=half,
     )
-    processor = transformers.LlavaProcessor(
+    return transformers.LlavaProcessor(
         images,
         words,
         patch_size=tower.STRIDE,
@@ -32,6 +33,11 @@ def around_our_tower(words: object, language: dict[str, object]) -> Made:
         num_additional_image_tokens=0,
         chat_template=chat_template(IMAGE),
     )
+
+
+def around_our_tower(words: object, language: dict[str, object]) -> Made:
+    """Return FastVLM's shell around the testbed's tower and any text model."""
+    height_px, width_px = IMAGE_SIZE
     config = AutoConfig.for_model(
         "fast_vlm",
         vision_config=tower.configuration(IMAGE_SIZE),
@@ -39,7 +45,7 @@ def around_our_tower(words: object, language: dict[str, object]) -> Made:
         image_token_index=words.image_token_id,  # type: ignore[attr-defined]  # transformers ships no types
         image_seq_length=(height_px // tower.STRIDE) * (width_px // tower.STRIDE),
     )
-    return config, processor
+    return config, processor_around_our_tower(words)
 
 
 def _tiny(corpus: Sequence[str]) -> Made:

@@ -44,13 +44,19 @@ def tokenizer(corpus: Sequence[str], *more: str, **named: str) -> Any:
         show_progress=False,
     )
     inner.train_from_iterator(list(corpus), trainer)
+    return wrapped(inner, **tokens)
+
+
+def wrapped(inner: Tokenizer, **named: str) -> Any:
+    """Return a trained tokenizer as transformers wants it; `named` are special tokens that become its attributes."""
+    special = [token.content for token in inner.get_added_tokens_decoder().values() if token.special]
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
         pad_token=PAD,
         eos_token=END,
         padding_side="left",
         extra_special_tokens=[word for word in special if word not in (PAD, END)],
-        model_specific_special_tokens=tokens,
+        model_specific_special_tokens=named or {"image_token": IMAGE},
     )
 
 
