@@ -51,8 +51,7 @@ def with_form(name: str, device: str) -> Any:
 
     ready = checkpoint.load(name, device=device)
     FormTokens.add(ready.tokenizer, [CANNOT_TELL, *(word for words in CHOICES.values() for word in words)])
-    if len(ready.tokenizer) > ready.network.get_input_embeddings().weight.shape[0]:
-        ready.network.resize_token_embeddings(len(ready.tokenizer), mean_resizing=False)
+    checkpoint.make_room(ready.network, len(ready.tokenizer))
     return ready
 
 

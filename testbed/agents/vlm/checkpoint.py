@@ -8,7 +8,9 @@ caches are the family's own.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -61,7 +63,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         """Remember the tokens of words: the same closed sets are spelled out in every decision."""
-        self.ids = lru_cache(REMEMBERED)(partial(_ids, self.tokenizer))
+        self.ids = lru_cache(REMEMBERED)(partial(token_ids, self.tokenizer))
 
     @property
     def tokenizer(self) -> Any:
@@ -146,9 +148,23 @@ class Checkpoint:
         return picture.resize(size, PilImage.Resampling.BICUBIC)
 
 
-def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:
+def token_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
     """Return the tokens of a text, none put before it or after it."""
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def make_room(network: Any, words: int) -> None:
+    """Enlarge a model's embeddings to the words that its tokenizer has by now; there may be more of them already."""
+    if words > network.get_input_embeddings().weight.shape[0]:
+        network.resize_token_embeddings(words, mean_resizing=False)
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Wrap a network in peft without its warning: it asks transformers by a name that transformers has deprecated."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+        yield
 
 
 def load(
@@ -279,8 +295,7 @@ def _with_adapter(network: Any, words: int, folder: CheckpointFolder) -> Any:
     from peft import PeftModel
 
     try:
-        if words > network.get_input_embeddings().weight.shape[0]:
-            network.resize_token_embeddings(words, mean_resizing=False)
+        make_room(network, words)
         adapted = PeftModel.from_pretrained(network, folder.path, is_trainable=False)
         # prompts and prefixes have nothing to merge
         return adapted if adapted.peft_config["default"].is_prompt_learning else adapted.merge_and_unload()

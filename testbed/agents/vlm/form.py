@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from testbed.agents.vlm.checkpoint import Checkpoint
+from testbed.agents.vlm.checkpoint import Checkpoint, token_ids
 from testbed.agents.vlm.conversation import label
 from testbed.agents.vlm.number_bins import BINS, LOCATIONS, expectation
 from testbed.agents.vlm.prompted import Ids
@@ -28,7 +28,7 @@ from testbed.agents.vlm.readings import CANNOT_TELL, CHOICES, ConversationReader
 from testbed.agents.vlm.reply_tokens import LINE_END
 from testbed.core.errors import AgentError, WeightsError
 
-BOXLOCATIONS = 4
+BOX_NUMBERS = 4
 """Centre x, centre y, height and width."""
 MOST_FIELDS = 12
 
@@ -59,8 +59,8 @@ class FormTokens:
             tokenizer: It is changed; the model's embeddings must be resized after it.
             answers: All that may be answered.
         """
-        longest = max(len(_words(tokenizer, answer)) for answer in answers) + 1
-        with_box = len(_words(tokenizer, CHOICES["vd"][1])) + BOXLOCATIONS + 1
+        longest = max(len(token_ids(tokenizer, answer)) for answer in answers) + 1
+        with_box = len(token_ids(tokenizer, CHOICES["vd"][1])) + BOX_NUMBERS + 1
         count = min(MOST_FIELDS, max(longest, with_box))
         tokenizer.add_tokens([*_FIELDS[:count], *LOCATIONS], special_tokens=True)
         return cls.of(tokenizer)
@@ -88,20 +88,16 @@ class FormTokens:
 
     def answer(self, words: str) -> Ids:
         """Return the values of the fields of an answer: its tokens and its end, cut to the fields there are."""
-        return (*_words(self.tokenizer, words), self.end)[: len(self.fields)]
+        return (*token_ids(self.tokenizer, words), self.end)[: len(self.fields)]
 
     def boxed(self, words: str, box: Sequence[float]) -> Ids:
         """Return the values of the fields of an answer that goes on with a box, (cx, cy, h, w) as fractions."""
         bins = (min(BINS - 1, max(0, int(value * BINS))) for value in box)
-        return (*_words(self.tokenizer, words), *(self.numbers[place] for place in bins), self.end)
+        return (*token_ids(self.tokenizer, words), *(self.numbers[place] for place in bins), self.end)
 
     def box_field(self, words: str) -> int:
         """Return which field of an answer with a box holds its first number."""
-        return len(_words(self.tokenizer, words))
-
-
-def _words(tokenizer: Any, text: str) -> Ids:
-    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(token_ids(self.tokenizer, words))
 
 
 class FormReader(ConversationReader):
@@ -161,6 +157,6 @@ class FormReader(ConversationReader):
         weights = np.exp(likely - likely.max())
         box = None
         if begin:
-            numbers = expectation(logits[begin : begin + BOXLOCATIONS, list(self.tokens.numbers)].double())
+            numbers = expectation(logits[begin : begin + BOX_NUMBERS, list(self.tokens.numbers)].double())
             box = (float(numbers[0]), float(numbers[1]), float(numbers[2]), float(numbers[3]))
         return Reading.of(task, weights / weights.sum(), box)

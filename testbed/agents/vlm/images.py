@@ -33,8 +33,10 @@ class Window:
         return self.x_min * width_px, self.y_min * height_px, self.x_max * width_px, self.y_max * height_px
 
 
+ROAD = (0.1, 0.4, 0.9, 1.0)
+"""Part of the driver's view that the steering question looks at: lane geometry is a matter of single pixels."""
 WHOLE = Window(0.0, 0.0, 1.0, 1.0)
-WINDOWS: dict[str, Window] = {"tsr": WHOLE, "alc": Window(0.1, 0.4, 0.9, 1.0), "vd": WHOLE}
+WINDOWS: dict[str, Window] = {"tsr": WHOLE, "alc": Window(*ROAD), "vd": WHOLE}
 """Task to window. In a 320 x 160 view the steering window is 256 x 96 px, so nothing is resampled."""
 
 

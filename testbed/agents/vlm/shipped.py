@@ -8,7 +8,6 @@ peft's, one file each. What comes out is a checkpoint like any other, with the f
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from testbed.agents import weights
 from testbed.agents.vlm import cards, checkpoint, how_asked, smollm
 from testbed.agents.vlm.cards import BASE
-from testbed.agents.vlm.checkpoint import Checkpoint
+from testbed.agents.vlm.checkpoint import Checkpoint, make_room, quiet_peft
 from testbed.agents.vlm.families.fastvlm import processor_around_our_tower
 from testbed.agents.vlm.families.parts import wrapped
 from testbed.agents.vlm.how_asked import HowAsked
@@ -57,12 +56,9 @@ def load(name: ShippedName, key: str, folder: Path | None = None, device: str = 
         )
     ready.tokenizer.add_tokens(card["words"], special_tokens=True)
     network = ready.network
-    if len(ready.tokenizer) > network.get_input_embeddings().weight.shape[0]:
-        network.resize_token_embeddings(len(ready.tokenizer), mean_resizing=False)
+    make_room(network, len(ready.tokenizer))
     config = LoraConfig(**card["peft"], lora_dropout=0.0, task_type="CAUSAL_LM")
-    with warnings.catch_warnings():
-        # peft still asks transformers by a name that transformers has deprecated.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+    with quiet_peft():
         adapted = get_peft_model(network, config)
     found = set_peft_model_state_dict(adapted, tensors)
     if found.unexpected_keys:

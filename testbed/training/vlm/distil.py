@@ -24,6 +24,7 @@ from testbed.agents.vlm.checkpoint import Checkpoint
 from testbed.agents.vlm.how_asked import HowAsked
 from testbed.agents.vlm.readings import ImagePrompt
 from testbed.core.errors import UsageError
+from testbed.training.nets.vlm_tower import rate
 from testbed.training.vlm.examples import Example, ExampleSource
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def distil(ready: Checkpoint, source: ExampleSource, steps: int, *, seed: int) -
     left = math.inf
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * _share(step / steps)
+            group["lr"] = rate(step / steps, RATE, WARM_UP)
         keys, prompts = _pictures(source, BATCH, np.random.default_rng([seed, 29, step]))
         wanted = ((teacher.tokens(keys, prompts) - mean) / deviation).to(network.device)
         with mixed(network.device.type):
@@ -125,11 +126,6 @@ def distil(ready: Checkpoint, source: ExampleSource, steps: int, *, seed: int) -
             log.info("distilled %d of %d: %.3f of the teacher's variance left", step + 1, steps, left)
     network.eval()
     return left
-
-
-def _share(done: float) -> float:
-    """Return the learning rate at a fraction of the way, of its peak: a linear rise, then half a cosine."""
-    return done / WARM_UP if done < WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
 def _pictures(

@@ -151,9 +151,7 @@ class AskedPictures:
             others = [one.name for one in PUBLISHED.values() if one.sort == pool.sort and one.name != kind]
             kind = others[int(rng.integers(len(others)))] if others else kind
         if (sort < self._published or sort > 1 - OTHER_TASKS) and kind in pool.answers:
-            answers = list(pool.answers[kind])
-            rows = pool.answers[kind][answers[int(rng.integers(len(answers)))]]
-            return pool.ask(kind, rows[int(rng.integers(len(rows)))], rng)
+            return pool.ask_evenly(kind, rng)
         return pool.draw(rng, 1, unanswerable_share=float(rng.random() < 0.3))[0]
 
     def _garbled(self, item: QuestionAnswer, rng: np.random.Generator) -> QuestionAnswer:

@@ -22,7 +22,7 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from testbed.agents.vlm import checkpoint, families, how_asked, tower
-from testbed.agents.vlm.checkpoint import Checkpoint
+from testbed.agents.vlm.checkpoint import Checkpoint, make_room
 from testbed.agents.vlm.form import FormTokens
 from testbed.agents.vlm.how_asked import PROJECTOR, RANDOM, HowAsked
 from testbed.agents.vlm.model_settings import Dtype
@@ -132,14 +132,11 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
 
 def _plan_and_data(plan: Plan, data: Path) -> dict[str, Any]:
     """Return the part of a card that says what is made: equal ones make equal weights."""
-    paths = {name: None if path is None else str(path) for name, path in _paths(plan).items()}
+    named = {"start_from": plan.start_from, "tower": plan.tower}
+    paths = {name: None if path is None else str(path) for name, path in named.items()}
     if data.is_file():
         return {"plan": asdict(plan) | paths, "data": {data.name: sha256_of(data)}}
     return {"plan": asdict(plan) | paths, "data": {task: data_sha256(data / task) for task in plan.tasks}}
-
-
-def _paths(plan: Plan) -> dict[str, Path | None]:
-    return {"start_from": plan.start_from, "tower": plan.tower}
 
 
 def _is_made(folder: Path, told: Mapping[str, Any]) -> bool:
@@ -183,7 +180,5 @@ def _batcher(plan: Plan, ready: Checkpoint) -> tuple[FormBatcher | ReplyBatcher,
     answers |= {answer for kind in KINDS.values() for answer in kind.answers}
     known = set(ready.tokenizer.get_vocab().values())
     tokens = FormTokens.add(ready.tokenizer, sorted(answers))
-    embeddings = ready.network.get_input_embeddings().weight.shape[0]
-    if len(ready.tokenizer) > embeddings:
-        ready.network.resize_token_embeddings(len(ready.tokenizer), mean_resizing=False)
+    make_room(ready.network, len(ready.tokenizer))
     return FormBatcher(ready, tokens), tuple(one for one in (*tokens.fields, *tokens.numbers) if one not in known)

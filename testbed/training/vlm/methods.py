@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,8 @@ from peft import (
     load_peft_weights,
     set_peft_model_state_dict,
 )
+
+from testbed.agents.vlm.checkpoint import quiet_peft
 
 Method = Literal["lora", "prompt", "prefix", "adapter", "full"]
 METHODS: tuple[Method, ...] = ("lora", "prompt", "prefix", "adapter", "full")
@@ -61,9 +62,7 @@ def prepare(
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(with_tower or not in_tower(name))
         return network
-    with warnings.catch_warnings():
-        # peft still asks transformers by a name that transformers has deprecated.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+    with quiet_peft():
         if start_from is not None:
             adapted = PeftModel.from_pretrained(network, start_from, is_trainable=True)
         else:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from testbed.agents.vlm import checkpoint_folder, families, smollm
 from testbed.agents.vlm.how_asked import Fractions
+from testbed.agents.vlm.images import ROAD
 from testbed.core.errors import UsageError
 from testbed.training.data.format import TASKS
 from testbed.training.vlm import methods
 from testbed.training.vlm.batches import Teaches
 from testbed.training.vlm.methods import Method
 
-ROAD: Fractions = (0.1, 0.4, 0.9, 1.0)
-"""Part of the driver's view that the steering question looks at: lane geometry is a matter of single pixels."""
 LEARN_NO_WORDS: tuple[Method, ...] = ("prompt", "prefix", "adapter")
 
 

@@ -64,15 +64,9 @@ def tandem(
     """
     _check(pools, published)
     if published:
-        return [_published(pools[task], PUBLISHED[task].name, rng) for task in tasks]
+        return [pools[task].ask_evenly(PUBLISHED[task].name, rng) for task in tasks]
     asked = [pools[task].draw(rng, 1, unanswerable_share=float(rng.random() < UNANSWERABLE_SHARE))[0] for task in tasks]
     return [asked[int(index)] for index in rng.permutation(len(asked))]
-
-
-def _published(pool: QuestionPool, kind: str, rng: np.random.Generator) -> QuestionAnswer:
-    answers = list(pool.answers[kind])
-    rows = pool.answers[kind][answers[int(rng.integers(len(answers)))]]
-    return pool.ask(kind, rows[int(rng.integers(len(rows)))], rng)
 
 
 def _not_blank(rng: np.random.Generator) -> str:

@@ -166,6 +166,12 @@ class QuestionPool:
         wording = _worded(KINDS[kind], self.split.name, rng)
         return QuestionAnswer(kind, wording, answer, self.split.task, row, True, self.box(answer, row))
 
+    def ask_evenly(self, kind: str, rng: np.random.Generator) -> QuestionAnswer:
+        """Return a question of a kind about one of the pictures, each of its answers equally probable."""
+        answers = list(self.answers[kind])
+        rows = self.answers[kind][answers[int(rng.integers(len(answers)))]]
+        return self.ask(kind, rows[int(rng.integers(len(rows)))], rng)
+
     def box(self, answer: str, row: int) -> Box | None:
         """Return the box in px that goes with an answer about a picture; None for answers without one."""
         return self.split.lead_box_px(row) if answer == A_VEHICLE else None
