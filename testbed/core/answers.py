@@ -90,6 +90,7 @@ class Opinion:
         sign: Its answer; None when no sign was in view.
         sign_id: Which sign that answer is about.
         raw: What it literally said per task.
+        unparsable: Tasks whose answer was said but could not be read; it is withheld.
     """
 
     frame: int
@@ -99,6 +100,7 @@ class Opinion:
     sign: SignAnswer | None = None
     sign_id: str | None = None
     raw: dict[str, str] = field(default_factory=dict)
+    unparsable: frozenset[str] = field(default=frozenset(), metadata=LEFT_OUT)
 
 
 class Relation(enum.StrEnum):

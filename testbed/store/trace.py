@@ -190,11 +190,13 @@ class TraceWriter:
 
 def _decision(decision: Decision) -> dict[str, Any]:
     """Return a decision as JSON types; what is unparsable is mentioned only where something is."""
-    told = dataclasses.asdict(decision)
-    unparsable = sorted(told["perception"].pop("unparsable"))
-    if unparsable:
-        told["perception"]["unparsable"] = unparsable
-    return told
+    return dataclasses.asdict(decision, dict_factory=_without_empty_sets)
+
+
+def _without_empty_sets(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the fields of an object, sets as sorted lists."""
+    filled = [(name, value) for name, value in items if value != frozenset()]
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in filled}
 
 
 def _stamp(t_s: float) -> dict[str, int]:

@@ -81,6 +81,7 @@ def _opinion(value: Json) -> Opinion:
         sign=_sign_answer(value["sign"]),
         sign_id=value["sign_id"],
         raw=dict(value["raw"]),
+        unparsable=frozenset(value.get("unparsable", ())),
     )
 
 

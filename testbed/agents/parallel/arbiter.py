@@ -152,12 +152,15 @@ def arbitrate(
     asked = [task for task in TASKS if task != "tsr" or fast.sign is not None]
     valid = {task: second if second is not None and counts(task, fast, second) else None for task in asked}
     relations: dict[str, Relation] = {task: relation(task, fast, valid[task]) for task in asked}
-    chosen: dict[str, Opinion] = {}
+    chosen: dict[Task, Opinion] = {}
+    unparsable: set[str] = set()
     for task in asked:
         heard = valid[task]
         stale = heard is None or fast.t_s - heard.slow.t_s > rules.stale_s[task] + ROUNDING_S
         slow = None if heard is None or stale else heard.slow
         chosen[task] = choose(task, relations[task], fast, slow, rules.policy)
+        if said(chosen[task], task) is None and any(one and task in one.unparsable for one in (fast, slow)):
+            unparsable.add(task)
     lasted_s, memory = _remember(fast, valid, relations, before)
     alarms = tuple(task for task, for_s in lasted_s.items() if for_s >= rules.alarm_after_s - ROUNDING_S)
     stopping = rules.policy is Policy.MINIMAL_RISK_STOP and any(
@@ -170,6 +173,7 @@ def arbitrate(
         vehicle=chosen["vd"].vehicle,
         sign=chosen["tsr"].sign if "tsr" in chosen else None,
         raw={task: opinion.raw[task] for task, opinion in chosen.items() if task in opinion.raw},
+        unparsable=frozenset(unparsable),
         arbitration=Arbitration(
             policy=rules.policy.value,
             fast=fast,

@@ -37,6 +37,7 @@ def ask(agent: Agent, observation: Observation) -> Opinion:
         sign=said.sign,
         sign_id=observation.sign_id if said.sign is not None else None,
         raw=dict(said.raw),
+        unparsable=said.unparsable,
     )
 
 

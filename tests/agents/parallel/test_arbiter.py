@@ -257,6 +257,18 @@ def test_what_is_stale_is_not_acted_on(fast: Opinion, second: SecondOpinion, rul
     assert dataclasses.replace(with_it, arbitration=None) == dataclasses.replace(without, arbitration=None)
 
 
+@pytest.mark.parametrize(
+    ("fast", "slow", "unparsable"),
+    [("withheld", "withheld", True), ("Left 0.8", "withheld", False), ("withheld", "Left 0.8", False)],
+)
+def test_words_that_nobody_can_read_are_no_abstention(fast: str, slow: str, unparsable: bool) -> None:
+    """Only where nothing is answered: who answers beside them is acted on."""
+    mute = dataclasses.replace(opinion("alc", slow), unparsable=frozenset({"alc"} if slow == "withheld" else ()))
+    second = SecondOpinion(mute, opinion("alc", fast))
+    perception, _ = arbitrate(opinion("alc", fast), second, ArbiterRules(), NOTHING)
+    assert perception.unparsable == (frozenset({"alc"}) if unparsable else frozenset())
+
+
 def test_an_agent_that_is_too_slow_to_act_on_still_raises_an_alarm() -> None:
     """Answers 0.9 s apart, each heard when it is 0.9 s old: the second one that differs is an alarm."""
     rules, memory, heard = ArbiterRules(policy=Policy.MINIMAL_RISK_STOP), NOTHING, []
