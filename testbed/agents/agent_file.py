@@ -62,6 +62,12 @@ class AgentFile(BaseModel):
         return [] if value is None else value
 
 
+def located(path: Path, error: UsageError) -> UsageError:
+    """Return an error about what an agent file says, with the file, line and column of the value."""
+    found = read_yaml(path).error(str(error.args[0]), error.at, hint=error.hint)
+    return UsageError(f"agent file {found.args[0]}", hint=error.hint)
+
+
 def read(path: Path) -> AgentFile:
     """Read an agent file.
 

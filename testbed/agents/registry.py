@@ -26,7 +26,8 @@ import functools
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -137,6 +138,17 @@ def _options(choice: AgentChoice, package: AgentPackage) -> dict[str, Any]:
     return {**package.preset, **choice.options}
 
 
+@contextmanager
+def _located(choice: AgentChoice) -> Iterator[None]:
+    """Say of what a package refuses where it stands in the agent's file."""
+    try:
+        yield
+    except UsageError as error:
+        if choice.file is None or not error.at:
+            raise
+        raise agent_file.located(choice.file, error) from None
+
+
 def _module(choice: AgentChoice, package: AgentPackage) -> ModuleType:
     with extras.explained(f"agent {choice.agent!r}"):
         return importlib.import_module(package.module)
@@ -148,7 +160,8 @@ def _told(choice: AgentChoice, tell: Callable[..., Any], options: Mapping[str, A
     if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
         options = {key: value for key, value in options.items() if key in known}
     try:
-        return tell(**options)
+        with _located(choice):
+            return tell(**options)
     except TypeError as error:
         raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
 
@@ -252,8 +265,7 @@ def serving(name_or_path: str, device: str = "auto") -> Serving | None:
     if tell is None:
         return None
     options = {**_options(choice, package), "device": device_of(name_or_path, device)}
-    known = inspect.signature(tell).parameters
-    return cast(Serving | None, tell(**{key: value for key, value in options.items() if key in known}))
+    return cast(Serving | None, _told(choice, tell, options))
 
 
 def load_to_serve(name_or_path: str, device: str) -> Any:
@@ -267,7 +279,7 @@ def load_to_serve(name_or_path: str, device: str) -> Any:
     options = {**_options(choice, package), "device": device}
     if _model(options):
         options["model"] = {**_model(options), "device": device}
-    with extras.explained(f"agent {name_or_path!r}"):
+    with _located(choice), extras.explained(f"agent {name_or_path!r}"):
         return _module(choice, package).build(**options)
 
 
@@ -297,7 +309,7 @@ def load(name_or_path: str, *, device: str = "auto", served: Mapping[str, object
     if served and name_or_path in served:
         options["served"] = served[name_or_path]
     try:
-        with extras.explained(f"agent {name_or_path!r}"):
+        with _located(choice), extras.explained(f"agent {name_or_path!r}"):
             agent: Agent = module.build(**options)
     except TypeError as error:
         raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error

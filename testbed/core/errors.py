@@ -27,7 +27,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -67,10 +67,19 @@ class TestbedError(Exception):
 
 
 class UsageError(TestbedError):
-    """Raised when the user gives a command line or option that cannot be carried out."""
+    """Raised when the user gives a command line or option that cannot be carried out.
+
+    Attributes:
+        at: Keys that lead to the value in the file that names it; empty where there is no file or the place is unknown.
+    """
 
     code = "TB100"
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "", at: Sequence[str | int] = ()) -> None:
+        """Store what `TestbedError` does, and the place."""
+        super().__init__(message, hint=hint)
+        self.at = tuple(at)
 
 
 class ScenarioError(TestbedError):

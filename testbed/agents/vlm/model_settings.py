@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from testbed.agents.vlm.endpoint.settings import EndpointSettings
 from testbed.agents.vlm.free_text import Notation
+from testbed.agents.vlm.refusals import refusal
 from testbed.core.device import DEVICE_PATTERN
-from testbed.core.errors import UsageError, suggest
+from testbed.core.errors import UsageError
 from testbed.core.serving import Where
 
 Way = Literal["generate", "choose", "form"]
@@ -133,17 +134,15 @@ def parse(value: Mapping[str, Any] | None, device: str = "auto") -> ModelSetting
     if value.get("kind") == "endpoint":
         return EndpointSettings.read(value)
     if value.get("kind") not in KINDS:
-        raise UsageError(f"model.kind is {value.get('kind')!r}", hint=f"known: {', '.join(KINDS)}")
+        raise UsageError(
+            f"model.kind is {value.get('kind')!r}", hint=f"known: {', '.join(KINDS)}", at=("model", "kind")
+        )
     try:
         return _ADAPTER.validate_python(dict(value)).on(device)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in ("model", *first["loc"][1:]))
-        what = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            known = list((ShippedModel if value["kind"] == "shipped" else LocalModel).model_fields)
-            what = f"unknown key; {suggest(str(first['loc'][-1]), known)}known: {', '.join(known)}"
-        raise UsageError(f"{place}: {what}", hint="see docs/vlm.md, the key model") from None
+        known = (ShippedModel if value["kind"] == "shipped" else LocalModel).model_fields
+        # pydantic's place begins with the kind that it took
+        raise refusal(error, known, see="docs/vlm.md, the key model", skip=1) from None
 
 
 def _of(value: str | dict[Any, str], task: str, key: str) -> str:
@@ -151,6 +150,6 @@ def _of(value: str | dict[Any, str], task: str, key: str) -> str:
         return value
     if task not in value:
         raise UsageError(
-            f"model.{key} names no {key} for the task {task!r}", hint="name tsr, alc and vd, or one for all"
+            f"model.{key} names no {key} for the task {task!r}", hint="name tsr, alc and vd, or one for all", at=("model", key)
         )
     return value[task]

@@ -162,16 +162,17 @@ def test_the_plan_knows_the_weights_and_the_words(copied: Path) -> None:
     ("model", "expected"),
     [
         ({"kind": "lokal", "path": "x"}, "shipped, local, endpoint"),
-        ({"kind": "local"}, "model.path"),
-        ({"kind": "local", "path": "x", "device": "gpu"}, "model.device"),
-        ({"kind": "local", "path": "x", "latency_ms": [90, 80]}, "model.latency_ms"),
-        ({"kind": "local", "path": "x", "colour": 1}, "model.colour"),
+        ({"kind": "local"}, "path: is missing"),
+        ({"kind": "local", "path": "x", "device": "gpu"}, "device"),
+        ({"kind": "local", "path": "x", "latency_ms": [90, 80]}, "latency_ms is"),
+        ({"kind": "local", "path": "x", "colour": 1}, "colour: unknown key"),
+        ({"kind": "endpoint", "url": "http://localhost/v1", "name": "x"}, "latency_ms: is missing"),
     ],
 )
 def test_what_a_file_says_wrongly_is_named(tmp_path: Path, model: dict[str, object], expected: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump({"agent": "tandem", "model": model}), encoding="utf-8")
-    with pytest.raises(UsageError, match=expected):
+    with pytest.raises(UsageError, match=rf"mine.yaml:\d+:\d+: model\..*{expected}"):
         agents.card(str(file))
 
 

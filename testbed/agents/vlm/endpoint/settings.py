@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from testbed.agents.vlm.free_text import Notation
-from testbed.core.errors import UsageError, suggest
+from testbed.agents.vlm.refusals import refusal
+from testbed.core.errors import UsageError
 
 Task = Literal["tsr", "alc", "vd"]
 Replay = Literal["only", "prefer", "off"]
@@ -142,16 +143,7 @@ class EndpointSettings(BaseModel):
         try:
             return cls.model_validate(options)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "extra_forbidden":
-                known = cls.model_fields
-                hint = f"{suggest(place, known)}known: {', '.join(known)}"
-                raise UsageError(f"agent option model knows no {place!r}", hint=hint) from None
-            if first["type"] == "missing":
-                raise UsageError(f"agent option model needs {place}", hint="see docs/endpoint.md") from None
-            what = first["msg"].removeprefix("Value error, ")
-            raise UsageError(f"model{'.' if place else ''}{place}: {what}") from None
+            raise refusal(error, cls.model_fields, see="docs/endpoint.md") from None
 
     def key(self) -> str | None:
         """Return the API key from the environment; None where none is asked for.

@@ -26,7 +26,7 @@ def test_what_a_file_says_is_read() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"urls": "x"}, "model knows no 'urls' (did you mean 'url'?"),
+        ({"urls": "x"}, "model.urls: unknown key; did you mean 'url'?"),
         ({"url": "localhost:8000"}, "model.url: must be an address"),
         ({"url": "http://me:secret@localhost/v1"}, "model.url: must be a plain address"),
         ({"url": "http://localhost/v1?key=secret"}, "model.url: must be a plain address"),
@@ -51,7 +51,7 @@ def test_what_is_not_accepted_is_told_without_the_value(change, words) -> None:
     assert words in str(caught.value) and "secret" not in str(caught.value)
     with pytest.raises(UsageError):
         EndpointSettings.read("http://localhost")
-    with pytest.raises(UsageError, match="model needs latency_ms"):
+    with pytest.raises(UsageError, match="model.latency_ms: is missing"):
         EndpointSettings.read({"kind": "endpoint", "url": "http://localhost/v1", "name": "m"})
 
 
