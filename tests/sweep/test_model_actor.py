@@ -105,8 +105,8 @@ class Limited:
         return found
 
 
-def limited(name: str, most: int, error: Exception) -> tuple[ModelActor, Limited]:
-    actor = ModelActor(name, "cpu", BatchLimits(wait_s=30.0, most=4))
+def limited(name: str, most: int, error: Exception, wait_s: float = 30.0) -> tuple[ModelActor, Limited]:
+    actor = ModelActor(name, "cpu", BatchLimits(wait_s=wait_s, most=4))
     service = actor._loaded()
     reader = Limited(service.readers["tandem"], most, error)
     service.readers = {"tandem": reader}  # type: ignore[dict-item]
@@ -124,8 +124,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_divided(make_agent: Make) -> N
 
 
 def test_one_conversation_that_does_not_fit_is_one_clear_sentence(make_agent: Make) -> None:
-    actor, _ = limited(make_agent(), 0, OUT)
-    actor._loaded().batcher._limits = BatchLimits(wait_s=0.0)
+    actor, _ = limited(make_agent(), 0, OUT, wait_s=0.0)
     with pytest.raises(WeightsError, match="ran out of memory on cpu with a single conversation"):
         read(actor, questions(1))
 
@@ -142,8 +141,7 @@ def test_one_refused_picture_refuses_nobody_else(make_agent: Make) -> None:
 
 
 def test_a_defect_is_told_to_everybody(make_agent: Make) -> None:
-    actor, _ = limited(make_agent(), 0, ZeroDivisionError("division by zero"))
-    actor._loaded().batcher._limits = BatchLimits(wait_s=0.0)
+    actor, _ = limited(make_agent(), 0, ZeroDivisionError("division by zero"), wait_s=0.0)
     assert actor.read("tandem", questions(1))["error"]["message"] == "ZeroDivisionError: division by zero"
 
 
