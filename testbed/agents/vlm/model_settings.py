@@ -150,6 +150,8 @@ def _of(value: str | dict[Any, str], task: str, key: str) -> str:
         return value
     if task not in value:
         raise UsageError(
-            f"model.{key} names no {key} for the task {task!r}", hint="name tsr, alc and vd, or one for all", at=("model", key)
+            f"model.{key} names no {key} for the task {task!r}",
+            hint="name tsr, alc and vd, or one for all",
+            at=("model", key),
         )
     return value[task]

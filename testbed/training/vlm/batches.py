@@ -23,7 +23,6 @@ Teaches = Literal["form", "text"]
 """What is learnt: the fields of the form, or the words of the reply."""
 
 IGNORED = -100
-NUMBER_WEIGHT = 0.5
 
 
 @dataclass
@@ -33,11 +32,13 @@ class FormBatcher:
     Attributes:
         checkpoint: Whose processor.
         tokens: Of its form.
+        number_weight: How much a right number of a box counts beside a right word.
         tower: What remembers pictures; None where every picture is looked at again.
     """
 
     checkpoint: Checkpoint
     tokens: FormTokens
+    number_weight: float = 0.5
     tower: RememberingTower | None = None
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class FormBatcher:
         numbers = value.isfinite()
         if bool(numbers.any()):
             wanted = soft_target(value[numbers])
-            total = total - NUMBER_WEIGHT * (wanted * chances[numbers][:, list(self.tokens.numbers)]).sum()
+            total = total - self.number_weight * (wanted * chances[numbers][:, list(self.tokens.numbers)]).sum()
         mean: Tensor = total / (targets.shape[0] * targets.shape[1])
         return mean
 

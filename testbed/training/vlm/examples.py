@@ -29,8 +29,6 @@ from testbed.training.data.questions import (
     unanswerable,
 )
 
-NONSENSE = 0.08
-"""Share of questions in words without meaning: who forgives a strange word must still know when all are."""
 OTHER_TASKS = 0.15
 """Share of single questions that are the published one of another task about pictures of the same sort."""
 TANDEM = 0.35
@@ -90,6 +88,7 @@ class AskedPictures:
         tasks: Whose pictures; all three make tandem conversations too.
         windows: Task to the part of its pictures that is shown.
         published: Share of conversations that ask the published question of the task.
+        nonsense: Share of questions in words without meaning: who forgives a strange word must still know when all are.
         tandem_share: Share of tandem conversations, where all three tasks are there; None for a third.
     """
 
@@ -101,12 +100,13 @@ class AskedPictures:
         windows: Mapping[str, Fractions],
         *,
         published: float = 0.5,
+        nonsense: float = 0.08,
         tandem_share: float | None = None,
     ) -> None:
         """Open the data sets and answer every question about every picture."""
         self.pools = {task: QuestionPool(load_split(data / task, split, task=task)) for task in tasks}
         self._windows = dict(windows)
-        self._published = published
+        self._published, self._nonsense = published, nonsense
         self._tandem = 0.0 if len(self.pools) < len(TASKS) else TANDEM if tandem_share is None else tandem_share
 
     def draw(self, count: int, rng: np.random.Generator) -> list[Example]:
@@ -120,7 +120,7 @@ class AskedPictures:
         while len(found) < count:
             if several:
                 asked = tandem(self.pools, rng, published=bool(rng.random() < self._published), tasks=together)
-                asked = [self._garbled(item, rng) if rng.random() < NONSENSE else item for item in asked]
+                asked = [self._garbled(item, rng) if rng.random() < self._nonsense else item for item in asked]
             elif alone:
                 asked = [self._one(rng)]
             else:
@@ -143,7 +143,7 @@ class AskedPictures:
 
     def _one(self, rng: np.random.Generator) -> QuestionAnswer:
         pool = self._pool(rng)
-        if rng.random() < NONSENSE:
+        if rng.random() < self._nonsense:
             return pool.ask_in_vain(unanswerable.NONSENSE, int(rng.integers(len(pool.split))), rng)
         kind = PUBLISHED[pool.split.task].name
         sort = rng.random()

@@ -37,6 +37,7 @@ from testbed.training.vlm import methods
 from testbed.training.vlm.batches import FormBatcher, ReplyBatcher
 from testbed.training.vlm.distil import distil
 from testbed.training.vlm.examples import AskedPictures, Conversations, ExampleSource
+from testbed.training.vlm.methods import Method
 from testbed.training.vlm.plan import Plan
 from testbed.training.vlm.projector import whiten
 from testbed.training.vlm.tower_memory import remember
@@ -68,16 +69,7 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
     transformers.set_seed(plan.seed)
     transformers_logging.disable_progress_bar()
     torch.set_num_threads(1)
-    source: ExampleSource
-    if data.suffix == ".json" and not data.is_file():
-        raise DatasetError(f"there is no file {data}")
-    if data.is_file():
-        source = Conversations(data)
-        refuse_attacked(data.parent, stated=stated, named_as=data, how_to_state=HOW_TO_STATE)
-    else:
-        for task in plan.tasks:
-            refuse_attacked(data / task)
-        source = AskedPictures(data, "train", plan.tasks, plan.windows, tandem_share=plan.tandem_share)
+    source = _source(plan, data, stated)
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "model"
     told = _plan_and_data(plan, data)
@@ -88,20 +80,9 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
     if ready.network.device.type == "cpu":
         # a quarter less time: the backward pass of the fused one is slow for short conversations
         ready.network.set_attn_implementation("eager")
-    random_projector = fresh or ready.asked.card.get(PROJECTOR) == RANDOM
-    distilled = ready.asked.card.get(DISTILLED, 0)
     batcher, learnt = _batcher(plan, ready)
-    method = "full" if fresh else plan.method
-    if fresh and plan.distil > distilled:
-        distil(ready, source, plan.distil, seed=plan.seed)
-        ready.network.save_pretrained(out / "base")
-        HowAsked(card={DISTILLED: plan.distil}).write(out / "base")
-    # a fresh tower that was taught nothing has to learn with the words
-    blank_tower = fresh and plan.tower is None and not plan.distil
-    if not blank_tower:
-        batcher.tower = remember(ready.network)
-    if random_projector and plan.start_from is None and not plan.distil:
-        whiten(ready.network, batcher, source, plan.seed)
+    blank_tower = _prepare_sight(plan, ready, fresh, batcher, source, out)
+    method: Method = "full" if fresh else plan.method
     trained = methods.prepare(
         ready.network,
         method,
@@ -128,6 +109,48 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
     HowAsked(windows=dict(plan.windows), card=card).write(folder)
     log.info("%d steps in %.0f s: %s", steps, card["seconds"], folder)
     return folder
+
+
+def _source(plan: Plan, data: Path, stated: bool) -> ExampleSource:
+    """Open what is learnt from, if nothing in it shows an attack."""
+    if data.suffix == ".json" and not data.is_file():
+        raise DatasetError(f"there is no file {data}")
+    if data.is_file():
+        conversations = Conversations(data)
+        refuse_attacked(data.parent, stated=stated, named_as=data, how_to_state=HOW_TO_STATE)
+        return conversations
+    for task in plan.tasks:
+        refuse_attacked(data / task)
+    return AskedPictures(
+        data,
+        "train",
+        plan.tasks,
+        plan.windows,
+        published=plan.published,
+        nonsense=plan.nonsense,
+        tandem_share=plan.tandem_share,
+    )
+
+
+def _prepare_sight(
+    plan: Plan, ready: Checkpoint, fresh: bool, batcher: FormBatcher | ReplyBatcher, source: ExampleSource, out: Path
+) -> bool:
+    """Distil a fresh tower, remember what a frozen one sees, whiten a random projector.
+
+    Returns:
+        Whether the tower was taught nothing, so that it has to learn with the words.
+    """
+    is_random = fresh or ready.asked.card.get(PROJECTOR) == RANDOM
+    if fresh and plan.distil > ready.asked.card.get(DISTILLED, 0):
+        distil(ready, source, plan.distil, seed=plan.seed)
+        ready.network.save_pretrained(out / "base")
+        HowAsked(card={DISTILLED: plan.distil}).write(out / "base")
+    blank_tower = fresh and plan.tower is None and not plan.distil
+    if not blank_tower:
+        batcher.tower = remember(ready.network)
+    if is_random and plan.start_from is None and not plan.distil:
+        whiten(ready.network, batcher, source, plan.seed)
+    return blank_tower
 
 
 def _plan_and_data(plan: Plan, data: Path) -> dict[str, Any]:
@@ -173,7 +196,7 @@ def corpus() -> list[str]:
 
 def _batcher(plan: Plan, ready: Checkpoint) -> tuple[FormBatcher | ReplyBatcher, tuple[int, ...]]:
     """Return what makes batches, and the ids of the words that were added for it: those that it had are learnt."""
-    ready.asked = HowAsked(windows=dict(plan.windows))
+    ready.asked = HowAsked(windows=dict(plan.windows), card=ready.asked.card)
     if plan.taught == "text":
         return ReplyBatcher(ready), ()
     answers = {CANNOT_TELL, *(answer for choices in CHOICES.values() for answer in choices)}
@@ -181,4 +204,5 @@ def _batcher(plan: Plan, ready: Checkpoint) -> tuple[FormBatcher | ReplyBatcher,
     known = set(ready.tokenizer.get_vocab().values())
     tokens = FormTokens.add(ready.tokenizer, sorted(answers))
     make_room(ready.network, len(ready.tokenizer))
-    return FormBatcher(ready, tokens), tuple(one for one in (*tokens.fields, *tokens.numbers) if one not in known)
+    learnt = tuple(one for one in (*tokens.fields, *tokens.numbers) if one not in known)
+    return FormBatcher(ready, tokens, plan.number_weight), learnt

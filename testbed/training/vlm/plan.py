@@ -43,6 +43,9 @@ class Plan:
         start_from: Folder of an adapter of the same model to go on from; None for a new one.
         tower: Folder of weights whose tower a family with the testbed's own tower starts with; None for a random one.
         tandem_share: Share of conversations that ask about several pictures at once; None for the usual one.
+        published: Share of questions that are a task's published one, each of its answers equally often.
+        nonsense: Share of questions in words without meaning.
+        number_weight: How much a right number of a box counts beside a right word.
         distil: Steps in which a family's fresh tower first learns what the testbed's own tower sees.
     """
 
@@ -66,6 +69,9 @@ class Plan:
     start_from: Path | None = None
     tower: Path | None = None
     tandem_share: float | None = None
+    published: float = 0.5
+    nonsense: float = 0.08
+    number_weight: float = 0.5
     distil: int = 0
 
     def __post_init__(self) -> None:

@@ -45,12 +45,14 @@ log = logging.getLogger(__name__)
 KEYS = (*TASKS, "tandem")
 BASE_PLAN = Plan("fastvlm-tiny", method="full", steps=3000, batch=48, rate=1.5e-3, tandem_share=0.2)
 """Projector and text model of the small model, around a frozen tower."""
-SOLO_PLAN = Plan("vlm-base", steps=500, batch=48)
-TANDEM_PLAN = Plan("vlm-base", steps=600, batch=24, tandem_share=0.6)
+SOLO_PLAN = Plan("vlm-base", steps=500, batch=48, nonsense=0.15)
+TANDEM_PLAN = Plan("vlm-base", steps=800, batch=24, tandem_share=0.6, published=0.6, nonsense=0.15, number_weight=1.0)
 SMOLLM_JOINT_PLAN = Plan("smollm", steps=1100, tandem_share=0.2)
-"""Adapter of all conversations, from which those of solo and tandem go on."""
+"""Adapter of all conversations, from which those of solo go on; tandem goes on from that of vehicles."""
 SMOLLM_SOLO_PLAN = Plan("smollm", steps=150, rate=3e-4)
-SMOLLM_TANDEM_PLAN = Plan("smollm", steps=100, rate=3e-4, tandem_share=0.6)
+SMOLLM_BOX_PLAN = Plan("smollm", steps=700, rate=6e-4, published=0.7, number_weight=2.0)
+"""Of vehicles: few joint conversations have a box, so that where a vehicle is takes longer to learn than whether."""
+SMOLLM_TANDEM_PLAN = Plan("smollm", steps=200, rate=6e-4, tandem_share=0.6, published=0.7, number_weight=2.0)
 HELD_OUT: dict[ShippedName, int | None] = {"small": None, "smollm": 1000}
 """Held-out pictures per task that are asked about; None for all."""
 QUICK = 500
@@ -100,7 +102,7 @@ def train_smollm(data: Path, out: Path | None = None, *, seed: int = 1) -> Path:
     plan = replace(SMOLLM_JOINT_PLAN, model=str(smollm.assemble(run.folder)), seed=seed)
     joint = tune(plan, data, run.stages / "smollm-joint")
     for key in KEYS:
-        path = run.adapter(key, start_from=joint)
+        path = run.adapter(key, start_from=run.made("vd") if key == "tandem" else joint)
     return path
 
 
@@ -127,6 +129,10 @@ class _Run:
         """Folders of the data sets."""
         return [self.data / task for task in TASKS]
 
+    def made(self, key: str) -> Path:
+        """Return the folder of an adapter that `adapter` has trained."""
+        return self.stages / cards.adapter(self.model, key) / "model"
+
     def adapter(self, key: str, start_from: Path | None = None) -> Path:
         """Train the adapter of a task or of tandem, store it and measure it."""
         name = cards.adapter(self.model, key)
@@ -150,7 +156,7 @@ class _Run:
             return plan, str(base_card["sha256"]), list(base_card["commands"])
         base = smollm.assemble(self.folder)
         beside = weights.card(cards.BASE, self.folder if smollm.has_tower(self.folder) else None)
-        plan = SMOLLM_TANDEM_PLAN if tandem else SMOLLM_SOLO_PLAN
+        plan = {"vd": SMOLLM_BOX_PLAN, "tandem": SMOLLM_TANDEM_PLAN}.get(key, SMOLLM_SOLO_PLAN)
         commands = training_commands("smollm", {"seed": self.seed}, self.sets, beside=beside)
         return replace(plan, model=str(base)), base.name, commands
 
@@ -181,7 +187,10 @@ def _told(commands: list[str], made: Path) -> dict[str, Any]:
     """Return the part of a card that is common to all, from what `tune` wrote beside the weights."""
     own = how_asked.read(made).card
     told = own["plan"] | {"method": own.get("method", own["plan"]["method"])}
-    kept = ("method", "steps", "batch", "rate", "rank", "alpha", "seed", "tandem_share", "task")
+    kept = (
+        *("method", "steps", "batch", "rate", "rank", "alpha", "seed", "task"),
+        *("tandem_share", "published", "nonsense", "number_weight"),
+    )
     return {
         "command": commands[-1],
         "commands": commands,

@@ -47,10 +47,20 @@ _UNKNOWABLE: dict[str, tuple[str, ...]] = {
     ),
 }
 
-_SYLLABLES: dict[str, tuple[str, ...]] = {
-    "train": ("bla", "fro", "gnu", "kip", "lom", "mur", "nax", "ooz", "pli", "quo", "rix", "snu", "tav", "wib", "zed"),
-    "test": ("ach", "bru", "dwe", "fip", "gol", "hus", "jor", "kra", "mip", "nol", "oft", "spu", "trog", "vim", "yeb"),
-}
+HELD_OUT_SYLLABLES: tuple[str, ...] = (
+    *("ach", "bru", "dwe", "fip", "gol", "hus", "jor", "kra", "mip", "nol", "oft", "spu", "trog", "vim", "yeb"),
+)
+"""Of the invented words that training never sees."""
+_ONSETS = (
+    *("b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "w", "x", "y", "z", ""),
+    *("bl", "br", "ch", "cl", "cr", "dr", "fl", "fr", "gl", "gn", "gr", "kn", "pl", "pr", "sc", "sh", "sk", "sl", "sm"),
+    *("sn", "sp", "st", "str", "sw", "th", "thr", "tr", "tw", "wr"),
+)
+_VOWELS = ("a", "e", "i", "o", "u", "y", "ai", "ea", "ee", "oo", "ou")
+_ENDS = (
+    *("", "", "b", "ck", "d", "f", "ft", "g", "k", "l", "lk", "lt", "m", "mp", "n", "nd", "ng", "nk", "nt", "p", "r"),
+    *("rb", "rd", "rk", "s", "sh", "sk", "st", "t", "th", "v", "w", "x", "z", "zz"),
+)
 
 BLANKS: tuple[str, ...] = ("black", "grey", "noise")
 """What a blank picture may be."""
@@ -62,9 +72,22 @@ def unknowable(split: str) -> tuple[str, ...]:
 
 
 def invented(split: str, rng: np.random.Generator) -> str:
-    """Return a word without meaning; splits share no syllable."""
-    syllables = _SYLLABLES[split]
-    return "".join(syllables[int(part)] for part in rng.integers(len(syllables), size=int(rng.integers(1, 4))))
+    """Return a word of one to three syllables without meaning; splits share no syllable."""
+    syllable = _held_out_syllable if split == "test" else _syllable
+    return "".join(syllable(rng) for _ in range(int(rng.integers(1, 4))))
+
+
+def _held_out_syllable(rng: np.random.Generator) -> str:
+    return HELD_OUT_SYLLABLES[int(rng.integers(len(HELD_OUT_SYLLABLES)))]
+
+
+def _syllable(rng: np.random.Generator) -> str:
+    """Return one of the thousands that can be spoken: of fifteen, a model learns the fifteen."""
+    while True:
+        parts = (of[int(rng.integers(len(of)))] for of in (_ONSETS, _VOWELS, _ENDS))
+        found = "".join(parts)
+        if found not in HELD_OUT_SYLLABLES:
+            return found
 
 
 def nonsense(split: str, rng: np.random.Generator) -> str:
