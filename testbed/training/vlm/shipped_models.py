@@ -46,7 +46,7 @@ KEYS = (*TASKS, "tandem")
 BASE_PLAN = Plan("fastvlm-tiny", method="full", steps=3000, batch=48, rate=1.5e-3, tandem_share=0.2)
 """Projector and text model of the small model, around a frozen tower."""
 SOLO_PLAN = Plan("vlm-base", steps=500, batch=48, nonsense=0.15)
-TANDEM_PLAN = Plan("vlm-base", steps=800, batch=24, tandem_share=0.6, published=0.6, nonsense=0.15, number_weight=1.0)
+TANDEM_PLAN = Plan("vlm-base", steps=1000, batch=24, tandem_share=0.6, published=0.6, nonsense=0.1)
 SMOLLM_JOINT_PLAN = Plan("smollm", steps=1100, tandem_share=0.2)
 """Adapter of all conversations, from which those of solo go on; tandem goes on from that of vehicles."""
 SMOLLM_SOLO_PLAN = Plan("smollm", steps=150, rate=3e-4)
