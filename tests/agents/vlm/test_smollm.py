@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from testbed import agents
 from testbed.agents.vlm import checkpoint, smollm
 from testbed.agents.vlm.form import MOST_FIELDS, FormTokens
 from testbed.agents.vlm.readings import CANNOT_TELL, CHOICES, ImagePrompt
 from testbed.core.errors import MissingExtraError
+
+from . import shipped
 
 
 def test_without_the_package_one_sentence_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,3 +51,14 @@ def test_it_is_a_checkpoint_whose_words_are_pre_trained(tmp_path: Path, monkeypa
     assert len(tokens.fields) <= MOST_FIELDS
     for words in CHOICES.values():
         assert len({tokens.answer(word) for word in (*words, CANNOT_TELL)}) == len(words) + 1
+
+
+@needs_words
+@pytest.mark.slow
+@pytest.mark.parametrize("deployment", ["solo", "tandem"])
+def test_the_shipped_adapters_hold_the_bar(deployment: str) -> None:
+    torch.set_num_threads(1)
+    agent = agents.load(f"{deployment}_smollm")
+    shipped.check_answers(agent)
+    shipped.check_card(agent, latency_ms=400, name=f"{deployment}_smollm")
+    assert agent.card.parameters > 134e6 * (3 if deployment == "solo" else 1)
