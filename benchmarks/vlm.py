@@ -17,14 +17,17 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.agents import observations
 
+if TYPE_CHECKING:
+    from testbed.agents.vlm.readings import ConversationReader, ImagePrompt
+
 BATCHES = (1, 4, 16)
-SHIPPED = (("tandem", "form"), ("solo", "form"), ("parallel", "form"))
+SHIPPED = tuple((agent, "form") for agent in ("tandem", "solo", "parallel", "tandem_smollm", "solo_smollm"))
 WAYS = ("form", "choose", "generate")
 FULL = (("llava", "7b"), ("qwen2_5_vl", "7b"))
 CORPUS = ("Identify this traffic sign.", "As a car driver, at which direction should you turn the steering wheel?")
@@ -70,7 +73,6 @@ def checkpoint_row(model: str, deployment: str, way: str, seconds: float, device
     from testbed.agents.vlm.choose import ClosedSetReader
     from testbed.agents.vlm.form import FormReader
     from testbed.agents.vlm.generate import FreeTextReader
-    from testbed.agents.vlm.readings import ConversationReader, ImagePrompt
 
     with tempfile.TemporaryDirectory() as place:
         folder = built(model, Path(place))
@@ -83,13 +85,25 @@ def checkpoint_row(model: str, deployment: str, way: str, seconds: float, device
         "generate": lambda: FreeTextReader(ready, max_new_tokens=32),
     }
     reader = readers[way]()
+    asked = questions()
+    talks = [(reader, asked)] if deployment == "tandem" else [(reader, [one]) for one in asked]
+    return {"parameters": ready.parameters, "load_s": load_s} | batch_figures(talks, seconds)
+
+
+def questions() -> list[ImagePrompt]:
+    """Return the three questions of a decision."""
+    from testbed.agents.vlm.readings import ImagePrompt
+
     seen = observations(1)[0]
     assert seen.sign_crop is not None
-    asked = [ImagePrompt("tsr", seen.sign_crop), ImagePrompt("alc", seen.image), ImagePrompt("vd", seen.image)]
-    talks = [asked] if deployment == "tandem" else [[one] for one in asked]
-    found: dict[str, Any] = {"parameters": ready.parameters, "load_s": load_s}
+    return [ImagePrompt("tsr", seen.sign_crop), ImagePrompt("alc", seen.image), ImagePrompt("vd", seen.image)]
+
+
+def batch_figures(talks: Sequence[tuple[ConversationReader, list[ImagePrompt]]], seconds: float) -> dict[str, float]:
+    """Measure the conversations that make a decision, alone and together with equal ones; ms per decision."""
+    found: dict[str, float] = {}
     for batch in BATCHES:
-        spent = [timed_ms(lambda talk=talk, n=batch: reader.read_batch([talk] * n), seconds) for talk in talks]
+        spent = [timed_ms(lambda one=one, n=batch: one[0].read_batch([one[1]] * n), seconds) for one in talks]
         found[f"batch_{batch}_ms"] = sum(p50 for p50, _ in spent) / batch
         if batch == 1:
             found["p95_ms"] = sum(p95 for _, p95 in spent)
@@ -99,6 +113,7 @@ def checkpoint_row(model: str, deployment: str, way: str, seconds: float, device
 def agent_row(agent: str, seconds: float) -> dict[str, Any]:
     """Measure a shipped agent as it drives."""
     from testbed import agents
+    from testbed.agents.vlm.agent import VlmAgent
 
     before = time.perf_counter()
     loaded = agents.load(agent)
@@ -106,7 +121,13 @@ def agent_row(agent: str, seconds: float) -> dict[str, Any]:
     seen = observations(8)
     turns = iter(range(10**9))
     p50_ms, p95_ms = timed_ms(lambda: loaded.perceive(seen[next(turns) % len(seen)]), seconds)
-    return {"parameters": loaded.card.parameters, "load_s": load_s, "batch_1_ms": p50_ms, "p95_ms": p95_ms}
+    found: dict[str, float] = {}
+    if isinstance(loaded, VlmAgent):
+        readers = loaded.readers
+        asked = questions()
+        talks = [(readers[one.task], [one]) for one in asked] if "alc" in readers else [(readers["tandem"], asked)]
+        found = batch_figures(talks, seconds)
+    return found | {"parameters": loaded.card.parameters, "load_s": load_s, "batch_1_ms": p50_ms, "p95_ms": p95_ms}
 
 
 def row(model: str, deployment: str, way: str, seconds: float, device: str) -> str:

