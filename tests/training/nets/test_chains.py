@@ -60,7 +60,8 @@ def run(chain: tuple[str, ...], data: Path, made: dict[tuple[str, ...], Path], r
         words = shlex.split(prefix[-1])[3:]
         own = words[words.index("--out") + 1]
         if prefix not in made:
-            made[prefix] = root / f"{len(made)}"
+            # a training may write beside an earlier one's weights
+            made[prefix] = Path(places[own]) if own in places else root / f"{len(made)}"
             places[own] = str(made[prefix])
             words = [places.get(word, word) for word in words]
             if "--epochs" in words:
