@@ -70,6 +70,7 @@ def built(model: str, folder: Path) -> str:
 
 def checkpoint_row(model: str, deployment: str, way: str, seconds: float, device: str) -> dict[str, Any]:
     """Measure a checkpoint with random weights."""
+    from testbed.agents.vlm import answers
     from testbed.agents.vlm.choose import ClosedSetReader
     from testbed.agents.vlm.form import FormReader
     from testbed.agents.vlm.generate import FreeTextReader
@@ -85,24 +86,17 @@ def checkpoint_row(model: str, deployment: str, way: str, seconds: float, device
         "generate": lambda: FreeTextReader(ready, max_new_tokens=32),
     }
     reader = readers[way]()
-    asked = questions()
+    asked = answers.questions(observations(1)[0])
     talks = [(reader, asked)] if deployment == "tandem" else [(reader, [one]) for one in asked]
-    return {"parameters": ready.parameters, "load_s": load_s} | batch_figures(talks, seconds)
+    return {"parameters": ready.parameters, "load_s": load_s} | batch_figures(talks, seconds, BATCHES)
 
 
-def questions() -> list[ImagePrompt]:
-    """Return the three questions of a decision."""
-    from testbed.agents.vlm.readings import ImagePrompt
-
-    seen = observations(1)[0]
-    assert seen.sign_crop is not None
-    return [ImagePrompt("tsr", seen.sign_crop), ImagePrompt("alc", seen.image), ImagePrompt("vd", seen.image)]
-
-
-def batch_figures(talks: Sequence[tuple[ConversationReader, list[ImagePrompt]]], seconds: float) -> dict[str, float]:
+def batch_figures(
+    talks: Sequence[tuple[ConversationReader, list[ImagePrompt]]], seconds: float, batches: Sequence[int]
+) -> dict[str, float]:
     """Measure the conversations that make a decision, alone and together with equal ones; ms per decision."""
     found: dict[str, float] = {}
-    for batch in BATCHES:
+    for batch in batches:
         spent = [timed_ms(lambda one=one, n=batch: one[0].read_batch([one[1]] * n), seconds) for one in talks]
         found[f"batch_{batch}_ms"] = sum(p50 for p50, _ in spent) / batch
         if batch == 1:
@@ -113,6 +107,7 @@ def batch_figures(talks: Sequence[tuple[ConversationReader, list[ImagePrompt]]],
 def agent_row(agent: str, seconds: float) -> dict[str, Any]:
     """Measure a shipped agent as it drives."""
     from testbed import agents
+    from testbed.agents.vlm import answers
     from testbed.agents.vlm.agent import VlmAgent
 
     before = time.perf_counter()
@@ -124,9 +119,9 @@ def agent_row(agent: str, seconds: float) -> dict[str, Any]:
     found: dict[str, float] = {}
     if isinstance(loaded, VlmAgent):
         readers = loaded.readers
-        asked = questions()
+        asked = answers.questions(seen[0])
         talks = [(readers[one.task], [one]) for one in asked] if "alc" in readers else [(readers["tandem"], asked)]
-        found = batch_figures(talks, seconds)
+        found = batch_figures(talks, seconds, BATCHES[1:])
     return found | {"parameters": loaded.card.parameters, "load_s": load_s, "batch_1_ms": p50_ms, "p95_ms": p95_ms}
 
 

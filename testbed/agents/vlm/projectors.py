@@ -152,28 +152,34 @@ class QwenVlConfig(LlavaConfig):  # type: ignore[misc]  # transformers ships no 
     model_type = QWEN_VL
 
 
-class MobileVlmForConditionalGeneration(LlavaForConditionalGeneration):  # type: ignore[misc]  # transformers ships no types
+class _LlavaWithProjector(LlavaForConditionalGeneration):  # type: ignore[misc]  # transformers ships no types
+    """LLaVA with a projector of ours.
+
+    Attributes:
+        projector: Its class, built from the configuration of the whole model.
+    """
+
+    projector: type[nn.Module]
+
+    def __init__(self, config: Any) -> None:
+        """Build LLaVA and put the projector in place of its own."""
+        super().__init__(config)
+        self.model.multi_modal_projector = self.projector(config)
+        self.post_init()
+
+
+class MobileVlmForConditionalGeneration(_LlavaWithProjector):
     """MobileVLM: tower, `DownsampleProjector`, text model."""
 
     config_class = MobileVlmConfig
-
-    def __init__(self, config: MobileVlmConfig) -> None:
-        """Build LLaVA and put the projector in place of its own."""
-        super().__init__(config)
-        self.model.multi_modal_projector = DownsampleProjector(config)
-        self.post_init()
+    projector = DownsampleProjector
 
 
-class QwenVlForConditionalGeneration(LlavaForConditionalGeneration):  # type: ignore[misc]  # transformers ships no types
+class QwenVlForConditionalGeneration(_LlavaWithProjector):
     """Qwen-VL: tower, `Resampler`, text model."""
 
     config_class = QwenVlConfig
-
-    def __init__(self, config: QwenVlConfig) -> None:
-        """Build LLaVA and put the resampler in place of its projector."""
-        super().__init__(config)
-        self.model.multi_modal_projector = Resampler(config)
-        self.post_init()
+    projector = Resampler
 
 
 AutoConfig.register(MOBILEVLM, MobileVlmConfig)

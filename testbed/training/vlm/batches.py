@@ -23,6 +23,8 @@ Teaches = Literal["form", "text"]
 """What is learnt: the fields of the form, or the words of the reply."""
 
 IGNORED = -100
+NUMBER_WEIGHT = 0.5
+"""How much a right number of a box counts beside a right word."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class FormBatcher:
 
     checkpoint: Checkpoint
     tokens: FormTokens
-    number_weight: float = 0.5
+    number_weight: float = NUMBER_WEIGHT
     tower: RememberingTower | None = None
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:

@@ -29,6 +29,10 @@ from testbed.training.data.questions import (
     unanswerable,
 )
 
+AS_PUBLISHED = 0.5
+"""Share of questions that are a task's published one."""
+NONSENSE = 0.08
+"""Share of questions in words without meaning: who forgives a strange word must still know when all are."""
 OTHER_TASKS = 0.15
 """Share of single questions that are the published one of another task about pictures of the same sort."""
 TANDEM = 0.35
@@ -88,7 +92,7 @@ class AskedPictures:
         tasks: Whose pictures; all three make tandem conversations too.
         windows: Task to the part of its pictures that is shown.
         published: Share of conversations that ask the published question of the task.
-        nonsense: Share of questions in words without meaning: who forgives a strange word must still know when all are.
+        nonsense: Share of questions in words without meaning.
         tandem_share: Share of tandem conversations, where all three tasks are there; None for a third.
     """
 
@@ -99,8 +103,8 @@ class AskedPictures:
         tasks: Sequence[str],
         windows: Mapping[str, Fractions],
         *,
-        published: float = 0.5,
-        nonsense: float = 0.08,
+        published: float = AS_PUBLISHED,
+        nonsense: float = NONSENSE,
         tandem_share: float | None = None,
     ) -> None:
         """Open the data sets and answer every question about every picture."""

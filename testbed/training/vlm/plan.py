@@ -12,7 +12,8 @@ from testbed.agents.vlm.images import ROAD
 from testbed.core.errors import UsageError
 from testbed.training.data.format import TASKS
 from testbed.training.vlm import methods
-from testbed.training.vlm.batches import Teaches
+from testbed.training.vlm.batches import NUMBER_WEIGHT, Teaches
+from testbed.training.vlm.examples import AS_PUBLISHED, NONSENSE
 from testbed.training.vlm.methods import Method
 
 LEARN_NO_WORDS: tuple[Method, ...] = ("prompt", "prefix", "adapter")
@@ -69,9 +70,9 @@ class Plan:
     start_from: Path | None = None
     tower: Path | None = None
     tandem_share: float | None = None
-    published: float = 0.5
-    nonsense: float = 0.08
-    number_weight: float = 0.5
+    published: float = AS_PUBLISHED
+    nonsense: float = NONSENSE
+    number_weight: float = NUMBER_WEIGHT
     distil: int = 0
 
     def __post_init__(self) -> None:

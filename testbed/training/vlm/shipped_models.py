@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from testbed.agents import weights
@@ -29,8 +28,6 @@ from testbed.agents.vlm.agent import VlmAgent
 from testbed.agents.vlm.form import FormReader
 from testbed.agents.vlm.how_asked import HowAsked
 from testbed.agents.vlm.model_settings import ShippedName
-from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
-from testbed.core.types import Observation
 from testbed.training.data.format import TASKS
 from testbed.training.nets import vlm as towers
 from testbed.training.nets.commands import training_commands
@@ -235,16 +232,7 @@ def record_latency(
     """
     torch.set_num_threads(1)
     agent = VlmAgent(deployment, {"kind": "shipped", "name": model, "folder": out, "device": "cpu"})
-    rng = np.random.default_rng(0)
-    view = rng.integers(0, 256, (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, 3), dtype=np.uint8)
-    observation = Observation(0, 0.0, view, 20.0, sign_crop=view[:24, :24].copy())
-    spent_ms = []
-    for turn in range(repeats + repeats // 4):
-        start = time.process_time()
-        agent.perceive(observation)
-        if turn >= repeats // 4:
-            spent_ms.append(1000 * (time.process_time() - start))
-    p50, p95 = (round(float(np.percentile(spent_ms, share)), 1) for share in (50, 95))
+    p50, p95 = (round(value, 1) for value in agent.timed_ms(repeats, repeats // 4, time.process_time))
     key = "vd" if deployment == "solo" else "tandem"
     weights.amend(cards.adapter(model, key), out, latency_ms={deployment: [p50, p95]})
     return p50, p95

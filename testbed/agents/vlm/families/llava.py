@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from testbed.agents.vlm.families.family import Family, Made
-from testbed.agents.vlm.families.parts import llava_shell, text, tokenizer, vit
+from testbed.agents.vlm.families.parts import clip_large, llava_shell, text, tiny_vit, tokenizer
 
 
 def _tiny(corpus: Sequence[str]) -> Made:
     words = tokenizer(corpus)
-    return llava_shell(words, vit("clip_vision_model", 128, 16, 192, 6, 4), text(words, "llama", 256, 3, 4))
+    return llava_shell(words, tiny_vit("clip_vision_model"), text(words, "llama", 256, 3, 4))
 
 
 def _full(width: int, layers: int, heads: int, hidden: int) -> Made:
     words = tokenizer(())
     language = text(words, "llama", width, layers, heads, hidden, vocab_size=32064, num_key_value_heads=heads)
-    return llava_shell(words, vit("clip_vision_model", 336, 14, 1024, 24, 16), language)
+    return llava_shell(words, clip_large(), language)
 
 
 FAMILY = Family(

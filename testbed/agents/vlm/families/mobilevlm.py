@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from testbed.agents.vlm.families.family import Family, Made
-from testbed.agents.vlm.families.parts import llava_shell, text, tokenizer, vit
+from testbed.agents.vlm.families.parts import clip_large, llava_shell, text, tiny_vit, tokenizer
 from testbed.agents.vlm.projectors import MOBILEVLM
 
 
@@ -16,14 +16,14 @@ def _made(words: Any, vision: dict[str, Any], language: dict[str, Any]) -> Made:
 
 def _tiny(corpus: Sequence[str]) -> Made:
     words = tokenizer(corpus)
-    return _made(words, vit("clip_vision_model", 128, 16, 192, 6, 4), text(words, "llama", 256, 3, 4))
+    return _made(words, tiny_vit("clip_vision_model"), text(words, "llama", 256, 3, 4))
 
 
 def _full(_: Sequence[str]) -> Made:
     words = tokenizer(())
     own = {"vocab_size": 32000, "num_key_value_heads": 16, "tie_word_embeddings": False}
     language = text(words, "llama", 2048, 24, 16, 5504, max_position_embeddings=2048, **own)
-    return _made(words, vit("clip_vision_model", 336, 14, 1024, 24, 16), language)
+    return _made(words, clip_large(), language)
 
 
 FAMILY = Family(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from testbed.agents.vlm.families.family import Family, Made
-from testbed.agents.vlm.families.parts import llava_shell, text, tokenizer, vit
+from testbed.agents.vlm.families.parts import clip_large, llava_shell, text, tiny_vit, tokenizer
 
 EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
 
@@ -13,13 +13,13 @@ EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
 def _tiny(corpus: Sequence[str]) -> Made:
     words = tokenizer(corpus)
     language = text(words, "mixtral", 256, 3, 4, 256, **EXPERTS)
-    return llava_shell(words, vit("clip_vision_model", 128, 16, 192, 6, 4), language)
+    return llava_shell(words, tiny_vit("clip_vision_model"), language)
 
 
 def _full(_: Sequence[str]) -> Made:
     words = tokenizer(())
     language = text(words, "mixtral", 2048, 24, 32, 5632, vocab_size=100352, num_key_value_heads=32, **EXPERTS)
-    return llava_shell(words, vit("clip_vision_model", 336, 14, 1024, 24, 16), language)
+    return llava_shell(words, clip_large(), language)
 
 
 FAMILY = Family(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from testbed.agents.vlm.families.family import Family, Made
-from testbed.agents.vlm.families.parts import llava_shell, text, tokenizer, vit
+from testbed.agents.vlm.families.parts import llava_shell, text, tiny_vit, tokenizer, vit
 
 
 def _tiny(corpus: Sequence[str]) -> Made:
     words = tokenizer(corpus)
-    return llava_shell(words, vit("siglip_vision_model", 128, 16, 192, 6, 4), text(words, "qwen2", 256, 3, 4))
+    return llava_shell(words, tiny_vit("siglip_vision_model"), text(words, "qwen2", 256, 3, 4))
 
 
 def _full(_: Sequence[str]) -> Made:

@@ -104,6 +104,16 @@ def vit(kind: str, side_px: int, patch_px: int, width: int, layers: int, heads: 
     }
 
 
+def tiny_vit(kind: str) -> Any:
+    """Return the configuration of the tower of tiny sizes, see `vit`: 64 patches of a picture of 128 px."""
+    return vit(kind, 128, 16, 192, 6, 4)
+
+
+def clip_large() -> Any:
+    """Return the configuration of CLIP ViT-L/14 at 336 px."""
+    return vit("clip_vision_model", 336, 14, 1024, 24, 16)
+
+
 def llava_shell(
     words: Any,
     vision: dict[str, Any],

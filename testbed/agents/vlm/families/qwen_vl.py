@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from testbed.agents.vlm.families.family import Family, Made
-from testbed.agents.vlm.families.parts import llava_shell, text, tokenizer, vit
+from testbed.agents.vlm.families.parts import llava_shell, text, tiny_vit, tokenizer, vit
 from testbed.agents.vlm.projectors import QWEN_VL
 
 
@@ -21,7 +21,7 @@ def _made(words: Any, vision: dict[str, Any], language: dict[str, Any]) -> Made:
 
 def _tiny(corpus: Sequence[str]) -> Made:
     words = tokenizer(corpus)
-    return _made(words, vit("clip_vision_model", 128, 16, 192, 6, 4), text(words, "qwen2", 256, 3, 4))
+    return _made(words, tiny_vit("clip_vision_model"), text(words, "qwen2", 256, 3, 4))
 
 
 def _full(_: Sequence[str]) -> Made:
