@@ -12,23 +12,23 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-LAST_LAYER = -1
-
 
 class RememberingTower(nn.Module):
-    """Stand in for a tower of which the last layer is used.
+    """Stand in for a tower of which one layer is used.
 
     Args:
         tower: Whose; it is not trained.
+        layer: Which, counted from the end: -1 is the last.
 
     Attributes:
         keys: What tells the pictures of the next pass apart; None looks at them without remembering.
     """
 
-    def __init__(self, tower: nn.Module) -> None:
+    def __init__(self, tower: nn.Module, layer: int) -> None:
         """Remember nothing yet."""
         super().__init__()
         self.tower = tower.eval().requires_grad_(False)
+        self.layer = layer
         self.keys: Sequence[Hashable] | None = None
         self._seen: dict[Hashable, Tensor] = {}
 
@@ -44,19 +44,20 @@ class RememberingTower(nn.Module):
         fresh = [place for place, key in enumerate(self.keys) if key not in self._seen]
         if fresh:
             made = self.tower(pixel_values[fresh], **options)
-            # LLaVA takes the last layer before its norm, FastVLM what comes out
-            seen = made.hidden_states[LAST_LAYER] if options.get("output_hidden_states") else made.last_hidden_state
+            # LLaVA takes a layer before the last norm, FastVLM what comes out
+            seen = made.hidden_states[self.layer] if options.get("output_hidden_states") else made.last_hidden_state
             self._seen |= {self.keys[place]: one.half() for place, one in zip(fresh, seen, strict=True)}
         remembered = torch.stack([self._seen[key].to(pixel_values.dtype) for key in self.keys])
-        return BaseModelOutputWithPooling(last_hidden_state=remembered, hidden_states=(remembered,))
+        return BaseModelOutputWithPooling(last_hidden_state=remembered, hidden_states=(remembered,) * -self.layer)
 
 
 def remember(network: Any) -> RememberingTower | None:
-    """Put a `RememberingTower` in place of a model's tower; None where the model uses more than its last layer."""
+    """Put a `RememberingTower` in place of a model's tower; None where the model does not use one layer of it."""
     inner = getattr(network, "model", None)
     tower = getattr(inner, "vision_tower", None)
-    if inner is None or tower is None or getattr(network.config, "vision_feature_layer", None) != LAST_LAYER:
+    layer = getattr(network.config, "vision_feature_layer", None)
+    if inner is None or tower is None or not isinstance(layer, int) or layer >= 0:
         return None
-    standing = RememberingTower(tower)
+    standing = RememberingTower(tower, layer)
     inner.vision_tower = standing
     return standing

@@ -211,7 +211,7 @@ def test_what_is_no_form_says_so(base: Path) -> None:
     assert ClosedSetReader(ready)
 
 
-@pytest.mark.parametrize("family", ["fastvlm", "nvila", "qwen_vl"])
+@pytest.mark.parametrize("family", ["fastvlm", "nvila", "qwen_vl", "llava", "mobilevlm"])
 def test_a_remembered_picture_is_seen_as_the_first_time(tmp_path: Path, family: str) -> None:
     ready = checkpoint.load(str(families.build(family, "tiny", tmp_path, ["Which way?"])), dtype="fp32", device="cpu")
     inputs = ready.encode([[ImagePrompt("alc", picture((colour, 90, 10)), "Which way?")] for colour in (10, 200)])
