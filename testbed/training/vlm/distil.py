@@ -2,8 +2,8 @@
 
 What a picture shows is learnt from an answer's few words slowly, and from another tower's numbers fast. The student is
 tower and projector together, whatever family they are of: what counts is what enters the text model in a picture's
-place. Its mean over the picture, through a linear layer that is thrown away, is to be the teacher's mean token, of
-which every channel has mean 0 and deviation 1. Labels are not needed.
+place. One layer of attention, which is thrown away, reads from it every token of the teacher; each of their channels
+has mean 0 and deviation 1. Labels are not needed.
 """
 
 from __future__ import annotations
@@ -51,15 +51,39 @@ class Teacher:
 
     @torch.no_grad()
     def tokens(self, keys: Sequence[Hashable], prompts: Sequence[ImagePrompt]) -> Tensor:
-        """Return the mean token (N, C) of each picture, float32."""
+        """Return the tokens (N, T, C) of each picture, float32."""
         fresh = [place for place, key in enumerate(keys) if key not in self._known]
         if fresh:
             pixels = self._ready.encode([[prompts[place]] for place in fresh])["pixel_values"]
             with mixed():
                 maps = self._ready.network.model.vision_tower(pixels, return_dict=True).last_hidden_state
-            for place, one in zip(fresh, maps.float().mean((2, 3)), strict=True):
+            for place, one in zip(fresh, maps.flatten(2).transpose(1, 2).half(), strict=True):
                 self._known[keys[place]] = one.clone()
-        return torch.stack([self._known[key] for key in keys])
+        return torch.stack([self._known[key] for key in keys]).float()
+
+
+class _Reading(nn.Module):
+    """As many learnt queries as the teacher has tokens, which look at what the student sees.
+
+    Args:
+        width: Of the student's tokens.
+        teacher: Tokens and channels of the teacher.
+    """
+
+    def __init__(self, width: int, teacher: tuple[int, int]) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(1, teacher[0], width))
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
+        self.out = nn.Linear(width, teacher[1])
+
+    def forward(self, embeddings: Tensor, is_picture: Tensor) -> Tensor:
+        """Return (N, T, C) from (N, L, width), of which the words are not looked at."""
+        seen, queries = self.norm(embeddings), self.queries.expand(len(embeddings), -1, -1)
+        found: Tensor = self.out(
+            self.attention(queries, seen, seen, key_padding_mask=~is_picture, need_weights=False)[0]
+        )
+        return found
 
 
 class _Seen(Exception):
@@ -70,8 +94,8 @@ class _Seen(Exception):
         self.embeddings = embeddings
 
 
-def seen_by(ready: Checkpoint, conversations: Sequence[Sequence[ImagePrompt]]) -> Tensor:
-    """Return the mean of what enters the text model in place of the pictures, (conversations, width), float32."""
+def seen_by(ready: Checkpoint, conversations: Sequence[Sequence[ImagePrompt]]) -> tuple[Tensor, Tensor]:
+    """Return what enters the text model (conversations, length, width), and where it is a picture's, as booleans."""
 
     def stop(_: nn.Module, __: Any, named: dict[str, Any]) -> None:
         raise _Seen(named["inputs_embeds"])
@@ -81,9 +105,7 @@ def seen_by(ready: Checkpoint, conversations: Sequence[Sequence[ImagePrompt]]) -
     try:
         ready.network(**inputs, use_cache=False)
     except _Seen as seen:
-        is_picture = inputs["input_ids"] == _image_token(ready.network.config)
-        weight = is_picture.float() / is_picture.sum(1, keepdim=True)
-        return torch.einsum("blc,bl->bc", seen.embeddings.float(), weight)
+        return seen.embeddings, inputs["input_ids"] == _image_token(ready.network.config)
     finally:
         hook.remove()
     raise UsageError(f"the text model of {ready.name} is not given pictures as other words are")
@@ -101,13 +123,14 @@ def distil(ready: Checkpoint, source: ExampleSource, steps: int, *, seed: int) -
     teacher = Teacher(ready.asked)
     looked = _pictures(source, LOOKED_AT, np.random.default_rng([seed, 23]))
     known = teacher.tokens(*looked)
-    mean, deviation = known.mean(0), known.std(0).clamp(min=1e-3)
+    mean, deviation = known.mean((0, 1)), known.std((0, 1)).clamp(min=1e-3)
     network = ready.network.train()
     language = {id(parameter) for parameter in _words(network).parameters()}
     learnt = [parameter for parameter in network.parameters() if id(parameter) not in language]
     torch.manual_seed(seed)
-    head = nn.Linear(network.get_input_embeddings().weight.shape[1], len(mean)).to(network.device)
-    optimiser = torch.optim.AdamW([*learnt, *head.parameters()], RATE, weight_decay=0.05)
+    width = network.get_input_embeddings().weight.shape[1]
+    reading = _Reading(width, (known.shape[1], known.shape[2])).to(network.device)
+    optimiser = torch.optim.AdamW([*learnt, *reading.parameters()], RATE, weight_decay=0.05)
     left = math.inf
     for step in range(steps):
         for group in optimiser.param_groups:
@@ -115,7 +138,7 @@ def distil(ready: Checkpoint, source: ExampleSource, steps: int, *, seed: int) -
         keys, prompts = _pictures(source, BATCH, np.random.default_rng([seed, 29, step]))
         wanted = ((teacher.tokens(keys, prompts) - mean) / deviation).to(network.device)
         with mixed(network.device.type):
-            found = head(seen_by(ready, [[prompt] for prompt in prompts]))
+            found = reading(*seen_by(ready, [[prompt] for prompt in prompts]))
         loss = functional.mse_loss(found.float(), wanted)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

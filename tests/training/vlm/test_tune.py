@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from testbed.agents.vlm import checkpoint, families
+from testbed.agents.vlm import checkpoint, families, how_asked
 from testbed.agents.vlm.choose import ClosedSetReader
 from testbed.agents.vlm.form import FormReader, FormTokens
 from testbed.agents.vlm.readings import CHOICES, ImagePrompt
@@ -266,6 +266,18 @@ def test_a_fresh_tower_learns_what_ours_sees(tmp_path: Path, monkeypatch: pytest
     left = distil.distil(ready, source, 3, seed=0)
     assert 0.0 < left < 2.0
     assert torch.equal(ready.network.get_input_embeddings().weight, words)
+
+
+def test_a_tower_is_distilled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distil, "BATCH", 4)
+    monkeypatch.setattr(distil, "LOOKED_AT", 8)
+    data = pictures.write_data(tmp_path / "data", 16)
+    plan = Plan("llava-tiny", task="alc", steps=1, batch=2, distil=2, device="cpu")
+    card = how_asked.read(tune(plan, data, tmp_path / "out")).card
+    assert card["distilled"]["steps"] == 2 and card["distilled"]["seconds"] > 0
+    monkeypatch.setattr(distil, "BATCH", 0)  # a second time it could not be
+    again = how_asked.read(tune(replace(plan, steps=2), data, tmp_path / "out")).card
+    assert again["distilled"] == card["distilled"] and again["steps"] == 2
 
 
 def test_the_projectors_first_layer_sees_mean_0_and_deviation_1(base: Path, talks: Path) -> None:
