@@ -10,7 +10,9 @@ from testbed.cli.options import column_table
 from testbed.core.errors import MissingExtraError
 
 _AGENT_COLUMNS = ("name", "kind", "parameters", "latency p50/p95", "figures")
-KINDS = ("scenarios", "sweeps", "agents", "latencies", "maps", "artefacts", "judges")
+LONG = ("metrics",)
+"""Kinds that are listed only when they are asked for."""
+KINDS = ("scenarios", "sweeps", "agents", "latencies", "maps", "artefacts", "judges", *LONG)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print tables or JSON."""
-    chosen = (options.kind,) if options.kind else KINDS
+    chosen = (options.kind,) if options.kind else tuple(kind for kind in KINDS if kind not in LONG)
     found = {kind: collect(kind) for kind in chosen}
     if options.json:
         print(json.dumps(found, indent=2, sort_keys=True))
@@ -47,6 +49,7 @@ def collect(kind: str) -> list[dict[str, Any]]:
         "maps": _maps,
         "artefacts": _artefacts,
         "judges": _judges,
+        "metrics": _metrics,
     }
     return collectors[kind]()
 
@@ -153,3 +156,12 @@ def _judges() -> list[dict[str, Any]]:
         kinds = ", ".join(kind.name for kind in judge.events) or "-"
         rows.append({"name": name, "version": judge.version, "judges": when, "events": kinds})
     return rows
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from testbed.judge import metrics
+
+    return [
+        {"name": one.name, "unit": one.unit, "values": one.range, "definition": one.definition}
+        for one in metrics.metrics().values()
+    ]

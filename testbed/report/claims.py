@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from testbed import stats
-from testbed.judge import event_catalogue
+from testbed.core.errors import JudgeError, UsageError
+from testbed.judge import event_catalogue, metrics
 from testbed.report.measures import mean_of
 from testbed.report.run_view import BENIGN, Episode, RunView
-from testbed.scenario.schema import Claim
+from testbed.scenario.schema import Claim, Scenario
 
 MIN_EPISODES = 5
 """Episodes below which a bootstrap interval of a mean is not trusted."""
@@ -40,6 +41,7 @@ class ClaimResult:
         more: Least number of further episodes that could support an undeveloped claim; None where none would or it
             cannot be told.
         reason: Why it is undeveloped, for people.
+        is_unchecked: Whether drives were asked for and none of them could tell anything: a gate must not pass it.
     """
 
     scenario: str
@@ -53,6 +55,7 @@ class ClaimResult:
     observed: str
     more: int | None = None
     reason: str = ""
+    is_unchecked: bool = False
 
     @property
     def given(self) -> str:
@@ -68,12 +71,12 @@ def judge_claims(view: RunView) -> list[ClaimResult]:
             agents = [claim.agent] if claim.agent else part.agents
             conditions = (claim.condition,) if claim.condition else tuple(part.attacks)
             for agent in agents:
-                episodes = [
+                driven = [
                     e
                     for e in view.episodes
-                    if e.valid and e.plan.scenario == name and e.plan.agent == agent and e.plan.condition in conditions
+                    if e.plan.scenario == name and e.plan.agent == agent and e.plan.condition in conditions
                 ]
-                results.append(_judge(name, claim, agent, conditions, episodes))
+                results.append(_judge(scenario, claim, agent, conditions, driven))
     return results
 
 
@@ -93,24 +96,41 @@ def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
 
 
 def _judge(
-    scenario: str, claim: Claim, agent: str, conditions: tuple[str, ...], episodes: Sequence[Episode]
+    scenario: Scenario, claim: Claim, agent: str, conditions: tuple[str, ...], driven: Sequence[Episode]
 ) -> ClaimResult:
-    metric, at_most = claim.metric, claim.at_most is not None
-    threshold = claim.at_most if claim.at_most is not None else claim.at_least
-    assert threshold is not None, "a claim has one bound"
-    answers = outcomes(metric, episodes)
-    percent = metric.endswith((".rate", ".accuracy", ".f1", ".macro_f1", ".share"))
-    value = f"{threshold * 100:g} %" if percent else f"{threshold:g}"
-    bound = f"{'at most' if at_most else 'at least'} {value}"
+    at_most = claim.at_most is not None
+    episodes = [e for e in driven if e.valid]
 
-    def result(status: Status, observed: str, more: int | None = None, reason: str = "") -> ClaimResult:
+    def result(
+        status: Status, observed: str, more: int | None = None, reason: str = "", is_unchecked: bool = False
+    ) -> ClaimResult:
         return ClaimResult(
-            scenario, claim.id, agent, conditions, claim.text, metric, bound, status, observed, more, reason
+            scenario.name,
+            claim.id,
+            agent,
+            conditions,
+            claim.text,
+            claim.metric,
+            bound,
+            status,
+            observed,
+            more,
+            reason,
+            is_unchecked,
         )
 
-    if answers is not None:
-        if not answers:
-            return result("undeveloped", "no episode", None, "no valid episode")
+    bound = f"{'at most' if at_most else 'at least'} {claim.bound}"
+    try:
+        metric = metrics.known(claim.metric, scenario.judges)
+        threshold = metric.value(claim.bound, at_most=at_most)
+    except (UsageError, JudgeError) as error:  # of a run that another version of the testbed drove
+        return result("undeveloped", "nothing", None, str(error), is_unchecked=True)
+    bound = f"{'at most' if at_most else 'at least'} {metric.text(threshold)}"
+    if not episodes:
+        reason = "no valid episode" if driven else f"{agent} was not driven so"
+        return result("undeveloped", "no episode", None, reason, is_unchecked=bool(driven))
+    answers = outcomes(claim.metric, episodes)
+    if answers:
         rate = stats.rate(sum(answers), len(answers), method="clopper-pearson")
         status = _status(rate.interval, threshold, at_most)
         if status != "undeveloped":
@@ -120,15 +140,15 @@ def _judge(
         if more:
             reason = f"at least {more} more {'drive' if more == 1 else 'drives'} needed, all in its favour"
         return result(status, str(rate), more, reason)
-    estimate = mean_of(episodes, metric)
+    estimate = None if answers is not None else mean_of(episodes, claim.metric)
     if estimate is None:
-        return result("undeveloped", "no value", None, f"no valid episode holds the metric {metric}")
-    scale, unit = (100.0, " %") if percent else (1.0, "")
-    observed = f"mean {estimate.mean * scale:.3g}{unit} of {estimate.n}"
+        return result(
+            "undeveloped", "no value", None, f"no valid episode holds the metric {claim.metric}", is_unchecked=True
+        )
+    observed = f"mean {metric.text(estimate.mean, digits=3)} of {estimate.n}"
     if estimate.interval is None or estimate.n < MIN_EPISODES:
         return result("undeveloped", observed, None, f"fewer than {MIN_EPISODES} drives give no trustworthy interval")
-    low, high = estimate.interval.low * scale, estimate.interval.high * scale
-    observed += f" ({low:.3g}–{high:.3g}{unit})"
+    observed += f" ({metric.text(estimate.interval.low, estimate.interval.high, digits=3)})"
     status = _status(estimate.interval, threshold, at_most)
     reason = "the interval holds the bound; more episodes would narrow it" if status == "undeveloped" else ""
     return result(status, observed, None, reason)

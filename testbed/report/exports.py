@@ -95,7 +95,10 @@ def _where(episode: Episode) -> str:
 
 
 def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
-    """Return claims as JUnit test cases: refuted fails, undeveloped is skipped; failed episodes are errors."""
+    """Return claims as JUnit test cases; failed episodes are errors.
+
+    What is refuted fails, and so does what was driven for and nothing could tell; what is undeveloped is skipped.
+    """
     cases: list[str] = []
     for claim in claims:
         name = quoteattr(clean(f"{claim.id}[{claim.agent}]"))
@@ -103,8 +106,9 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
         told = f"{claim.text} ({claim.metric} {claim.bound}, {claim.given}); seen {claim.observed}"
         if claim.status == "supported":
             cases.append(f"{head}><system-out>{escape(clean(told))}</system-out></testcase>")
-        elif claim.status == "refuted":
-            message = quoteattr(clean(f"refuted: {claim.observed}"))
+        elif claim.status == "refuted" or claim.is_unchecked:
+            why = f"nothing could check it: {claim.reason}" if claim.is_unchecked else f"refuted: {claim.observed}"
+            message = quoteattr(clean(why))
             cases.append(f"{head}><failure message={message}>{escape(clean(told))}</failure></testcase>")
         else:
             message = quoteattr(clean(f"undeveloped: {claim.reason}"))
@@ -114,8 +118,8 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
         name = quoteattr(clean(f"{p.agent}, {p.condition}, seed {p.seed}"))
         message = quoteattr(clean(f"{lost.code} {lost.reason}"))
         cases.append(f'    <testcase classname="episodes" name={name}><error message={message}/></testcase>')
-    failed = sum(claim.status == "refuted" for claim in claims)
-    skipped = sum(claim.status == "undeveloped" for claim in claims)
+    failed = sum(claim.status == "refuted" or claim.is_unchecked for claim in claims)
+    skipped = len(claims) - failed - sum(claim.status == "supported" for claim in claims)
     counts = f'tests="{len(cases)}" failures="{failed}" errors="{len(view.lost)}" skipped="{skipped}"'
     body = "\n".join(cases)
     suite = f"  <testsuite name={quoteattr(clean(view.manifest.run_id))} {counts}>\n{body}\n  </testsuite>"

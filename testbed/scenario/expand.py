@@ -74,6 +74,20 @@ class Installation(Protocol):
             TestbedError: There is no such judge, or its package is broken.
         """
 
+    def check_metric(self, metric: str, judges: Sequence[str]) -> None:
+        """Look a metric up; `judges` are those of other packages that the scenario asks for.
+
+        Raises:
+            UsageError: There is none of that name; says which is like it.
+        """
+
+    def check_bound(self, metric: str, bound: float | str, judges: Sequence[str], *, at_most: bool) -> None:
+        """Check a number or percentage that a claim bounds a metric by.
+
+        Raises:
+            UsageError: The metric cannot have it, or cannot be worse; says what it can be.
+        """
+
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
 
@@ -126,6 +140,7 @@ def expand(
     base = scenario.path.parent if isinstance(scenario, LoadedFile) else None
     artefacts = _artefact_digests(scenario, wanted, catalogue, base)
     judges = _judge_digests(scenario, catalogue)
+    _check_claims(scenario, chosen, catalogue)
     asked = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
     latencies = [LatencySpec.parse(text).text for text in asked]
     scenes = [
@@ -271,6 +286,27 @@ def _judge_digests(scenario: LoadedFile[Scenario] | Scenario, catalogue: Install
             message = f"unknown judge {name!r}; {suggest(name, known)}installed packages offer "
             raise _error(scenario, message + (", ".join(known) or "none"), ("judges", index))
     return {f"judge:{name}": catalogue.judge_digest(name) for name in content.judges}
+
+
+def _check_claims(scenario: LoadedFile[Scenario] | Scenario, agents: Sequence[str], catalogue: Installation) -> None:
+    """Refuse a claim that no drive could decide."""
+    content = scenario.content if isinstance(scenario, LoadedFile) else scenario
+    known = tuple(dict.fromkeys((*content.agents, *agents, *catalogue.agents())))
+    for index, claim in enumerate(content.claims):
+        if claim.id in [other.id for other in content.claims[:index]]:
+            raise _error(scenario, f"two claims are called {claim.id!r}", ("claims", index, "id"))
+        at_most = claim.at_most is not None
+        place = "metric"
+        try:
+            catalogue.check_metric(claim.metric, content.judges)
+            place = "at_most" if at_most else "at_least"
+            catalogue.check_bound(claim.metric, claim.bound, content.judges, at_most=at_most)
+        except UsageError as error:
+            message = f"claim {claim.id!r}: {error.args[0]}"
+            raise _error(scenario, message, ("claims", index, place), hint=error.hint) from error
+        if claim.agent is not None and claim.agent not in known:
+            message = f"claim {claim.id!r}: unknown agent {claim.agent!r}; {suggest(claim.agent, known)}there are "
+            raise _error(scenario, message + ", ".join(known), ("claims", index, "agent"))
 
 
 def _error(scenario: LoadedFile[Scenario] | Scenario, message: str, at: Path_, hint: str = "") -> TestbedError:

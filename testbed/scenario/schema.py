@@ -17,6 +17,8 @@ from testbed.core.weather import PRESETS
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Bound = Finite | Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*%$", description="Percent, for instance 5 %.")]
+"""What a claim states: a number in the metric's unit, or percent of a share."""
 
 
 def _understood(text: str) -> str:
@@ -263,9 +265,12 @@ class Claim(Model):
 
     id: Identifier
     text: str = Field(min_length=3, max_length=400)
-    metric: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", description="For instance lane_departure.rate.")
-    at_most: Finite | None = None
-    at_least: Finite | None = None
+    metric: str = Field(
+        pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$",
+        description="For instance lane_departure.rate; testbed list metrics tells all.",
+    )
+    at_most: Bound | None = None
+    at_least: Bound | None = None
     agent: str | None = Field(None, description="Default: judged for every agent.")
     condition: str | None = Field(None, description="benign, an adversary or condition id; default all attacks.")
 
@@ -274,6 +279,13 @@ class Claim(Model):
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("a claim needs exactly one of at_most and at_least")
         return self
+
+    @property
+    def bound(self) -> float | str:
+        """The bound as it is written."""
+        found = self.at_least if self.at_most is None else self.at_most
+        assert found is not None, "a claim has one bound"
+        return found
 
 
 class Scenario(Model):

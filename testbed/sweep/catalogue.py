@@ -89,6 +89,26 @@ class Installed:
 
         return hashlib.sha256(f"{judge} {registry.create(judge).version}".encode()).hexdigest()
 
+    def check_metric(self, metric: str, judges: Sequence[str]) -> None:
+        """Look a metric up; `judges` are those of other packages that the scenario asks for.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        from testbed.judge import metrics
+
+        metrics.known(metric, judges)
+
+    def check_bound(self, metric: str, bound: float | str, judges: Sequence[str], *, at_most: bool) -> None:
+        """Check a number or percentage that a claim bounds a metric by.
+
+        Raises:
+            UsageError: The metric cannot have it, or cannot be worse.
+        """
+        from testbed.judge import metrics
+
+        metrics.known(metric, judges).value(bound, at_most=at_most)
+
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
         from testbed.world.maps import available_maps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import resource
@@ -26,6 +27,8 @@ DRP = (Path(__file__).parents[1] / "scenario" / "files" / "drp_highway.yaml").re
 
 
 class Shelf:
+    check_metric, check_bound = catalogue.Installed.check_metric, catalogue.Installed.check_bound
+
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
 
@@ -256,6 +259,17 @@ def test_agents_without_their_extra_are_listed_with_its_name(
     status, out, _ = said(capsys, "list", "agents")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0 and "needs [agents]" in lines["dnn"] and "needs" not in lines["scripted"]
+
+
+def test_metrics_are_listed_when_they_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, "list", "metrics")
+    assert status == 0
+    assert re.search(r"lane_departure.rate +share +0 % to 100 % +drives in which the ego left its lane", out)
+    assert re.search(r"lane.min_dtlm_m +m +any +least distance", out)
+    _, out, _ = said(capsys, "list", "metrics", "--json")
+    listed = json.loads(out)["metrics"]
+    assert len({one["name"] for one in listed}) == len(listed) > 100 and all(one["definition"] for one in listed)
+    assert "lane_departure.rate" not in said(capsys, "list")[1]
 
 
 def test_latency_profiles_are_listed_with_their_source(capsys: pytest.CaptureFixture[str]) -> None:

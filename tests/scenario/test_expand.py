@@ -11,10 +11,12 @@ import pytest
 from testbed.core.deadline import Deadline
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, UsageError
 from testbed.core.records import EpisodePlan
+from testbed.judge import metrics
 from testbed.scenario.concrete import concretise
 from testbed.scenario.expand import ABSENT, expand
 from testbed.scenario.loader import load_scenario
 from testbed.scenario.schema import Scenario, Weather
+from testbed.sweep.catalogue import Installed
 
 FILE = Path(__file__).parent / "files" / "drp_highway.yaml"
 DRP = load_scenario(FILE)
@@ -22,6 +24,8 @@ DRP = load_scenario(FILE)
 
 class Shelf:
     """A catalogue with a few known things."""
+
+    check_metric, check_bound = Installed.check_metric, Installed.check_bound
 
     def __init__(
         self, artefacts: Sequence[str] = ("drp_highway_left", "drp_highway_right", "dirt_highway_a", "dirt_highway_b")
@@ -160,4 +164,45 @@ def test_unknown_agents_and_maps_of_the_file(tmp_path: Path) -> None:
         expand(load_scenario(path), catalogue=Shelf())
     path.write_text(text.replace("map: highway", "map: none.xodr"))
     with pytest.raises(ScenarioError, match=r"own.yaml:4:6: map file 'none.xodr' does not exist"):
+        expand(load_scenario(path), catalogue=Shelf())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("metric: lane_departure.rate", "metric: lane_depature.rate", r"35:13.*unknown metric.*'lane_departure.rate'"),
+        ("metric: lane_departure.rate", "metric: lane.max_offset", r"35:13.*unknown metric.*'lane.max_offset_m'"),
+        ("at_most: 0.05", "at_most: 5", r"36:14.*never 5: it has values 0 % to 100 % \(write 5 % or 0.05\)"),
+        ("at_most: 0.05", "at_most: -0.1", r"36:14.*never -0.1"),
+        ("at_most: 0.05", "at_most: 120 %", r"36:14.*never 1.2"),
+        ("at_most: 0.05", "at_most: 100 %", r"36:14.*at most 100 % whatever happens"),
+        ("at_most: 0.05", "at_least: 0", r"36:15.*at least 0 % whatever happens"),
+        ("at_most: 0.05", "at_most: five", r"at_most"),
+        ("id: lane_benign", "id: lane_attacked", r"33:9.*two claims are called 'lane_attacked'"),
+        ("condition: benign", "agent: dnnn\n    condition: benign", r"37:12.*unknown agent 'dnnn'; did you mean 'dnn'"),
+    ],
+)
+def test_a_claim_that_no_drive_could_decide_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    head, tail = FILE.read_text(encoding="utf-8").split("  - id: lane_benign")
+    path = tmp_path / "claims.yaml"
+    path.write_text(f"{head}{('  - id: lane_benign' + tail).replace(old, new, 1)}", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=message):
+        expand(load_scenario(path), catalogue=Shelf())
+
+
+def test_a_share_is_claimed_in_percent_or_as_a_share_of_one(tmp_path: Path) -> None:
+    written = FILE.read_text(encoding="utf-8")
+    path = tmp_path / "claims.yaml"
+    path.write_text(written.replace("at_most: 0.05", "at_most: 5 %"), encoding="utf-8")
+    loaded = load_scenario(path)
+    assert [plan.key for plan in expand(loaded, catalogue=Shelf())] == [
+        plan.key for plan in expand(DRP, catalogue=Shelf())
+    ]
+    metric = metrics.known("lane_departure.rate")
+    assert {metric.value(claim.bound, at_most=True) for claim in loaded.content.claims} == {0.05}
+    path.write_text(
+        written.replace("lane_departure.rate\n    at_most: 0.05", "lane.max_offset_m\n    at_most: 5 %", 1),
+        encoding="utf-8",
+    )
+    with pytest.raises(ScenarioError, match=r"31:14.*no share.*unit is m"):
         expand(load_scenario(path), catalogue=Shelf())

@@ -13,6 +13,7 @@ from testbed.core.errors import MapError, ScenarioError, UsageError
 from testbed.core.latency_spec import PROFILES, LatencySpec
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
+from testbed.sweep.catalogue import Installed
 from testbed.sweep.grid import expand_sweep, load_sweep
 
 DRP = (Path(__file__).parents[1] / "scenario" / "files" / "drp_highway.yaml").read_text()
@@ -29,6 +30,8 @@ seeds: {values: [3, 7]}
 
 
 class Shelf:
+    check_metric, check_bound = Installed.check_metric, Installed.check_bound
+
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
 
