@@ -37,6 +37,7 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     Raises:
         TestbedError: See `testbed.sweep.run.carry_out`; InconclusiveError after the report was built.
     """
+    from testbed.report.made_from import current_page
     from testbed.sweep.run import ExecutionSettings, carry_out
     from testbed.sweep.worker import RunnerSpec
 
@@ -58,7 +59,7 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     done = summary.found + summary.done
     if summary.found == summary.planned:
         print(f"nothing to do: {done} of {summary.planned} episodes done")
-    report = current_report(folder) or build_report(folder)
+    report = current_page(folder) or build_report(folder)
     print()
     print(result_table(_records(folder, question), cell))
     print(f"\nreport: {report}")
@@ -89,17 +90,6 @@ def build_report(folder: Path) -> Path:
     from testbed.report import build
 
     return Path(build(folder))
-
-
-def current_report(folder: Path) -> Path | None:
-    """Return the page of a run when it is younger than every episode, None when it has to be built."""
-    page = folder / "index.html"
-    try:
-        built_s = page.stat().st_mtime
-        changed_s = max(path.stat().st_mtime for path in (folder / "episodes", *(folder / "episodes").iterdir()))
-    except OSError:
-        return None
-    return page if built_s >= changed_s else None
 
 
 def _records(folder: Path, question: RunRequest) -> list[EpisodeRecord]:

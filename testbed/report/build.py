@@ -8,6 +8,7 @@ from testbed.report.claims import judge_claims
 from testbed.report.exports import junit, results, summary
 from testbed.report.gsn import structure, to_svg, to_yaml
 from testbed.report.latency_curve import latency_csv, latency_points
+from testbed.report.made_from import PAGE
 from testbed.report.page import render
 from testbed.report.run_view import read_run
 from testbed.store import write_table
@@ -38,4 +39,5 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     if points:
         folder.write_text("latency.csv", latency_csv(points))
     folder.write_text("summary.md", summary(view, claims))
-    return folder.write_text("index.html", render(view, claims, videos=videos))
+    # the page comes last: where it is current, everything else is
+    return folder.write_text(PAGE, render(view, claims, videos=videos))

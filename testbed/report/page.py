@@ -21,6 +21,7 @@ from testbed.report.gap import NOTE, gap_table, gaps
 from testbed.report.gsn import STYLE, structure, to_svg
 from testbed.report.latency_curve import NOTE as LATENCY_NOTE
 from testbed.report.latency_curve import latency_answers, latency_charts, latency_points, latency_table
+from testbed.report.made_from import MARK, made_from
 from testbed.report.measures import rate_of
 from testbed.report.plain_text import clean, unbroken
 from testbed.report.run_view import BENIGN, RunView
@@ -78,6 +79,8 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     parts = [_part(one, index, len(views), claims, videos) for index, one in enumerate(views)]
     context: dict[str, Any] = {
         "view": view,
+        "made_from_mark": MARK,
+        "made_from": made_from(view.folder),
         "policy": content_policy(css, js),
         "css": Markup(css),
         "js": Markup(js),

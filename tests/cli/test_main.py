@@ -19,7 +19,9 @@ from testbed.cli import VERBS, build_parser, main, work
 from testbed.core import errors, extras
 from testbed.core.errors import ArtefactError, MapError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
+from testbed.report.made_from import MARK, made_from
 from testbed.scenario.loader import shipped_folder
+from testbed.store import RunFolder
 from testbed.sweep import catalogue, worker
 
 FAKES = Path(__file__).parents[1] / "sweep"
@@ -404,12 +406,19 @@ def test_a_second_call_keeps_a_report_that_is_current(
 
     def build(folder: Path) -> Path:
         built.append(folder)
-        (folder / "index.html").write_text("report")
-        return folder / "index.html"
+        page = folder / "index.html"
+        page.write_text(f'<meta name="{MARK}" content="{made_from(RunFolder.open(folder))}">')
+        return page
 
     monkeypatch.setattr(work, "build_report", build)
     command = ("run", "drp_highway", "--agents", "dnn", "--jobs", "1", "--out", "mine")
-    for seeds, expected in (("1-1", 1), ("1-1", 1), ("1-2", 2), ("1-1", 2)):
+    for seeds, expected in (("1-1", 1), ("1-1", 1), ("1-2", 2), ("1-2", 2)):
         status, out, _ = said(capsys, *command, "--seeds", seeds)
         assert (status, len(built)) == (0, expected)
         assert out.endswith("report: mine/index.html\n")
+    written = (shipped_folder() / "drp_highway.yaml").read_text(encoding="utf-8")
+    (bench / "drp_highway.yaml").write_text(written.replace("at_most: 0.05", "at_most: 6 %", 1), encoding="utf-8")
+    command = ("run", "drp_highway.yaml", *command[2:], "--seeds", "1-2")
+    for expected in (3, 3):
+        assert said(capsys, *command)[0] == 0
+        assert len(built) == expected, "a report with other claims is another report"
