@@ -12,6 +12,7 @@ exit  meaning
       or an extra that it needs is not installed
 3     simulator or storage failed
 4     inconclusive: too many episodes were lost to infrastructure
+5     done, and the run shows what ``--fail-on`` forbids
 130   ended by Ctrl-C (143 by SIGTERM); the same command resumes
 ====  ==============================================================================
 """

@@ -110,6 +110,28 @@ def device(text: str) -> str:
         raise argparse.ArgumentTypeError(f"expected {DEVICE_WORDS}, got {text!r}") from None
 
 
+def fail_on(text: str) -> tuple[str, ...]:
+    """Read ``refuted,undeveloped,event``, or some of them."""
+    from testbed.report.gate import CONDITIONS
+
+    found = names(text)
+    if set(found) - set(CONDITIONS):
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(CONDITIONS)}, got {text!r}")
+    return found
+
+
+def add_gate_option(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--fail-on``."""
+    parser.add_argument(
+        "--fail-on",
+        type=fail_on,
+        default=(),
+        metavar="refuted,undeveloped,event",
+        help="exit with 5 when a claim is refuted (or nothing could check it), is undecided, or a valid drive had a "
+        "safety event",
+    )
+
+
 def add_device_option(parser: argparse.ArgumentParser, what: str) -> None:
     """Declare ``--device``; `what` runs there."""
     parser.add_argument(
@@ -138,6 +160,7 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
         metavar="card|measured|PROFILE|fixed:MS",
         help="what inference costs on the simulation clock (testbed list latencies)",
     )
+    add_gate_option(parser)
     parser.add_argument(
         "--deadline",
         type=deadline,

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from testbed.cli.options import add_gate_option
 from testbed.cli.work import build_report
 
 
@@ -13,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, for instance reports/drp10")
     parser.add_argument("--verify", action="store_true", help="compare every stored file with its checksum instead")
+    add_gate_option(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -20,6 +22,10 @@ def execute(options: argparse.Namespace) -> int:
     if options.verify:
         return verify(options.run)
     print(f"report: {build_report(options.run)}")
+    if options.fail_on:
+        from testbed.report import gate
+
+        gate.check(options.run, options.fail_on)
     return 0
 
 

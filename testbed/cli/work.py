@@ -35,8 +35,9 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
         Exit status: 0, or 1 when episodes failed.
 
     Raises:
-        TestbedError: See `testbed.sweep.run.carry_out`; InconclusiveError after the report was built.
+        TestbedError: See `testbed.sweep.run.carry_out`; InconclusiveError and GateError after the report was built.
     """
+    from testbed.report import gate
     from testbed.report.made_from import current_page
     from testbed.sweep.run import ExecutionSettings, carry_out
     from testbed.sweep.worker import RunnerSpec
@@ -67,6 +68,8 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     if summary.failed:
         console.warn(f"{summary.failed} of {summary.planned} episodes failed; the report lists them with their reasons")
         return 1
+    if options.fail_on:
+        gate.check(folder, options.fail_on)
     return 0
 
 

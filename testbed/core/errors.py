@@ -224,3 +224,10 @@ class InconclusiveError(TestbedError):
 
     code = "TB600"
     exit_code = 4
+
+
+class GateError(TestbedError):
+    """Raised when a run is complete and shows what the user said it must not (``--fail-on``)."""
+
+    code = "TB610"
+    exit_code = 5

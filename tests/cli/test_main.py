@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.cli import VERBS, build_parser, main, work
+from testbed.cli import VERBS, build_parser, main, report, work
 from testbed.core import errors, extras
 from testbed.core.errors import ArtefactError, MapError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
@@ -422,3 +422,17 @@ def test_a_second_call_keeps_a_report_that_is_current(
     for expected in (3, 3):
         assert said(capsys, *command)[0] == 0
         assert len(built) == expected, "a report with other claims is another report"
+
+
+def test_a_gate_fails_a_run_that_is_done(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("run", "drp_highway", "--agents", "dnn", "--seeds", "1-1", "--jobs", "1", "--out", "mine")
+    assert said(capsys, *command)[0] == 0
+    status, out, err = said(capsys, *command, "--fail-on", "undeveloped")
+    assert status == 5 and "report: mine" in out
+    assert err.startswith("error[TB610]: --fail-on undeveloped: claim ") and err.count("\n") == 1
+    monkeypatch.setattr(report, "build_report", lambda folder: folder / "index.html")
+    assert said(capsys, "report", "mine", "--fail-on", "undeveloped")[0] == 5
+    assert said(capsys, "report", "mine")[0] == 0
+    assert "expected some of refuted,undeveloped,event" in refused(capsys, *command, "--fail-on", "refutd")
