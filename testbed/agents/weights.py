@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.agents import weight_forms
 from testbed.core import shipped
-from testbed.core.errors import WeightsError
+from testbed.core.errors import UsageError, WeightsError
 from testbed.core.hashing import sha256_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,20 @@ BUDGET_BYTES = 100_000_000
 """What all shipped weights together may take: every clone carries them, and every retraining adds to that."""
 FILE_BYTES = 25_000_000
 """What one file may take."""
+
+
+def writable(folder: Path) -> Path:
+    """Return a folder that a training may write to.
+
+    Raises:
+        UsageError: It is that of the shipped weights.
+    """
+    if folder.resolve().is_relative_to(FOLDER.resolve()):
+        raise UsageError(
+            f"{folder} holds the shipped weights, which every agent uses and no training replaces",
+            hint="name another folder with --out, and copy from it what is better",
+        )
+    return folder
 
 
 def save(

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder (default: the shipped ones; for vlm --model work/vlm-…)",
+        help="folder (default work/NAME; for vlm --model work/vlm-…); never that of the shipped weights",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of all chance (default: the trainer's own)")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the trainer's own)")
@@ -83,6 +83,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _tune(options: argparse.Namespace) -> int:
+    from testbed.agents import weights
     from testbed.core.errors import UsageError, suggest
     from testbed.training.data.generate import generate_missing
     from testbed.training.vlm import Plan, tune
@@ -98,7 +99,7 @@ def _tune(options: argparse.Namespace) -> int:
     chosen |= {name: value for name, value in given.items() if value is not None}
     plan = Plan(options.model, start_from=options.start_from, **chosen)
     plan.check_model()
-    out = options.out or Path("work") / f"vlm-{Path(options.model).name}-{plan.task}"
+    out = weights.writable(options.out or Path("work") / f"vlm-{Path(options.model).name}-{plan.task}")
     data = options.data or Path("data")
     if options.data is None and not data.exists():
         data = generate_missing(plan.tasks, out / "data", count=SMALL_DATA)

@@ -10,9 +10,13 @@ import inspect
 from pathlib import Path
 from typing import Any, cast
 
+from testbed.agents import weights
 from testbed.core.errors import UsageError, suggest
 
 __all__ = ["names", "train"]
+
+WORK = Path("work")
+"""Folder below the working directory that receives weights."""
 
 _TRAINERS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "denoiser": ("testbed.training.nets.denoiser", "train", ()),
@@ -45,12 +49,13 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
     Args:
         name: One of `names`.
         data: Folder with a data set per task.
-        out: Folder of the weights; the shipped ones when None.
+        out: Folder of the weights; ``work/NAME`` when None. Never that of the shipped ones.
         options: What the trainer takes: ``seed``; ``epochs`` where it counts them; ``rate``, the peak learning rate;
             ``start_from`` where it can start from other weights.
 
     Raises:
-        UsageError: When there are no such weights, or their trainer does not take an option.
+        UsageError: When there are no such weights, their trainer does not take an option, or they would replace
+            shipped ones.
         DatasetError: When the data set is missing or malformed.
     """
     if name not in _TRAINERS:
@@ -59,9 +64,10 @@ def train(name: str, data: Path, *, out: Path | None = None, **options: Any) -> 
         raise UsageError(f"--epochs is {options['epochs']}, not a number of passes over the data", hint="use 1 or more")
     if not options.get("rate", 1.0) > 0.0:
         raise UsageError(f"--rate is {options['rate']}, not a learning rate", hint="use a positive number such as 3e-4")
+    folder = weights.writable(WORK / name if out is None else out)
     module, function, leading = _TRAINERS[name]
     trainer = getattr(importlib.import_module(module), function)
     for option in options:
         if option not in inspect.signature(trainer).parameters:
             raise UsageError(f"training {name!r} takes no option {option!r}", hint="leave it out")
-    return cast(Path, trainer(*leading, Path(data), out, **options))
+    return cast(Path, trainer(*leading, Path(data), folder, **options))

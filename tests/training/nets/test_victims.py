@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 
 from testbed.agents import weights
 from testbed.agents.dnn.nets import LANE_NETS, SIGN_NETS
-from testbed.core.errors import DatasetError
+from testbed.cli import main
+from testbed.core.errors import DatasetError, UsageError
 from testbed.core.perception_tasks import LANE_ROWS_PX, steering_class
 from testbed.training.data.format import WEATHER_FIELDS, load_split, write_card, write_split
 from testbed.training.nets import denoiser, names, row_anchor, sign_classifiers, train
@@ -156,8 +158,20 @@ def test_the_denoiser_is_the_best_linear_one() -> None:
 
 def test_the_denoiser_trains_on_both_tasks(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(denoiser, "PICTURES", 60)
-    train("denoiser", data, out=tmp_path)
-    figures = weights.card("denoiser", tmp_path)["figures"]
+    monkeypatch.chdir(tmp_path)
+    assert train("denoiser", data) == Path("work/denoiser/denoiser.safetensors")
+    figures = weights.card("denoiser", Path("work/denoiser"))["figures"]
     assert set(figures) == {"alc", "tsr"} and set(figures["alc"]) == {"noisy_psnr_db", "drawn_psnr_db"}
     with pytest.raises(DatasetError, match="learns from tsr and alc"):
         denoiser.train(data / "tsr", tmp_path)
+
+
+def test_shipped_weights_are_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = weights.FOLDER / "dnn-tsr.json"
+    before = shipped.read_bytes()
+    for out in (weights.FOLDER, weights.FOLDER / "mine", Path(os.path.relpath(weights.FOLDER))):
+        with pytest.raises(UsageError, match="holds the shipped weights"):
+            train("dnn-tsr", tmp_path, out=out)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "vlm", "--model", "llava-tiny", "--steps", "1", "--out", str(weights.FOLDER)]) == 2
+    assert shipped.read_bytes() == before
