@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import shlex
 import sys
@@ -116,14 +117,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status, see the module docstring.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that knows no "m/s²" is shown an escape, not an error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     debug = "--debug" in arguments
     try:
+        _check_text(arguments)
         with extras.explained("this command"):
             return _dispatch(arguments, chosen)
     except TestbedError as error:
         return _fail(f"error[{error.code}]: {error}", error.exit_code, debug)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "testbed":
+            return _defect(error, debug)
+        hint = "in a checkout, `make run` makes one that has it: .venv/bin/python -m testbed …"
+        return _fail(f"error[TB160]: {sys.executable} has no module {error.name!r} ({hint})", 2, debug)
     except KeyboardInterrupt as error:
         resumes = "; the same command resumes" if chosen in ("run", "sweep", "evaluate") else ""
         sys.stderr.write(f"\ninterrupted{resumes}\n")
@@ -136,9 +147,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"error[TB200]: {place}{error.strerror or error}", 3, debug)
     except Exception as error:
-        message = " ".join(str(error).split())[:400]
-        note = "" if debug else " (a defect of the testbed; run again with --debug for the traceback)"
-        return _fail(f"error[TB000]: {type(error).__name__}: {message}{note}", 1, debug)
+        return _defect(error, debug)
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text: a path of them could be written to, but told to nobody."""
+    for argument in arguments:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError:
+            shown = argument.encode("utf-8", "backslashreplace").decode("utf-8")
+            raise UsageError(f"{shown!r} is not UTF-8", hint="use another name") from None
+
+
+def _defect(error: Exception, debug: bool) -> int:
+    message = " ".join(str(error).split())[:400]
+    note = "" if debug else " (a defect of the testbed; run again with --debug for the traceback)"
+    return _fail(f"error[TB000]: {type(error).__name__}: {message}{note}", 1, debug)
 
 
 def _dispatch(arguments: list[str], chosen: str | None) -> int:

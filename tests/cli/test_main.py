@@ -227,6 +227,34 @@ def test_every_error_of_the_tree_becomes_a_sentence_and_its_status(
     assert (status, err) == (kind.exit_code, f"error[{kind.code}]: what happened (what helps)\n")
 
 
+def test_a_python_without_the_packages_is_told_where_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    for name in ("testbed.core.yaml_reader", "testbed.scenario.loader"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    err = refused(capsys, "run", "drp_highway")
+    assert "has no module 'yaml'" in err and ".venv/bin/python -m testbed" in err
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_driven(
+    bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "is not UTF-8" in refused(capsys, "run", "drp_highway", "--out", "mine\udcff")
+    assert os.listdir(bench) == ["counts"]
+
+
+def test_a_terminal_of_ascii_shows_escapes() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "testbed", "list", "latencies"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and not done.stderr and r"V\xb2LM" in done.stdout
+
+
 def test_defects_show_a_traceback_only_on_demand(
     bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
