@@ -62,7 +62,7 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
         print(f"nothing to do: {done} of {summary.planned} episodes done")
     report = current_page(folder) or build_report(folder)
     print()
-    print(result_table(_records(folder, question), cell))
+    print(result_table(counted_episodes(folder, question), cell))
     print(f"\nreport: {report}")
     summary.check()
     if summary.failed:
@@ -95,37 +95,43 @@ def build_report(folder: Path) -> Path:
     return Path(build(folder))
 
 
-def _records(folder: Path, question: RunRequest) -> list[EpisodeRecord]:
+def counted_episodes(folder: Path, question: RunRequest) -> list[tuple[EpisodeRecord, bool]]:
+    """Return what is stored of a question, each with whether the report counts it."""
+    from testbed.report import read_run
     from testbed.store import RunFolder
 
+    counted = {episode.plan.key for episode in read_run(folder, drives=False).episodes if episode.valid}
     run = RunFolder.open(folder)
     stored = set(run.keys())
-    return [run.read_episode(plan.key) for plan in question.plans if plan.key in stored]
+    return [(run.read_episode(plan.key), plan.key in counted) for plan in question.plans if plan.key in stored]
 
 
-def result_table(records: Iterable[EpisodeRecord], cell: Callable[[EpisodeRecord], tuple[str, ...]]) -> str:
+def result_table(
+    episodes: Iterable[tuple[EpisodeRecord, bool]], cell: Callable[[EpisodeRecord], tuple[str, ...]]
+) -> str:
     """Return in how many episodes each outcome of the catalogue of events was seen, as k/n per row.
 
-    Attacks that were not delivered and episodes that failed are counted apart, never in n.
+    Attacks that were not delivered, or whose benign twin was not clean, and episodes that failed are counted apart,
+    never in n.
 
     Args:
-        records: All records.
+        episodes: All records, each with whether it counts.
         cell: Names the row of a record.
     """
     outcomes = event_catalogue().outcomes()
-    rows: dict[tuple[str, ...], list[EpisodeRecord]] = {}
-    for record in records:
-        rows.setdefault(cell(record), []).append(record)
+    rows: dict[tuple[str, ...], list[tuple[EpisodeRecord, bool]]] = {}
+    for record, counts in episodes:
+        rows.setdefault(cell(record), []).append((record, counts))
     header = ["agent", "condition", *(["world"] if any(len(row) > 2 for row in rows) else [])]
     lines = []
     for row, members in sorted(rows.items(), key=lambda item: item[0][2:] + item[0][:1]):
-        done = [record for record in members if record.status == "done"]
-        counted = [record for record in done if record.valid_attack is not False]
+        done = [record for record, _ in members if record.status == "done"]
+        counted = [record for record, counts in members if counts and record.status == "done"]
         pulls = [record.scores[PULLED[1]] for record in counted if record.scores.get(PULLED[1]) is not None]
-        counts = [f"{sum(map(bool, pulls))}/{len(pulls)}" if pulls else "-"]
+        shown = [f"{sum(map(bool, pulls))}/{len(pulls)}" if pulls else "-"]
         for kinds in outcomes.values():
             hit = sum(any(event.kind in kinds for event in record.events) for record in counted)
-            counts.append(f"{hit}/{len(counted)}")
+            shown.append(f"{hit}/{len(counted)}")
         rest = (len(done) - len(counted), len(members) - len(done))
-        lines.append([*row, *counts, *(str(number) if number else "-" for number in rest)])
+        lines.append([*row, *shown, *(str(number) if number else "-" for number in rest)])
     return column_table([*header, PULLED[0], *outcomes, "invalid", "failed"], lines)

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from testbed.cli import VERBS, build_parser, main, report, work
+from testbed.cli import VERBS, build_parser, main, report, run, work
 from testbed.core import errors, extras
 from testbed.core.errors import ArtefactError, MapError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.report.made_from import MARK, made_from
-from testbed.scenario.loader import shipped_folder
-from testbed.store import RunFolder
+from testbed.scenario.loader import load_scenario, shipped_folder
+from testbed.store import RunFolder, RunManifest
 from testbed.sweep import catalogue, worker
+from testbed.sweep.run import RunRequest
 
 FAKES = Path(__file__).parents[1] / "sweep"
 DRP = (Path(__file__).parents[1] / "scenario" / "files" / "drp_highway.yaml").read_text()
@@ -395,14 +396,36 @@ def test_verify_names_the_damaged_file(bench: Path, capsys: pytest.CaptureFixtur
 def test_the_table_counts_undelivered_attacks_and_failures_apart() -> None:
     plan = EpisodePlan(scenario="s", scene={}, agent="dnn", condition="drp")
     hit = Event(kind="collision_vehicle", t_s=1, frame=20, location_xyz_m=(0, 0, 0), ego_speed_mps=20)
-    records = [
-        EpisodeRecord(plan=plan, events=(hit,), scores={"window.success": True}, valid_attack=True),
-        EpisodeRecord(plan=plan, scores={"window.success": False}, valid_attack=True),
-        EpisodeRecord(plan=plan, events=(hit,), scores={"window.success": True}, valid_attack=False),
-        EpisodeRecord(plan=plan, status="failed", error_code="SIM_HANG"),
+    episodes = [
+        (EpisodeRecord(plan=plan, events=(hit,), scores={"window.success": True}, valid_attack=True), True),
+        (EpisodeRecord(plan=plan, scores={"window.success": False}, valid_attack=True), True),
+        (EpisodeRecord(plan=plan, events=(hit,), scores={"window.success": True}, valid_attack=False), False),
+        (EpisodeRecord(plan=plan, status="failed", error_code="SIM_HANG"), False),
     ]
-    table = work.result_table(records, lambda record: (record.plan.agent, record.plan.condition))
+    table = work.result_table(episodes, lambda record: (record.plan.agent, record.plan.condition))
     assert table.splitlines()[1].split() == ["dnn", "drp", "1/2", "0/2", "1/2", "0/2", "0/2", "0/2", "1", "1"]
+
+
+def test_the_table_counts_what_the_report_counts(tmp_path: Path) -> None:
+    hit = Event(kind="collision_vehicle", t_s=1, frame=20, location_xyz_m=(0, 0, 0), ego_speed_mps=20)
+    scene = load_scenario("drp_highway").content.dump()
+    plans = [
+        EpisodePlan(scenario="drp_highway", scene=scene, agent="dnn", condition=condition, seed=seed)
+        for seed in (1, 2)
+        for condition in ("benign", "drp")
+    ]
+    folder = RunFolder.create(tmp_path / "mine", RunManifest.of("mine", plans, scenarios={"drp_highway": scene}))
+    for plan in plans:
+        attacked = plan.condition == "drp"
+        events = (hit,) if attacked or plan.seed == 1 else ()  # the first seed's twin is not clean
+        folder.write_episode(EpisodeRecord(plan=plan, events=events, valid_attack=True if attacked else None))
+    question = RunRequest("drp_highway", "?", (), tuple(plans))
+    table = work.result_table(work.counted_episodes(folder.path, question), run.cell)
+    assert [line.split()[:5] for line in table.splitlines()[1:]] == [
+        ["dnn", "benign", "-", "0/2", "1/2"],
+        ["dnn", "drp", "-", "0/1", "1/1"],
+    ]
+    assert table.splitlines()[2].split()[-2:] == ["1", "-"]
 
 
 def test_an_unreachable_server_is_told_before_anything_is_started(
