@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
-from testbed.core.errors import UsageError
+from testbed.core.errors import UsageError, suggest
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command, Image, Truth
 from testbed.overlay import SCALE, driver_view
@@ -66,9 +66,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         else:
             loaded = load_scenario(scenario)
             self.scenario, self._base = loaded.content, loaded.path.parent
-        if condition != "benign" and condition not in self.scenario.injections():
-            known = ", ".join(["benign", *self.scenario.injections()])
-            raise UsageError(f"scenario {self.scenario.name} has no condition {condition!r}", hint=f"known: {known}")
+        self._check_condition(condition)
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise UsageError(f"render mode {render_mode!r} is not offered", hint="use rgb_array or None")
         self.condition = condition
@@ -104,6 +102,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         super().reset(seed=seed)
         episode_seed = seed if seed is not None else int(self.np_random.integers(0, 2**31))
         condition = (options or {}).get("condition", self.condition)
+        self._check_condition(condition)
         plan = EpisodePlan(
             scenario=self.scenario.name, scene=self.scenario.dump(), agent="", condition=condition, seed=episode_seed
         )
@@ -125,10 +124,19 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
 
         Returns:
             Observation, reward, terminated (collision or off the road), truncated (time is up), info.
+
+        Raises:
+            gymnasium.error.InvalidAction: It has another shape, or is not finite.
+            gymnasium.error.ResetNeeded: The episode has not begun.
         """
         if self._session is None or self._tick is None or self._concrete is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        steer, pedal = (float(value) for value in np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0))
+        wanted = np.asarray(action, dtype=np.float64)
+        if wanted.shape != (2,) or not np.isfinite(wanted).all():
+            raise gymnasium.error.InvalidAction(
+                f"an action is two finite numbers, steer and acceleration, not {action}"
+            )
+        steer, pedal = (float(value) for value in np.clip(wanted, -1.0, 1.0))
         before = self._tick.truth
         scale = ACCELERATION_MPS2 if pedal >= 0.0 else BRAKING_MPS2
         self._tick = self._session.step(Command(steer, pedal * scale))
@@ -137,6 +145,12 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         reward = _reward(before, truth, self._concrete) + (FAILURE_REWARD if failed else 0.0)
         truncated = self._tick.number + 1 >= self._concrete.steps
         return self._observe(self._tick), reward, failed, truncated, self._info(self._tick, None)
+
+    def _check_condition(self, condition: str) -> None:
+        known = ("benign", *self.scenario.injections())
+        if condition not in known:
+            hint = f"{suggest(condition, known)}known: {', '.join(known)}"
+            raise UsageError(f"scenario {self.scenario.name} has no condition {condition!r}", hint=hint)
 
     @property
     def truth(self) -> Truth:

@@ -13,6 +13,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from numpy.typing import NDArray
 
+from testbed.core.errors import UsageError
+
 ENV_ID = "testbed:testbed/DrpHighway-v1"
 CRUISE = np.array([0.0, 0.06], dtype=np.float32)
 
@@ -105,9 +107,20 @@ def test_vector_environments_have_servers_of_their_own() -> None:
         envs.close()
 
 
-def test_unknown_condition_is_one_sentence() -> None:
-    from testbed.core.errors import UsageError
+@pytest.mark.parametrize("action", [[float("nan"), 0.0], [0.0, float("inf")], [0.0], [0.0, 0.0, 0.0]])
+def test_an_action_that_is_none_is_refused(env: gymnasium.Env, action: list[float]) -> None:
+    env.reset(seed=1)
+    with pytest.raises(gymnasium.error.InvalidAction, match="two finite numbers"):
+        env.unwrapped.step(np.array(action))
+    env.step(np.zeros(2, np.float32))  # nothing was lost
 
+
+def test_an_unknown_condition_of_one_episode_is_refused(env: gymnasium.Env) -> None:
+    with pytest.raises(UsageError, match="no condition 'drpp'.*did you mean 'drp'"):
+        env.reset(seed=1, options={"condition": "drpp"})
+
+
+def test_unknown_condition_is_one_sentence() -> None:
     with pytest.raises(UsageError, match="no condition 'fog'.*known: benign, drp, dirt"):
         gymnasium.make(ENV_ID, condition="fog")
 
