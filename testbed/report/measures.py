@@ -15,11 +15,11 @@ from testbed import stats
 from testbed.core.gtsrb import SIGN_NAMES
 from testbed.core.types import Decision
 from testbed.events import COLLISION_VEHICLE, SPEED_LIMIT, EventKind, Task
-from testbed.judge import JudgeLimits, macro_f1, merged
+from testbed.judge import JudgeLimits, event_catalogue, macro_f1, merged
 from testbed.judge.perception import UNPARSABLE
 from testbed.report.attack_aim import aims_of
 from testbed.report.drive_trace import DriveTrace, ExpectedAnswer
-from testbed.report.run_view import Episode, EpisodeGroup, RunView
+from testbed.report.run_view import BENIGN, Episode, EpisodeGroup, RunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +128,49 @@ class Versus:
     Attributes:
         test: Exact McNemar test.
         adjusted: Its p-value after Holm over all tests of the same sort (attacks, or controls) in the run.
+        least: What that would be, had the event happened in every drive of the group and in none of its twins.
     """
 
     test: stats.McNemar
     adjusted: float
+    least: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether more drives had the event than twins."""
+        return self.test.only_second > self.test.only_first
 
 
 def all_versus_benign(view: RunView) -> dict[tuple[str, str, EventKind], Versus]:
-    """Return (agent, condition, event it aims at) to its test against the benign twins; attacks and controls apart."""
+    """Return (agent, condition, kind of event) to its test against the benign twins; attacks and controls apart.
+
+    Tested is what the condition aims at and every kind of event that a valid drive of the run had: an attack that
+    fails at its aim may do something else.
+    """
+    events = event_catalogue()
+    happened = {
+        kind
+        for group in view.groups
+        for episode in group.episodes
+        for event in episode.record.events
+        if (kind := events.whole(event.kind)) is not None
+    }
+    seen = [kind for kind in events.shown() if kind in happened]
     result: dict[tuple[str, str, EventKind], Versus] = {}
     for control in (False, True):
         tests: dict[str, stats.McNemar] = {}
         names: dict[str, tuple[str, str, EventKind]] = {}
         for index, group in enumerate(view.groups):
-            if group.control is not control:
+            if group.control is not control or group.condition == BENIGN:
                 continue
-            for aim in aims_of(view, group.condition):
-                if (test := versus_benign(group, aim.name)) is not None:
-                    name = f"{index} {aim.name}"
-                    tests[name], names[name] = test, (group.agent, group.condition, aim)
+            for kind in dict.fromkeys((*aims_of(view, group.condition), *seen)):
+                if (test := versus_benign(group, kind.name)) is not None:
+                    name = f"{index} {kind.name}"
+                    tests[name], names[name] = test, (group.agent, group.condition, kind)
         adjusted = stats.holm({name: test.p_value for name, test in tests.items()})
-        result |= {names[name]: Versus(tests[name], adjusted[name]) for name in tests}
+        for name, test in tests.items():
+            least = stats.mcnemar([False] * test.pairs, [True] * test.pairs).p_value
+            result[names[name]] = Versus(test, adjusted[name], min(1.0, least * len(tests)))
     return result
 
 

@@ -162,8 +162,9 @@ def _overview_cell(view: RunView, conclusion: Conclusion | None) -> TableCell:
         rate_of(benign.episodes, conclusion.aim.name) if benign is not None and conclusion.attack != BENIGN else None
     )
     note = f"benign {twins.k}/{twins.n}" if twins is not None and twins.n else ""
-    tone = "bad" if conclusion.verdict in ("lost", "leaning") else "good" if conclusion.verdict == "held" else ""
-    return TableCell(f"{conclusion.rate.k}/{conclusion.rate.n}", note, tone)
+    for effect in conclusion.besides:
+        note += f"; {effect.kind.happened} {effect.rate.k}/{effect.rate.n}"
+    return TableCell(f"{conclusion.rate.k}/{conclusion.rate.n}", note, conclusion.tone)
 
 
 def fit(value: object) -> object:

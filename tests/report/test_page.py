@@ -96,13 +96,13 @@ def test_ways_into_the_camera_are_counted_in_drives(make_view: MakeView) -> None
 def test_the_overview_has_a_row_per_attack_and_a_column_per_agent(make_view: MakeView) -> None:
     view = make_view(
         {
-            ("dnn", "benign"): [CLEAN] * 6,
-            ("dnn", "paint"): [HIT] * 6,
-            ("tandem", "benign"): [CLEAN] * 2,
-            ("tandem", "paint"): [CLEAN] * 2,
+            ("dnn", "benign"): [CLEAN] * 8,
+            ("dnn", "paint"): [HIT] * 8,
+            ("tandem", "benign"): [CLEAN] * 8,
+            ("tandem", "paint"): [CLEAN] * 8,
         }
     )
     (row,) = overview_table([view]).rows
     assert (row.agent, row.condition) == ("street", "paint")
     told = [(cell.text, cell.note, cell.tone) for cell in row.cells]
-    assert told == [("collided", "", ""), ("6/6", "benign 0/6", "bad"), ("0/2", "benign 0/2", "good")]
+    assert told == [("collided", "", ""), ("8/8", "benign 0/8", "bad"), ("0/8", "benign 0/8", "good")]

@@ -108,7 +108,8 @@ def test_ten_seeds_are_enough_to_call_it_lost(tmp_path: Path, synthetic: ModuleT
         duration_s=3.0, troubled=False,
     )  # fmt: skip
     (conclusion,) = conclusions(read_run(tmp_path / "r"))
-    assert conclusion.verdict == "lost" and "p = 0.002" in conclusion.sentence
+    # 2 x (1/2)^10 for each of two kinds of event
+    assert conclusion.verdict == "lost" and conclusion.tone == "bad" and "p = 0.0039" in conclusion.sentence
 
 
 def test_claims_are_supported_refuted_or_open(run: Path) -> None:
