@@ -188,6 +188,34 @@ YES_OR_NO = {
 """Scores that are a yes or no per drive, and the share of what."""
 
 
+UNCLAIMED: dict[str, type] = {
+    "status": str,
+    **dict.fromkeys(
+        (
+            "alarm.driven_km",
+            "attack.first_seen_t_s",
+            "attack.visible_px_max",
+            "decision.count",
+            "decision.unmatched",
+            "episode.steps",
+            "window.start_s_m",
+            "window.start_t_s",
+            "window.threshold_m",
+            *(f"{scope}vd.iou_sum" for scope in _SCOPES),
+        ),
+        float,
+    ),
+    **{f"{scope}{task}.confusion": str for scope in _SCOPES for task in _TASKS},
+}
+"""Scores that are stored to be pooled or looked at and say nothing by themselves, with their types."""
+
+
+def score_types() -> dict[str, type]:
+    """Return every score of our judges with its type: ``float``, ``bool`` or ``str``."""
+    numbers = {name: float for name in metrics() if not name.endswith(RATE)}
+    return {**numbers, **dict.fromkeys(YES_OR_NO, bool), **UNCLAIMED}
+
+
 def metrics(catalogue: EventCatalogue | None = None) -> dict[str, Metric]:
     """Return every metric by name, in the order in which they are told.
 

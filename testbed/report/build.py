@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from testbed.judge.metrics import score_types
 from testbed.report.claims import judge_claims
 from testbed.report.exports import junit, results, summary
 from testbed.report.gsn import structure, to_svg, to_yaml
@@ -30,7 +31,7 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     claims = judge_claims(view)
     nodes = structure(view, claims)
     folder = view.folder
-    write_table(folder.path / "episodes.parquet", (episode.record for episode in view.episodes))
+    write_table(folder.path / "episodes.parquet", (episode.record for episode in view.episodes), score_types())
     folder.write_text("case.gsn.yaml", to_yaml(nodes))
     folder.write_text("case.svg", to_svg(nodes))
     folder.write_text("junit.xml", junit(view, claims))

@@ -7,11 +7,7 @@ import pytest
 from testbed.contracts.judge import drives, watch
 from testbed.core.errors import UsageError
 from testbed.judge import default_judges, event_catalogue
-from testbed.judge.metrics import RATE, YES_OR_NO, known, metrics
-
-UNCLAIMED = ("confusion", "iou_sum", "start_t_s", "start_s_m", "threshold_m", "first_seen_t_s", "visible_px_max")
-"""What is stored to be pooled or looked at, and says nothing by itself."""
-COUNTED = ("decision.", "episode.steps", "alarm.driven_km", "status")
+from testbed.judge.metrics import RATE, UNCLAIMED, YES_OR_NO, known, metrics, score_types
 
 
 def judged() -> dict[str, object]:
@@ -27,9 +23,7 @@ def judged() -> dict[str, object]:
 def test_what_is_judged_can_be_claimed() -> None:
     listed = metrics()
     for name in judged():
-        if name.endswith(UNCLAIMED) or name.startswith(COUNTED):
-            continue
-        assert name in listed or name + RATE in listed, name
+        assert (name in UNCLAIMED) != (name in listed or name + RATE in listed), name
 
 
 def test_what_can_be_claimed_is_judged_within_its_range() -> None:
@@ -57,3 +51,10 @@ def test_a_metric_tells_its_values() -> None:
     assert known("route.percent").value("90 %", at_most=False) == 90.0
     with pytest.raises(UsageError, match="did you mean 'collision.rate'"):
         known("colision.rate")
+
+
+def test_every_score_has_the_type_that_is_promised() -> None:
+    types = score_types()
+    for name, value in judged().items():
+        kind = float if type(value) is int else type(value)
+        assert value is None or types[name] is kind, name

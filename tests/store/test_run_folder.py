@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow
+import pyarrow.dataset
 import pytest
 
 from testbed.core.errors import StoreError
@@ -219,6 +221,25 @@ def test_table_is_flat_ordered_and_deterministic(tmp_path: Path, synthetic: Modu
     (tmp_path / "c.parquet").write_bytes(b"junk")
     with pytest.raises(StoreError):
         read_table(tmp_path / "c.parquet")
+
+
+def test_tables_of_several_runs_are_one_data_set(tmp_path: Path, synthetic: ModuleType) -> None:
+    plan = synthetic.plan("dnn", "benign", 1)
+    scores: list[dict[str, float | bool | str | None]] = [
+        {"lane.max_offset_m": 0, "window.success": True, "status": "Perfect"},
+        {"lane.max_offset_m": 0.5, "window.success": None, "status": None},
+        {},
+    ]
+    promised = {"lane.max_offset_m": float, "window.success": bool, "status": str}
+    for number, one in enumerate(scores):
+        write_table(tmp_path / f"{number}.parquet", [EpisodeRecord(plan=plan, scores=one)], promised)
+    found = pyarrow.dataset.dataset([str(path) for path in sorted(tmp_path.glob("*.parquet"))]).to_table()
+    assert found["score.lane.max_offset_m"].to_pylist() == [0.0, 0.5, None]
+    assert found["score.window.success"].to_pylist() == [True, None, None]
+    assert found["score.status"].to_pylist() == ["Perfect", None, None]
+    assert found["valid_attack"].type == pyarrow.bool_() and found["seed"].type == pyarrow.int64()
+    with pytest.raises(StoreError, match="'score.status' is not of the type bool"):
+        write_table(tmp_path / "odd.parquet", [EpisodeRecord(plan=plan, scores=scores[0])], {"status": bool})
 
 
 def test_manifest_round_trip_and_damage(run: RunFolder) -> None:
