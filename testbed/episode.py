@@ -24,7 +24,8 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -179,6 +180,18 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
 
 
+@contextmanager
+def _blamed(agent: Agent) -> Iterator[None]:
+    """Make whatever an agent raises a failure of the agent: one of another package cannot speak for the testbed."""
+    ours = type(agent).__module__.partition(".")[0] == __name__.partition(".")[0]
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, AgentError) or (ours and isinstance(error, TestbedError)):
+            raise
+        raise AgentError(f"agent {agent.card.name!r} failed: {type(error).__name__}: {error}") from error
+
+
 class _DelayedAgent:
     """An agent with its latency: asks it, charges the time, and hands its answers over when they are due."""
 
@@ -199,12 +212,8 @@ class _DelayedAgent:
         if self._agent.card.needs_truth:
             observation = dataclasses.replace(observation, truth=tick.truth)
         before = time.perf_counter()
-        try:
+        with _blamed(self._agent):
             perception = self._agent.perceive(observation)
-        except TestbedError:
-            raise
-        except Exception as error:
-            raise AgentError(f"agent {self._agent.card.name!r} failed: {type(error).__name__}: {error}") from error
         measured_ms = 1e3 * (time.perf_counter() - before)
         check_answers(perception, self._agent.card.name)
         charged_ms = self._latency.charge_ms(measured_ms)
@@ -232,7 +241,8 @@ def _drive(
 ) -> EpisodeRecord:
     payloads, manifests = load_payloads(concrete.injections)
     judges = judges_for(concrete.judges)
-    agent.reset(plan.seed)
+    with _blamed(agent):
+        agent.reset(plan.seed)
     latency = LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed)
     keeper = DeadlineKeeper(concrete.deadline)
     delayed = _DelayedAgent(agent, latency, keeper, concrete.decision_every_steps)

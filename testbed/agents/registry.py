@@ -35,6 +35,7 @@ from typing import Any, cast
 
 from testbed.agents import agent_file
 from testbed.core import extras, shipped
+from testbed.core.answer_check import check_card
 from testbed.core.device import check_word, is_gpu
 from testbed.core.errors import AgentError, UsageError, suggest
 from testbed.core.serving import Serving
@@ -208,6 +209,7 @@ def card(name_or_path: str) -> AgentCard:
     package = _package(choice)
     options = _options(choice, package)
     told = cast(AgentCard, _told(choice, _module(choice, package).card, options))
+    check_card(told, choice.agent)
     if choice.defences:
         from testbed.agents.defences import build_all, defended_card
 
@@ -315,6 +317,7 @@ def load(name_or_path: str, *, device: str = "auto", served: Mapping[str, object
         raise UsageError(f"agent {choice.agent!r} does not take these options: {error}") from error
     if not isinstance(agent, Agent):
         raise AgentError(f"agent {choice.agent!r} has no card, reset and perceive", hint="see testbed.core.types.Agent")
+    check_card(agent.card, choice.agent)
     if choice.defences:
         from testbed.agents.defences import DefendedAgent, build_all
 

@@ -180,7 +180,7 @@ def test_a_reset_forgets_answers_and_disagreements(tmp_path: Path) -> None:
 
 def test_nonsense_of_either_is_told_with_its_name(pair: dict[str, Witness]) -> None:
     pair["tandem"].confidence = float("nan")
-    with pytest.raises(AgentError, match="agent 'witness' answered a confidence outside 0-1"):
+    with pytest.raises(AgentError, match="agent 'witness' answered the confidence nan"):
         ParallelAgent(ParallelSettings()).perceive(observation(0.0))
 
 
