@@ -216,8 +216,11 @@ def concretise(plan: EpisodePlan) -> ConcreteScenario:
         pydantic.ValidationError: If the plan's scene is not a scenario.
         KeyError: If the condition is none of the scenario's.
     """
-    scenario = Scenario.model_validate(plan.scene)
-    seed = plan.seed
+    return concrete_of(Scenario.model_validate(plan.scene), plan.seed, plan.condition)
+
+
+def concrete_of(scenario: Scenario, seed: int, condition: str = "benign") -> ConcreteScenario:
+    """Return the concrete scenario of a seed; raises KeyError if the condition is none of the scenario's."""
     return ConcreteScenario(
         map=scenario.map,
         step_s=scenario.step_s,
@@ -231,7 +234,7 @@ def concretise(plan: EpisodePlan) -> ConcreteScenario:
         actors=tuple(_actor(actor, seed) for actor in scenario.actors),
         signs=tuple(scenario.signs),
         lights=scenario.lights,
-        injections=injected(scenario, plan.condition, seed),
+        injections=injected(scenario, condition, seed),
         places=tuple(_places(scenario)),
         limits=scenario.limits,
         judges=tuple(scenario.judges),

@@ -91,11 +91,12 @@ class Installation(Protocol):
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
 
-    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
-        """Look a lane up on an embedded map or in an OpenDRIVE file.
+    def check_places(self, scenario: Scenario, map_name: str, seeds: Sequence[int]) -> None:
+        """Look up on an embedded map, or in an OpenDRIVE file, where a scenario puts things with each seed.
 
         Raises:
-            MapError: The file cannot be parsed, or it has no such place.
+            MapError: The file cannot be parsed.
+            UsageError: Something has no place there, or no blueprint; `at` leads to it in the file.
         """
 
 
@@ -134,8 +135,9 @@ def expand(
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     chosen = tuple(dict.fromkeys(agents if agents is not None else content.agents))
     weights = {agent: dict(_agent_digests(scenario, agent, catalogue, asked=agents is not None)) for agent in chosen}
+    chosen_seeds = tuple(dict.fromkeys(content.seeds.expand() if seeds is None else seeds))
     if not real_server:
-        _check_map(scenario, catalogue)
+        _check_map(scenario, chosen_seeds, catalogue)
     wanted = _conditions(content, conditions)
     base = scenario.path.parent if isinstance(scenario, LoadedFile) else None
     artefacts = _artefact_digests(scenario, wanted, catalogue, base)
@@ -148,7 +150,6 @@ def expand(
         for sky in (weather or (content.weather,))
         for limit in (deadline or (content.deadline,))
     ]
-    chosen_seeds = tuple(dict.fromkeys(content.seeds.expand() if seeds is None else seeds))
     plans = (
         EpisodePlan(
             scenario=content.name,
@@ -218,7 +219,7 @@ def _agent_digests(
     return catalogue.agent_digests(agent)
 
 
-def _check_map(scenario: LoadedFile[Scenario] | Scenario, catalogue: Installation) -> None:
+def _check_map(scenario: LoadedFile[Scenario] | Scenario, seeds: Sequence[int], catalogue: Installation) -> None:
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
     base = scenario.path.parent if isinstance(scenario, LoadedFile) else Path()
     name, known = content.map, tuple(catalogue.maps())
@@ -229,16 +230,12 @@ def _check_map(scenario: LoadedFile[Scenario] | Scenario, catalogue: Installatio
     elif name not in known:
         message = f"unknown map {name!r}; {suggest(name, known)}embedded are {', '.join(known)}"
         raise _error(scenario, message, ("map",), hint="CARLA towns need --carla HOST:PORT")
-    spawn = content.ego.spawn
-    lanes: dict[Path_, int] = {("ego", "spawn"): spawn.lane}
-    for index, actor in enumerate(content.actors):
-        if actor.lane is not None:
-            lanes[("actors", index, "lane")] = actor.lane
-    for place, lane in lanes.items():
-        try:
-            catalogue.check_place(name, spawn.road, lane, spawn.s_m)
-        except MapError as error:
-            raise _error(scenario, str(error), place) from error
+    try:
+        catalogue.check_places(content, name, seeds)
+    except MapError as error:
+        raise _error(scenario, str(error), ("map",)) from error
+    except UsageError as error:
+        raise _error(scenario, error.args[0], error.at, hint=error.hint) from error
 
 
 def _artefact_digests(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from testbed.scenario.schema import CarMesh
+    from testbed.scenario.schema import CarMesh, Scenario
 
 
 class Installed:
@@ -115,12 +115,15 @@ class Installed:
 
         return tuple(available_maps())
 
-    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
-        """Look a lane up on an embedded map or in an OpenDRIVE file.
+    def check_places(self, scenario: Scenario, map_name: str, seeds: Sequence[int]) -> None:
+        """Look up on an embedded map, or in an OpenDRIVE file, where a scenario puts things with each seed.
 
         Raises:
-            MapError: The file cannot be parsed, or it has no such place.
+            MapError: The file cannot be parsed.
+            UsageError: Something has no place there, or no blueprint; `at` leads to it in the file.
         """
+        from testbed.server.simulation.blueprints import library
+        from testbed.sweep.places import check_places
         from testbed.world.maps import load_map
 
-        load_map(map_name).network.lane_centre(road, lane, s_m)
+        check_places(scenario, load_map(map_name).network, seeds, [str(entry[1]) for entry in library()])

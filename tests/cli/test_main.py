@@ -17,7 +17,7 @@ import pytest
 
 from testbed.cli import VERBS, build_parser, main, report, run, work
 from testbed.core import errors, extras
-from testbed.core.errors import ArtefactError, MapError
+from testbed.core.errors import ArtefactError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.report.made_from import MARK, made_from
 from testbed.scenario.loader import load_scenario, shipped_folder
@@ -31,6 +31,7 @@ DRP = (Path(__file__).parents[1] / "scenario" / "files" / "drp_highway.yaml").re
 
 class Shelf:
     check_metric, check_bound = catalogue.Installed.check_metric, catalogue.Installed.check_bound
+    check_places = catalogue.Installed.check_places
 
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
@@ -48,10 +49,6 @@ class Shelf:
 
     def maps(self) -> Sequence[str]:
         return ("highway",)
-
-    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
-        if lane < -3:
-            raise MapError(f"road {road} has no lane {lane}")
 
 
 @pytest.fixture

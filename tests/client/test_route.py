@@ -10,14 +10,14 @@ import pytest
 
 from testbed.client.truth.route import follow_lane
 from testbed.core.errors import ScenarioError
+from testbed.world.maps import load_map
+from testbed.world.maps.lane_route import LaneRoute
 
 
 @pytest.fixture(scope="module")
 def town() -> Any:
     """The town as the client's own map, without a server."""
     import carla
-
-    from testbed.world.maps import load_map
 
     return carla.Map("town", load_map("town").xodr)
 
@@ -37,6 +37,17 @@ def test_the_way_leads_straight_over_junctions(
     axis = 1 if abs(heading_deg) == 90.0 else 0
     places = [path.pose(s)[axis] for s in (0.0, 115.0)]
     assert min(places) < over < max(places)
+
+
+@pytest.mark.parametrize(
+    ("road", "lane", "s_m"), [(4, -1, 40.0), (8, -1, 40.0), (14, -1, 40.0), (5, 1, 60.0), (15, -1, 60.0)]
+)
+def test_the_map_of_the_server_tells_the_same_way(town: Any, road: int, lane: int, s_m: float) -> None:
+    path = follow_lane(town, road, lane, s_m, 120.0)
+    route = LaneRoute(load_map("town").network, road, lane, s_m, 120.0)
+    for ahead_m in range(0, 110, 10):
+        # one measures along the lane, the other along the roads' reference lines
+        assert route.pose(ahead_m)[:2] == pytest.approx(path.pose(ahead_m)[:2], abs=4.0)
 
 
 def test_where_nothing_leads_straight_on_the_way_turns(town: Any) -> None:

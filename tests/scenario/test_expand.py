@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.core.deadline import Deadline
-from testbed.core.errors import ArtefactError, MapError, ScenarioError, UsageError
+from testbed.core.errors import ArtefactError, ScenarioError, UsageError
 from testbed.core.records import EpisodePlan
 from testbed.judge import metrics
 from testbed.scenario.concrete import concretise
@@ -26,6 +26,7 @@ class Shelf:
     """A catalogue with a few known things."""
 
     check_metric, check_bound = Installed.check_metric, Installed.check_bound
+    check_places = Installed.check_places
 
     def __init__(
         self, artefacts: Sequence[str] = ("drp_highway_left", "drp_highway_right", "dirt_highway_a", "dirt_highway_b")
@@ -48,10 +49,6 @@ class Shelf:
 
     def maps(self) -> Sequence[str]:
         return ("highway",)
-
-    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
-        if lane < -3:
-            raise MapError(f"road {road} has no lane {lane}")
 
 
 def test_every_cell_once_and_benign_first() -> None:
@@ -157,10 +154,10 @@ def test_unknown_agents_and_maps_of_the_file(tmp_path: Path) -> None:
         expand(load_scenario(path), catalogue=Shelf())
     assert expand(load_scenario(path), catalogue=Shelf(), real_server=True)
     path.write_text(text.replace("lane: -2", "lane: -7"))
-    with pytest.raises(ScenarioError, match=r"own.yaml:8:10: road 1 has no lane -7"):
+    with pytest.raises(ScenarioError, match="own.yaml:8:10: the ego has no lane to drive on .*: road 1 has no lane -7"):
         expand(load_scenario(path), catalogue=Shelf())
     path.write_text(text.replace("ahead_m: 45", "ahead_m: 45, lane: -9"))
-    with pytest.raises(ScenarioError, match=r"own.yaml:11:68: road 1 has no lane -9"):
+    with pytest.raises(ScenarioError, match="own.yaml:11:68: actor .* road 1 has no lane -9"):
         expand(load_scenario(path), catalogue=Shelf())
     path.write_text(text.replace("map: highway", "map: none.xodr"))
     with pytest.raises(ScenarioError, match=r"own.yaml:4:6: map file 'none.xodr' does not exist"):

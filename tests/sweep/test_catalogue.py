@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.core.errors import ArtefactError, MapError, UsageError
+from testbed.scenario.loader import load_scenario
 from testbed.sweep.catalogue import Installed
 
 
@@ -34,9 +35,8 @@ def test_digests_of_weights_and_of_option_files(tmp_path: Path) -> None:
 def test_missing_artefacts_and_places_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="artefact 'no_such' does not exist"):
         Installed().artefact_digest("no_such", None, "road_patch")
-    Installed().check_place("highway", 1, -2, 60.0)
-    with pytest.raises(MapError, match="has no road 99"):
-        Installed().check_place("highway", 99, -2, 60.0)
+    scenario = load_scenario("drp_highway").content
+    Installed().check_places(scenario, "highway", range(1, 50))
     (tmp_path / "bad.xodr").write_text("<OpenDRIVE>")
     with pytest.raises(MapError, match="bad.xodr"):
-        Installed().check_place(str(tmp_path / "bad.xodr"), 1, -2, 0.0)
+        Installed().check_places(scenario, str(tmp_path / "bad.xodr"), [1])

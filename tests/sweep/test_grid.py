@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.core.deadline import Deadline
-from testbed.core.errors import MapError, ScenarioError, UsageError
+from testbed.core.errors import ScenarioError, UsageError
 from testbed.core.latency_spec import PROFILES, LatencySpec
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
@@ -31,6 +31,7 @@ seeds: {values: [3, 7]}
 
 class Shelf:
     check_metric, check_bound = Installed.check_metric, Installed.check_bound
+    check_places = Installed.check_places
 
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
@@ -46,10 +47,6 @@ class Shelf:
 
     def maps(self) -> Sequence[str]:
         return ("highway",)
-
-    def check_place(self, map_name: str, road: int, lane: int, s_m: float) -> None:
-        if lane < -3:
-            raise MapError(f"road {road} has no lane {lane}")
 
 
 @pytest.fixture
