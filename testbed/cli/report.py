@@ -9,6 +9,8 @@ from pathlib import Path
 from testbed.cli.options import add_gate_option
 from testbed.cli.work import build_report
 
+AGAIN = "the same run or sweep command does only the damaged episodes again"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
@@ -22,11 +24,26 @@ def execute(options: argparse.Namespace) -> int:
     if options.verify:
         return verify(options.run)
     print(f"report: {build_report(options.run)}")
+    status = tell_damage(options.run)
     if options.fail_on:
         from testbed.report import gate
 
         gate.check(options.run, options.fail_on)
-    return 0
+    return status
+
+
+def tell_damage(folder: Path) -> int:
+    """Name the episodes that a report could not read; exit status 3 when there are any."""
+    from testbed.core.errors import StoreError
+    from testbed.report import read_run
+
+    lost = [one for one in read_run(folder, drives=False).lost if one.code == StoreError.code]
+    for one in lost:
+        p = one.planned
+        print(f"damaged: {p.agent}, {p.condition}, seed {p.seed}: {one.reason}", file=sys.stderr)
+    if lost:
+        print(AGAIN, file=sys.stderr)
+    return StoreError.exit_code if lost else 0
 
 
 def verify(folder: Path) -> int:
@@ -45,7 +62,7 @@ def verify(folder: Path) -> int:
     for sentence in damaged:
         print(f"damaged: {sentence}", file=sys.stderr)
     if damaged:
-        print("the same run or sweep command does only the damaged episodes again", file=sys.stderr)
+        print(AGAIN, file=sys.stderr)
         return StoreError.exit_code
     print(f"{folder}: {len(run.keys())} episodes, every file as it was stored")
     return 0

@@ -18,7 +18,7 @@ from testbed.core.latency_spec import LatencySpec
 from testbed.core.records import EpisodePlan
 from testbed.core.yaml_reader import Path_
 from testbed.scenario.loader import LoadedFile
-from testbed.scenario.schema import CarMesh, Scenario, Weather
+from testbed.scenario.schema import Adversary, CarMesh, Scenario, Weather
 
 BENIGN = "benign"
 
@@ -45,13 +45,13 @@ class Installation(Protocol):
     def adversaries(self) -> Sequence[str]:
         """Return the kinds of adversary, sorted."""
 
-    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
-        """Return the hash of an artefact.
+    def artefact_digest(self, artefact: str, base: Path | None, entry: Adversary) -> str:
+        """Return the hash of an artefact, which can be put where its entry wants it.
 
         Args:
             artefact: Shipped name or path.
             base: Folder of the scenario file, from which relative paths are tried.
-            kind: Kind of adversary that is to inject it.
+            entry: Adversary that is to inject it.
 
         Raises:
             ArtefactError: There is no such artefact, it was altered or is of another kind; says which there are.
@@ -256,7 +256,7 @@ def _artefact_digests(
         for number, name in enumerate(adversary.artefacts):
             place: Path_ = ("adversaries", index, "artefact")
             try:
-                digests[f"artefact:{name}"] = catalogue.artefact_digest(name, base, adversary.kind)
+                digests[f"artefact:{name}"] = catalogue.artefact_digest(name, base, adversary)
             except ArtefactError as error:
                 if adversary.id not in needed:
                     digests[f"artefact:{name}"] = ABSENT

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from testbed.scenario.schema import CarMesh, Scenario
+    from testbed.scenario.schema import Adversary, CarMesh, Scenario
 
 
 class Installed:
@@ -51,15 +51,19 @@ class Installed:
 
         return adversaries.kinds()
 
-    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
-        """Return the digest of an artefact.
+    def artefact_digest(self, artefact: str, base: Path | None, entry: Adversary) -> str:
+        """Return the digest of an artefact, which can be put where its entry wants it.
 
         Raises:
-            ArtefactError: There is no such artefact, it was altered or is of another kind.
+            ArtefactError: There is no such artefact, it was altered, is of another kind, or states its size itself.
         """
         from testbed import adversaries
+        from testbed.scenario.concrete import Injection
 
-        return adversaries.read(kind, artefact, base).digest
+        if entry.length_m is not None or entry.width_m is not None:
+            sized = Injection(entry.id, entry.kind, artefact, length_m=entry.length_m, width_m=entry.width_m)
+            adversaries.read(entry.kind, artefact, base, sized)
+        return adversaries.read(entry.kind, artefact, base).digest
 
     def mesh_digest(self, mesh: CarMesh, base: Path | None) -> str:
         """Return the digest of a vehicle's body in a file of one's own.

@@ -21,6 +21,7 @@ from testbed.core.errors import ArtefactError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
 from testbed.report.made_from import MARK, made_from
 from testbed.scenario.loader import load_scenario, shipped_folder
+from testbed.scenario.schema import Adversary
 from testbed.store import RunFolder, RunManifest
 from testbed.sweep import catalogue, worker
 from testbed.sweep.run import RunRequest
@@ -42,7 +43,7 @@ class Shelf:
     def adversaries(self) -> Sequence[str]:
         return ("camouflage", "road_patch", "shadow", "sign_face")
 
-    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
+    def artefact_digest(self, artefact: str, base: Path | None, entry: Adversary) -> str:
         if artefact.startswith("no_"):
             raise ArtefactError(f"artefact {artefact!r} does not exist", hint="shipped: drp_highway_left")
         return "aa"
@@ -388,6 +389,19 @@ def test_verify_names_the_damaged_file(bench: Path, capsys: pytest.CaptureFixtur
     assert status == 3 and "trace.mcap" in err
     status, _, err = said(capsys, "report", "nowhere", "--verify")
     assert status == 3 and err.startswith("error[TB200]: nowhere is no run folder")
+
+
+def test_a_report_of_damaged_episodes_says_so(
+    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(capsys, "run", "drp_highway", "--agents", "dnn", "--seeds", "1-1", "--jobs", "1", "--out", "mine")
+    monkeypatch.setattr(report, "build_report", lambda folder: folder / "index.html")
+    assert said(capsys, "report", "mine") == (0, "report: mine/index.html\n", "")
+    stored = next((bench / "mine" / "episodes").rglob("record.json"))
+    stored.write_bytes(stored.read_bytes()[:-5])
+    status, out, err = said(capsys, "report", "mine")
+    assert status == 3 and out == "report: mine/index.html\n"
+    assert err.startswith("damaged: dnn, ") and "does only the damaged episodes again" in err
 
 
 def test_the_table_counts_undelivered_attacks_and_failures_apart() -> None:

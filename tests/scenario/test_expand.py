@@ -15,7 +15,7 @@ from testbed.judge import metrics
 from testbed.scenario.concrete import concretise
 from testbed.scenario.expand import ABSENT, expand
 from testbed.scenario.loader import load_scenario
-from testbed.scenario.schema import Scenario, Weather
+from testbed.scenario.schema import Adversary, Scenario, Weather
 from testbed.sweep.catalogue import Installed
 
 FILE = Path(__file__).parent / "files" / "drp_highway.yaml"
@@ -42,7 +42,7 @@ class Shelf:
     def adversaries(self) -> Sequence[str]:
         return ("camouflage", "road_patch", "shadow", "sign_face")
 
-    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
+    def artefact_digest(self, artefact: str, base: Path | None, entry: Adversary) -> str:
         if artefact not in self.artefacts:
             raise ArtefactError(f"artefact {artefact!r} does not exist", hint=f"shipped: {', '.join(self.artefacts)}")
         return f"digest of {artefact}"

@@ -8,6 +8,7 @@ import pytest
 
 from testbed.core.errors import ArtefactError, MapError, UsageError
 from testbed.scenario.loader import load_scenario
+from testbed.scenario.schema import Adversary
 from testbed.sweep.catalogue import Installed
 
 
@@ -32,9 +33,19 @@ def test_digests_of_weights_and_of_option_files(tmp_path: Path) -> None:
         Installed().agent_digests("nobody")
 
 
+def patch(artefact: str, **more: float) -> Adversary:
+    return Adversary.model_validate(
+        {"id": "mine", "kind": "road_patch", "artefact": artefact, "at": {"ahead_m": 50.0}} | more
+    )
+
+
 def test_missing_artefacts_and_places_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="artefact 'no_such' does not exist"):
-        Installed().artefact_digest("no_such", None, "road_patch")
+        Installed().artefact_digest("no_such", None, patch("no_such"))
+    with pytest.raises(ArtefactError, match="states its own size"):
+        Installed().artefact_digest("drp_highway_left", None, patch("drp_highway_left", width_m=2.0))
+    plain = Installed().artefact_digest("drp_highway_left", None, patch("drp_highway_left"))
+    assert len(plain) == 64
     scenario = load_scenario("drp_highway").content
     Installed().check_places(scenario, "highway", range(1, 50))
     (tmp_path / "bad.xodr").write_text("<OpenDRIVE>")

@@ -13,6 +13,7 @@ from testbed.core.errors import ScenarioError, UsageError
 from testbed.core.latency_spec import PROFILES, LatencySpec
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
+from testbed.scenario.schema import Adversary
 from testbed.sweep.catalogue import Installed
 from testbed.sweep.grid import expand_sweep, load_sweep
 
@@ -42,7 +43,7 @@ class Shelf:
     def adversaries(self) -> Sequence[str]:
         return ("camouflage", "road_patch", "shadow", "sign_face")
 
-    def artefact_digest(self, artefact: str, base: Path | None, kind: str) -> str:
+    def artefact_digest(self, artefact: str, base: Path | None, entry: Adversary) -> str:
         return "aa"
 
     def maps(self) -> Sequence[str]:
