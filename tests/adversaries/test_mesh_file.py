@@ -13,6 +13,7 @@ import pytest
 
 from testbed import adversaries
 from testbed.adversaries.camouflage import optimise
+from testbed.adversaries.camouflage.gltf import _faces
 from testbed.adversaries.camouflage.mesh_file import mesh_subject, read_pieces
 from testbed.core.errors import ArtefactError, UsageError
 from testbed.core.types import Skin
@@ -200,3 +201,37 @@ def test_a_camouflage_made_for_a_mesh_names_it(tmp_path: Path) -> None:
     assert "--mesh car.obj --front=+z --up=+y --texture-px 64 --paint body" in manifest.command
     payload = adversaries.read("camouflage", made.name, made.parent).payload
     assert isinstance(payload, Skin) and payload.body is not None
+
+
+@pytest.mark.parametrize(
+    ("mode", "order", "faces"),
+    [
+        (4, [0, 1, 2, 2, 1, 3], [[0, 1, 2], [2, 1, 3]]),
+        (5, [0, 1, 2, 3], [[0, 1, 2], [1, 3, 2]]),
+        # two pieces joined by faces of two corners
+        (5, [0, 1, 2, 3, 3, 4, 4, 5, 6, 7], [[0, 1, 2], [1, 3, 2], [4, 5, 6], [5, 7, 6]]),
+        (6, [0, 1, 2, 3], [[1, 2, 0], [2, 3, 0]]),
+    ],
+)
+def test_strips_and_fans_are_faces(mode: int, order: list[int], faces: list[list[int]]) -> None:
+    assert _faces(np.array(order), mode).tolist() == faces
+
+
+def test_a_gltf_of_strips_is_the_same_car(tmp_path: Path) -> None:
+    plain = _gltf(tmp_path / "plain.gltf")
+    document = json.loads(plain.read_text(encoding="utf-8"))
+    header, data = document["buffers"][0]["uri"].split(",")
+    raw = base64.b64decode(data)
+    view = document["bufferViews"][2]
+    triangles = np.frombuffer(raw[view["byteOffset"] :], "<u2").reshape(-1, 3)
+    # every face begins at an even place of the strip, so that none is turned
+    strip = [vertex for a, b, c in triangles.tolist() for vertex in (a, a, b, c, c, c)][1:]
+    raw = raw[: view["byteOffset"]] + np.array(strip, "<u2").tobytes()
+    view["byteLength"] = 2 * len(strip)
+    document["accessors"][2]["count"] = len(strip)
+    document["buffers"][0] = {"byteLength": len(raw), "uri": f"{header},{base64.b64encode(raw).decode()}"}
+    document["meshes"][0]["primitives"][0]["mode"] = 5
+    (told,) = read_pieces(_write(tmp_path / "strip.gltf", json.dumps(document)))
+    (same,) = read_pieces(plain)
+    corners = {tuple(sorted(face)) for face in same.triangles.tolist()}
+    assert {tuple(sorted(face)) for face in told.triangles.tolist()} == corners

@@ -24,7 +24,8 @@ _COMPONENTS: dict[int, tuple[str, float]] = {
     5125: ("<u4", 1.0), 5126: ("<f4", 1.0),
 }  # fmt: skip
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_TRIANGLES = 4
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
+"""Ways in which vertices become faces; points and lines have none."""
 
 
 def read(path: Path) -> list[MeshPart]:
@@ -91,7 +92,7 @@ class _Reader:
         matrix = above @ _local(node)
         if "mesh" in node:
             for primitive in self._document["meshes"][node["mesh"]]["primitives"]:
-                if primitive.get("mode", _TRIANGLES) == _TRIANGLES:
+                if primitive.get("mode", _TRIANGLES) in (_TRIANGLES, _STRIP, _FAN):
                     self._take(primitive, matrix)
         for child in node.get("children", []):
             self._walk(child, matrix, depth + 1)
@@ -105,10 +106,10 @@ class _Reader:
             normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         if "TEXCOORD_0" in attributes:
             uv = self._accessor(attributes["TEXCOORD_0"])
+        order = np.arange(len(points))
         if "indices" in primitive:
-            triangles = self._accessor(primitive["indices"]).astype(np.int64).reshape(-1, 3)
-        else:
-            triangles = np.arange(len(points)).reshape(-1, 3)
+            order = self._accessor(primitive["indices"]).astype(np.int64).reshape(-1)
+        triangles = _faces(order, primitive.get("mode", _TRIANGLES))
         if len(triangles) and triangles.max() >= len(points):
             raise ValueError(f"face points to vertex {triangles.max()} of {len(points)}")
         self._parts.setdefault(primitive.get("material", -1), []).append((points, normals, uv, triangles))
@@ -206,3 +207,19 @@ def _local(node: dict[str, Any]) -> NDArray[np.float64]:
     matrix[:3, :3] = turn * np.array(node.get("scale", (1.0, 1.0, 1.0)))
     matrix[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
     return matrix
+
+
+def _faces(order: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
+    """Return triangles (N, 3) of vertices in their order (glTF 2.0, section 3.7.2.1), without those of two corners."""
+    if mode == _TRIANGLES:
+        return order.reshape(-1, 3)
+    first, second, third = order[:-2], order[1:-1], order[2:]
+    if mode == _FAN:
+        return np.stack([second, third, np.full_like(third, order[0])], axis=1)
+    # every other face of a strip is turned, so that all look to one side
+    odd = np.arange(len(first)) % 2 == 1
+    faces = np.stack([first, np.where(odd, third, second), np.where(odd, second, third)], axis=1)
+    a, b, c = faces.T
+    # faces that only lead on to the next piece of a strip have two equal corners
+    joined: NDArray[np.int64] = faces[(a != b) & (b != c) & (a != c)]
+    return joined
