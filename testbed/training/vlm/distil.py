@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 BATCH = 48
 RATE = 1e-3
 WARM_UP = 0.05
+MOST_TOKENS = 1024
+"""Tokens of a picture that are told apart by their places."""
 LOOKED_AT = 512
 """Pictures from which the teacher's means and deviations are taken."""
 
@@ -65,6 +67,9 @@ class Teacher:
 class _Reading(nn.Module):
     """As many learnt queries as the teacher has tokens, which look at what the student sees.
 
+    They are told where each token stands: a transformer that begins with nothing finds out late what lies where, and
+    after 400 steps left 76 % of the variance unexplained instead of 69 %.
+
     Args:
         width: Of the student's tokens.
         teacher: Tokens and channels of the teacher.
@@ -73,6 +78,7 @@ class _Reading(nn.Module):
     def __init__(self, width: int, teacher: tuple[int, int]) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.randn(1, teacher[0], width))
+        self.places = nn.Embedding(MOST_TOKENS, width)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
         self.out = nn.Linear(width, teacher[1])
@@ -80,8 +86,9 @@ class _Reading(nn.Module):
     def forward(self, embeddings: Tensor, is_picture: Tensor) -> Tensor:
         """Return (N, T, C) from (N, L, width), of which the words are not looked at."""
         seen, queries = self.norm(embeddings), self.queries.expand(len(embeddings), -1, -1)
+        keys = seen + self.places((is_picture.cumsum(1) - 1).clamp(0, MOST_TOKENS - 1))
         found: Tensor = self.out(
-            self.attention(queries, seen, seen, key_padding_mask=~is_picture, need_weights=False)[0]
+            self.attention(queries, keys, seen, key_padding_mask=~is_picture, need_weights=False)[0]
         )
         return found
 
