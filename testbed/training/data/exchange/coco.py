@@ -43,6 +43,7 @@ VEHICLES = frozenset({"vehicle", "car", "truck", "bus", "van", "motorcycle"})
 HALF_LANE_M = 1.8
 HORIZON_PX = row_of_distance(1e6)
 NAMES = {"train": "train", "test": "val"}
+FORMAT = "see cocodataset.org, format"
 HINT = "unpack annotations_trainval2017.zip, train2017.zip and val2017.zip side by side"
 
 
@@ -102,7 +103,9 @@ def export_yolo(folder: Path, out: Path, count: int | None = None) -> int:
                 lines.append(f"0 {centre_x:.6f} {centre_y:.6f} {width:.6f} {height:.6f}")
             write_text(out / "labels" / name / f"{row:06d}.txt", lines)
             written += 1
-    write_text(out / "data.yaml", ["path: .", "train: images/train", "val: images/val", "names: {0: vehicle}"])
+    # absolute: from a relative one YOLO's programs find pictures in the working directory alone
+    place = [f"path: {json.dumps(str(out.resolve()))}  # where this folder is; change it when it is moved"]
+    write_text(out / "data.yaml", [*place, "train: images/train", "val: images/val", "names: {0: vehicle}"])
     return written
 
 
@@ -142,19 +145,54 @@ def _content(table: Path) -> dict[str, Any]:
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise DatasetError(f"{table}: an object with the lists images, annotations and categories expected")
-    for key, needed in (("images", ("id", "file_name")), ("annotations", ("image_id", "category_id", "bbox"))):
+    for key, needed in (
+        ("images", ("id", "file_name")),
+        ("annotations", ("image_id", "category_id", "bbox")),
+        ("categories", ("id", "name")),
+    ):
         for number, entry in enumerate(content[key]):
+            place = f"{table}: {key}[{number}]"
+            if not isinstance(entry, dict):
+                raise DatasetError(f"{place} is {entry!r}, not an object", hint=FORMAT)
             missing = [name for name in needed if name not in entry]
             if missing:
-                raise DatasetError(
-                    f"{table}: {key}[{number}] has no {missing[0]!r}", hint="see cocodataset.org, format"
-                )
-    names = {str(category.get("name")) for category in content["categories"]}
+                raise DatasetError(f"{place} has no {missing[0]!r}", hint=FORMAT)
+    _check(table, content)
+    return dict(content)
+
+
+def _check(table: Path, content: dict[str, Any]) -> None:
+    """Refuse what would be read as something else than it says."""
+    images = [str(image["id"]) for image in content["images"]]
+    if len(set(images)) < len(images):
+        twice = next(name for name in images if images.count(name) > 1)
+        raise DatasetError(f"{table}: two images have the id {twice}")
+    known, categories = set(images), {str(category["id"]) for category in content["categories"]}
+    for number, entry in enumerate(content["annotations"]):
+        place = f"{table}: annotations[{number}]"
+        for key, there in (("image_id", known), ("category_id", categories)):
+            if str(entry[key]) not in there:
+                raise DatasetError(f"{place} has the {key} {entry[key]!r}, which is not there")
+        box = entry["bbox"]
+        if not (isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box)):
+            raise DatasetError(f"{place} has the bbox {box!r}, not [x, y, width, height]", hint=FORMAT)
+        if box[2] < 0 or box[3] < 0:
+            raise DatasetError(f"{place} has the bbox {box!r}, whose width or height is below 0", hint=FORMAT)
+        if not isinstance(entry.get("attributes") or {}, dict):
+            raise DatasetError(f"{place} has attributes {entry['attributes']!r}, not an object")
+    names = {_name(category) for category in content["categories"]}
     if not names & VEHICLES:
         raise DatasetError(
             f"{table}: none of the categories is a vehicle", hint=f"known: {', '.join(sorted(VEHICLES))}"
         )
-    return dict(content)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _name(category: dict[str, Any]) -> str:
+    return str(category["name"]).strip().lower()
 
 
 def _read(
@@ -162,17 +200,21 @@ def _read(
 ) -> tuple[list[Picture], dict[str, Any]]:
     folder = source / table.stem.removeprefix("instances_")
     need_folder(folder, f"the pictures of {table.name}", HINT)
-    kinds = {category["id"] for category in content["categories"] if category.get("name") in VEHICLES}
-    of_image: dict[Any, list[dict[str, Any]]] = {}
+    # ids are numbers in one program and text in the next
+    kinds = {str(category["id"]) for category in content["categories"] if _name(category) in VEHICLES}
+    of_image: dict[str, list[dict[str, Any]]] = {}
     for entry in content["annotations"]:
-        if entry["category_id"] in kinds and not entry.get("iscrowd"):
-            of_image.setdefault(entry["image_id"], []).append(entry)
+        if str(entry["category_id"]) in kinds and not entry.get("iscrowd"):
+            of_image.setdefault(str(entry["image_id"]), []).append(entry)
     pictures, rows = [], []
     for number, image in enumerate(images):
-        photo = read_picture(folder / image["file_name"], table)
+        size_px = (image["width"], image["height"]) if image.get("width") and image.get("height") else None
+        photo = read_picture(folder / image["file_name"], table, size_px)
         fit = PhotoFit(photo.shape[1], photo.shape[0])
         pictures.append(fit.picture(photo))
-        rows.append(_row(of_image.get(image["id"], []), fit) | {"group": image.get("testbed", {}).get("group", number)})
+        rows.append(
+            _row(of_image.get(str(image["id"]), []), fit) | {"group": (image.get("testbed") or {}).get("group", number)}
+        )
     labels: dict[str, NDArray[Any]] = unknown_columns(len(rows))
     dtypes: dict[str, Any] = {"present": np.bool_, "lead_kind": "S40", "group": np.int32}
     dtypes |= {"box_count": np.int16, "lead_index": np.int16}
@@ -188,7 +230,7 @@ def _row(entries: list[dict[str, Any]], fit: PhotoFit) -> dict[str, Any]:
         x, y, width, height = (float(value) for value in entry["bbox"])
         columns = np.clip(fit.x(np.array([x, x + width])), 0.0, IMAGE_WIDTH_PX)
         rows = np.clip(fit.y(np.array([y, y + height])), 0.0, IMAGE_HEIGHT_PX)
-        told = entry.get("attributes", {})
+        told = entry.get("attributes") or {}
         # Our own boxes are as small as the labels want them; of a photo only what is left of a vehicle counts.
         if "lead" in told or (rows[1] - rows[0] >= MIN_VEHICLE_PX and columns[1] - columns[0] >= 1.0):
             found.append((np.array([columns[0], rows[0], columns[1], rows[1]]), told))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
-from PIL import UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
 from testbed.core.errors import DatasetError
 from testbed.core.perception_tasks import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
@@ -25,6 +25,9 @@ LoadedSplits = tuple[str, dict[str, tuple[list[Picture], dict[str, Any]]]]
 """Task, and per split pictures and label columns."""
 
 ItemT = TypeVar("ItemT")
+
+ORIENTATION = 0x0112
+"""EXIF tag that says how a picture is turned."""
 
 
 def splits(folder: Path, task: str, count: int | None) -> Iterator[tuple[Split, range]]:
@@ -66,19 +69,53 @@ def save_picture(path: Path, picture: Picture, quality: int = 95) -> None:
     PilImage.fromarray(np.ascontiguousarray(picture)).save(path, **options)
 
 
-def read_picture(path: Path, named_in: Path) -> Picture:
-    """Read a picture as (h, w, 3) RGB uint8.
+def read_picture(path: Path, named_in: Path, size_px: tuple[int, int] | None = None) -> Picture:
+    """Read a picture as (h, w, 3) RGB uint8, as it is meant to be seen; 16 bits become 8.
+
+    Args:
+        path: The picture; its ending may be written in other letters than in the file that names it.
+        named_in: File that names it.
+        size_px: Width and height that the labels say it has; None where they do not.
 
     Raises:
-        DatasetError: When it is missing or no picture; says which file names it.
+        DatasetError: When it is missing, no picture, of another size than its labels, or turned by its EXIF data while
+            nothing says which way its labels are meant.
     """
     try:
-        with PilImage.open(path) as opened:
-            return np.array(opened.convert("RGB"))
+        with PilImage.open(_as_written(path)) as opened:
+            return np.array(_upright(_eight_bits(opened), path, named_in, size_px).convert("RGB"))
     except FileNotFoundError as error:
         raise DatasetError(f"{named_in} names the picture {path}, which does not exist") from error
     except (UnidentifiedImageError, OSError) as error:
         raise DatasetError(f"{path}, named in {named_in}, is no picture that can be read: {error}") from error
+
+
+def _as_written(path: Path) -> Path:
+    """Return a file whose ending is written in capitals, or in small letters, where only that one is there."""
+    others = (path.with_suffix(path.suffix.upper()), path.with_suffix(path.suffix.lower()))
+    return path if path.exists() else next((other for other in others if other.exists()), path)
+
+
+def _eight_bits(opened: PilImage.Image) -> PilImage.Image:
+    """Return a picture with 8 bits per channel; Pillow alone would cut 16 bits to white."""
+    if not opened.mode.startswith("I"):
+        return opened
+    grey = np.asarray(opened, dtype=np.int64)
+    return PilImage.fromarray(np.clip(grey // 257, 0, 255).astype(np.uint8))
+
+
+def _upright(picture: PilImage.Image, path: Path, named_in: Path, size_px: tuple[int, int] | None) -> PilImage.Image:
+    shown = ImageOps.exif_transpose(picture)
+    turned = picture.getexif().get(ORIENTATION, 1) != 1
+    if turned and (size_px is None or picture.size == shown.size):
+        raise DatasetError(
+            f"{path} is turned by its EXIF data, and {named_in} does not say which way its labels are meant",
+            hint="save it upright and without EXIF data",
+        )
+    for one in (shown, picture):
+        if size_px in (None, one.size):
+            return one
+    raise DatasetError(f"{named_in} says {path} has {size_px} px, but it has {shown.size}")
 
 
 def need_folder(path: Path, what: str, hint: str) -> Path:
@@ -92,6 +129,22 @@ def need_folder(path: Path, what: str, hint: str) -> Path:
     return path
 
 
+def read_text(path: Path) -> str:
+    """Read a file of text, without the mark that some programs put before it.
+
+    Raises:
+        DatasetError: When it cannot be read or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path} is no UTF-8: {error.reason} at byte {error.start}", hint="save it as UTF-8"
+        ) from error
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
@@ -99,9 +152,7 @@ def read_json(path: Path) -> Any:
         DatasetError: When it cannot be read or is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
+        return json.loads(read_text(path))
     except ValueError as error:
         raise DatasetError(f"{path} is not JSON: {error}") from error
 

@@ -7,6 +7,9 @@
     DIR/Final_Test/Images/00000.ppm
     DIR/Final_Test/Images/GT-final_test.csv             the same columns (also accepted beside Images or in DIR)
 
+Read are also torchvision's folder (``GTSRB/Training/00014``, ``GTSRB/Final_Test``) and Kaggle's (``Train.csv`` and
+``Test.csv``, with the columns in another order and a path), and tables with commas or tabs.
+
 Source: Stallkamp et al., IJCNN 2011, and the archives of benchmark.ini.rub.de. A track is one sign passed once; its
 pictures stay together as one group. A crop is the sign's box grown as in the driving loop (`SIGN_CROP_MARGIN`).
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,7 @@ from testbed.training.data.exchange.files import (
     evenly,
     need_folder,
     read_picture,
+    read_text,
     save_picture,
     splits,
     unknown_columns,
@@ -37,7 +41,18 @@ from testbed.training.data.exchange.files import (
 )
 
 HEADER = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+KAGGLE = HEADER.replace("Filename", "Path")
+FILE, PATH = "Filename", "Path"
+BOX = ("Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2")
 HINT = "unpack GTSRB_Final_Training_Images.zip, GTSRB_Final_Test_Images.zip and GTSRB_Final_Test_GT.zip side by side"
+
+
+class Entry(NamedTuple):
+    """One picture: the table that names it, where it is, and its row by columns."""
+
+    table: Path
+    path: Path
+    row: dict[str, str]
 
 
 def export(folder: Path, out: Path, count: int | None = None) -> int:
@@ -91,53 +106,89 @@ def load(source: Path, count: int | None = None) -> LoadedSplits:
     Raises:
         DatasetError: When something is missing or not as expected.
     """
-    images = need_folder(source / "Final_Training" / "Images", "GTSRB's training classes 00000 to 00042", HINT)
-    train: list[tuple[Path, Path, list[str]]] = []
-    for class_id in range(len(SIGN_NAMES)):
-        place = images / f"{class_id:05d}"
-        if not place.is_dir():
-            continue
-        table = place / f"GT-{class_id:05d}.csv"
-        train += [(table, place / entry[0], entry) for entry in _table(table)]
-    if not train:
-        raise DatasetError(f"{images} holds none of the class folders 00000 to 00042", hint=HINT)
-    pictures = need_folder(source / "Final_Test" / "Images", "GTSRB's test pictures", HINT)
-    places = [folder / "GT-final_test.csv" for folder in (pictures, pictures.parent, source)]
-    table = next((place for place in places if place.is_file()), places[0])
-    test = [(table, pictures / entry[0], entry) for entry in _table(table)]
+    tables = [source / "Train.csv", source / "Test.csv"]
+    if all(table.is_file() for table in tables):
+        train, test = ([Entry(table, source / row[PATH], row) for row in _table(table, KAGGLE)] for table in tables)
+    else:
+        train, test = _training(source), _tested(source)
     picked = evenly({"train": train, "test": test}, count)
     return "tsr", {name: _read(entries, grouped=name == "train") for name, entries in picked.items()}
 
 
-def _table(path: Path) -> list[list[str]]:
+def _training(source: Path) -> list[Entry]:
+    torchvision = source / "GTSRB" / "Training"
+    images = torchvision if torchvision.is_dir() else source / "Final_Training" / "Images"
+    need_folder(images, "GTSRB's training classes 00000 to 00042", HINT)
+    found: list[Entry] = []
+    for class_id in range(len(SIGN_NAMES)):
+        place = images / f"{class_id:05d}"
+        if place.is_dir():
+            table = place / f"GT-{class_id:05d}.csv"
+            found += [Entry(table, place / row[FILE], row) for row in _table(table)]
+    if not found:
+        raise DatasetError(f"{images} holds none of the class folders 00000 to 00042", hint=HINT)
+    return found
+
+
+def _tested(source: Path) -> list[Entry]:
+    torchvision = source / "GTSRB" / "Final_Test" / "Images"
+    pictures = torchvision if torchvision.is_dir() else source / "Final_Test" / "Images"
+    need_folder(pictures, "GTSRB's test pictures", HINT)
+    folders = (pictures, pictures.parent, pictures.parent.parent, source)
+    places = [folder / "GT-final_test.csv" for folder in folders]
+    table = next((place for place in places if place.is_file()), places[0])
+    return [Entry(table, pictures / row[FILE], row) for row in _table(table)]
+
+
+def _table(path: Path, columns: str = HEADER) -> list[dict[str, str]]:
+    """Return the rows of a table by its columns, which stand in any order and are parted by ``;``, ``,`` or tabs."""
     if not path.is_file():
         raise DatasetError(f"{path} is missing: a table with the columns {HEADER} expected", hint=HINT)
-    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter=";"))
-    if not rows or rows[0] != HEADER.split(";"):
-        found = ";".join(rows[0])[:80] if rows else "nothing"
+    lines = read_text(path).splitlines()
+    head = lines[0] if lines else ""
+    parted_by = next((sign for sign in (";", ",", "\t") if sign in head), ";")
+    names = [name.strip() for name in head.split(parted_by)]
+    if sorted(names) != sorted(columns.split(";")):
         raise DatasetError(
-            f"{path}:1: the columns {HEADER} expected, {found!r} found",
+            f"{path}:1: the columns {columns} expected, {head[:80] or 'nothing'!r} found",
             hint="tables without ClassId, and those of other editions of GTSRB, do not tell the classes",
         )
-    for number, row in enumerate(rows[1:], start=2):
-        numbers = row[1:]
-        if len(row) != 8 or not all(value.lstrip("-").isdigit() for value in numbers):
-            raise DatasetError(f"{path}:{number}: a name and seven whole numbers expected, {';'.join(row)!r} found")
-        if not 0 <= int(row[7]) < len(SIGN_NAMES):
-            raise DatasetError(f"{path}:{number}: ClassId {row[7]} is none of GTSRB's classes 0 to 42")
-        if int(row[5]) <= int(row[3]) or int(row[6]) <= int(row[4]):
-            raise DatasetError(f"{path}:{number}: the box {';'.join(row[3:7])} is empty")
-    return rows[1:]
+    found = []
+    for number, values in enumerate(csv.reader(lines[1:], delimiter=parted_by), start=2):
+        if not any(value.strip() for value in values):
+            continue
+        row = dict(zip(names, (value.strip() for value in values), strict=False))
+        _check(row, columns, f"{path}:{number}", ";".join(values), whole=len(values) == len(names))
+        found.append(row)
+    return found
 
 
-def _read(entries: list[tuple[Path, Path, list[str]]], *, grouped: bool) -> tuple[list[Picture], dict[str, Any]]:
+def _check(row: dict[str, str], columns: str, place: str, said: str, *, whole: bool) -> None:
+    numbers = [name for name in columns.split(";") if name not in (FILE, PATH)]
+    if not whole or not all(row[name].lstrip("-").isdigit() for name in numbers):
+        raise DatasetError(f"{place}: a name and seven whole numbers expected, {said!r} found")
+    if not 0 <= int(row["ClassId"]) < len(SIGN_NAMES):
+        raise DatasetError(f"{place}: ClassId {row['ClassId']} is none of GTSRB's classes 0 to 42")
+    left, top, right, bottom = (int(row[name]) for name in BOX)
+    if right <= left or bottom <= top:
+        raise DatasetError(f"{place}: the box {left};{top};{right};{bottom} is empty")
+    if left < 0 or top < 0 or right > int(row["Width"]) or bottom > int(row["Height"]):
+        raise DatasetError(
+            f"{place}: the box {left};{top};{right};{bottom} lies outside of {row['Width']} x {row['Height']} px"
+        )
+
+
+def _read(entries: list[Entry], *, grouped: bool) -> tuple[list[Picture], dict[str, Any]]:
     crops, classes, groups = [], [], []
     numbers: dict[tuple[str, str], int] = {}
     for table, path, row in entries:
-        crops.append(_crop(read_picture(path, table), [int(value) for value in row[3:7]]))
-        classes.append(int(row[7]))
-        track = row[0].split("_")[0] if grouped else row[0]
-        groups.append(numbers.setdefault((row[7] if grouped else "", track), len(numbers)))
+        size_px = (int(row["Width"]), int(row["Height"]))
+        crops.append(_crop(read_picture(path, table, size_px), [int(row[name]) for name in BOX]))
+        classes.append(int(row["ClassId"]))
+        name = path.name
+        # Kaggle's names begin with the class
+        track = "_".join(path.stem.split("_")[:-1]) if grouped else name
+        groups.append(numbers.setdefault((row["ClassId"] if grouped else "", track), len(numbers)))
     labels: dict[str, NDArray[Any]] = {
         **unknown_columns(len(crops)),
         "group": np.array(groups, np.int32),

@@ -43,6 +43,7 @@ from testbed.training.data.exchange.files import (
     evenly,
     need_folder,
     read_picture,
+    read_text,
     save_picture,
     splits,
     unknown_columns,
@@ -127,7 +128,7 @@ def load(source: Path, count: int | None = None) -> LoadedSplits:
     """Read a folder in TuSimple's layout.
 
     Args:
-        source: Folder that holds ``train_set`` and ``test_set``.
+        source: Folder that holds ``train_set`` and ``test_set``, or all of them unpacked into one, as UFLD has it.
         count: Number of pictures over both splits, evenly picked; None for all.
 
     Returns:
@@ -136,11 +137,13 @@ def load(source: Path, count: int | None = None) -> LoadedSplits:
     Raises:
         DatasetError: When something is missing or not as expected.
     """
-    train_set = need_folder(source / "train_set", "TuSimple's training folder", HINT)
+    flat = not (source / "train_set").is_dir() and any(source.glob("label_data_*.json"))
+    train_set = source if flat else need_folder(source / "train_set", "TuSimple's training folder", HINT)
     tables = sorted(train_set.glob("label_data_*.json"))
     if not tables:
         raise DatasetError(f"{train_set} holds no label_data_*.json, the training labels", hint=HINT)
-    test_table = need_folder(source / "test_set", "TuSimple's test folder", HINT) / "test_label.json"
+    test_set = source if flat else need_folder(source / "test_set", "TuSimple's test folder", HINT)
+    test_table = test_set / "test_label.json"
     if not test_table.is_file():
         raise DatasetError(f"{test_table} is missing: the test labels expected", hint=HINT)
     entries = {"train": [entry for table in tables for entry in _entries(table)], "test": _entries(test_table)}
@@ -149,7 +152,7 @@ def load(source: Path, count: int | None = None) -> LoadedSplits:
 
 def _entries(table: Path) -> list[tuple[Path, int, dict[str, Any]]]:
     found = []
-    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(table).splitlines(), start=1):
         if not line.strip():
             continue
         place = f"{table}:{number}"
@@ -160,7 +163,12 @@ def _entries(table: Path) -> list[tuple[Path, int, dict[str, Any]]]:
         missing = [key for key in ("raw_file", "h_samples", "lanes") if not isinstance(entry, dict) or key not in entry]
         if missing:
             raise DatasetError(f"{place}: the keys raw_file, h_samples and lanes expected, {missing[0]} is missing")
-        for lane in entry["lanes"]:
+        rows, lanes = entry["h_samples"], entry["lanes"]
+        if not _are_numbers(rows):
+            raise DatasetError(f"{place}: h_samples is {str(rows)[:60]}, not a list of rows")
+        if not isinstance(lanes, list) or not all(_are_numbers(lane) for lane in lanes):
+            raise DatasetError(f"{place}: lanes is {str(lanes)[:60]}, not a list of lists of columns")
+        for lane in lanes:
             if len(lane) != len(entry["h_samples"]):
                 raise DatasetError(
                     f"{place}: a lane has {len(lane)} columns for {len(entry['h_samples'])} rows of h_samples"
@@ -169,6 +177,12 @@ def _entries(table: Path) -> list[tuple[Path, int, dict[str, Any]]]:
     if not found:
         raise DatasetError(f"{table} is empty: one JSON object a line expected")
     return found
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) for value in values
+    )
 
 
 def _read(entries: list[tuple[Path, int, dict[str, Any]]]) -> tuple[list[Picture], dict[str, Any]]:
