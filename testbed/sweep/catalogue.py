@@ -10,8 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.core import plugins
+
 if TYPE_CHECKING:
     from testbed.scenario.schema import Adversary, CarMesh, Scenario
+
+
+def _sha256(*words: str) -> str:
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
 class Installed:
@@ -24,9 +30,10 @@ class Installed:
         return tuple(sorted({*agents.names(), *agents.configured()}))
 
     def agent_digests(self, agent: str) -> Mapping[str, str]:
-        """Return the sha256 of every weight file of an agent by its name, and of the file that makes it what it is.
+        """Return the sha256 of every weight file of an agent by its name, and of what makes it what it is.
 
-        A file that only names a registered agent is that agent and adds nothing. Files that name the agents which an
+        A file that only names a registered agent is that agent and adds nothing. The package of an agent that is not
+        ours is what it is, by name, version and content. Files that name the agents which an
         agent is made of are what it is, too.
 
         Raises:
@@ -34,9 +41,14 @@ class Installed:
             WeightsError: A card of its weights is missing.
         """
         from testbed import agents
+        from testbed.agents import registry
 
         digests = dict(agents.card(agent).weights)
         choice = agents.resolve(agent)
+        point = plugins.point_of(registry.ENTRY_POINTS, choice.agent)
+        if point is not None:
+            told, digest = plugins.content_of(point)
+            digests[f"package:{told}"] = digest
         if choice.file is not None and not choice.is_registered:
             digests[f"agent:{choice.file.name}"] = hashlib.sha256(choice.file.read_bytes()).hexdigest()
         for role, part in agents.parts(agent).items():
@@ -58,12 +70,15 @@ class Installed:
             ArtefactError: There is no such artefact, it was altered, is of another kind, or states its size itself.
         """
         from testbed import adversaries
+        from testbed.adversaries import registry
         from testbed.scenario.concrete import Injection
 
         if entry.length_m is not None or entry.width_m is not None:
             sized = Injection(entry.id, entry.kind, artefact, length_m=entry.length_m, width_m=entry.width_m)
             adversaries.read(entry.kind, artefact, base, sized)
-        return adversaries.read(entry.kind, artefact, base).digest
+        found = adversaries.read(entry.kind, artefact, base).digest
+        point = plugins.point_of(registry.ENTRY_POINTS, entry.kind)
+        return found if point is None else _sha256(found, *plugins.content_of(point))
 
     def mesh_digest(self, mesh: CarMesh, base: Path | None) -> str:
         """Return the digest of a vehicle's body in a file of one's own.
@@ -83,7 +98,7 @@ class Installed:
         return registry.third_party()
 
     def judge_digest(self, judge: str) -> str:
-        """Return the sha256 of a judge's name and version.
+        """Return the sha256 of a judge's name and version, and of what is in its package.
 
         Raises:
             UsageError: There is no such judge, or its package is broken.
@@ -91,7 +106,9 @@ class Installed:
         """
         from testbed.judge import registry
 
-        return hashlib.sha256(f"{judge} {registry.create(judge).version}".encode()).hexdigest()
+        named = f"{judge} {registry.create(judge).version}"
+        point = plugins.point_of(registry.ENTRY_POINTS, judge)
+        return _sha256(named) if point is None else _sha256(named, *plugins.content_of(point))
 
     def check_metric(self, metric: str, judges: Sequence[str]) -> None:
         """Look a metric up; `judges` are those of other packages that the scenario asks for.

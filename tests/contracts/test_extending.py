@@ -71,6 +71,38 @@ def test_the_command_line_knows_them(package: Path) -> None:
     assert bad.returncode == 2 and "bars2.json: no stripes can be read" in bad.stderr
 
 
+DIGESTS = """
+from testbed.scenario.expand import expand
+from testbed.scenario.loader import load_scenario
+from testbed.sweep.catalogue import Installed
+import json
+plans = expand(load_scenario("stripes.yaml"), catalogue=Installed())
+print(json.dumps([sorted({plan.key for plan in plans}), {k: v for plan in plans for k, v in plan.digests.items()}]))
+"""
+
+
+def test_changed_code_of_a_package_is_another_episode(package: Path) -> None:
+    def digests() -> tuple[list[str], dict[str, str]]:
+        done = call(package, "-c", DIGESTS)
+        assert done.returncode == 0, done.stderr
+        keys, found = json.loads(done.stdout)
+        return keys, found
+
+    keys, before = digests()
+    assert digests() == (keys, before)
+    code = package / "thirdparty" / "edge.py"
+    written = code.read_text(encoding="utf-8")
+    code.write_text(written + "\n# drives otherwise\n", encoding="utf-8")
+    changed_keys, after = digests()
+    code.write_text(written, encoding="utf-8")
+    assert not set(keys) & set(changed_keys)
+    project = tomllib.loads(BLOCKS["pyproject.toml"])["project"]
+    named = f"package:{project['name']} {project['version']}"
+    assert named in before and before[named] != after[named]
+    # its adversary and its judge come from the same package
+    assert {name for name in before if before[name] != after[name]} == {named, "artefact:bars.json", "judge:tailgating"}
+
+
 def test_a_family_is_short_and_its_checkpoint_answers(package: Path) -> None:
     assert len([line for line in BLOCKS["thirdparty/nibble.py"].splitlines() if line.strip()]) < 40
     program = """
