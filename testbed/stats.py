@@ -146,11 +146,6 @@ def garwood(k: int, exposure: float, level: float = 0.95) -> Interval:
     return Interval(low / exposure, high / exposure, level, "garwood")
 
 
-def zero_of_n_bound(n: int, level: float = 0.95) -> float:
-    """Return the one-sided upper bound after no event in ``n`` tries, 1 - (1 - level)^(1/n); 1 without tries."""
-    return 1.0 - (1.0 - level) ** (1.0 / n) if n > 0 else 1.0
-
-
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
     """Return the exact McNemar test of paired outcomes.
 

@@ -43,11 +43,6 @@ def test_garwood_matches_published_figures() -> None:
         stats.garwood(1, 0.0)
 
 
-def test_zero_of_n() -> None:
-    assert stats.zero_of_n_bound(59) == pytest.approx(0.0495, abs=1e-4)
-    assert stats.zero_of_n_bound(0) == 1.0
-
-
 def test_mcnemar_is_exact() -> None:
     result = stats.mcnemar([False] * 10, [True] * 8 + [False] * 2)
     assert (result.only_first, result.only_second, result.pairs) == (0, 8, 10)

@@ -311,8 +311,7 @@ def _verdict(rate: stats.Rate, versus: Versus | None) -> AttackVerdict:
 
 def _tail(verdict: AttackVerdict, rate: stats.Rate, versus: Versus | None) -> str:
     if verdict == "held":
-        bound = stats.zero_of_n_bound(rate.n) * 100
-        return f"; with no failure in {rate.n}, a true rate of up to {bound:.0f} % is still possible"
+        return f"; with no failure in {rate.n}, a true rate of up to {rate.interval.high * 100:.0f} % is still possible"
     if versus is None:
         return "; there is no benign twin to compare with"
     pairs = "pair" if versus.test.pairs == 1 else "pairs"

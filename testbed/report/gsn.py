@@ -1,4 +1,6 @@
-"""The scenario's claims as a goal structure: YAML that gsn2x reads, and a picture of our own.
+"""The claims about one agent as a goal structure: YAML that gsn2x reads, and a picture of our own.
+
+Every agent has a case of its own: what one fails at says nothing about another.
 
 A supported goal has a solution. An open one is marked undeveloped. A refuted one is marked defeated and challenged by a
 counter solution, as the dialectic extension of GSN 3 has it, so that the picture never hides a refutation.
@@ -45,49 +47,52 @@ class GsnNode:
         return SHAPES[match.group(0)] if match else "goal"
 
 
-def structure(view: RunView, claims: list[ClaimResult]) -> list[GsnNode]:
-    """Return the goal structure, top goal first."""
-    domain = _domain(view)
+def cases(view: RunView, claims: list[ClaimResult]) -> dict[str, list[GsnNode]]:
+    """Return the goal structure of every agent that claims are about, by its name, in the order of the claims."""
+    agents = list(dict.fromkeys(claim.agent for claim in claims))
+    return {agent: structure(view, agent, [claim for claim in claims if claim.agent == agent]) for agent in agents}
+
+
+def case_names(claims: list[ClaimResult]) -> list[str]:
+    """Return the names of the files that hold the agents' cases, without endings: ``case-dnn``."""
+    found: dict[str, str] = {}
+    for agent in dict.fromkeys(claim.agent for claim in claims):
+        word = re.sub(r"[^A-Za-z0-9_]+", "_", agent.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml"))
+        name = f"case-{word}"
+        found[agent] = name if name not in found.values() else f"{name}-{len(found)}"
+    return list(found.values())
+
+
+def structure(view: RunView, agent: str, claims: list[ClaimResult]) -> list[GsnNode]:
+    """Return the goal structure of an agent's claims, top goal first."""
     nodes = [
-        GsnNode("G1", f"{view.name}: every claim of this scenario holds in its domain", _overall(claims)),
-        GsnNode("C1", f"Domain: {domain}"),
+        GsnNode("G1", f"{view.name}: every claim about {agent} holds in its domain", _overall(claims)),
+        GsnNode("C1", f"Domain: {_domain(view)}"),
         GsnNode(
             "C2",
             f"Attacks: {', '.join(view.attacks) or 'none'}; controls: {', '.join(sorted(view.controls)) or 'none'}",
         ),
         GsnNode("J1", "A claim is judged by the 95 % Clopper–Pearson interval over valid episodes"),
-        GsnNode("S1", "Argue claim by claim, agent by agent, over simulated drives"),
+        GsnNode("S1", f"Argue claim by claim over simulated drives of {agent}"),
     ]
     nodes[0].in_context_of = ["C1", "C2"]
     nodes[0].supported_by = ["S1"]
-    nodes[4].in_context_of = ["J1"]
-    groups: dict[tuple[str, str], list[ClaimResult]] = {}
-    for claim in claims:
-        groups.setdefault((claim.scenario, claim.id), []).append(claim)
-    several = len({scenario for scenario, _ in groups}) > 1
-    for index, ((scenario, _), members) in enumerate(groups.items(), start=2):
-        first = members[0]
-        place = f"{scenario}: " if several else ""
-        goal = GsnNode(
-            f"G{index}", f"{place}{first.text} ({first.metric} {first.bound}, {first.given})", _overall(members)
-        )
+    strategy = nodes[4]
+    strategy.in_context_of = ["J1"]
+    several = len({claim.scenario for claim in claims}) > 1
+    for index, claim in enumerate(claims, start=2):
+        place = f"{claim.scenario}: " if several else ""
+        said = f"{place}{claim.text} ({claim.metric} {claim.bound}, {claim.given})"
+        goal = GsnNode(f"G{index}", said, claim.status)
         nodes.append(goal)
-        nodes[4].supported_by.append(goal.id)
-        for number, claim in enumerate(members, start=1):
-            name = f"{index}_{number}"
-            leaf = GsnNode(f"G{name}", f"{claim.agent}: {claim.bound}", claim.status)
-            goal.supported_by.append(leaf.id)
-            nodes.append(leaf)
-            seen = f"{claim.agent}: {claim.observed}"
-            if claim.status == "refuted":
-                nodes.append(GsnNode(f"CSn{name}", seen, challenges=leaf.id))
-            elif claim.status == "supported":
-                leaf.supported_by.append(f"Sn{name}")
-                nodes.append(GsnNode(f"Sn{name}", seen))
-            else:
-                leaf.text += f". Seen: {claim.observed}. {claim.reason[:1].upper()}{claim.reason[1:]}".rstrip()
-    if not groups:
-        nodes[4].status = "undeveloped"
+        strategy.supported_by.append(goal.id)
+        if claim.status == "refuted":
+            nodes.append(GsnNode(f"CSn{index}", claim.observed, challenges=goal.id))
+        elif claim.status == "supported":
+            goal.supported_by.append(f"Sn{index}")
+            nodes.append(GsnNode(f"Sn{index}", claim.observed))
+        else:
+            goal.text += f". Seen: {claim.observed}. {claim.reason[:1].upper()}{claim.reason[1:]}".rstrip()
     return nodes
 
 
@@ -134,7 +139,7 @@ def to_yaml(nodes: list[GsnNode]) -> str:
         if node.status:
             entry["classes"] = [f"status_{node.status}"]
         document[node.id] = entry
-    head = "# Goal structure of the claims; draw it with gsn2x, or look at case.svg beside this file.\n"
+    head = "# Goal structure of the claims about one agent; draw it with gsn2x, or see the SVG beside this file.\n"
     return head + str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110))
 
 
@@ -153,18 +158,19 @@ class _NodeBox:
     lines: list[str]
 
 
-def to_svg(nodes: list[GsnNode], *, standalone: bool = True) -> str:
+def to_svg(nodes: list[GsnNode], *, inline: int | None = None) -> str:
     """Return a picture of the structure: support runs from left to right, context stands above.
 
     Args:
         nodes: Elements as `structure` returns them.
-        standalone: Whether to carry its own style sheet (a file) or take the page's (inline).
+        inline: Number of the picture on a page whose style sheet it takes; None for a file with its own.
     """
+    standalone, arrow = inline is None, f"gsn-arrow-{inline or 0}"
     by_id = {node.id: node for node in nodes}
     counters = {node.challenges: node for node in nodes if node.challenges}
     boxes: dict[str, _NodeBox] = {}
     columns = [12.0]
-    for shape in ("goal", "strategy", "goal", "goal"):
+    for shape in ("goal", "strategy", "goal"):
         columns.append(columns[-1] + WIDTHS[shape] + COLUMN_GAP)
 
     def place(name: str, depth: int, y: float) -> float:
@@ -191,17 +197,17 @@ def to_svg(nodes: list[GsnNode], *, standalone: bool = True) -> str:
     edges: list[str] = []
     for node in nodes:
         for child in node.supported_by:
-            edges.append(_edge(boxes[node.id], boxes[child], "supports"))
+            edges.append(_edge(boxes[node.id], boxes[child], "supports", arrow))
         for context in node.in_context_of:
             edges.append(_context_edge(boxes[node.id], boxes[context]))
         if node.challenges:
-            edges.append(_edge(boxes[node.challenges], boxes[node.id], "challenges"))
+            edges.append(_edge(boxes[node.challenges], boxes[node.id], "challenges", arrow))
     body = "".join(edges) + "".join(_draw(box) for box in boxes.values())
     style = f"<style>{STYLE}</style>" if standalone else ""
-    title = "<title>Goal structure of the scenario's claims</title>"
+    title = "<title>Goal structure of the claims about one agent</title>"
     described = "; ".join(f"{n.text}: {n.status}" for n in nodes if n.status)
     marker = (
-        '<defs><marker id="gsn-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+        f'<defs><marker id="{arrow}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0 0L8 4L0 8z" class="gsn-head"/></marker></defs>'
     )
     size = f'viewBox="0 0 {width:.0f} {height:.0f}"' + (
@@ -244,7 +250,7 @@ def _draw(box: _NodeBox) -> str:
     return f'<g class="{kind}">{shape}{"".join(parts)}</g>'
 
 
-def _edge(parent: _NodeBox, child: _NodeBox, kind: str) -> str:
+def _edge(parent: _NodeBox, child: _NodeBox, kind: str, arrow: str) -> str:
     x0, y0 = parent.x + parent.width, parent.y + parent.height / 2
     x1, y1 = child.x, child.y + child.height / 2
     middle = (x0 + x1) / 2
@@ -252,7 +258,7 @@ def _edge(parent: _NodeBox, child: _NodeBox, kind: str) -> str:
         x0, y0, x1, y1 = x1, y1, x0, y0
     return (
         f'<path d="M{x0:.0f} {y0:.0f}C{middle:.0f} {y0:.0f} {middle:.0f} {y1:.0f} {x1:.0f} {y1:.0f}" '
-        f'class="gsn-edge gsn-{kind}" marker-end="url(#gsn-arrow)"/>'
+        f'class="gsn-edge gsn-{kind}" marker-end="url(#{arrow})"/>'
     )
 
 

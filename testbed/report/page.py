@@ -18,7 +18,7 @@ from testbed.report.conclusions import Conclusion, conclusions, lead_sentence, l
 from testbed.report.example_drives import example_drives, outcome_words
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
-from testbed.report.gsn import STYLE, structure, to_svg
+from testbed.report.gsn import STYLE, case_names, cases, to_svg
 from testbed.report.latency_curve import NOTE as LATENCY_NOTE
 from testbed.report.latency_curve import latency_answers, latency_charts, latency_points, latency_table
 from testbed.report.made_from import MARK, made_from
@@ -95,7 +95,12 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "the three seconds before; the picture is the first image that led to it. Whether a collision was preventable "
         "is said for two drivers who see the vehicle as soon as it shows (UN R157; careful and competent).",
         "claims": claims,
-        "gsn": Markup(to_svg(structure(view, claims), standalone=False)) if claims else "",
+        "cases": [
+            (agent, name, Markup(to_svg(nodes, inline=number)))
+            for number, (name, (agent, nodes)) in enumerate(
+                zip(case_names(claims), cases(view, claims).items(), strict=True)
+            )
+        ],
         "invalid": [e for e in view.episodes if not e.valid],
         "infrastructure": [t for t in view.lost if t.infrastructure],
         "broken": [t for t in view.lost if not t.infrastructure],

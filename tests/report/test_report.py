@@ -19,7 +19,7 @@ from testbed.core.errors import StoreError
 from testbed.core.records import EpisodeRecord
 from testbed.report import build, judge_claims, read_run
 from testbed.report.conclusions import conclusions
-from testbed.report.gsn import structure
+from testbed.report.gsn import cases
 from testbed.report.measures import component_success, e2e_deviation_m, pooled
 from testbed.store import RunFolder, RunManifest, read_table
 
@@ -71,7 +71,8 @@ class Page(HTMLParser):
 
 
 def test_everything_is_written_and_the_page_is_whole(run: Path) -> None:
-    names = {"index.html", "summary.md", "junit.xml", "results.json", "case.gsn.yaml", "case.svg", "episodes.parquet"}
+    names = {"index.html", "summary.md", "junit.xml", "results.json", "episodes.parquet"}
+    names |= {f"case-{agent}.{ending}" for agent in ("dnn", "tandem") for ending in ("gsn.yaml", "svg")}
     assert names <= {path.name for path in run.iterdir()}
     page = Page((run / "index.html").read_text("utf-8"))
     assert page.open == [] and page.scripts == 1 and page.handlers == [] and page.styles == []
@@ -96,7 +97,7 @@ def test_answers_carry_counts_intervals_and_the_control(run: Path) -> None:
     assert found["dnn"].verdict == "leaning"
     assert "3/3 drives under patch (95 % interval 44–100 %)" in found["dnn"].sentence
     assert "0/3 under the control dirt" in found["dnn"].sentence and "0/3 benign" in found["dnn"].sentence
-    assert found["tandem"].verdict == "held" and "up to 63 %" in found["tandem"].sentence
+    assert found["tandem"].verdict == "held" and "up to 56 %" in found["tandem"].sentence
     text = (run / "index.html").read_text("utf-8").replace("\u00a0", " ")
     assert "Under attack, dnn left its lane more often than without it" in text
     assert "3/3 drives under patch" in text
@@ -144,8 +145,9 @@ def test_a_claim_with_enough_episodes_is_supported(tmp_path: Path, synthetic: Mo
     build(tmp_path / "r")
 
 
-def test_goal_structure_passes_the_checks_of_gsn2x(run: Path) -> None:
-    nodes = yaml.safe_load((run / "case.gsn.yaml").read_text())
+@pytest.mark.parametrize("agent", ["dnn", "tandem"])
+def test_goal_structure_passes_the_checks_of_gsn2x(run: Path, agent: str) -> None:
+    nodes = yaml.safe_load((run / f"case-{agent}.gsn.yaml").read_text())
     linked = {x for n in nodes.values() for x in [*n.get("supportedBy", []), *n.get("inContextOf", [])]}
     linked |= {n["challenges"] for n in nodes.values() if "challenges" in n}
     assert linked <= set(nodes)
@@ -157,9 +159,27 @@ def test_goal_structure_passes_the_checks_of_gsn2x(run: Path) -> None:
             assert bool(node.get("supportedBy")) != bool(node.get("undeveloped"))
         if node.get("defeated"):
             assert any(other.get("challenges") == name for other in nodes.values())
-    ElementTree.parse(run / "case.svg")
-    statuses = {n.id: n.status for n in structure(read_run(run), judge_claims(read_run(run)))}
-    assert statuses["G1"] == "refuted"
+    ElementTree.parse(run / f"case-{agent}.svg")
+
+
+def test_an_agent_is_not_refuted_by_anothers_failure(run: Path) -> None:
+    view = read_run(run)
+    found = {agent: nodes[0] for agent, nodes in cases(view, judge_claims(view)).items()}
+    assert {agent: top.status for agent, top in found.items()} == {"dnn": "refuted", "tandem": "undeveloped"}
+    assert "every claim about tandem holds" in found["tandem"].text
+    text = (run / "index.html").read_text("utf-8")
+    assert "The case of dnn" in text and 'href="case-tandem.svg"' in text
+
+
+def test_cases_of_agents_that_are_gone_go(tmp_path: Path, synthetic: ModuleType) -> None:
+    synthetic.write_run(
+        tmp_path / "r", agents=("dnn",), conditions=("benign", "patch"), seeds=range(101, 102), images=False,
+        duration_s=3.0, troubled=False,
+    )  # fmt: skip
+    (tmp_path / "r" / "case.svg").write_text("of an earlier version")
+    (tmp_path / "r" / "case-tandem.gsn.yaml").write_text("of another question")
+    build(tmp_path / "r")
+    assert {path.name for path in (tmp_path / "r").glob("case*")} == {"case-dnn.svg", "case-dnn.gsn.yaml"}
 
 
 def test_what_is_no_result_stands_apart(run: Path) -> None:
@@ -234,8 +254,11 @@ def test_hostile_text_stays_text(tmp_path: Path, synthetic: ModuleType) -> None:
     assert page.scripts == 1 and page.handlers == [] and page.open == []
     assert "<script>alert" not in text and "{{7*7}}" in text
     ElementTree.parse(tmp_path / "r" / "junit.xml")
-    ElementTree.parse(tmp_path / "r" / "case.svg")
-    yaml.safe_load((tmp_path / "r" / "case.gsn.yaml").read_text())
+    drawn = list((tmp_path / "r").glob("case-*.svg"))
+    assert drawn
+    for path in drawn:
+        ElementTree.parse(path)
+        yaml.safe_load(path.with_suffix(".gsn.yaml").read_text())
     json.loads((tmp_path / "r" / "results.json").read_text())
     assert "<script>" not in (tmp_path / "r" / "summary.md").read_text().split("```")[0]
 
