@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 from testbed.cli.options import column_table
 from testbed.core.errors import MissingExtraError
 
-_AGENT_COLUMNS = ("name", "kind", "parameters", "latency p50/p95", "figures")
 LONG = ("metrics",)
 """Kinds that are listed only when they are asked for."""
 KINDS = ("scenarios", "sweeps", "agents", "latencies", "maps", "artefacts", "judges", *LONG)
@@ -33,14 +34,74 @@ def execute(options: argparse.Namespace) -> int:
         if not rows:
             print("  none")
             continue
-        header = list(rows[0])
-        table = column_table(header, [[str(row[column]) for column in header] for row in rows])
+        shown = [_SHOWN.get(kind, _plain)(row) for row in rows]
+        header = list(shown[0])
+        table = column_table(header, [[row[column] for column in header] for row in shown])
         print("\n".join(f"  {line}" for line in table.splitlines()))
     return 0
 
 
+def _plain(row: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in row.items()}
+
+
+def _agent(row: dict[str, Any]) -> dict[str, str]:
+    latency, told = row["latency_ms"], [f"{name} {value:.3f}" for name, value in sorted(row["figures"].items())]
+    return {
+        "name": row["name"],
+        "kind": row["kind"] or "-",
+        "parameters": "-" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f} M",
+        "latency p50/p95": "-" if latency is None else f"{latency[0]:.0f}/{latency[1]:.0f} ms",
+        "figures": ", ".join([*([row["obstacle"]] if row["obstacle"] else []), *told]) or "-",
+    }
+
+
+def _latency(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "name": row["name"],
+        "milliseconds": f"{row['latency_ms']:g}",
+        "model": row["model"],
+        "source": row["source"],
+    }
+
+
+def _artefact(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "name": row["name"],
+        "kind": row["kind"],
+        "control": "yes" if row["control"] else "no",
+        "made for": row["made_for"],
+    }
+
+
+def _judge(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "name": row["name"],
+        "version": row["version"] or "-",
+        "judges": "every episode" if row["every_episode"] else "episodes that ask for it",
+        "events": row["obstacle"] or ", ".join(row["events"]) or "-",
+    }
+
+
+def _metric(row: dict[str, Any]) -> dict[str, str]:
+    from testbed.judge import metrics
+
+    one = metrics.known(row["name"])
+    return {"name": one.name, "unit": one.unit, "values": one.range, "definition": one.definition}
+
+
+_SHOWN: dict[str, Callable[[dict[str, Any]], dict[str, str]]] = {
+    "agents": _agent,
+    "latencies": _latency,
+    "artefacts": _artefact,
+    "judges": _judge,
+    "metrics": _metric,
+}
+"""Kind to what makes a row of the table of what JSON tells."""
+
+
 def collect(kind: str) -> list[dict[str, Any]]:
-    """Return one row per thing of a kind."""
+    """Return what is known of each thing of a kind, as JSON types: numbers are numbers, what is not known is None."""
     collectors = {
         "scenarios": _scenarios,
         "sweeps": _sweeps,
@@ -73,43 +134,41 @@ def _agents() -> list[dict[str, Any]]:
 
     rows = []
     for name in sorted({*agents.names(), *agents.configured()}):
+        row: dict[str, Any] = {"name": name, "kind": None, "parameters": None, "latency_ms": None, "figures": {}}
         try:
-            card, obstacle = agents.card(name), _obstacle(name)
+            card, row["obstacle"] = agents.card(name), _obstacle(name)
         except TestbedError as error:
             # an agent without weights is worth listing: the reader learns how to get them
-            why = f"needs [{error.extra}]" if isinstance(error, MissingExtraError) else f"not usable: {error}"
-            rows.append(dict.fromkeys(_AGENT_COLUMNS, "-") | {"name": name, "figures": why})
-            continue
-        figures = ", ".join(obstacle + [f"{key} {value:.3f}" for key, value in sorted(card.figures.items())])
-        p50_ms, p95_ms = card.latency_ms
-        rows.append(
-            {
-                "name": name,
+            row["obstacle"] = (
+                f"needs [{error.extra}]" if isinstance(error, MissingExtraError) else f"not usable: {error}"
+            )
+        else:
+            row |= {
                 "kind": card.kind,
-                "parameters": f"{card.parameters / 1e6:.1f} M",
-                "latency p50/p95": f"{p50_ms:.0f}/{p95_ms:.0f} ms",
-                "figures": figures or "-",
+                "parameters": card.parameters,
+                "latency_ms": list(card.latency_ms),
+                "figures": dict(card.figures),
             }
-        )
+        rows.append(row)
     return rows
 
 
-def _obstacle(name: str) -> list[str]:
-    """Return what keeps an agent from being loaded here, in words, an empty list when nothing does."""
+def _obstacle(name: str) -> str | None:
+    """Return what keeps an agent from being loaded here, in words, None when nothing does."""
     from testbed import agents
 
     try:
         agents.check_extras(name)
     except MissingExtraError as error:
-        return [f"needs [{error.extra}]"]
-    return []
+        return f"needs [{error.extra}]"
+    return None
 
 
 def _latencies() -> list[dict[str, Any]]:
     from testbed.core.latency_spec import PROFILES
 
     return [
-        {"name": name, "milliseconds": f"{profile.ms:g}", "model": profile.model, "source": profile.source}
+        {"name": name, "latency_ms": profile.ms, "model": profile.model, "source": profile.source}
         for name, profile in PROFILES.items()
     ]
 
@@ -126,8 +185,7 @@ def _artefacts() -> list[dict[str, Any]]:
     rows = []
     for name in adversaries.names():
         manifest = adversaries.load(name).manifest
-        control = "yes" if manifest.control else "no"
-        rows.append({"name": name, "kind": manifest.kind, "control": control, "made for": _made_for(manifest)})
+        rows.append({"name": name, "kind": manifest.kind, "control": manifest.control, "made_for": _made_for(manifest)})
     return rows
 
 
@@ -147,14 +205,14 @@ def _judges() -> list[dict[str, Any]]:
 
     rows = []
     for name in registry.names():
-        when = "every episode" if name in registry.BUILT_IN else "episodes that ask for it"
+        row: dict[str, Any] = {"name": name, "every_episode": name in registry.BUILT_IN, "version": None, "events": []}
         try:
             judge = registry.create(name)
         except TestbedError as error:
-            rows.append({"name": name, "version": "-", "judges": when, "events": f"not usable: {error}"})
-            continue
-        kinds = ", ".join(kind.name for kind in judge.events) or "-"
-        rows.append({"name": name, "version": judge.version, "judges": when, "events": kinds})
+            row["obstacle"] = f"not usable: {error}"
+        else:
+            row |= {"version": judge.version, "events": [kind.name for kind in judge.events], "obstacle": None}
+        rows.append(row)
     return rows
 
 
@@ -162,6 +220,12 @@ def _metrics() -> list[dict[str, Any]]:
     from testbed.judge import metrics
 
     return [
-        {"name": one.name, "unit": one.unit, "values": one.range, "definition": one.definition}
+        {
+            "name": one.name,
+            "unit": one.unit,
+            "low": one.low if math.isfinite(one.low) else None,
+            "high": one.high if math.isfinite(one.high) else None,
+            "definition": one.definition,
+        }
         for one in metrics.metrics().values()
     ]

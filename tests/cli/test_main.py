@@ -301,6 +301,17 @@ def test_metrics_are_listed_when_they_are_asked_for(capsys: pytest.CaptureFixtur
     assert "lane_departure.rate" not in said(capsys, "list")[1]
 
 
+def test_json_holds_numbers_not_words(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, "list", "--json")
+    found = json.loads(out)
+    dnn = next(agent for agent in found["agents"] if agent["name"] == "dnn")
+    assert 3e6 < dnn["parameters"] < 4e6 and dnn["latency_ms"][0] < dnn["latency_ms"][1]
+    assert 0.9 < dnn["figures"]["alc_accuracy"] < 1.0 and dnn["obstacle"] is None
+    assert {one["name"]: one["latency_ms"] for one in found["latencies"]}["nvila_a100"] == 80
+    assert next(one for one in found["judges"] if one["name"] == "collision")["every_episode"] is True
+    assert {one["control"] for one in found["artefacts"]} == {True, False}
+
+
 def test_latency_profiles_are_listed_with_their_source(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = said(capsys, "list", "latencies")
     assert status == 0

@@ -61,7 +61,7 @@ def test_the_command_line_knows_them(package: Path) -> None:
     assert json.loads((package / "made" / "stripes_drp_highway.json").read_text())["count"] == 9
     listed = call(package, "-m", "testbed", "list", "judges", "--json")
     mine = {row["name"]: row for row in json.loads(listed.stdout)["judges"]}["tailgating"]
-    assert (mine["judges"], mine["events"]) == ("episodes that ask for it", "tailgating")
+    assert (mine["every_episode"], mine["events"]) == (False, ["tailgating"])
     (package / "strange.yaml").write_text(SCENARIO.replace("[tailgating]", "[tailgater]"))
     strange = call(package, "-m", "testbed", "validate", "strange.yaml")
     assert strange.returncode == 2 and "did you mean 'tailgating'" in strange.stderr, strange.stderr
