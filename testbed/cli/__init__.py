@@ -31,6 +31,7 @@ from typing import NoReturn, Protocol, cast
 from testbed import __version__
 from testbed.core import extras
 from testbed.core.errors import TestbedError, UsageError
+from testbed.core.home import usable_home
 
 VERBS: dict[str, str] = {
     "run": "answer one question: a scenario with its agents, attacks and seeds",
@@ -126,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     try:
         _check_text(arguments)
+        usable_home()
         with extras.explained("this command"):
             return _dispatch(arguments, chosen)
     except TestbedError as error:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from testbed.core.errors import TestbedError, UsageError
+from testbed.core.home import usable_home
 from testbed.server.process import RENDER_THREADS
 from testbed.world.render.placement import renderer_device
 
@@ -95,6 +96,7 @@ def _serve(options: argparse.Namespace) -> int:
     if not 0 <= options.port < 65535:
         raise UsageError(f"--port {options.port} is not between 0 and 65534")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    usable_home()
     device = renderer_device(options.device)
 
     # Ports first: a busy one is told before seconds are spent on loading.

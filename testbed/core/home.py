@@ -1,0 +1,36 @@
+"""A home that can be written to: without one carla's client dies, and kernels are compiled again for every drive.
+
+Containers and services often run without ``HOME``, or with one of somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def usable_home() -> Path:
+    """Return the user's home; where there is none that can be written to, make one among the temporary files.
+
+    Programs that are started later find it as ``HOME``.
+    """
+    told = os.environ.get("HOME", "")
+    if told and _can_write(Path(told)):
+        return Path(told)
+    # one per user, so that what is kept there is found again
+    made = Path(tempfile.gettempdir()) / f"v2lm-testbed-home-{os.getuid()}"
+    made.mkdir(mode=0o700, exist_ok=True)
+    if made.stat().st_uid != os.getuid() or not _can_write(made):
+        made = Path(tempfile.mkdtemp(prefix="v2lm-testbed-home-"))
+    os.environ["HOME"] = str(made)
+    return made
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
