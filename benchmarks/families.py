@@ -58,9 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, card = trained(family, options)
         for deployment, figures in zip(("solo", "tandem"), held_out(folder, options), strict=True):
             cells = " ".join(f"{name} {json.dumps(figures[name])}" for name in FIGURES)
-            tower = card["distilled"]
-            spent = f"tower {tower['seconds'] / 60:.0f} min, {tower['unexplained']:.2f} unexplained"
-            spent += f", then {card['seconds'] / 60:.0f} min"
+            tower = card.get("distilled")
+            spent = f"words {card['seconds'] / 60:.0f} min"
+            if tower:
+                spent = f"tower {tower['seconds'] / 60:.0f} min, {tower['unexplained']:.2f} unexplained, {spent}"
             print(f"{family:12} {deployment:7} {cells}; {spent}", flush=True)
     return 0
 

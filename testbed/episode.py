@@ -24,8 +24,7 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,8 +33,8 @@ from testbed import __version__, agents
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core import extras
-from testbed.core.answer_check import check_answers
-from testbed.core.errors import AgentError, TestbedError
+from testbed.core.answer_check import blamed, check_answers
+from testbed.core.errors import TestbedError
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
@@ -180,18 +179,6 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
 
 
-@contextmanager
-def _blamed(agent: Agent) -> Iterator[None]:
-    """Make whatever an agent raises a failure of the agent: one of another package cannot speak for the testbed."""
-    ours = type(agent).__module__.partition(".")[0] == __name__.partition(".")[0]
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        if isinstance(error, AgentError) or (ours and isinstance(error, TestbedError)):
-            raise
-        raise AgentError(f"agent {agent.card.name!r} failed: {type(error).__name__}: {error}") from error
-
-
 class _DelayedAgent:
     """An agent with its latency: asks it, charges the time, and hands its answers over when they are due."""
 
@@ -212,7 +199,7 @@ class _DelayedAgent:
         if self._agent.card.needs_truth:
             observation = dataclasses.replace(observation, truth=tick.truth)
         before = time.perf_counter()
-        with _blamed(self._agent):
+        with blamed(self._agent):
             perception = self._agent.perceive(observation)
         measured_ms = 1e3 * (time.perf_counter() - before)
         check_answers(perception, self._agent.card.name)
@@ -241,7 +228,7 @@ def _drive(
 ) -> EpisodeRecord:
     payloads, manifests = load_payloads(concrete.injections)
     judges = judges_for(concrete.judges)
-    with _blamed(agent):
+    with blamed(agent):
         agent.reset(plan.seed)
     latency = LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed)
     keeper = DeadlineKeeper(concrete.deadline)

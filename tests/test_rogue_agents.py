@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from testbed.agents.defences import Defence, DefendedAgent
+from testbed.agents.parallel.pacing import ask
 from testbed.core.errors import AgentError, StoreError, UsageError
 from testbed.core.records import EpisodePlan
-from testbed.core.types import Agent, AgentCard, Observation, Perception
+from testbed.core.types import Agent, AgentCard, Image, Observation, Perception
 from testbed.episode import EpisodeRunner
 from testbed.scenario.loader import load_scenario
 
@@ -76,3 +80,20 @@ def test_so_is_what_it_does_before_the_first_picture(rogue: Rogue, driven: Episo
     rogue.resets = raising(KeyError("weights"))
     with pytest.raises(AgentError, match="agent 'rogue' failed: KeyError: 'weights'"):
         driven.run(plan(), tmp_path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Darker(Defence):
+    kind = "darker"
+
+    def alter(self, image: Image, rng: np.random.Generator) -> Image:
+        return image // 2
+
+
+def test_nothing_of_ours_around_it_speaks_for_it(rogue: Rogue) -> None:
+    rogue.does, rogue.resets = raising(StoreError("disk full")), dict
+    defended = DefendedAgent(cast(Agent, rogue), [Darker()])
+    seen = Observation(0, 0.0, np.full((160, 320, 3), 90, np.uint8), 10.0)
+    for call in (lambda: defended.perceive(seen), lambda: ask(cast(Agent, rogue), seen)):
+        with pytest.raises(AgentError, match="agent 'rogue' failed: StoreError: disk full"):
+            call()

@@ -69,7 +69,7 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
         console.warn(f"{summary.failed} of {summary.planned} episodes failed; the report lists them with their reasons")
         return 1
     if options.fail_on:
-        gate.check(folder, options.fail_on)
+        gate.check(folder, options.fail_on, {plan.key for plan in question.plans})
     return 0
 
 

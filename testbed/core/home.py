@@ -6,6 +6,7 @@ Containers and services often run without ``HOME``, or with one of somebody else
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -20,11 +21,20 @@ def usable_home() -> Path:
         return Path(told)
     # one per user, so that what is kept there is found again
     made = Path(tempfile.gettempdir()) / f"v2lm-testbed-home-{os.getuid()}"
-    made.mkdir(mode=0o700, exist_ok=True)
-    if made.stat().st_uid != os.getuid() or not _can_write(made):
+    if not _is_ours(made):
         made = Path(tempfile.mkdtemp(prefix="v2lm-testbed-home-"))
     os.environ["HOME"] = str(made)
     return made
+
+
+def _is_ours(folder: Path) -> bool:
+    """Make a folder, or tell whether one that is there is this user's own and nobody's link to somewhere else."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        there = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(there.st_mode) and there.st_uid == os.getuid() and _can_write(folder)
 
 
 def _can_write(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from testbed.core.errors import UsageError, suggest
-from testbed.events import EventCatalogue
+from testbed.events import BUILT_IN, EventCatalogue
 from testbed.judge import registry
 
 RATE = ".rate"
@@ -69,8 +69,9 @@ class Metric:
         if in_percent and self.is_share:
             number /= 100.0
         if not self.low <= number <= self.high:
-            hint = f"write {number:g} % or {number / 100:g}" if self.is_share and 1.0 < number <= 100.0 else ""
-            raise UsageError(f"{self.name} is never {number:g}: it has values {self.range}", hint=hint)
+            meant = self.is_share and not in_percent and 1.0 < number <= 100.0
+            hint = f"write {number:g} % or {number / 100:g}" if meant else ""
+            raise UsageError(f"{self.name} is never {bound}: it has values {self.range}", hint=hint)
         if number == (self.high if at_most else self.low):
             word = "at most" if at_most else "at least"
             raise UsageError(f"{self.name} is {word} {self.text(number)} whatever happens, so this claims nothing")
@@ -216,13 +217,13 @@ def score_types() -> dict[str, type]:
     return {**numbers, **dict.fromkeys(YES_OR_NO, bool), **UNCLAIMED}
 
 
-def metrics(catalogue: EventCatalogue | None = None) -> dict[str, Metric]:
+def metrics(catalogue: EventCatalogue = BUILT_IN) -> dict[str, Metric]:
     """Return every metric by name, in the order in which they are told.
 
     Args:
-        catalogue: Kinds of events; None for all that are installed.
+        catalogue: Kinds of events; those that judge every episode by default.
     """
-    events = registry.event_catalogue() if catalogue is None else catalogue
+    events = catalogue
     found: list[Metric] = []
     for kind in events.kinds:
         found.append(Metric(f"{kind.name}{RATE}", f"drives in which the ego {kind.happened}", SHARE, 0.0, 1.0))
@@ -238,17 +239,23 @@ def known(name: str, judges: Iterable[str] = ()) -> Metric:
 
     Args:
         name: As a claim has it.
-        judges: Judges of other packages that a scenario asks for. What they score has a unit that they alone know.
+        judges: Judges of other packages that a scenario asks for. What they score has a unit that they alone know;
+            events of others that are installed are nobody's business in it, as nobody looks for them.
 
     Raises:
         UsageError: There is none of that name; says which is like it.
+        JudgeError: A judge that is asked for is none.
     """
     ours = metrics()
     if name in ours:
         return ours[name]
     score = name.removesuffix(RATE)
     for judge in judges:
-        if any(fnmatchcase(score, pattern) for pattern in registry.create(judge).scores):
+        asked = registry.create(judge)
+        theirs = metrics(EventCatalogue(asked.events))
+        if name in theirs:
+            return theirs[name]
+        if any(fnmatchcase(score, pattern) for pattern in asked.scores):
             if name.endswith(RATE):
                 return Metric(name, f"drives of which the judge {judge} says yes", SHARE, 0.0, 1.0)
             return Metric(name, f"score of the judge {judge}", "", -math.inf)

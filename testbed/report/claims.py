@@ -76,7 +76,11 @@ def judge_claims(view: RunView) -> list[ClaimResult]:
                     for e in view.episodes
                     if e.plan.scenario == name and e.plan.agent == agent and e.plan.condition in conditions
                 ]
-                results.append(_judge(scenario, claim, agent, conditions, driven))
+                lost = any(
+                    (p.scenario, p.agent) == (name, agent) and p.condition in conditions
+                    for p in (one.planned for one in view.lost)
+                )
+                results.append(_judge(scenario, claim, agent, conditions, driven, lost))
     return results
 
 
@@ -96,7 +100,7 @@ def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
 
 
 def _judge(
-    scenario: Scenario, claim: Claim, agent: str, conditions: tuple[str, ...], driven: Sequence[Episode]
+    scenario: Scenario, claim: Claim, agent: str, conditions: tuple[str, ...], driven: Sequence[Episode], lost: bool
 ) -> ClaimResult:
     at_most = claim.at_most is not None
     episodes = [e for e in driven if e.valid]
@@ -128,7 +132,8 @@ def _judge(
     bound = f"{'at most' if at_most else 'at least'} {metric.text(threshold)}"
     if not episodes:
         reason = "no valid episode" if driven else f"{agent} was not driven so"
-        return result("undeveloped", "no episode", None, reason, is_unchecked=bool(driven))
+        reason = "none of its drives ended" if lost and not driven else reason
+        return result("undeveloped", "no episode", None, reason, is_unchecked=bool(driven) or lost)
     answers = outcomes(claim.metric, episodes)
     if answers:
         rate = stats.rate(sum(answers), len(answers), method="clopper-pearson")

@@ -162,7 +162,7 @@ def _outcomes(found: list[Conclusion]) -> str:
         if members:
             parts.append(f"{listing(members)} {'each ' if len(members) > 1 else ''}{text}")
     for kind in dict.fromkeys(one.kind for conclusion in found for one in conclusion.besides):
-        members = [c.agent for c in found if kind in [one.kind for one in c.besides]]
+        members = list(dict.fromkeys(c.agent for c in found if kind in [one.kind for one in c.besides]))
         parts.append(
             f"{listing(members)} {'each ' if len(members) > 1 else ''}{kind.happened} more often than without it"
         )

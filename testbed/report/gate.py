@@ -19,18 +19,20 @@ _NAMED = 3
 """So many are named in the sentence; the report has all."""
 
 
-def check(run_dir: Path, fail_on: Collection[str]) -> None:
+def check(run_dir: Path, fail_on: Collection[str], keys: Collection[str] | None = None) -> None:
     """Judge a run.
 
     Args:
         run_dir: Run folder.
+        keys: Of the episodes that count, where the folder holds others too, for instance of an agent as it was before;
+            None for all.
         fail_on: Any of `CONDITIONS`: a claim that is refuted, or that nothing could check; one that is undecided; a
             safety event in any valid drive, attacked or not.
 
     Raises:
         GateError: It shows what it must not.
     """
-    view = read_run(run_dir, drives=False)
+    view = read_run(run_dir, drives=False, keys=keys)
     found = failures(view, judge_claims(view), fail_on)
     if found:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""

@@ -7,7 +7,7 @@ infrastructure or because an agent broke its protocol, and episodes that were pl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,12 +190,13 @@ def _twin_identity(plan: EpisodePlan) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def read_run(path: Path, *, drives: bool = True) -> RunView:
+def read_run(path: Path, *, drives: bool = True, keys: Collection[str] | None = None) -> RunView:
     """Read a run folder.
 
     Args:
         path: Run folder.
         drives: Whether to read the traces too.
+        keys: Of the episodes to read; None for all.
 
     Raises:
         StoreError: It is no run folder or its manifest is damaged; damaged episodes are listed, not raised.
@@ -206,7 +207,7 @@ def read_run(path: Path, *, drives: bool = True) -> RunView:
     planned = {episode.key: episode for episode in manifest.planned}
     episodes: list[Episode] = []
     lost: list[LostEpisode] = []
-    stored = folder.keys()
+    stored = [key for key in folder.keys() if keys is None or key in keys]
     for key in stored:
         try:
             record = folder.read_episode(key)

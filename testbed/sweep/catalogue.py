@@ -42,13 +42,16 @@ class Installed:
         """
         from testbed import agents
         from testbed.agents import registry
+        from testbed.agents.defences import registry as defences
 
         digests = dict(agents.card(agent).weights)
         choice = agents.resolve(agent)
         point = plugins.point_of(registry.ENTRY_POINTS, choice.agent)
-        if point is not None:
-            told, digest = plugins.content_of(point)
-            digests[f"package:{told}"] = digest
+        kinds = [str(defence.get("kind")) for defence in choice.defences]
+        for other in (point, *(plugins.point_of(defences.ENTRY_POINTS, kind) for kind in kinds)):
+            if other is not None:
+                told, digest = plugins.content_of(other)
+                digests[f"package:{told}"] = digest
         if choice.file is not None and not choice.is_registered:
             digests[f"agent:{choice.file.name}"] = hashlib.sha256(choice.file.read_bytes()).hexdigest()
         for role, part in agents.parts(agent).items():

@@ -34,6 +34,21 @@ def test_another_takes_the_place_of_one_that_does_not(
     assert usable_home() == made
 
 
+@pytest.mark.parametrize("what", ["file", "dangling", "link"])
+def test_what_others_put_in_its_place_is_not_used(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("HOME", raising=False)
+    planted, elsewhere = tmp_path / f"v2lm-testbed-home-{os.getuid()}", tmp_path / "elsewhere"
+    if what == "file":
+        planted.touch()
+    else:
+        planted.symlink_to(elsewhere)
+        if what == "link":
+            elsewhere.mkdir()
+    made = usable_home()
+    assert made != planted and made.resolve() != elsewhere and made.is_dir()
+
+
 def test_a_drive_needs_no_home(tmp_path: Path) -> None:
     program = """
 import gymnasium

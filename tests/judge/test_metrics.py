@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from testbed.contracts.judge import drives, watch
 from testbed.core.errors import UsageError
-from testbed.judge import default_judges, event_catalogue
+from testbed.events import BUILT_IN, EventKind
+from testbed.judge import default_judges, event_catalogue, registry
 from testbed.judge.metrics import RATE, UNCLAIMED, YES_OR_NO, known, metrics, score_types
 
 
@@ -58,3 +61,20 @@ def test_every_score_has_the_type_that_is_promised() -> None:
     for name, value in judged().items():
         kind = float if type(value) is int else type(value)
         assert value is None or types[name] is kind, name
+
+
+def test_events_of_others_count_where_their_judge_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = EventKind.unknown("tailgating")
+    theirs = SimpleNamespace(events=(kind,), scores=("headway.*",))
+    monkeypatch.setattr(registry, "create", lambda name: theirs)
+    assert known("tailgating.rate", ["theirs"]).is_share and known("tailgating.count", ["theirs"]).unit == "count"
+    assert known("headway.least_s", ["theirs"]).unit == ""
+    monkeypatch.setattr(registry, "event_catalogue", lambda: BUILT_IN.extended([kind]))  # installed, and not asked for
+    for name in ("tailgating.rate", "headway.least_s"):
+        with pytest.raises(UsageError, match="unknown metric"):
+            known(name)
+
+
+def test_the_advice_is_about_what_was_written() -> None:
+    with pytest.raises(UsageError, match=r"is never 150 %: it has values 0 % to 100 %$"):
+        known("collision.rate").value("150 %", at_most=True)

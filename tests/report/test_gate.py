@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from testbed.core.errors import GateError
+from testbed.core.records import EpisodeRecord
+from testbed.report import judge_claims
 from testbed.report.gate import check
 from testbed.report.run_view import RunView
 
@@ -46,6 +48,16 @@ def test_what_nothing_could_check_does_not_pass(make_view: MakeView) -> None:
     assert "claim mine of dnn unchecked" in told(view, "refuted")
 
 
+def test_drives_that_all_failed_do_not_pass(make_view: MakeView) -> None:
+    def failed(record: EpisodeRecord) -> EpisodeRecord:
+        return record.model_copy(update={"status": "failed", "error_code": "TB400", "error": "it raised"})
+
+    view = make_view({("dnn", "benign"): [CLEAN] * 3}, claims=[claim(at_most=0.05)], change=failed)
+    assert "claim mine of dnn unchecked" in told(view, "refuted")
+    (result,) = judge_claims(view)
+    assert result.reason == "none of its drives ended" and result.is_unchecked
+
+
 def test_a_claim_about_an_agent_that_was_not_driven_is_undecided(make_view: MakeView) -> None:
     view = make_view({("dnn", "benign"): [CLEAN] * 80}, claims=[claim(at_most=0.05, agent="tandem")])
     assert told(view, "refuted", "event") == ""
@@ -56,3 +68,10 @@ def test_a_claim_about_an_agent_that_was_not_driven_is_undecided(make_view: Make
 def test_a_run_that_shows_nothing_passes(make_view: MakeView, fail_on: str) -> None:
     view = make_view({("dnn", "benign"): [CLEAN] * 80}, claims=[claim(at_most=0.05)])
     assert told(view, fail_on) == ""
+
+
+def test_only_the_drives_of_the_question_count(make_view: MakeView) -> None:
+    view = make_view({("dnn", "benign"): [HIT, CLEAN, CLEAN]})
+    with pytest.raises(GateError, match="seed 1"):
+        check(view.folder.path, ("event",))
+    check(view.folder.path, ("event",), {episode.plan.key for episode in view.episodes if episode.plan.seed > 1})

@@ -70,3 +70,10 @@ def test_colour_and_words_follow_the_evidence(make_view: MakeView, hits: int, of
     assert (found.verdict, found.tone) == (verdict, tone)
     if verdict == "unclear":
         assert found.headline == "undecided" and "hardly worse than its benign twins" in found.sentence
+
+
+def test_an_agent_is_named_once_however_many_attacks_there_are(make_view: MakeView) -> None:
+    view = drives(make_view, [BRAKED] * 8)
+    (found,) = conclusions(view)
+    lead = lead_sentence(view, [found, found])
+    assert "dnn braked for nothing more often" in lead and "dnn and dnn" not in lead

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from testbed.agents.defences.base import Cropping, Defence
 from testbed.agents.defences.registry import check_effect, shown
+from testbed.core.answer_check import blamed, check_answers
 from testbed.core.errors import UsageError
 from testbed.core.types import Agent, AgentCard, Box, Observation, Perception, VehicleAnswer
 
@@ -89,7 +90,8 @@ class DefendedAgent:
     def reset(self, seed: int) -> None:
         """Begin an episode; chance in the defences follows from this seed and the frame alone."""
         self._seed = seed
-        self._agent.reset(seed)
+        with blamed(self._agent):
+            self._agent.reset(seed)
 
     def perceive(self, observation: Observation) -> Perception:
         """Answer the questions for one observation, seen through the defences."""
@@ -97,12 +99,12 @@ class DefendedAgent:
         if crop is not None:
             crop, _ = shown(self._defences, crop, "tsr", self._seed, observation.frame)
         view, part = shown(self._defences, observation.image, "vd", self._seed, observation.frame)
-        said = self._agent.perceive(dataclasses.replace(observation, image=view, sign_crop=crop))
+        said = self._ask(dataclasses.replace(observation, image=view, sign_crop=crop))
         steering = said.steering
         raw, unparsable = dict(said.raw), said.unparsable
         if self._apart:
             view, _ = shown(self._defences, observation.image, "alc", self._seed, observation.frame)
-            again = self._agent.perceive(dataclasses.replace(observation, image=view, sign_crop=None))
+            again = self._ask(dataclasses.replace(observation, image=view, sign_crop=None))
             steering = again.steering
             raw |= {key: value for key, value in again.raw.items() if key == "alc"}
             unparsable = (unparsable - {"alc"}) | (again.unparsable & {"alc"})
@@ -118,6 +120,12 @@ class DefendedAgent:
         if sign is not None and not self._keeps("tsr", sign.confidence):
             sign = dataclasses.replace(sign, class_id=None)
         return dataclasses.replace(said, steering=steering, vehicle=vehicle, sign=sign, raw=raw, unparsable=unparsable)
+
+    def _ask(self, observation: Observation) -> Perception:
+        with blamed(self._agent):
+            said = self._agent.perceive(observation)
+        check_answers(said, self._agent.card.name)
+        return said
 
     def _keeps(self, question: str, confidence: float) -> bool:
         return all(defence.keeps(question, confidence) for defence in self._defences if question in defence.questions)

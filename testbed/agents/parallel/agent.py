@@ -9,6 +9,7 @@ from testbed.agents.parallel.arbiter import ArbiterMemory, arbitrate
 from testbed.agents.parallel.card import check_single, joined_card
 from testbed.agents.parallel.pacing import PacedAgent, ask
 from testbed.agents.parallel.settings import ParallelSettings
+from testbed.core.answer_check import blamed
 from testbed.core.types import Agent, AgentCard, Observation, Perception
 
 
@@ -37,7 +38,8 @@ class ParallelAgent:
 
     def reset(self, seed: int) -> None:
         """Begin an episode: forget answers and disagreements."""
-        self._fast.reset(seed)
+        with blamed(self._fast):
+            self._fast.reset(seed)
         self._slow.reset(seed)
         self._memory = ArbiterMemory()
 

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from testbed.agents.parallel.arbiter import SecondOpinion
-from testbed.core.answer_check import check_answers
+from testbed.core.answer_check import blamed, check_answers
 from testbed.core.latency_draw import LatencyDraw
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.types import Agent, Observation, Opinion
@@ -27,7 +27,8 @@ def ask(agent: Agent, observation: Observation) -> Opinion:
         AgentError: If it breaks the protocol.
     """
     shown = observation if agent.card.needs_truth else dataclasses.replace(observation, truth=None)
-    said = agent.perceive(shown)
+    with blamed(agent):
+        said = agent.perceive(shown)
     check_answers(said, agent.card.name)
     return Opinion(
         frame=observation.frame,
@@ -57,7 +58,8 @@ class PacedAgent:
 
     def reset(self, seed: int) -> None:
         """Begin an episode; ``seed`` fixes the agent's chance and the latencies."""
-        self._agent.reset(seed)
+        with blamed(self._agent):
+            self._agent.reset(seed)
         spec = self._latency
         latency_ms = (spec.p50_ms, spec.p95_ms) if spec.stated else self._agent.card.latency_ms
         self._draw = LatencyDraw(latency_ms, np.random.default_rng([seed, STREAM]))

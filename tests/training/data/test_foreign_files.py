@@ -96,6 +96,15 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.repeat((grey // 257).astype(np.uint8)[..., None], 3, axis=2))
 
 
+def test_a_turned_picture_of_sixteen_bits_is_turned_too(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.zeros((20, 30), np.uint16))
+    data = picture.getexif()
+    data[0x0112] = 6
+    picture.save(tmp_path / "deep.png", exif=data)
+    with pytest.raises(DatasetError, match="is turned by its EXIF data"):
+        read_picture(tmp_path / "deep.png", tmp_path / "table.json")
+
+
 @pytest.mark.parametrize("written", ["utf-16", "latin-1"])
 def test_text_that_is_no_utf8_is_refused(tmp_path: Path, written: str) -> None:
     (tmp_path / "annotations").mkdir()
@@ -141,6 +150,18 @@ def gtsrb(
 )
 def test_tables_of_signs_as_programs_write_them(tmp_path: Path, change: Callable[[str], str]) -> None:
     assert gtsrb(tmp_path, change).labels["class_id"].tolist() == [14]
+
+
+def test_pictures_without_a_track_are_each_their_own(tmp_path: Path) -> None:
+    for place, table in (("Final_Training/Images/00014", "GT-00014.csv"), ("Final_Test/Images", "GT-final_test.csv")):
+        (tmp_path / place).mkdir(parents=True)
+        rows = []
+        for name in ("00001.ppm", "00002.ppm"):
+            Image.new("RGB", (30, 30)).save(tmp_path / place / name)
+            rows.append(ROW.replace("00000_00000.ppm", name))
+        (tmp_path / place / table).write_text("\n".join([HEAD, *rows]) + "\n", encoding="utf-8")
+    split = load_split(exchange.load(tmp_path, "gtsrb", tmp_path / "back"), "train")
+    assert len(set(split.labels["group"].tolist())) == 2
 
 
 def test_other_layouts_of_the_same_signs(tmp_path: Path) -> None:

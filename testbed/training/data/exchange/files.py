@@ -83,7 +83,7 @@ def read_picture(path: Path, named_in: Path, size_px: tuple[int, int] | None = N
     """
     try:
         with PilImage.open(_as_written(path)) as opened:
-            return np.array(_upright(_eight_bits(opened), path, named_in, size_px).convert("RGB"))
+            return np.array(_eight_bits(_upright(opened, path, named_in, size_px)).convert("RGB"))
     except FileNotFoundError as error:
         raise DatasetError(f"{named_in} names the picture {path}, which does not exist") from error
     except (UnidentifiedImageError, OSError) as error:

@@ -185,9 +185,8 @@ def _read(entries: list[Entry], *, grouped: bool) -> tuple[list[Picture], dict[s
         size_px = (int(row["Width"]), int(row["Height"]))
         crops.append(_crop(read_picture(path, table, size_px), [int(row[name]) for name in BOX]))
         classes.append(int(row["ClassId"]))
-        name = path.name
-        # Kaggle's names begin with the class
-        track = "_".join(path.stem.split("_")[:-1]) if grouped else name
+        # what stands before the number in a name; Kaggle's begin with the class
+        track = (path.stem.rpartition("_")[0] if grouped else "") or path.name
         groups.append(numbers.setdefault((row["ClassId"] if grouped else "", track), len(numbers)))
     labels: dict[str, NDArray[Any]] = {
         **unknown_columns(len(crops)),
