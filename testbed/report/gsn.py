@@ -182,7 +182,8 @@ def to_svg(nodes: list[GsnNode], *, inline: int | None = None) -> str:
             boxes[context] = _box(by_id[context], columns[depth] + 20, own)
             own += boxes[context].height + ROW_GAP
         box = _box(node, columns[depth], own + (ROW_GAP if node.in_context_of else 0))
-        end = y
+        # beside a justification there is no room for the wider goals of the next column
+        end = own if node.shape == "strategy" else y
         for child in below:
             end = place(child, depth + 1, end)
         end = max(end, box.y + box.height + ROW_GAP)
