@@ -12,6 +12,7 @@ from typing import cast
 import carla
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PilImage
 
 from testbed.core.errors import ServerError
 
@@ -21,6 +22,9 @@ DECAL, SIGN, OCCLUDER = "static.prop.decal", "static.prop.trafficsign", "static.
 PROBE_PX = 64
 PROBE_CHANGE = 8.0
 """Mean difference, in grey levels, from which a car painted white differs from the same car painted black."""
+
+MOST_PX = 1024
+"""Rows and columns of a texture that are sent; more than a camera can tell apart, and less than a call has time for."""
 
 _TIMEOUT_S = 10.0
 
@@ -57,14 +61,25 @@ class TextureCalls:
 
         Args:
             name: Name that `knows`.
-            rgba: Shape (rows, columns, 3 or 4); premultiplied where the object is a decal.
+            rgba: Shape (rows, columns, 3 or 4); premultiplied where the object is a decal. A larger one than `MOST_PX`
+                is averaged down to it.
 
         Raises:
             ServerError: If the server does not know the object.
         """
         if not self.knows(name):
             raise ServerError(f"the server does not let {name} be textured")
-        _apply(self.world, name, rgba)
+        _apply(self.world, name, _sendable(rgba))
+
+
+def _sendable(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = rgba.shape[:2]
+    if max(rows, columns) <= MOST_PX:
+        return rgba
+    scale = MOST_PX / max(rows, columns)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    channels = [PilImage.fromarray(np.ascontiguousarray(rgba[..., index])) for index in range(rgba.shape[2])]
+    return np.stack([np.asarray(one.resize(size, PilImage.Resampling.BOX)) for one in channels], axis=-1)
 
 
 def _apply(world: carla.World, name: str, rgba: NDArray[np.float32]) -> None:

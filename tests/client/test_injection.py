@@ -12,6 +12,7 @@ from testbed import adversaries
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, connect
 from testbed.client.sensing import EpisodeSensors
+from testbed.client.texture_calls import _sendable
 from testbed.core.errors import UnsupportedError
 from testbed.core.records import EpisodePlan
 from testbed.core.types import Command
@@ -254,3 +255,14 @@ seeds: {count: 1}
         assert env.injection == {} and (seen["camera"] != clean["camera"]).any(axis=2).sum() > 500
     finally:
         env.close()
+
+
+@pytest.mark.parametrize(("shape", "sent"), [((2048, 2048, 3), (1024, 1024, 3)), ((300, 3000, 4), (102, 1024, 4))])
+def test_a_large_texture_is_averaged_before_it_is_sent(shape: tuple[int, ...], sent: tuple[int, ...]) -> None:
+    rgba = np.zeros(shape, np.float32)
+    rgba[::2] = 1.0
+    found = _sendable(rgba)
+    assert found.shape == sent and found.dtype == np.float32
+    assert float(found.mean()) == pytest.approx(0.5, abs=0.01)
+    small = np.ones((512, 512, 3), np.float32)
+    assert _sendable(small) is small

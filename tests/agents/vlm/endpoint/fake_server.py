@@ -77,7 +77,7 @@ class FakeServer:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(told.body)))
                 self.end_headers()
-                for start in range(0, len(told.body), 1 if told.drip_s else len(told.body)):
+                for start in range(0, len(told.body), 1 if told.drip_s else max(1, len(told.body))):
                     self.wfile.write(told.body[start : start + 1] if told.drip_s else told.body)
                     time.sleep(told.drip_s)
 
