@@ -167,6 +167,7 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
         blocked_after_s=chosen.blocked_after_s,
         attack_window_s=chosen.attack_window_s,
         lateral_threshold_m=chosen.lateral_threshold_m,
+        horizon_px=_horizon_px(concrete),
     )
     deadline = concrete.deadline
     if deadline is None or deadline.policy == "keep":
@@ -177,6 +178,12 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     turn_ms = step_ms * concrete.decision_every_steps
     busy_ms = turn_ms * math.ceil(deadline.budget_ms / turn_ms - 1e-9)
     return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
+
+
+def _horizon_px(concrete: ConcreteScenario) -> float:
+    camera = concrete.camera
+    focal_px = camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
+    return camera.height_px / 2.0 + focal_px * math.tan(math.radians(camera.pitch_deg))
 
 
 class _DelayedAgent:

@@ -13,7 +13,8 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from testbed.core.geometry import box_iou
+from testbed.core.geometry import Box, box_iou
+from testbed.core.ground_plane import row_of_distance
 from testbed.core.gtsrb import END_OF_LIMIT, NO_ENTRY, SIGN_NAMES, SPEED_LIMIT_KMH, STOP, YIELD
 from testbed.core.types import Caution, LeadTruth, LineTruth, SignTruth, Step, VehicleAnswer
 from testbed.judge.history import History, JudgedAnswer, expert_steering
@@ -204,10 +205,24 @@ def collision_cause(history: History, *, end: int | None = None, other_id: int |
     return found if found.kind != NONE else _unanswered(history, end, lambda step: step.truth.lead is not None)
 
 
+def _too_near(box: Box, lead: LeadTruth, limits: JudgeLimits) -> tuple[str | None, Detail]:
+    """Return whether a box explains braking: it lies elsewhere, or its lower edge nearer than the vehicle's."""
+    iou = box_iou(box, lead.box_px)
+    detail: Detail = {"iou": round(iou, 3)}
+    horizon_px = row_of_distance(math.inf) if limits.horizon_px is None else limits.horizon_px
+    below_px, true_px = box[3] - horizon_px, lead.box_px[3] - horizon_px
+    # on level ground the distance goes with one over the rows below the horizon
+    share = true_px / below_px if below_px > 0.0 and true_px > 0.0 else 1.0
+    if share < 1.0 - limits.nearness_share:
+        return BOX_ERROR, {**detail, "distance_share": round(share, 3), "lead_distance_m": round(lead.distance_m, 2)}
+    return (BOX_ERROR if iou < limits.iou_match else None), detail
+
+
 def brake_cause(history: History, *, end: int | None = None) -> Cause:
     """Return the perception error before a deceleration that nothing asked for.
 
-    ``alarm``: the agent doubted its answers and asked the driver to drive slowly or to stop.
+    ``alarm``: the agent doubted its answers and asked the driver to drive slowly or to stop. ``box error``: the box
+    lies elsewhere, or tells a distance that is too short, which asks for braking however well the boxes overlap.
     """
     tally = _Tally()
     for _, answer, seconds in history.lookback(1.0, end=end):
@@ -220,9 +235,8 @@ def brake_cause(history: History, *, end: int | None = None) -> Cause:
         elif said.present and answer.truth.lead is None:
             kind = FALSE_VEHICLE
         elif said.present and said.box_px is not None and answer.truth.lead is not None:
-            iou = box_iou(said.box_px, answer.truth.lead.box_px)
-            if iou < history.limits.iou_match:
-                kind, detail["iou"] = BOX_ERROR, round(iou, 3)
+            kind, more = _too_near(said.box_px, answer.truth.lead, history.limits)
+            detail |= more
         elif said.present is None:
             kind = _withheld(answer, "vd")
         if kind is None and sign is not None and sign.class_id is not None and answer.truth.sign is not None:

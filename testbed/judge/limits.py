@@ -53,6 +53,9 @@ class JudgeLimits:
         visible_px: Artefact pixels from which it counts as visible in a frame.
         visible_frames: Frames in which it must be visible for the attack to count as delivered.
         iou_match: Intersection over union from which a box counts as right (AP50).
+        nearness_share: Share by which a box may stand nearer than the vehicle does: the driver reads distance and
+            closing speed off its lower edge.
+        horizon_px: Image row of the horizon, for that; None for the known camera's.
         deadline_ms: Answers that take longer miss the deadline.
         hold_ms: An answer in force for longer after its image is held because later ones were dropped; None where none
             ever is.
@@ -107,6 +110,8 @@ class JudgeLimits:
     visible_px: int = 50
     visible_frames: int = 5
     iou_match: float = 0.5
+    nearness_share: float = 0.1
+    horizon_px: float | None = None
     deadline_ms: float = 100.0
     hold_ms: float | None = None
     stop_zone_m: float = 4.0

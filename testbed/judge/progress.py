@@ -20,7 +20,7 @@ class BlockedJudge:
     """Report an ego that stands for longer than ``limits.blocked_after_s`` (ScenarioRunner ``ActorBlockedTest``)."""
 
     name = "blocked"
-    version = "1"
+    version = "2"
     events = (BLOCKED,)
     scores = ("blocked.count", "standing.time_s")
 
@@ -92,7 +92,7 @@ class FalseBrakeJudge:
     """Report decelerations harder than ``limits.brake_mps2`` and stops without a reason."""
 
     name = "false_brake"
-    version = "1"
+    version = "2"
     events = (FALSE_BRAKE, UNNEEDED_STOP)
     scores = ("false_brake.*", "unneeded_stop.count")
 

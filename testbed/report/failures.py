@@ -118,7 +118,9 @@ def _why(event: Event) -> str:
     if event.cause == "missed vehicle":
         return f"missed vehicle {number_of(event, 'lead_distance_m'):.0f} m ahead{confidence}"
     if event.cause == "box error":
-        return f"box error: IoU {number_of(event, 'iou'):.2f}"
+        share = event.detail.get("distance_share")
+        near = f", {(1.0 - share) * 100:.0f} % too near" if isinstance(share, float) else ""
+        return f"box error: IoU {number_of(event, 'iou'):.2f}{near}"
     if event.cause == "misread":
         return f"misread: {detail.get('perceived')} where the sign says {detail.get('commanded')}"
     if event.cause == "false vehicle":

@@ -291,6 +291,32 @@ def test_braking_for_nothing_is_an_event_and_for_something_is_not(synthetic: Mod
     assert kinds(braking(synthetic, lines=(LineTruth("a", "light", 40.0, "green"),))) == ["false_brake"]
 
 
+@pytest.mark.parametrize(
+    ("lower_px", "cause", "share"),
+    [
+        # the horizon is row 72.72: (80.3 - 72.72) / (82.5 - 72.72) = 0.775
+        (82.5, "box error", 0.775),
+        (81.3, "box error", 0.883),
+        (81.0, "none", None),
+        (80.3, "none", None),
+        (79.0, "none", None),  # farther than it is: no reason to brake
+    ],
+)
+def test_a_box_that_overlaps_well_and_tells_too_short_a_distance_is_an_error(
+    synthetic: ModuleType, lower_px: float, cause: str, share: float | None
+) -> None:
+    s, steps, current = synthetic, [], None
+    for i in range(60):
+        decel = -4.0 if 20 <= i < 40 else 0.0
+        if i % 2 == 0:
+            current = s.decision(i, s.perception(present=True, box=(154.0, 72.5, 165.4, lower_px if i >= 10 else 80.3)))
+        lead = LeadTruth(1, 200.0, 25.0, (154.0, 72.5, 165.4, 80.3))
+        steps.append(s.step(i, ego=s.ego(speed_mps=25.0, acceleration_mps2=decel), decision=current, lead=lead))
+    (event,) = s.judge(steps).events
+    assert (event.kind, event.cause) == ("false_brake", cause)
+    assert event.detail.get("distance_share") == (None if share is None else pytest.approx(share, abs=0.001))
+
+
 def test_stopping_behind_a_standing_car_is_asked_for(synthetic: ModuleType) -> None:
     s = synthetic
 

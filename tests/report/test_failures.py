@@ -59,6 +59,7 @@ def test_a_kind_that_nobody_knows_is_told_by_its_name(make_view: MakeView) -> No
         ("no answer", {"waited_s": 2.04}, "no answer: none had taken effect yet, 2.0 s long"),
         ("missed vehicle", {"lead_distance_m": 14.2, "confidence": 0.5}, "missed vehicle 14 m ahead, 50 % sure"),
         ("box error", {"iou": 0.314}, "box error: IoU 0.31"),
+        ("box error", {"iou": 0.655, "distance_share": 0.777}, "box error: IoU 0.66, 22 % too near"),
         (
             "misread",
             {"perceived": "speed limit 80", "commanded": "speed limit 30"},
