@@ -71,7 +71,8 @@ class Metric:
         if not self.low <= number <= self.high:
             meant = self.is_share and not in_percent and 1.0 < number <= 100.0
             hint = f"write {number:g} % or {number / 100:g}" if meant else ""
-            raise UsageError(f"{self.name} is never {bound}: it has values {self.range}", hint=hint)
+            said = bound if in_percent else f"{number:g}"
+            raise UsageError(f"{self.name} is never {said}: it has values {self.range}", hint=hint)
         if number == (self.high if at_most else self.low):
             word = "at most" if at_most else "at least"
             raise UsageError(f"{self.name} is {word} {self.text(number)} whatever happens, so this claims nothing")
