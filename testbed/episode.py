@@ -43,6 +43,7 @@ from testbed.driver.controller import Driver, DriverConfig
 from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judges_for
 from testbed.latency import DeadlineKeeper, LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
+from testbed.scenario.schema import Camera
 from testbed.store import TraceWriter
 from testbed.world.render.placement import renderer_device
 
@@ -141,14 +142,13 @@ def run_episode(
 def driver_for(concrete: ConcreteScenario) -> Driver:
     """Return the shared driver, told about this episode's camera and cruising speed."""
     camera = concrete.camera
-    focal = camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
     return Driver(
         DriverConfig(
             cruise_mps=concrete.ego.cruise_mps,
             camera_height_m=camera.z_m,
             camera_pitch_rad=math.radians(camera.pitch_deg),
             camera_to_bumper_m=EGO_HALF_LENGTH_M - camera.x_m,
-            focal_px=focal,
+            focal_px=_focal_px(camera),
             centre_px=(camera.width_px / 2.0, camera.height_px / 2.0),
         )
     )
@@ -167,7 +167,7 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
         blocked_after_s=chosen.blocked_after_s,
         attack_window_s=chosen.attack_window_s,
         lateral_threshold_m=chosen.lateral_threshold_m,
-        horizon_px=_horizon_px(concrete),
+        horizon_px=_horizon_px(concrete.camera),
     )
     deadline = concrete.deadline
     if deadline is None or deadline.policy == "keep":
@@ -180,10 +180,12 @@ def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
     return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
 
 
-def _horizon_px(concrete: ConcreteScenario) -> float:
-    camera = concrete.camera
-    focal_px = camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
-    return camera.height_px / 2.0 + focal_px * math.tan(math.radians(camera.pitch_deg))
+def _focal_px(camera: Camera) -> float:
+    return camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
+
+
+def _horizon_px(camera: Camera) -> float:
+    return camera.height_px / 2.0 + _focal_px(camera) * math.tan(math.radians(camera.pitch_deg))
 
 
 class _DelayedAgent:

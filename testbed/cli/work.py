@@ -100,10 +100,14 @@ def counted_episodes(folder: Path, question: RunRequest) -> list[tuple[EpisodeRe
     from testbed.report import read_run
     from testbed.store import RunFolder
 
-    counted = {episode.plan.key for episode in read_run(folder, drives=False).episodes if episode.valid}
+    done = {episode.plan.key: episode for episode in read_run(folder, drives=False).episodes}
     run = RunFolder.open(folder)
     stored = set(run.keys())
-    return [(run.read_episode(plan.key), plan.key in counted) for plan in question.plans if plan.key in stored]
+    return [
+        (done[key].record, done[key].valid) if key in done else (run.read_episode(key), False)
+        for key in (plan.key for plan in question.plans)
+        if key in stored
+    ]
 
 
 def result_table(

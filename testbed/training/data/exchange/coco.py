@@ -28,6 +28,7 @@ from testbed.training.data.exchange.files import (
     PhotoFit,
     Picture,
     evenly,
+    is_number,
     need_folder,
     read_json,
     read_picture,
@@ -174,7 +175,7 @@ def _check(table: Path, content: dict[str, Any]) -> None:
             if str(entry[key]) not in there:
                 raise DatasetError(f"{place} has the {key} {entry[key]!r}, which is not there")
         box = entry["bbox"]
-        if not (isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box)):
+        if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
             raise DatasetError(f"{place} has the bbox {box!r}, not [x, y, width, height]", hint=FORMAT)
         if box[2] < 0 or box[3] < 0:
             raise DatasetError(f"{place} has the bbox {box!r}, whose width or height is below 0", hint=FORMAT)
@@ -185,10 +186,6 @@ def _check(table: Path, content: dict[str, Any]) -> None:
         raise DatasetError(
             f"{table}: none of the categories is a vehicle", hint=f"known: {', '.join(sorted(VEHICLES))}"
         )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _name(category: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ A layout that is not as expected is answered by one sentence: which file, what w
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,6 +128,11 @@ def need_folder(path: Path, what: str, hint: str) -> Path:
     if not path.is_dir():
         raise DatasetError(f"{path} is missing: {what} expected", hint=hint)
     return path
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether what a JSON file holds is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_text(path: Path) -> str:

@@ -41,6 +41,7 @@ from testbed.training.data.exchange.files import (
     PhotoFit,
     Picture,
     evenly,
+    is_number,
     need_folder,
     read_picture,
     read_text,
@@ -180,9 +181,7 @@ def _entries(table: Path) -> list[tuple[Path, int, dict[str, Any]]]:
 
 
 def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) for value in values
-    )
+    return isinstance(values, list) and all(is_number(value) for value in values)
 
 
 def _read(entries: list[tuple[Path, int, dict[str, Any]]]) -> tuple[list[Picture], dict[str, Any]]:
