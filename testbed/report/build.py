@@ -7,7 +7,7 @@ from pathlib import Path
 from testbed.judge.metrics import score_types
 from testbed.report.claims import judge_claims
 from testbed.report.exports import junit, results, summary
-from testbed.report.gsn import case_names, cases, to_svg, to_yaml
+from testbed.report.gsn import cases, to_svg, to_yaml
 from testbed.report.latency_curve import latency_csv, latency_points
 from testbed.report.made_from import PAGE
 from testbed.report.page import render
@@ -33,9 +33,9 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     write_table(folder.path / "episodes.parquet", (episode.record for episode in view.episodes), score_types())
     for stale in (*folder.path.glob("case*.gsn.yaml"), *folder.path.glob("case*.svg")):
         stale.unlink()  # of agents that no claim is about any more
-    for name, nodes in zip(case_names(claims), cases(view, claims).values(), strict=True):
-        folder.write_text(f"{name}.gsn.yaml", to_yaml(nodes))
-        folder.write_text(f"{name}.svg", to_svg(nodes))
+    for case in cases(view, claims):
+        folder.write_text(f"{case.name}.gsn.yaml", to_yaml(case.nodes))
+        folder.write_text(f"{case.name}.svg", to_svg(case.nodes))
     folder.write_text("junit.xml", junit(view, claims))
     folder.write_text("results.json", results(view))
     points = [point for part in view.parts() for point in latency_points(part)]

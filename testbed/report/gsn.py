@@ -47,20 +47,31 @@ class GsnNode:
         return SHAPES[match.group(0)] if match else "goal"
 
 
-def cases(view: RunView, claims: list[ClaimResult]) -> dict[str, list[GsnNode]]:
-    """Return the goal structure of every agent that claims are about, by its name, in the order of the claims."""
-    agents = list(dict.fromkeys(claim.agent for claim in claims))
-    return {agent: structure(view, agent, [claim for claim in claims if claim.agent == agent]) for agent in agents}
+@dataclass(frozen=True, slots=True)
+class AgentCase:
+    """The goal structure of what is claimed about one agent.
+
+    Attributes:
+        agent: Agent name.
+        name: Of its files, without ending: ``case-dnn``.
+        nodes: Elements, top goal first.
+    """
+
+    agent: str
+    name: str
+    nodes: list[GsnNode]
 
 
-def case_names(claims: list[ClaimResult]) -> list[str]:
-    """Return the names of the files that hold the agents' cases, without endings: ``case-dnn``."""
-    found: dict[str, str] = {}
+def cases(view: RunView, claims: list[ClaimResult]) -> list[AgentCase]:
+    """Return the case of every agent that claims are about, in the order of the claims."""
+    found: list[AgentCase] = []
     for agent in dict.fromkeys(claim.agent for claim in claims):
         word = re.sub(r"[^A-Za-z0-9_]+", "_", agent.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml"))
         name = f"case-{word}"
-        found[agent] = name if name not in found.values() else f"{name}-{len(found)}"
-    return list(found.values())
+        if name in [one.name for one in found]:
+            name = f"{name}-{len(found)}"
+        found.append(AgentCase(agent, name, structure(view, agent, [one for one in claims if one.agent == agent])))
+    return found
 
 
 def structure(view: RunView, agent: str, claims: list[ClaimResult]) -> list[GsnNode]:

@@ -18,7 +18,7 @@ from testbed.report.conclusions import Conclusion, conclusions, lead_sentence, l
 from testbed.report.example_drives import example_drives, outcome_words
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
-from testbed.report.gsn import STYLE, case_names, cases, to_svg
+from testbed.report.gsn import STYLE, cases, to_svg
 from testbed.report.latency_curve import NOTE as LATENCY_NOTE
 from testbed.report.latency_curve import latency_answers, latency_charts, latency_points, latency_table
 from testbed.report.made_from import MARK, made_from
@@ -96,10 +96,8 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "is said for two drivers who see the vehicle as soon as it shows (UN R157; careful and competent).",
         "claims": claims,
         "cases": [
-            (agent, name, Markup(to_svg(nodes, inline=number)))
-            for number, (name, (agent, nodes)) in enumerate(
-                zip(case_names(claims), cases(view, claims).items(), strict=True)
-            )
+            (case.agent, case.name, Markup(to_svg(case.nodes, inline=number)))
+            for number, case in enumerate(cases(view, claims))
         ],
         "invalid": [e for e in view.episodes if not e.valid],
         "infrastructure": [t for t in view.lost if t.infrastructure],

@@ -164,7 +164,7 @@ def test_goal_structure_passes_the_checks_of_gsn2x(run: Path, agent: str) -> Non
 
 def test_an_agent_is_not_refuted_by_anothers_failure(run: Path) -> None:
     view = read_run(run)
-    found = {agent: nodes[0] for agent, nodes in cases(view, judge_claims(view)).items()}
+    found = {case.agent: case.nodes[0] for case in cases(view, judge_claims(view))}
     assert {agent: top.status for agent, top in found.items()} == {"dnn": "refuted", "tandem": "undeveloped"}
     assert "every claim about tandem holds" in found["tandem"].text
     text = (run / "index.html").read_text("utf-8")
