@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             agent = str(Path(folder) / "tandem.yaml")
         if agents.serving(agent) is None:
             raise TestbedError(f"{agent} has no models that can be served")
-        ray = connect(max(options.simulators), "auto")
+        ray, _ = connect(max(options.simulators), "auto")
         try:
             print("device   simulators   decisions/s   p50 ms   p95 ms   per batch", flush=True)
             for simulators in options.simulators:

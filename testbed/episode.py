@@ -89,7 +89,7 @@ class EpisodeRunner:
             TestbedError: If the plan cannot be carried out.
         """
         concrete = concretise(plan)
-        agent = self._agent(plan.agent)
+        agent = self._agent(plan.agent_here)
         started = time.perf_counter()
         try:
             if self._connection is None or not self._connection.alive():
@@ -102,6 +102,12 @@ class EpisodeRunner:
                 self._drop()
             raise
         return record.model_copy(update={"wall_s": round(time.perf_counter() - started, 3)})
+
+    def trouble(self) -> str:
+        """Return why the server that was started here cannot answer any more, or an empty string; from any thread."""
+        connection = self._connection
+        server = None if connection is None else connection.server
+        return "" if server is None else server.trouble()
 
     def _agent(self, name: str) -> Agent:
         if name not in self._agents:

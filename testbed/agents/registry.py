@@ -35,6 +35,7 @@ from typing import Any, cast
 
 from testbed.agents import agent_file
 from testbed.core import extras, shipped
+from testbed.core.agent_names import is_file
 from testbed.core.answer_check import check_card
 from testbed.core.device import check_word, is_gpu
 from testbed.core.errors import AgentError, UsageError, suggest
@@ -111,7 +112,7 @@ def configured() -> tuple[str, ...]:
 
 def file_of(name_or_path: str) -> Path | None:
     """Return the agent file that a name or path stands for; None for a registered name without one."""
-    if name_or_path.endswith((".yaml", ".yml")):
+    if is_file(name_or_path):
         return Path(name_or_path)
     return CONFIGURED / f"{name_or_path}.yaml" if name_or_path in configured() else None
 

@@ -192,7 +192,7 @@ def check_machine(plans: Iterable[EpisodePlan], options: argparse.Namespace) -> 
         return
     if options.carla is None:
         renderer_device(options.device)
-    for agent in dict.fromkeys(plan.agent for plan in plans):
+    for agent in dict.fromkeys(plan.agent_here for plan in plans):
         agents.check_extras(agent)
         agents.check_device(agent, options.device)
 

@@ -6,11 +6,15 @@ wherever and whenever it is asked. Records are read by every later version (``RE
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import to_jsonable_python
 
 RECORD_VERSION = 1
 
@@ -21,6 +25,27 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_HOLE = "\0"
+"""Where the scene goes in the rest of a plan."""
+_SCENES = 64
+_scene_texts: dict[int, tuple[dict[str, Any], str]] = {}
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _scene_text(scene: dict[str, Any]) -> str:
+    """Return the canonical JSON of a scene, which is nearly all of a plan and the same in most plans of a run."""
+    known = _scene_texts.get(id(scene))
+    if known is None:
+        if len(_scene_texts) >= _SCENES:
+            del _scene_texts[next(iter(_scene_texts))]
+        # the scene is kept, so that no other can get its id
+        known = _scene_texts[id(scene)] = scene, _canonical(to_jsonable_python(scene))
+    return known[1]
+
+
 class EpisodePlan(Document):
     """Everything that determines an episode.
 
@@ -28,11 +53,13 @@ class EpisodePlan(Document):
         version: Layout of this document.
         scenario: Name of the scenario.
         scene: The expanded scenario (``testbed.scenario.schema.Scenario`` dumped to JSON types) after overrides.
-        agent: Agent name.
+        agent: Name of an agent, or of a user's agent file without its folders; what it says is among the digests.
         condition: ``benign`` or the id of the adversary entry that is injected.
         seed: Seed of placement noise, traffic, weather noise and the agent.
         latency: ``card``, ``measured``, or a name and milliseconds, ``fixed:80`` or ``nvila_a100:80``.
         digests: Artefact and weight hashes that influence the outcome.
+        agent_file: Where a user's agent file lies on this machine. It is neither stored nor part of the key: the same
+            file is the same agent, however its path is written.
     """
 
     version: int = RECORD_VERSION
@@ -43,12 +70,24 @@ class EpisodePlan(Document):
     seed: int = 0
     latency: str = "card"
     digests: dict[str, str] = Field(default_factory=dict)
+    agent_file: SkipJsonSchema[str] = Field(default="", exclude=True)
 
     @property
+    def agent_here(self) -> str:
+        """Return what an agent is loaded by on this machine: its name or the path of its file."""
+        return self.agent_file or self.agent
+
+    @functools.cached_property
     def key(self) -> str:
         """Return the sha256 (hex, 64 characters) of the canonical JSON of this plan."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+        text = _canonical({**self.model_dump(mode="json", exclude={"scene"}), "scene": _HOLE})
+        return hashlib.sha256(text.replace(_canonical(_HOLE), _scene_text(self.scene), 1).encode("ascii")).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; one that says something else has another key."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("key", None)
+        return copied
 
     @property
     def twin(self) -> EpisodePlan:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from testbed import stats
+from testbed.core.agent_names import agent_name
 from testbed.core.errors import JudgeError, UsageError
 from testbed.judge import event_catalogue, metrics
 from testbed.report.measures import mean_of
@@ -68,7 +69,7 @@ def judge_claims(view: RunView) -> list[ClaimResult]:
     results: list[ClaimResult] = []
     for part, (name, scenario) in zip(view.parts(), view.scenarios.items(), strict=False):
         for claim in scenario.claims:
-            agents = [claim.agent] if claim.agent else part.agents
+            agents = [agent_name(claim.agent)] if claim.agent else part.agents
             conditions = (claim.condition,) if claim.condition else tuple(part.attacks)
             for agent in agents:
                 driven = [

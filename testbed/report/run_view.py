@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from testbed.core.agent_names import agent_name
 from testbed.core.deadline import Deadline
 from testbed.core.errors import StoreError, is_infrastructure
 from testbed.core.records import EpisodePlan, EpisodeRecord
@@ -284,7 +285,7 @@ def _pair(episodes: Iterable[Episode]) -> None:
 
 def _agents(scenarios: Iterable[Scenario]) -> list[str]:
     # a scene out of a plan names no agents: its default says nothing about the order
-    return [name for one in scenarios if "agents" in one.model_fields_set for name in one.agents]
+    return [name for one in scenarios if "agents" in one.model_fields_set for name in map(agent_name, one.agents)]
 
 
 def _conditions(scenarios: Iterable[Scenario]) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from testbed.core.agent_names import agent_name, is_file
 from testbed.core.deadline import Deadline
 from testbed.core.errors import ArtefactError, MapError, ScenarioError, TestbedError, UsageError, suggest
 from testbed.core.latency_spec import LatencySpec
@@ -133,7 +134,7 @@ def expand(
         UsageError: An agent, condition or latency that the caller names does not exist.
     """
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
-    chosen = tuple(dict.fromkeys(agents if agents is not None else content.agents))
+    chosen = _each_once(agents if agents is not None else content.agents)
     weights = {agent: dict(_agent_digests(scenario, agent, catalogue, asked=agents is not None)) for agent in chosen}
     chosen_seeds = tuple(dict.fromkeys(content.seeds.expand() if seeds is None else seeds))
     if not real_server:
@@ -145,28 +146,39 @@ def expand(
     _check_claims(scenario, chosen, catalogue)
     asked = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
     latencies = [LatencySpec.parse(text).text for text in asked]
-    scenes = [
-        _scene(content.model_copy(update={"weather": sky, "deadline": limit}), base)
+    worlds = [
+        content.model_copy(update={"weather": sky, "deadline": limit})
         for sky in (weather or (content.weather,))
         for limit in (deadline or (content.deadline,))
     ]
+    bases = [EpisodePlan(scenario=content.name, agent="", scene=_scene(world, base)) for world in worlds]
     plans = (
-        EpisodePlan(
-            scenario=content.name,
-            scene=scene,
-            agent=agent,
-            condition=condition,
-            seed=seed,
-            latency=charge,
-            digests={**artefacts, **judges, **weights[agent]},
+        # copied, so that the plans of a scene share it: there may be many thousands
+        plan.model_copy(
+            update={
+                "agent": agent_name(agent),
+                "agent_file": agent if is_file(agent) else "",
+                "condition": condition,
+                "seed": seed,
+                "latency": charge,
+                "digests": {**artefacts, **judges, **weights[agent]},
+            }
         )
-        for scene in scenes
+        for plan in bases
         for charge in latencies
         for seed in chosen_seeds
         for agent in chosen
         for condition in wanted
     )
     return list({plan.key: plan for plan in plans}.values())
+
+
+def _each_once(agents: Sequence[str]) -> tuple[str, ...]:
+    """Return agents without those that are named again, files by whatever path."""
+    once: dict[str, str] = {}
+    for agent in agents:
+        once.setdefault(str(Path(agent).resolve()) if is_file(agent) else agent, agent)
+    return tuple(once.values())
 
 
 def _conditions(content: Scenario, asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -210,7 +222,7 @@ def _agent_digests(
     scenario: LoadedFile[Scenario] | Scenario, agent: str, catalogue: Installation, *, asked: bool
 ) -> Mapping[str, str]:
     known = tuple(catalogue.agents())
-    if agent not in known and "/" not in agent and not agent.endswith((".yaml", ".yml")):
+    if agent not in known and not is_file(agent):
         message = f"unknown agent {agent!r}; {suggest(agent, known)}there are {', '.join(known) or 'none'}"
         if asked:
             raise UsageError(message)
@@ -288,7 +300,8 @@ def _judge_digests(scenario: LoadedFile[Scenario] | Scenario, catalogue: Install
 def _check_claims(scenario: LoadedFile[Scenario] | Scenario, agents: Sequence[str], catalogue: Installation) -> None:
     """Refuse a claim that no drive could decide."""
     content = scenario.content if isinstance(scenario, LoadedFile) else scenario
-    known = tuple(dict.fromkeys((*content.agents, *agents, *catalogue.agents())))
+    here = (*content.agents, *agents, *catalogue.agents())
+    known = tuple(dict.fromkeys((*here, *(agent_name(agent) for agent in here))))
     for index, claim in enumerate(content.claims):
         if claim.id in [other.id for other in content.claims[:index]]:
             raise _error(scenario, f"two claims are called {claim.id!r}", ("claims", index, "id"))

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from testbed.core.errors import TestbedError, UsageError
 from testbed.core.home import usable_home
+from testbed.core.process_life import die_with_parent
 from testbed.server.process import RENDER_THREADS
 from testbed.world.render.placement import renderer_device
 
 if TYPE_CHECKING:
     from testbed.server.rpc.event_loop import Loop
-    from testbed.server.rpc.server import Server
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -95,6 +95,8 @@ def _serve(options: argparse.Namespace) -> int:
     _check_host(options.host, options.allow_remote)
     if not 0 <= options.port < 65535:
         raise UsageError(f"--port {options.port} is not between 0 and 65534")
+    if options.parent > 0:
+        die_with_parent(options.parent)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     usable_home()
     device = renderer_device(options.device)
@@ -138,17 +140,10 @@ def _serve(options: argparse.Namespace) -> int:
     else:
         print(f"serving CARLA {server.version} on {options.host}:{port}, map {options.map}", flush=True)
     try:
-        loop.run(lambda: _until_orphaned(loop, server, options.parent))
+        loop.run(server.timer)
     finally:
         loop.close()
     return 0
-
-
-def _until_orphaned(loop: Loop, server: Server, parent: int) -> float:
-    """Run the server's timer; stop when the process that started us is no longer our parent."""
-    if parent > 0 and os.getppid() != parent:
-        loop.stop()
-    return server.timer()
 
 
 def _drain(descriptor: int) -> None:

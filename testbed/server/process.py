@@ -1,10 +1,8 @@
 """Start the embedded server as a child process that dies with its parent, on free loopback ports.
 
-The child runs ``python -m testbed.server``, reports its ports through a pipe once it is ready (kernels loaded), and
-watches another pipe whose write end the parent holds: when the parent goes, however it goes, the pipe closes and the
-child ends. Should a fork of the parent keep that end open, the child still notices within a second that it has been
-handed to another parent. (The kernel's parent-death signal would not do: it fires when the thread that started the
-server ends, and servers are started from worker threads.)
+The child runs ``python -m testbed.server`` and reports its ports through a pipe once it is ready (kernels loaded). Its
+parent's death ends it twice over: the kernel kills it, whatever state it is in (Linux), and it ends by itself when a
+pipe closes whose write end the parent holds.
 """
 
 from __future__ import annotations
@@ -20,7 +18,9 @@ import time
 from types import TracebackType
 from typing import IO, Self
 
+from testbed.core import lasting_thread
 from testbed.core.errors import PortBusyError, ServerError
+from testbed.core.process_life import StandstillClock
 
 READY_TIMEOUT_S = 120.0
 RENDER_THREADS = "TESTBED_RENDER_THREADS"
@@ -45,10 +45,18 @@ class ServerHandle:
         self._process = process
         self._lifeline = lifeline
         self._log = log
+        self._standstill = StandstillClock()
 
     def alive(self) -> bool:
         """Tell whether the process runs."""
         return self._process.poll() is None
+
+    def trouble(self) -> str:
+        """Return why it answers no more: it ended, or was stopped for some time; an empty string while it runs."""
+        status = self._process.poll()
+        if status is not None:
+            return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        return "was stopped" if self._standstill.given_up(self.pid) else ""
 
     def log_tail(self, characters: int = 2000) -> str:
         """Return the end of what the server wrote to its standard error."""
@@ -64,8 +72,7 @@ class ServerHandle:
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                _end(self._process)
         self._log.close()
 
     def __enter__(self) -> Self:
@@ -113,8 +120,9 @@ def start_server(
         command.append("--plain")
     command += ["--ready-fd", str(ready_write), "--lifeline-fd", str(life_read), "--parent", str(os.getpid())]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    try:
-        process = subprocess.Popen(
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -123,11 +131,17 @@ def start_server(
             pass_fds=(ready_write, life_read),
             start_new_session=True,  # Ctrl-C goes to the parent, which closes us in order
         )
-    except OSError as error:
+
+    try:
+        # servers are started from worker threads, and the kernel ends a child with the thread that started it
+        process = lasting_thread.call(start, undo=_end)
+    except BaseException as error:
         for descriptor in (ready_read, life_write):
             os.close(descriptor)
         log.close()
-        raise ServerError(f"cannot start the embedded server: {error}") from error
+        if isinstance(error, OSError):
+            raise ServerError(f"cannot start the embedded server: {error}") from error
+        raise
     finally:
         os.close(ready_write)
         os.close(life_read)
@@ -135,8 +149,7 @@ def start_server(
         ports = _await_ready(ready_read, process, timeout_s)
     except BaseException as error:
         os.close(life_write)
-        process.kill()
-        process.wait()
+        _end(process)
         tail = _tail(log, 2000)
         log.close()
         if isinstance(error, ServerError):
@@ -147,14 +160,24 @@ def start_server(
     return ServerHandle(host, ports, process, life_write, log)
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
 def _await_ready(descriptor: int, process: subprocess.Popen[bytes], timeout_s: float) -> int:
     """Return the RPC port that the child reports."""
     deadline = time.monotonic() + timeout_s
+    standstill = StandstillClock()
     data = b""
     while not data.endswith(b"\n"):
         left = deadline - time.monotonic()
-        if left <= 0.0 or not select.select([descriptor], [], [], left)[0]:
+        if left <= 0.0:
             raise ServerError(f"the embedded server was not ready after {timeout_s:.0f} s")
+        if standstill.given_up(process.pid):
+            raise ServerError("the embedded server was stopped while starting")
+        if not select.select([descriptor], [], [], min(left, 1.0))[0]:
+            continue
         chunk = os.read(descriptor, 4096)
         if not chunk:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -82,8 +82,12 @@ def machine_facts() -> dict[str, str]:
 
 
 def dump_manifest(manifest: RunManifest) -> str:
-    """Return a manifest as JSON text."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    """Return a manifest as JSON text, a planned episode per line."""
+    whole = manifest.model_dump(mode="json")
+    lines = ["\n  " + json.dumps(planned, sort_keys=True) for planned in whole["planned"]]
+    text = json.dumps(whole | {"planned": []}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    # only a key of the document itself stands behind one space; a string has no line ends
+    return text.replace('\n "planned": []', f'\n "planned": [{",".join(lines)}]', 1)
 
 
 def load_manifest(text: str | bytes, source: str) -> RunManifest:

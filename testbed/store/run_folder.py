@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -106,8 +107,12 @@ class RunFolder:
             return load_manifest(path.read_bytes(), str(path))
 
     def write_manifest(self, manifest: RunManifest) -> None:
-        """Replace the manifest atomically."""
-        _write_text(inside(self.path, MANIFEST), dump_manifest(manifest))
+        """Replace the manifest atomically, unless it says the same already."""
+        path, text = inside(self.path, MANIFEST), dump_manifest(manifest)
+        with store_errors(path, "read"):
+            if path.is_file() and path.read_text("utf-8", errors="replace") == text:
+                return
+        _write_text(path, text)
 
     def write_text(self, name: str, text: str) -> Path:
         """Replace a derived file at the top of the folder atomically and return its path."""
@@ -155,7 +160,7 @@ class RunFolder:
         """
         key = record.plan.key
         target = inside(self.episodes_path, checked_key(key))
-        if self._keeps(key):
+        if self.is_done(key):
             return target
         temporary = self.episodes_path / temporary_name(key[:12])
         try:
@@ -167,7 +172,8 @@ class RunFolder:
             shutil.rmtree(temporary, ignore_errors=True)
         return target
 
-    def _keeps(self, key: str) -> bool:
+    def is_done(self, key: str) -> bool:
+        """Tell whether an episode is done and its files, which are all read, are intact."""
         if not self._path_of(key).exists():
             return False
         try:
@@ -202,7 +208,7 @@ class RunFolder:
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-            if self._keeps(target.name):
+            if self.is_done(target.name):
                 # another process finished the same plan in the meantime: its episode stands
                 return
             aside = target.with_name(temporary_name(target.name[:12]))
@@ -221,7 +227,19 @@ class RunFolder:
 
     def done_keys(self) -> list[str]:
         """Return the keys of episodes that are done and whose files are intact, sorted."""
-        return [key for key in self.keys() if self._keeps(key)]
+        return [key for key in self.keys() if self.is_done(key)]
+
+    def stamp(self, key: str) -> str:
+        """Return a digest of the names, sizes and times of an episode's files; empty where there is none.
+
+        As long as it is the same the files need not be read to know that they are what they were.
+        """
+        try:
+            entries = sorted(os.scandir(self._path_of(key)), key=lambda entry: entry.name)
+            told = [(entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries]
+        except OSError:
+            return ""
+        return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def read_episode(self, key: str) -> EpisodeRecord:
         """Return the record of an episode, its checksum verified.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from testbed.core.agent_names import is_file
 from testbed.core.deadline import Deadline
 from testbed.core.errors import ScenarioError, suggest
 from testbed.core.explain import require
@@ -105,7 +106,7 @@ def expand_sweep(
     if agents is None and content.agents is not None:
         installed = tuple(catalogue.agents())
         for position, agent in enumerate(content.agents):
-            if agent not in installed and not agent.endswith((".yaml", ".yml")):
+            if agent not in installed and not is_file(agent):
                 message = f"unknown agent {agent!r}; {suggest(agent, installed)}there are {', '.join(installed)}"
                 raise sweep.error(message, ("agents", position))
     if seeds is None and content.seeds is not None:

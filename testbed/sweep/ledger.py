@@ -21,7 +21,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -29,16 +29,17 @@ from typing import Literal, Self
 from testbed.core.errors import StoreError
 from testbed.core.records import EpisodePlan
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 FILE_NAME = "ledger.sqlite"
+
+_COLUMNS = "key, position, state, attempts, code, stamp"
 
 EpisodeState = Literal["planned", "running", "done", "failed"]
 
 _SCHEMA = """
-create table if not exists meta (version integer not null);
 create table if not exists episodes (
-    key text primary key, position integer not null unique, plan text not null, state text not null,
-    attempts integer not null, code text not null, seal text not null
+    key text primary key, position integer not null unique, state text not null, attempts integer not null,
+    code text not null, stamp text not null, seal text not null
 ) without rowid;
 """
 
@@ -54,23 +55,26 @@ class LedgerEntry:
     """One planned episode.
 
     Attributes:
-        plan: The plan.
+        key: Of its plan.
         position: Place in the order of the run.
         state: How far it has come.
         attempts: How often it was begun.
         code: Error code of a failed one.
+        stamp: Of its files when they were stored, see `testbed.store.RunFolder.stamp`; empty where there are none.
     """
 
-    plan: EpisodePlan
+    key: str
     position: int
     state: EpisodeState
-    attempts: int
-    code: str
+    attempts: int = 0
+    code: str = ""
+    stamp: str = ""
 
-
-def _seal(key: str, position: int, plan: str, state: str, attempts: int, code: str) -> str:
-    text = json.dumps([key, position, plan, state, attempts, code])
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+    @property
+    def seal(self) -> str:
+        """The hash that a row carries of itself."""
+        text = json.dumps([self.key, self.position, self.state, self.attempts, self.code, self.stamp])
+        return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
 class Ledger:
@@ -104,12 +108,16 @@ class Ledger:
                 raise LedgerDamagedError(f"{self.path}: damaged: {problems[0]}")
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
-            self._db.executescript(_SCHEMA)
+            self._db.execute("create table if not exists meta (version integer not null)")
             versions = [row[0] for row in self._db.execute("select version from meta")]
             if not versions:
                 self._db.execute("insert into meta values (?)", (LEDGER_VERSION,))
+            elif versions == [1]:
+                # what is done is known by the stored episodes: only how often failed ones were tried is lost
+                self._db.executescript("drop table episodes; update meta set version = 2")
             elif versions != [LEDGER_VERSION]:
                 raise StoreError(f"{self.path}: written by a later version (layout {versions[0]})")
+            self._db.executescript(_SCHEMA)
             self.entries()
         except sqlite3.OperationalError as error:
             raise StoreError(f"{self.path}: {error}") from error
@@ -122,67 +130,54 @@ class Ledger:
         Raises:
             LedgerDamagedError: A row is not what was written.
         """
-        rows = self._db.execute(
-            "select key, position, plan, state, attempts, code, seal from episodes order by position"
-        ).fetchall()
         entries = []
-        for key, position, text, state, attempts, code, seal in rows:
-            if seal != _seal(key, position, text, state, attempts, code):
-                raise LedgerDamagedError(f"{self.path}: damaged: the row of episode {str(key)[:12]} was altered")
-            plan = EpisodePlan.model_validate_json(text)
-            entries.append(LedgerEntry(plan, position, state, attempts, code))
+        for *values, seal in self._db.execute(f"select {_COLUMNS}, seal from episodes order by position"):
+            entry = LedgerEntry(*values)
+            if seal != entry.seal:
+                raise LedgerDamagedError(f"{self.path}: damaged: the row of episode {str(entry.key)[:12]} was altered")
+            entries.append(entry)
         return entries
 
     def add(self, plans: Iterable[EpisodePlan]) -> None:
         """Plan episodes behind those that are planned already; known ones keep place and state."""
-        known = {entry.plan.key: entry.position for entry in self.entries()}
+        known = {entry.key: entry.position for entry in self.entries()}
         position = max(known.values(), default=-1)
-        rows = []
+        added = []
         for plan in plans:
-            key = plan.key
-            if key in known:
-                continue
-            position += 1
-            known[key] = position
-            text = plan.model_dump_json()
-            rows.append((key, position, text, "planned", 0, "", _seal(key, position, text, "planned", 0, "")))
-        self._write([("insert into episodes values (?, ?, ?, ?, ?, ?, ?)", row) for row in rows])
+            if plan.key not in known:
+                position += 1
+                known[plan.key] = position
+                added.append(LedgerEntry(plan.key, position, "planned"))
+        self._write(f"insert into episodes ({_COLUMNS}, seal) values (?, ?, ?, ?, ?, ?, ?)", added)
 
     def begin(self, key: str) -> int:
         """Note that a worker has the episode; return the number of this attempt, the first is 1."""
-        attempts = self._row(key)[4] + 1
-        self._update(key, "running", attempts=attempts)
-        return attempts
+        entry = self._entry(key)
+        self._update(replace(entry, state="running", attempts=entry.attempts + 1))
+        return entry.attempts + 1
 
     def release(self, keys: Sequence[str]) -> None:
         """Note that episodes are not under way any more and have no result."""
         for key in keys:
-            self._update(key, "planned")
+            self._update(replace(self._entry(key), state="planned", code="", stamp=""))
 
-    def finish(self, key: str, state: Literal["done", "failed"], code: str = "") -> None:
+    def finish(self, key: str, state: Literal["done", "failed"], code: str = "", stamp: str = "") -> None:
         """Note that the record of an episode is stored."""
-        self._update(key, state, code=code)
+        self._update(replace(self._entry(key), state=state, code=code, stamp=stamp))
 
-    def _row(self, key: str) -> tuple[str, int, str, str, int, str]:
-        row = self._db.execute(
-            "select key, position, plan, state, attempts, code from episodes where key = ?", (key,)
-        ).fetchone()
+    def _entry(self, key: str) -> LedgerEntry:
+        row = self._db.execute(f"select {_COLUMNS} from episodes where key = ?", (key,)).fetchone()
         if row is None:
             raise KeyError(key)
-        return row  # type: ignore[no-any-return]
+        return LedgerEntry(*row)
 
-    def _update(self, key: str, state: str, *, attempts: int | None = None, code: str = "") -> None:
-        _, position, text, _, before, _ = self._row(key)
-        attempts = before if attempts is None else attempts
-        seal = _seal(key, position, text, state, attempts, code)
-        statement = "update episodes set state = ?, attempts = ?, code = ?, seal = ? where key = ?"
-        self._write([(statement, (state, attempts, code, seal, key))])
+    def _update(self, entry: LedgerEntry) -> None:
+        self._write(f"replace into episodes ({_COLUMNS}, seal) values (?, ?, ?, ?, ?, ?, ?)", [entry])
 
-    def _write(self, statements: Sequence[tuple[str, tuple[object, ...]]]) -> None:
+    def _write(self, statement: str, entries: Sequence[LedgerEntry]) -> None:
         try:
             self._db.execute("begin immediate")
-            for statement, values in statements:
-                self._db.execute(statement, values)
+            self._db.executemany(statement, [(*astuple(entry), entry.seal) for entry in entries])
             self._db.execute("commit")
         except sqlite3.Error as error:
             if self._db.in_transaction:

@@ -58,7 +58,8 @@ class NodeFiles:
         for place, value in list(strings(scene)):
             if value in self.bundle.items:
                 _put(scene, place, str(self.path(value)))
-        return plan.model_copy(update={"scene": scene, "agent": self.agent(plan.agent, served)})
+        agent = self.agent(plan.agent_here, served)
+        return plan.model_copy(update={"scene": scene, "agent_file": agent if agent != plan.agent else ""})
 
     def agent(self, name: str, served: Collection[str] = ()) -> str:
         """Return the agent file of this node for one of the user's; names of shipped agents stay what they are."""

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from testbed.core.errors import SimulatorCrashError
+from testbed.core.errors import SimulatorCrashError, SimulatorHangError
+from testbed.core.process_life import StandstillClock
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.sweep.outcome import AttemptOutcome, from_wire
 from testbed.sweep.worker import RunnerSpec, environment
@@ -32,6 +33,9 @@ class WorkerPool(Protocol):
 
     def submit(self, slot: int, plan: EpisodePlan) -> None:
         """Give a free worker a plan, starting the worker if it is not there."""
+
+    def has_place(self, slot: int) -> bool:
+        """Tell whether a busy worker runs somewhere, and does not wait for room."""
 
     def wait(self, timeout_s: float) -> list[AttemptOutcome]:
         """Return what has ended, waiting at most ``timeout_s`` for the first; a dead worker is an outcome too."""
@@ -57,11 +61,14 @@ class _Worker:
                 env=environment(os.environ, render_threads),
                 start_new_session=True,
             )
+        # of the plan that it has not answered
         self.folder: Path | None = None
         self.partial = b""
+        self.standstill = StandstillClock()
 
     def send(self, plan: EpisodePlan, folder: Path) -> None:
-        order = json.dumps({"plan": plan.model_dump(mode="json"), "folder": str(folder)}) + "\n"
+        asked = {**plan.model_dump(mode="json"), "agent_file": plan.agent_file}
+        order = json.dumps({"plan": asked, "folder": str(folder)}) + "\n"
         assert self.process.stdin is not None
         self.folder = folder
         try:
@@ -69,6 +76,10 @@ class _Worker:
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # it died since its last answer: the end of its stdout says so to wait()
+
+    def stands_still(self) -> bool:
+        """Tell whether it owes an answer that will not come because somebody stopped it."""
+        return self.folder is not None and self.standstill.given_up(self.process.pid)
 
     def kill(self) -> int:
         """End the whole group and reap the worker; return its exit status."""
@@ -131,6 +142,10 @@ class ProcessPool:
         folder.mkdir(parents=True)
         worker.send(plan, folder)
 
+    def has_place(self, slot: int) -> bool:
+        """Tell that a worker runs on this machine."""
+        return slot in self._workers
+
     def wait(self, timeout_s: float) -> list[AttemptOutcome]:
         """Return what has ended, waiting at most ``timeout_s`` for the first; a dead worker is an outcome too."""
         if not self._workers:
@@ -141,7 +156,10 @@ class ProcessPool:
             outcome = self._read(ready.data)
             if outcome is not None:
                 outcomes.append(outcome)
-        return outcomes
+        return outcomes + [self._give_up(slot) for slot, worker in self._workers.items() if worker.stands_still()]
+
+    def _give_up(self, slot: int) -> AttemptOutcome:
+        return AttemptOutcome(slot, error=SimulatorHangError("the worker was stopped and did not go on"))
 
     def _read(self, slot: int) -> AttemptOutcome | None:
         worker = self._workers[slot]
@@ -157,8 +175,9 @@ class ProcessPool:
         if not worker.partial.endswith(b"\n"):
             return None
         answer, worker.partial = json.loads(worker.partial), b""
+        folder, worker.folder = worker.folder, None
         if "record" in answer:
-            return AttemptOutcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=worker.folder)
+            return AttemptOutcome(slot, record=EpisodeRecord.model_validate(answer["record"]), folder=folder)
         return AttemptOutcome(slot, error=from_wire(answer["error"]))
 
     def _end(self, slot: int) -> int:

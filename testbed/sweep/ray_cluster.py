@@ -5,6 +5,7 @@ A Ray of our own demands a token from whoever connects.
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import signal
@@ -12,8 +13,10 @@ import socket
 import threading
 from typing import Any
 
+from testbed.core import lasting_thread
 from testbed.core.errors import ServerError, UnreachableError, UsageError
 from testbed.sweep.interrupt import SIGNALS
+from testbed.sweep.ray_liveness import HeadProbe
 
 _PROBE_S = 5.0
 _TOKEN = secrets.token_hex(32)
@@ -21,8 +24,8 @@ _TOKEN = secrets.token_hex(32)
 _HINT = "--ray auto starts one here"
 
 
-def connect(size: int, address: str) -> Any:
-    """Start or join Ray, quietly, and return the module.
+def connect(size: int, address: str) -> tuple[Any, HeadProbe]:
+    """Start or join Ray, quietly, and return the module and what looks after its head.
 
     Args:
         size: Workers at once.
@@ -42,17 +45,18 @@ def connect(size: int, address: str) -> Any:
         os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)
     else:
         _probe(address)
-    import ray
-
+    # an import that a signal tears in two ends in ways of its own
+    ray = lasting_thread.call(lambda: importlib.import_module("ray"))
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address == "auto":
         # More logical CPUs than cores: actors must never wait for one another (see the module docstring).
         options |= {"address": "local", "include_dashboard": False, "num_cpus": max(2, size)}
     else:
         options |= {"address": address}
-    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
-        ray.init(**options)
+        # In a thread of its own Ray cannot take SIGTERM for itself, nor be torn in two by ours while it starts; and its
+        # processes, which die with the thread that started them, are to stay.
+        lasting_thread.call(lambda: ray.init(**options), undo=lambda _: ray.shutdown())
     except Exception as error:  # Ray raises bare exceptions too
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if address == "auto":
@@ -60,11 +64,13 @@ def connect(size: int, address: str) -> Any:
             raise ServerError(f"Ray did not start: {reason}", hint=hint) from error
         raise UnreachableError(f"no Ray cluster at {address}: {reason}", hint=_HINT) from error
     finally:
-        # Ray takes SIGTERM for itself; ours ends the run in a state that can be resumed.
+        # below the interpreter Ray takes SIGTERM all the same, to print where it was
         if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    return ray
+            for number in SIGNALS:
+                signal.signal(number, signal.getsignal(number))
+    place = ray.get_runtime_context().gcs_address if address == "auto" else address
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    return ray, HeadProbe(host.strip("[]"), int(port))
 
 
 def _probe(address: str) -> None:

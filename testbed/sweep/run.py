@@ -19,6 +19,7 @@ from testbed.core.records import EpisodePlan
 from testbed.scenario.schema import Scenario
 from testbed.store import PlannedEpisode, RunFolder, RunManifest, writable
 from testbed.sweep.interrupt import interruptible
+from testbed.sweep.ledger import open_ledger
 from testbed.sweep.pool import ProcessPool, WorkerPool
 from testbed.sweep.schedule import SCRATCH, EpisodeProgress, RunSummary, Schedule, deadline_s, missing
 from testbed.sweep.worker import RunnerSpec
@@ -42,6 +43,16 @@ class RunRequest:
     text: str
     scenarios: tuple[Scenario, ...]
     plans: tuple[EpisodePlan, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse, by `UsageError`, two agent files of one name: nobody could tell them apart in the report."""
+        files: dict[str, Path] = {}
+        for plan in self.plans:
+            if plan.agent_file:
+                path = Path(plan.agent_file).resolve()
+                other = files.setdefault(plan.agent, path)
+                if other != path:
+                    raise UsageError(f"two agent files are called {plan.agent}: {other} and {path}", hint="rename one")
 
     @property
     def run_id(self) -> str:
@@ -172,9 +183,13 @@ def carry_out(
     """
     with interruptible(), locked(folder):
         run, note = open_run(request, folder, command)
-        todo = missing(request.plans, run)
-        if not todo:
-            return RunSummary(len(request.plans), len(request.plans), 0, 0, 0, note)
-        pool = settings.pool(folder / SCRATCH, todo)
-        summary = Schedule(request.plans, run, pool, report=report, deadline=deadline).carry_out()
-        return dataclasses.replace(summary, note="; ".join(filter(None, (note, summary.note))))
+        ledger, damage = open_ledger(folder)
+        with ledger:
+            ledger.add(request.plans)
+            todo = missing(request.plans, run, ledger)
+            summary = RunSummary(len(request.plans), len(request.plans), 0, 0, 0)
+            if todo:
+                pool = settings.pool(folder / SCRATCH, todo)
+                work = Schedule(request.plans, todo, run, ledger, pool, report=report, deadline=deadline)
+                summary = work.carry_out()
+        return dataclasses.replace(summary, note="; ".join(filter(None, (note, damage))))

@@ -5,9 +5,11 @@ what happens                             what is done
 =======================================  ===========================================================================
 a record comes back                      stored atomically, then noted in the ledger; a crash in between is found
                                          when the run is opened again, because the stored episodes are the truth
-the worker, the simulator or a model     the episode is tried again by a fresh worker, at most `RETRIES` times, then
-actor dies or misses its deadline, an    recorded as failed with ``SIM_CRASH``, ``SIM_HANG`` or ``TB410`` (quarantine)
-endpoint stays away beyond its budget
+the worker, its node, the simulator or   the episode is tried again by a fresh worker, at most `RETRIES` times, then
+a model actor dies, stands still or      recorded as failed with ``SIM_CRASH``, ``SIM_HANG`` or ``TB410`` (quarantine)
+misses its deadline, an endpoint stays
+away beyond its budget
+a worker waits for room on a cluster     nothing counts as tried; another worker that is free takes its episode
 the agent or a judge raises              recorded as failed with the error's code; the run goes on
 anything else (weights, map, port, …)    it would come again in every episode: the run ends with that error
 Ctrl-C, SIGTERM                          workers are killed, what was under way is planned again, resumable
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, Literal
 
 from testbed.core.errors import InconclusiveError, SimulatorHangError, TestbedError
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.sweep.ledger import Ledger, open_ledger
+from testbed.sweep.ledger import Ledger
 from testbed.sweep.outcome import (
     SIM_CRASH,
     SIM_HANG,
@@ -116,10 +118,24 @@ def deadline_s(plan: EpisodePlan) -> float:
     return _START_ALLOWANCE_S + _SECONDS_PER_SIMULATED_SECOND * float(duration_s)
 
 
-def missing(plans: Sequence[EpisodePlan], run: RunFolder) -> list[EpisodePlan]:
-    """Return the plans without a sound, finished record, in order."""
-    done = set(run.done_keys())
-    return [plan for plan in plans if plan.key not in done]
+def missing(plans: Sequence[EpisodePlan], run: RunFolder, ledger: Ledger) -> list[EpisodePlan]:
+    """Return the plans without a sound, finished record, in order, and make the ledger say so.
+
+    Files that are as the ledger knows them are not read again: of a long run that would take hours.
+    """
+    entries = {entry.key: entry for entry in ledger.entries()}
+    left = []
+    for plan in plans:
+        entry, stamp = entries[plan.key], run.stamp(plan.key)
+        if stamp and entry.state == "done" and entry.stamp == stamp:
+            continue
+        if stamp and run.is_done(plan.key):
+            ledger.finish(plan.key, "done", stamp=stamp)
+            continue
+        left.append(plan)
+        if entry.state != "planned":
+            ledger.release([plan.key])
+    return left
 
 
 class Schedule:
@@ -127,7 +143,9 @@ class Schedule:
 
     Args:
         plans: Episodes of the question, in order.
+        todo: Those of them that are missing.
         run: Where records are stored.
+        ledger: Of the run, open; knows all plans.
         pool: Workers; closed at the end.
         report: Told after every change.
         deadline: Wall seconds one attempt may take.
@@ -136,7 +154,9 @@ class Schedule:
     def __init__(
         self,
         plans: Sequence[EpisodePlan],
+        todo: Sequence[EpisodePlan],
         run: RunFolder,
+        ledger: Ledger,
         pool: WorkerPool,
         *,
         report: Callable[[EpisodeProgress], None] | None = None,
@@ -145,13 +165,15 @@ class Schedule:
         """Prepare; nothing is started."""
         self._plans = plans
         self._run = run
+        self._ledger = ledger
         self._pool = pool
         self._report = report or (lambda progress: None)
         self._deadline = deadline
         self._attempts: dict[str, int] = {}
         self._busy: dict[int, tuple[EpisodePlan, float]] = {}
-        self._queue: deque[EpisodePlan] = deque()
-        self._found = self._done = self._failed = self._lost = 0
+        self._queue: deque[EpisodePlan] = deque(todo)
+        self._found = len(plans) - len(todo)
+        self._done = self._failed = self._lost = 0
 
     def carry_out(self) -> RunSummary:
         """Do what is missing.
@@ -163,88 +185,84 @@ class Schedule:
             TestbedError: An error that would come again in every episode.
             KeyboardInterrupt: The user or the system asked to end; the state is resumable.
         """
-        ledger, note = open_ledger(self._run.path)
-        with ledger:
-            ledger.add(self._plans)
-            todo = missing(self._plans, self._run)
-            self._settle(ledger, todo)
-            self._found = len(self._plans) - len(todo)
-            self._queue.extend(todo)
-            try:
-                while self._queue or self._busy:
-                    self._step(ledger)
-            finally:
-                self._pool.close()
-                ledger.release([plan.key for plan, _ in self._busy.values()])
+        try:
+            while self._queue or self._busy:
+                self._step()
+        finally:
+            self._pool.close()
+            self._ledger.release([plan.key for plan, _ in self._busy.values()])
         if not self._failed:
             shutil.rmtree(self._run.path / SCRATCH, ignore_errors=True)
-        return RunSummary(len(self._plans), self._found, self._done, self._failed, self._lost, note)
+        return RunSummary(len(self._plans), self._found, self._done, self._failed, self._lost)
 
-    def _settle(self, ledger: Ledger, todo: Sequence[EpisodePlan]) -> None:
-        """Make the ledger say what the stored episodes say."""
-        open_keys = {plan.key for plan in todo}
-        mine = {plan.key for plan in self._plans}
-        for entry in ledger.entries():
-            key = entry.plan.key
-            if key not in mine:
-                continue
-            if key not in open_keys and entry.state != "done":
-                ledger.finish(key, "done")
-            elif key in open_keys and entry.state != "planned":
-                ledger.release([key])
-
-    def _step(self, ledger: Ledger) -> None:
+    def _step(self) -> None:
         now = time.monotonic()
-        for slot in range(self._pool.size):
+        self._withdraw()
+        # those that have a place first: a plan that was taken back goes to one of them
+        for slot in sorted(range(self._pool.size), key=lambda slot: not self._pool.has_place(slot)):
             if slot not in self._busy and self._queue:
                 plan = self._queue.popleft()
                 self._attempts[plan.key] = self._attempts.get(plan.key, 0) + 1
-                ledger.begin(plan.key)
+                self._ledger.begin(plan.key)
                 self._busy[slot] = (plan, now + self._deadline(plan))
                 self._pool.submit(slot, plan)
         nearest = min((due for _, due in self._busy.values()), default=now)
         for outcome in self._pool.wait(max(0.01, min(1.0, nearest - now))):
-            self._take(ledger, outcome)
+            self._take(outcome)
         now = time.monotonic()
         for slot, (plan, due) in list(self._busy.items()):
-            if now > due:
+            if not self._pool.has_place(slot):
+                self._busy[slot] = (plan, now + self._deadline(plan))
+            elif now > due:
                 self._pool.kill(slot)
                 error = SimulatorHangError(f"no result within {self._deadline(plan):.0f} s")
-                self._take(ledger, AttemptOutcome(slot, error=error))
+                self._take(AttemptOutcome(slot, error=error))
 
-    def _take(self, ledger: Ledger, outcome: AttemptOutcome) -> None:
+    def _withdraw(self) -> None:
+        """Take a plan back from a worker that waits for room on a cluster where another one has nothing to do."""
+        free = sum(slot not in self._busy and self._pool.has_place(slot) for slot in range(self._pool.size))
+        if self._queue or not free:
+            return
+        for slot in [slot for slot in self._busy if not self._pool.has_place(slot)][:free]:
+            plan, _ = self._busy.pop(slot)
+            self._pool.kill(slot)
+            self._attempts[plan.key] -= 1
+            self._ledger.release([plan.key])
+            self._queue.append(plan)
+
+    def _take(self, outcome: AttemptOutcome) -> None:
         plan, _ = self._busy.pop(outcome.slot)
         if outcome.record is not None:
-            self._keep(ledger, plan, outcome.record, outcome.folder)
+            self._keep(plan, outcome.record, outcome.folder)
             return
         error = outcome.error
         assert error is not None
         if worth_retrying(error):
             self._pool.kill(outcome.slot)
             if self._attempts[plan.key] <= RETRIES:
-                ledger.release([plan.key])
+                self._ledger.release([plan.key])
                 self._queue.appendleft(plan)
                 self._tell("retry", plan, reason=str(error))
                 return
             self._lost += 1
-            self._keep(ledger, plan, self._failure(plan, quarantine_code(error), error), None)
+            self._keep(plan, self._failure(plan, quarantine_code(error), error), None)
             if self._lost >= HOPELESS_AFTER and not self._done and not self._found:
                 raise InconclusiveError(f"the first {self._lost} episodes were all lost; the last one: {error}")
         elif belongs_to_episode(error):
-            self._keep(ledger, plan, self._failure(plan, error.code, error), None)
+            self._keep(plan, self._failure(plan, error.code, error), None)
         else:
-            ledger.release([plan.key])
+            self._ledger.release([plan.key])
             raise error
 
     def _failure(self, plan: EpisodePlan, code: str, error: TestbedError) -> EpisodeRecord:
         return EpisodeRecord(plan=plan, status="failed", error_code=code, error=str(error))
 
-    def _keep(self, ledger: Ledger, plan: EpisodePlan, record: EpisodeRecord, folder: Path | None) -> None:
+    def _keep(self, plan: EpisodePlan, record: EpisodeRecord, folder: Path | None) -> None:
         record = record.model_copy(update={"attempts": self._attempts[plan.key]})
         trace, video = (folder / name if folder is not None and name else None for name in (record.trace, record.video))
         self._run.write_episode(record, trace, video)
         state: Literal["done", "failed"] = "done" if record.status == "done" else "failed"
-        ledger.finish(plan.key, state, record.error_code)
+        self._ledger.finish(plan.key, state, record.error_code, self._run.stamp(plan.key))
         if state == "done":
             self._done += 1
         else:

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from testbed import agents
+from testbed.core.agent_names import is_file
 from testbed.core.device import is_gpu
 from testbed.core.errors import UsageError
-from testbed.sweep.travelling import AGENT_SUFFIXES
 
 LARGE_BYTES = 1_000_000_000
 """Weights above this size are loaded once and not beside every simulator."""
@@ -48,7 +48,7 @@ def _with_parts(names: Iterable[str]) -> tuple[str, ...]:
     for name in dict.fromkeys(names):
         found[name] = None
         for part in agents.parts(name).values():
-            found[os.path.abspath(part) if part.endswith(AGENT_SUFFIXES) else part] = None
+            found[os.path.abspath(part) if is_file(part) else part] = None
     return tuple(found)
 
 

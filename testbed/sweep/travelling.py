@@ -18,6 +18,7 @@ from typing import Any
 
 from testbed import agents
 from testbed.agents.vlm import checkpoint_folder
+from testbed.core.agent_names import is_file
 from testbed.core.errors import UsageError, WeightsError
 from testbed.core.records import EpisodePlan
 from testbed.core.yaml_reader import read_yaml
@@ -25,7 +26,6 @@ from testbed.sweep.companions import companions
 
 TRAVELS_BYTES = 256_000_000
 """What is larger must be on the node already."""
-AGENT_SUFFIXES = (".yaml", ".yml")
 _SCENE_PATHS = {"map", "artefact", "mesh"}
 _MODEL_PATHS = ("path", "adapter", "folder")
 
@@ -124,7 +124,7 @@ def collect(plans: Iterable[EpisodePlan]) -> FileBundle:
     bundle = FileBundle()
     scenes: set[str] = set()
     for plan in plans:
-        _add_agent(bundle, plan.agent)
+        _add_agent(bundle, plan.agent_here)
         text = json.dumps(plan.scene, sort_keys=True)
         if text not in scenes:
             scenes.add(text)
@@ -147,7 +147,7 @@ def strings(value: object, place: Place = ()) -> Iterator[tuple[Place, str]]:
 
 
 def _add_agent(bundle: FileBundle, name: str) -> None:
-    if name in bundle.agents or not name.endswith(AGENT_SUFFIXES):
+    if name in bundle.agents or not is_file(name):
         return
     path = Path(name)
     agents.resolve(name)  # what is no agent file is refused with its own words
@@ -160,7 +160,7 @@ def _add_agent(bundle: FileBundle, name: str) -> None:
             model[place] = _add_model(bundle, value, path.parent)
         elif place[0] != "agent" and _is_path(place, value):
             others[place] = os.path.abspath(value)
-            if value.endswith(AGENT_SUFFIXES):
+            if is_file(value):
                 _add_agent(bundle, others[place])
             else:
                 _add_item(bundle, others[place], Path(value))

@@ -14,17 +14,20 @@ its parent dies. Whatever libraries print goes to stderr, which the parent keeps
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
+from testbed.core import lasting_thread
+from testbed.core.errors import SimulatorCrashError
+from testbed.core.process_life import die_with_parent
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent
 from testbed.server.process import RENDER_THREADS
@@ -34,11 +37,18 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
 """Libraries that would start a thread per core in every worker (two threads on busy cores are slower than one)."""
 
 
+GRACE_S = 1.0
+"""Time that a runner has to say itself that its simulator is lost."""
+
+
 class Runner(Protocol):
     """What carries out one episode after the other; ``testbed.episode.EpisodeRunner`` is the real one."""
 
     def run(self, plan: EpisodePlan, folder: Path) -> EpisodeRecord:
         """Carry out a plan and leave trace and video in ``folder``."""
+
+    def trouble(self) -> str:
+        """Return why the simulator cannot answer any more ("was killed by signal 11"), or an empty string."""
 
     def close(self) -> None:
         """Stop the simulator."""
@@ -83,19 +93,40 @@ class RestartingRunner:
         self._spec = spec
         self._load_agent = load_agent
         self._runner: Runner | None = None
+        self._troubled_since_s: float | None = None
 
     def attempt(self, plan: EpisodePlan, folder: Path) -> dict[str, Any]:
-        """Carry out a plan; return ``{"record": …}`` or ``{"error": …}`` in JSON types, never raise."""
+        """Carry out a plan; return ``{"record": …}`` or ``{"error": …}`` in JSON types, never raise.
+
+        The client waits long for a simulator that is no more, so that somebody else has to look after it meanwhile. A
+        process in which it still waits is of no more use: the pool ends it.
+        """
+        self._troubled_since_s = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if self._runner is None:
-                self._runner = self._spec.make(self._load_agent)
-            return {"record": self._runner.run(plan, folder).model_dump(mode="json")}
+            record = lasting_thread.call(lambda: self._run(plan, folder), look=self._look)
+            return {"record": record.model_dump(mode="json")}
         except Exception as error:  # the border of a process: every error becomes an answer
             wire = to_wire(error)
             print(wire.get("trace", f"{wire['type']}: {wire['message']}"), file=sys.stderr, flush=True)
             self.close()
             return {"error": wire}
+
+    def _run(self, plan: EpisodePlan, folder: Path) -> EpisodeRecord:
+        if self._runner is None:
+            self._runner = self._spec.make(self._load_agent)
+        return self._runner.run(plan, folder)
+
+    def _look(self) -> None:
+        """Raise `SimulatorCrashError` when the simulator has been lost for longer than the runner needs to notice."""
+        trouble = self._runner.trouble() if self._runner is not None else ""
+        now = time.monotonic()
+        if not trouble:
+            self._troubled_since_s = None
+        elif self._troubled_since_s is None:
+            self._troubled_since_s = now
+        elif now - self._troubled_since_s > GRACE_S:
+            raise SimulatorCrashError(f"the simulator {trouble}")
 
     def close(self) -> None:
         """Stop the simulator, if any."""
@@ -111,15 +142,6 @@ def environment(base: Mapping[str, str], render_threads: int = 1) -> dict[str, s
     """Return the environment of a worker: one thread each, but for pictures, and nothing fetched from a network."""
     limits = {**dict.fromkeys(THREAD_LIMITS, "1"), RENDER_THREADS: str(render_threads)}
     return {**limits, "HF_HUB_OFFLINE": "1", **base}
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends (Linux; elsewhere the closed pipe ends it)."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def main(argv: list[str]) -> int:

@@ -29,15 +29,17 @@ class Shelf:
     check_places = Installed.check_places
 
     def __init__(
-        self, artefacts: Sequence[str] = ("drp_highway_left", "drp_highway_right", "dirt_highway_a", "dirt_highway_b")
+        self,
+        artefacts: Sequence[str] = ("drp_highway_left", "drp_highway_right", "dirt_highway_a", "dirt_highway_b"),
+        weights: str = "{agent}_alc",
     ):
-        self.artefacts = artefacts
+        self.artefacts, self.weights = artefacts, weights
 
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
 
     def agent_digests(self, agent: str) -> Mapping[str, str]:
-        return {f"{agent}_alc": "aa"}
+        return {self.weights.format(agent=agent): "aa"}
 
     def adversaries(self) -> Sequence[str]:
         return ("camouflage", "road_patch", "shadow", "sign_face")
@@ -203,3 +205,30 @@ def test_a_share_is_claimed_in_percent_or_as_a_share_of_one(tmp_path: Path) -> N
     )
     with pytest.raises(ScenarioError, match=r"31:14.*no share.*unit is m"):
         expand(load_scenario(path), catalogue=Shelf())
+
+
+def test_an_agent_file_is_one_agent_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    file = tmp_path / "mine" / "ag.yaml"
+    file.write_text("agent: dnn\noptions: {seed: 1}\n")
+    keys = set()
+    for folder, path in ((file.parent, "ag.yaml"), (file.parent, "./ag.yaml"), (tmp_path, str(file))):
+        monkeypatch.chdir(folder)
+        (plan,) = expand(DRP, catalogue=Shelf(weights="sign"), agents=[path], seeds=[1], conditions=["benign"])
+        assert (plan.agent, plan.agent_here) == ("ag.yaml", path)
+        assert "mine" not in plan.model_dump_json()
+        keys.add(plan.key)
+    assert len(keys) == 1
+    plans = expand(DRP, catalogue=Shelf(), agents=["mine/ag.yaml", str(file), "dnn"], seeds=[1], conditions=["benign"])
+    assert [plan.agent for plan in plans] == ["ag.yaml", "dnn"]
+
+
+def test_a_claim_may_name_an_agent_file_either_way(tmp_path: Path) -> None:
+    text = FILE.read_text(encoding="utf-8").split("claims:")[0]
+    for name in ("mine/ag.yaml", "ag.yaml"):
+        claims = f"claims:\n  - {{id: c, text: held, metric: collision.rate, at_most: 0.05, agent: {name}}}\n"
+        path = tmp_path / "claimed.yaml"
+        path.write_text(text + claims)
+        expand(load_scenario(path), catalogue=Shelf(), agents=["mine/ag.yaml"], seeds=[1])

@@ -69,11 +69,18 @@ def test_sigterm_ends_it_cleanly_and_frees_the_port() -> None:
         handle.close()
 
 
-def test_dies_with_its_parent() -> None:
+@pytest.mark.parametrize("stopped", [False, True])
+def test_dies_with_its_parent_whatever_state_it_is_in(stopped: bool) -> None:
     script = (
-        "import os, time\n"
+        "import os, threading, time\n"
         "from testbed.server.process import start_server\n"
-        "handle = start_server(timeout_s=170.0)\n"
+        "made = []\n"
+        "thread = threading.Thread(target=lambda: made.append(start_server(timeout_s=170.0)))\n"
+        "thread.start()\n"
+        "thread.join()\n"  # the kernel ends children with the thread that started them
+        "handle, = made\n"
+        "time.sleep(0.5)\n"
+        "assert handle.alive() and not handle.trouble()\n"
         "if os.fork():\n"  # a forked child keeps a copy of the pipe's end, as multiprocessing workers do
         "    print(handle.pid, flush=True)\n"
         "time.sleep(60)\n"
@@ -82,6 +89,8 @@ def test_dies_with_its_parent() -> None:
     assert parent.stdout is not None
     try:
         server_pid = int(parent.stdout.readline())
+        if stopped:
+            os.kill(server_pid, signal.SIGSTOP)
         os.kill(parent.pid, signal.SIGKILL)
         assert gone(server_pid)
     finally:

@@ -150,10 +150,12 @@ def test_dying_before_the_rename_leaves_nothing_a_reader_sees(
     assert os.listdir(run.episodes_path) == []
 
 
-def test_losing_a_race_keeps_the_winner(run: RunFolder, synthetic: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losing_a_raceis_done_the_winner(
+    run: RunFolder, synthetic: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record, _ = stored(run, synthetic)
     answers = iter([False, True])
-    monkeypatch.setattr(run, "_keeps", lambda key: next(answers))
+    monkeypatch.setattr(run, "is_done", lambda key: next(answers))
     stored(run, synthetic)
     assert run.read_episode(record.plan.key).status == "done"
 

@@ -26,7 +26,7 @@ class AskingRunner:
         self._load = functools.cache(load_agent or functools.partial(agents.load, device=device))
 
     def run(self, plan: EpisodePlan, folder: Path) -> EpisodeRecord:
-        agent = self._load(plan.agent)
+        agent = self._load(plan.agent_here)
         agent.reset(plan.seed)
         scores: dict[str, float | int | str | bool | None] = {"latency_ms": agent.card.latency_ms[0]}
         for turn in range(DECISIONS):
@@ -41,6 +41,9 @@ class AskingRunner:
         if where:
             (Path(where) / f"{plan.seed}-{os.getpid()}").write_text(os.getcwd())
         return EpisodeRecord(plan=plan, scores=scores)
+
+    def trouble(self) -> str:
+        return ""
 
     def close(self) -> None:
         pass

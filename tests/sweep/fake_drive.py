@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from testbed.core.errors import TestbedError
 from testbed.core.records import EpisodePlan
 from testbed.sweep import run
 from testbed.sweep.interrupt import Interrupted
@@ -28,6 +29,9 @@ def main(folder: str, jobs: str, *seeds: str) -> int:
         )
     except Interrupted as interrupt:
         return interrupt.exit_code
+    except TestbedError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     return 0
 
 

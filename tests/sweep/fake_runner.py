@@ -69,5 +69,8 @@ class FakeRunner:
             stream.write("x")
         return len(path.read_text())
 
+    def trouble(self) -> str:
+        return ""
+
     def close(self) -> None:
         pass

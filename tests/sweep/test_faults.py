@@ -110,6 +110,22 @@ def test_workers_killed_at_random_cost_at_most_their_episode(tmp_path: Path, fak
 
 
 @pytest.mark.fault
+def test_a_stopped_worker_is_given_up_within_seconds(tmp_path: Path, fake: RunnerSpec) -> None:
+    seeds = range(SLOW, SLOW + 12)
+    driver = start(tmp_path / "run", seeds, jobs=1)
+    wait_for_result(driver)
+    (worker,) = (process for process in family(driver) if "testbed.sweep.worker" in " ".join(process.cmdline()))
+    worker.suspend()
+    begin = time.monotonic()
+    assert driver.stdout is not None
+    assert any(line.startswith("retry") for line in driver.stdout)
+    assert time.monotonic() - begin < 8.0
+    assert driver.wait(60) == 0
+    assert all_gone([worker])
+    assert sum(counts(tmp_path)) <= 12 + 1
+
+
+@pytest.mark.fault
 def test_a_driver_killed_again_and_again_gets_there(tmp_path: Path, fake: RunnerSpec) -> None:
     seeds = range(SLOW, SLOW + 20)
     undisturbed = finish(tmp_path / "calm", seeds)

@@ -32,7 +32,7 @@ def test_states_survive_reopening(tmp_path: Path, make_plans: Plans) -> None:
         assert [(entry.state, entry.attempts, entry.code) for entry in ledger.entries()] == [
             ("done", 1, ""), ("running", 2, ""), ("failed", 1, "TB400"), ("planned", 0, ""),
         ]  # fmt: skip
-        assert [entry.plan for entry in ledger.entries()] == plans
+        assert [entry.key for entry in ledger.entries()] == [plan.key for plan in plans]
 
 
 def test_order_is_kept_and_known_plans_are_not_planned_twice(tmp_path: Path, make_plans: Plans) -> None:
@@ -40,7 +40,7 @@ def test_order_is_kept_and_known_plans_are_not_planned_twice(tmp_path: Path, mak
         ledger.add(make_plans([5, 1]))
         ledger.finish(make_plans([5])[0].key, "done")
         ledger.add(make_plans([1, 3, 5]))
-        assert [entry.plan.seed for entry in ledger.entries()] == [5, 5, 1, 1, 3, 3]
+        assert [entry.key for entry in ledger.entries()] == [plan.key for plan in make_plans([5, 1, 3])]
         assert ledger.entries()[0].state == "done"
 
 
@@ -86,6 +86,20 @@ def test_a_damaged_ledger_is_set_aside_not_read_as_empty(tmp_path: Path) -> None
         assert ledger.entries() == []
     assert FILE_NAME in note and "set aside as ledger.sqlite.damaged-1" in note
     assert (tmp_path / "ledger.sqlite.damaged-1").read_bytes().startswith(b"SQLite format 3\0garbage")
+
+
+def test_a_ledger_of_the_first_version_is_planned_again(tmp_path: Path, make_plans: Plans) -> None:
+    path = tmp_path / FILE_NAME
+    with sqlite3.connect(path) as db:
+        db.execute("create table meta (version integer not null)")
+        db.execute("insert into meta values (1)")
+        db.execute("create table episodes (key text primary key, position integer, plan text) without rowid")
+        db.execute("insert into episodes values ('a', 0, '{}')")
+    db.close()
+    for _ in range(2):
+        with Ledger(path) as ledger:
+            ledger.add(make_plans([1]))
+            assert [entry.state for entry in ledger.entries()] == ["planned", "planned"]
 
 
 def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:

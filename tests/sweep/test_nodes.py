@@ -19,6 +19,7 @@ from testbed.scenario.loader import load_scenario, shipped_folder
 from testbed.store import RunFolder
 from testbed.sweep import ray_cluster, travelling
 from testbed.sweep.catalogue import Installed
+from testbed.sweep.ledger import FILE_NAME, Ledger
 from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out, open_run
 from testbed.sweep.schedule import Schedule
 from testbed.sweep.worker import RunnerSpec
@@ -71,7 +72,9 @@ def carry_out_without_the_folder(request: RunRequest, run: Path, settings: Execu
     pool = settings.pool(run / ".work", request.plans)
     folder.rename(folder.with_name("gone"))
     try:
-        summary = Schedule(request.plans, opened, pool).carry_out()
+        with Ledger(run / FILE_NAME) as ledger:
+            ledger.add(request.plans)
+            summary = Schedule(request.plans, request.plans, opened, ledger, pool).carry_out()
     finally:
         folder.with_name("gone").rename(folder)
     assert (summary.done, summary.failed) == (len(request.plans), 0)

@@ -146,7 +146,7 @@ def test_what_cannot_be_served_ends_the_run_before_its_first_episode(tmp_path: P
 def test_a_model_actor_that_hangs_is_ended_and_started_anew(tmp_path: Path) -> None:
     from stuck_actor import StuckActor
 
-    ray = connect(2, "auto")
+    ray, _ = connect(2, "auto")
     try:
         actor = ray.remote(num_cpus=0.1, max_restarts=1)(StuckActor).remote(str(tmp_path / "hung"))
         ray.get(actor.__ray_ready__.remote())

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,8 +18,12 @@ from testbed.scenario.loader import load_scenario, shipped_folder
 from testbed.store import RunFolder, write_table
 from testbed.sweep.catalogue import Installed
 from testbed.sweep.run import ExecutionSettings, RunRequest, carry_out
+from testbed.sweep.schedule import EpisodeProgress
 
 pytestmark = pytest.mark.slow
+
+NOTICED_S = 6.0
+"""The client alone notices after 20 s."""
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +37,10 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> RunRequest:
     return RunRequest("short", scenario.content.question, (scenario.content,), tuple(plans))
 
 
-def table(question: RunRequest, folder: Path, jobs: int) -> bytes:
-    summary = carry_out(question, folder, ExecutionSettings(jobs))
+def table(
+    question: RunRequest, folder: Path, jobs: int, told: Callable[[EpisodeProgress], None] | None = None
+) -> bytes:
+    summary = carry_out(question, folder, ExecutionSettings(jobs), report=told)
     assert summary.done + summary.found == len(question.plans)
     run = RunFolder.open(folder)
     assert run.verify() == []
@@ -52,10 +59,16 @@ def test_one_worker_or_two_give_the_same_bytes(question: RunRequest, calm: bytes
 
 @pytest.mark.fault
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGSTOP])
-def test_a_simulator_that_dies_or_hangs_changes_nothing(
+def test_a_simulator_that_dies_or_is_stopped_is_noticed_and_changes_nothing(
     question: RunRequest, calm: bytes, tmp_path: Path, number: signal.Signals
 ) -> None:
-    hit: list[int] = []
+    retried: list[float] = []
+
+    def note(progress: EpisodeProgress) -> None:
+        if progress.kind == "retry":
+            retried.append(time.monotonic())
+
+    hit: list[tuple[float, int]] = []
 
     def sabotage() -> None:
         deadline = time.monotonic() + 60.0
@@ -65,7 +78,7 @@ def test_a_simulator_that_dies_or_hangs_changes_nothing(
                     is_server = "testbed.server" in " ".join(process.cmdline())
                     if is_server and time.time() - process.create_time() > 4.0:
                         os.kill(process.pid, number)
-                        hit.append(process.pid)
+                        hit.append((time.monotonic(), process.pid))
                         return
                 except psutil.Error:
                     continue
@@ -74,8 +87,9 @@ def test_a_simulator_that_dies_or_hangs_changes_nothing(
     thread = threading.Thread(target=sabotage)
     thread.start()
     try:
-        assert table(question, tmp_path / "run", jobs=1) == calm
+        assert table(question, tmp_path / "run", 1, note) == calm
     finally:
         thread.join()
-    assert hit
-    assert not psutil.pid_exists(hit[0])
+    ((when, pid),) = hit
+    assert retried[0] - when < NOTICED_S
+    assert not psutil.pid_exists(pid)

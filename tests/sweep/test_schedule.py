@@ -40,8 +40,9 @@ def run(
 
 
 def states(folder: Path) -> dict[int, str]:
+    seeds = {planned.key: planned.seed for planned in RunFolder.open(folder).manifest().planned}
     with Ledger(folder / FILE_NAME) as ledger:
-        return {entry.plan.seed: entry.state for entry in ledger.entries()}
+        return {seeds[entry.key]: entry.state for entry in ledger.entries()}
 
 
 def test_everything_once_and_nothing_twice(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:
@@ -122,6 +123,30 @@ def test_an_error_that_would_come_again_ends_the_run(
         run(plans, tmp_path / "run", fake, jobs=1)
     assert states(tmp_path / "run")[1] == "done"
     assert states(tmp_path / "run")[seed] == "planned"
+
+
+def test_what_is_as_it_was_stored_is_not_read_again(
+    tmp_path: Path, fake: RunnerSpec, make_plans: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = make_plans([1, 2])
+    run(plans, tmp_path / "run", fake)
+    read: list[str] = []
+    whole = RunFolder.is_done
+    monkeypatch.setattr(RunFolder, "is_done", lambda self, key: read.append(key) or whole(self, key))
+    assert run(plans, tmp_path / "run", fake)[0].found == 4
+    assert read == []
+    os.utime(tmp_path / "run" / "episodes" / plans[0].key / "record.json")
+    for _ in range(2):
+        assert run(plans, tmp_path / "run", fake)[0].found == 4
+    assert read == [plans[0].key], "once: the ledger then knows the new time"
+
+
+def test_two_agent_files_of_one_name_are_refused(make_plans: Plans) -> None:
+    (plan, *_) = make_plans([1])
+    plans = [plan.model_copy(update={"agent": "ag.yaml", "agent_file": path}) for path in ("a/ag.yaml", "b/ag.yaml")]
+    with pytest.raises(UsageError, match=r"two agent files are called ag\.yaml: .*/a/ag\.yaml and .*/b/ag\.yaml"):
+        ask(plans)
+    ask([plans[0], plans[0].model_copy(update={"agent_file": "./a/../a/ag.yaml", "seed": 2})])
 
 
 def test_two_processes_cannot_work_on_one_run(tmp_path: Path, fake: RunnerSpec, make_plans: Plans) -> None:

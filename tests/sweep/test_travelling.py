@@ -114,8 +114,8 @@ def test_an_agent_file_finds_its_checkpoint_on_the_node(make_agent: Make, tmp_pa
     files = arrived(collect([plan(name)]))
     (tmp_path / "mine").rename(tmp_path / "elsewhere")
     here = files.plan(plan(name))
-    assert Path(here.agent).name == Path(name).name and Path(here.agent).is_relative_to(cache)
-    after = agents.card(here.agent)
+    assert Path(here.agent_here).name == Path(name).name and Path(here.agent_here).is_relative_to(cache)
+    after = agents.card(here.agent_here)
     assert (after.weights, after.parameters, after.latency_ms) == (before.weights, before.parameters, before.latency_ms)
     assert not list(cache.rglob("pytorch_model.bin"))
 
@@ -124,7 +124,7 @@ def test_a_simulator_whose_models_are_served_gets_no_checkpoint(make_agent: Make
     name = make_agent()
     files = arrived(collect([plan(name)]))
     here = files.plan(plan(name), served=[name])
-    assert yaml.safe_load(Path(here.agent).read_text(encoding="utf-8"))["model"]["path"] == "llava"
+    assert yaml.safe_load(Path(here.agent_here).read_text(encoding="utf-8"))["model"]["path"] == "llava"
     assert not (cache / "files").exists()
 
 
