@@ -80,7 +80,7 @@ class EpisodePlan(Document):
     @functools.cached_property
     def key(self) -> str:
         """Return the sha256 (hex, 64 characters) of the canonical JSON of this plan."""
-        text = _canonical({**self.model_dump(mode="json", exclude={"scene"}), "scene": _HOLE})
+        text = _canonical({name: getattr(self, name) for name in _IN_THE_KEY} | {"scene": _HOLE})
         return hashlib.sha256(text.replace(_canonical(_HOLE), _scene_text(self.scene), 1).encode("ascii")).hexdigest()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -93,6 +93,9 @@ class EpisodePlan(Document):
     def twin(self) -> EpisodePlan:
         """Return the benign plan that an attacked one is compared with: same everything but the adversary."""
         return self.model_copy(update={"condition": "benign"})
+
+
+_IN_THE_KEY = frozenset(name for name, field in EpisodePlan.model_fields.items() if not field.exclude)
 
 
 # An event's docstring is written into every trace as the schema of its channel: another word is another trace hash.

@@ -107,12 +107,8 @@ class RunFolder:
             return load_manifest(path.read_bytes(), str(path))
 
     def write_manifest(self, manifest: RunManifest) -> None:
-        """Replace the manifest atomically, unless it says the same already."""
-        path, text = inside(self.path, MANIFEST), dump_manifest(manifest)
-        with store_errors(path, "read"):
-            if path.is_file() and path.read_text("utf-8", errors="replace") == text:
-                return
-        _write_text(path, text)
+        """Replace the manifest atomically."""
+        _write_text(inside(self.path, MANIFEST), dump_manifest(manifest))
 
     def write_text(self, name: str, text: str) -> Path:
         """Replace a derived file at the top of the folder atomically and return its path."""
@@ -235,10 +231,11 @@ class RunFolder:
         As long as it is the same the files need not be read to know that they are what they were.
         """
         try:
-            entries = sorted(os.scandir(self._path_of(key)), key=lambda entry: entry.name)
-            told = [(entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries]
+            with os.scandir(f"{self.path}/episodes/{checked_key(key)}") as entries:
+                found = [(entry.name, entry.stat()) for entry in entries]
         except OSError:
             return ""
+        told = sorted((name, status.st_size, status.st_mtime_ns) for name, status in found)
         return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def read_episode(self, key: str) -> EpisodeRecord:

@@ -91,6 +91,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Open and check it."""
         self.path = path
+        self._entries: dict[str, LedgerEntry] = {}
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
         except sqlite3.Error as error:
@@ -118,36 +119,28 @@ class Ledger:
             elif versions != [LEDGER_VERSION]:
                 raise StoreError(f"{self.path}: written by a later version (layout {versions[0]})")
             self._db.executescript(_SCHEMA)
-            self.entries()
+            self._read()
         except sqlite3.OperationalError as error:
             raise StoreError(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
             raise LedgerDamagedError(f"{self.path}: damaged: {error}") from error
 
-    def entries(self) -> list[LedgerEntry]:
-        """Return all episodes in the order of the run.
-
-        Raises:
-            LedgerDamagedError: A row is not what was written.
-        """
-        entries = []
+    def _read(self) -> None:
         for *values, seal in self._db.execute(f"select {_COLUMNS}, seal from episodes order by position"):
             entry = LedgerEntry(*values)
             if seal != entry.seal:
                 raise LedgerDamagedError(f"{self.path}: damaged: the row of episode {str(entry.key)[:12]} was altered")
-            entries.append(entry)
-        return entries
+            self._entries[entry.key] = entry
+
+    def entries(self) -> list[LedgerEntry]:
+        """Return all episodes in the order of the run."""
+        return list(self._entries.values())
 
     def add(self, plans: Iterable[EpisodePlan]) -> None:
         """Plan episodes behind those that are planned already; known ones keep place and state."""
-        known = {entry.key: entry.position for entry in self.entries()}
-        position = max(known.values(), default=-1)
-        added = []
-        for plan in plans:
-            if plan.key not in known:
-                position += 1
-                known[plan.key] = position
-                added.append(LedgerEntry(plan.key, position, "planned"))
+        position = max((entry.position for entry in self._entries.values()), default=-1)
+        keys = [key for key in dict.fromkeys(plan.key for plan in plans) if key not in self._entries]
+        added = [LedgerEntry(key, place, "planned") for place, key in enumerate(keys, position + 1)]
         self._write(f"insert into episodes ({_COLUMNS}, seal) values (?, ?, ?, ?, ?, ?, ?)", added)
 
     def begin(self, key: str) -> int:
@@ -166,10 +159,7 @@ class Ledger:
         self._update(replace(self._entry(key), state=state, code=code, stamp=stamp))
 
     def _entry(self, key: str) -> LedgerEntry:
-        row = self._db.execute(f"select {_COLUMNS} from episodes where key = ?", (key,)).fetchone()
-        if row is None:
-            raise KeyError(key)
-        return LedgerEntry(*row)
+        return self._entries[key]
 
     def _update(self, entry: LedgerEntry) -> None:
         self._write(f"replace into episodes ({_COLUMNS}, seal) values (?, ?, ?, ?, ?, ?, ?)", [entry])
@@ -179,6 +169,7 @@ class Ledger:
             self._db.execute("begin immediate")
             self._db.executemany(statement, [(*astuple(entry), entry.seal) for entry in entries])
             self._db.execute("commit")
+            self._entries |= {entry.key: entry for entry in entries}
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("rollback")

@@ -146,7 +146,8 @@ def open_run(request: RunRequest, folder: Path, command: str = "") -> tuple[RunF
             }
         )
     planned.update({episode.key: episode for episode in fresh.planned})
-    run = RunFolder.create(folder, fresh.model_copy(update={"planned": tuple(planned.values())}))
+    fresh = fresh.model_copy(update={"planned": tuple(planned.values())})
+    run = RunFolder.open(folder) if fresh == before else RunFolder.create(folder, fresh)
     run.clean()
     return run, note
 
