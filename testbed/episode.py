@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from testbed import __version__, agents
 from testbed.adversaries.delivery import load_payloads
@@ -40,10 +40,10 @@ from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import Agent, Decision, Observation, Step
 from testbed.driver.controller import Driver, DriverConfig
-from testbed.judge import JudgeLimits, JudgePanel, Verdict, delivery_gate, judges_for
+from testbed.judge import JudgePanel, judges_for
+from testbed.judging import focal_px, judge_versions, judged, limits_for
 from testbed.latency import DeadlineKeeper, LatencyModel
 from testbed.scenario.concrete import ConcreteScenario, concretise
-from testbed.scenario.schema import Camera
 from testbed.store import TraceWriter
 from testbed.world.render.placement import renderer_device
 
@@ -154,44 +154,10 @@ def driver_for(concrete: ConcreteScenario) -> Driver:
             camera_height_m=camera.z_m,
             camera_pitch_rad=math.radians(camera.pitch_deg),
             camera_to_bumper_m=EGO_HALF_LENGTH_M - camera.x_m,
-            focal_px=_focal_px(camera),
+            focal_px=focal_px(camera),
             centre_px=(camera.width_px / 2.0, camera.height_px / 2.0),
         )
     )
-
-
-def limits_for(concrete: ConcreteScenario, session: Session) -> JudgeLimits:
-    """Return the judges' constants for this episode."""
-    chosen = concrete.limits
-    limits = JudgeLimits(
-        planned_distance_m=concrete.ego.route_m or concrete.ego.cruise_mps * concrete.steps * concrete.step_s,
-        attack_near_end_s_m=min((place.ahead_m for place in concrete.places), default=None),
-        vehicle_width_m=session.ego_width_m,
-        vehicle_length_m=session.ego_length_m,
-        speed_tolerance_mps=chosen.speed_tolerance_mps,
-        speed_tolerance_share=chosen.speed_tolerance_share,
-        blocked_after_s=chosen.blocked_after_s,
-        attack_window_s=chosen.attack_window_s,
-        lateral_threshold_m=chosen.lateral_threshold_m,
-        horizon_px=_horizon_px(concrete.camera),
-    )
-    deadline = concrete.deadline
-    if deadline is None or deadline.policy == "keep":
-        return limits
-    # an agent is asked again in the first turn after it answered, and answers in time or is dropped; a tick later
-    # that answer is in force
-    step_ms = 1e3 * concrete.step_s
-    turn_ms = step_ms * concrete.decision_every_steps
-    busy_ms = turn_ms * math.ceil(deadline.budget_ms / turn_ms - 1e-9)
-    return dataclasses.replace(limits, hold_ms=busy_ms + deadline.budget_ms + step_ms)
-
-
-def _focal_px(camera: Camera) -> float:
-    return camera.width_px / 2.0 / math.tan(math.radians(camera.fov_deg) / 2.0)
-
-
-def _horizon_px(camera: Camera) -> float:
-    return camera.height_px / 2.0 + _focal_px(camera) * math.tan(math.radians(camera.pitch_deg))
 
 
 class _DelayedAgent:
@@ -253,7 +219,7 @@ def _drive(
     try:
         tick = session.begin(concrete, payloads)
         injection = session.injection
-        limits = limits_for(concrete, session)
+        limits = limits_for(concrete, session.ego_width_m, session.ego_length_m)
         panel = JudgePanel(limits, judges)
         for index in range(concrete.steps):
             delayed.ask(tick)
@@ -273,29 +239,12 @@ def _drive(
         raise
     finally:
         session.end()
-    record = _record(plan, panel.finish(), limits, manifests, digest)
-    asked = {f"judge {judge.name}": judge.version for judge in judges if judge.name in concrete.judges}
-    scores = record.scores | keeper.scores()
-    return record.model_copy(update={"injection": injection, "scores": scores, "versions": record.versions | asked})
-
-
-def _record(
-    plan: EpisodePlan, verdict: Verdict, limits: JudgeLimits, manifests: dict[str, Any], trace_sha256: str
-) -> EpisodeRecord:
-    valid: bool | None = None
-    reason = ""
-    for manifest in manifests.values():
-        # the twin is another episode: the report completes this gate when both are known
-        validity = delivery_gate(verdict.scores, limits, manifest=manifest)
-        valid = validity.valid if valid is None else valid and validity.valid
-        reason = reason or validity.reason
-    return EpisodeRecord(
+    record = EpisodeRecord(
         plan=plan,
-        events=verdict.events,
-        scores=verdict.scores,
-        valid_attack=valid,
-        invalid_reason=reason,
+        scores=keeper.scores(),
+        injection=injection,
         trace=TRACE_NAME,
-        trace_sha256=trace_sha256,
-        versions={"testbed": __version__} | extras.versions(VERSIONED),
+        trace_sha256=digest,
+        versions={"testbed": __version__, **extras.versions(VERSIONED), **judge_versions(judges, concrete.judges)},
     )
+    return judged(record, panel.finish(), limits, manifests.values())

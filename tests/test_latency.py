@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from testbed.client import Session
 from testbed.core.deadline import Deadline
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.records import EpisodePlan, EpisodeRecord
 from testbed.core.types import AgentCard
-from testbed.episode import EpisodeRunner, limits_for
+from testbed.episode import EpisodeRunner
+from testbed.judging import limits_for
 from testbed.latency import DeadlineKeeper, LatencyModel
 from testbed.scenario.concrete import concretise
 from testbed.scenario.schema import Scenario
@@ -151,8 +150,7 @@ def test_the_judges_know_how_long_answers_are_held(
             "deadline": {"budget_ms": budget_ms, "policy": policy},
         }
     )
-    session = cast(Session, SimpleNamespace(ego_width_m=2.1, ego_length_m=4.9))
-    limits = limits_for(concretise(EpisodePlan(scenario="bend", scene=scene.dump(), agent="scripted")), session)
+    limits = limits_for(concretise(EpisodePlan(scenario="bend", scene=scene.dump(), agent="scripted")))
     assert limits.hold_ms == (None if hold_ms is None else pytest.approx(hold_ms)) and limits.deadline_ms == 100.0
 
 

@@ -37,6 +37,8 @@ VERBS: dict[str, str] = {
     "run": "answer one question: a scenario with its agents, attacks and seeds",
     "sweep": "answer a grid of them; does only what is missing",
     "report": "rebuild the report of a run from its stored episodes",
+    "judge": "judge a run again from its stored traces, with other limits, judges or claims",
+    "compare": "compare two runs drive by drive; a gate against regressions",
     "evaluate": "make the published tables on images, with our models and attacks",
     "serve": "start the embedded CARLA server",
     "attack": "optimise an attack artefact for a scenario",

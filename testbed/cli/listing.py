@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 from testbed.cli.options import column_table
 from testbed.core.errors import MissingExtraError
 
-LONG = ("metrics",)
+LONG = ("metrics", "limits")
 """Kinds that are listed only when they are asked for."""
 KINDS = ("scenarios", "sweeps", "agents", "latencies", "maps", "artefacts", "judges", *LONG)
 
@@ -111,6 +112,7 @@ def collect(kind: str) -> list[dict[str, Any]]:
         "artefacts": _artefacts,
         "judges": _judges,
         "metrics": _metrics,
+        "limits": _limits,
     }
     return collectors[kind]()
 
@@ -229,3 +231,11 @@ def _metrics() -> list[dict[str, Any]]:
         }
         for one in metrics.metrics().values()
     ]
+
+
+def _limits() -> list[dict[str, Any]]:
+    from testbed.judge import JudgeLimits
+
+    values = dataclasses.asdict(JudgeLimits())
+    told = JudgeLimits.told()
+    return [{"name": name, "default": value, "definition": told[name]} for name, value in values.items()]

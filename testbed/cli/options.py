@@ -185,16 +185,11 @@ def check_machine(plans: Iterable[EpisodePlan], options: argparse.Namespace) -> 
         MissingExtraError: An agent needs an extra that is not installed.
         UsageError: A GPU is asked for that is not there.
     """
-    from testbed import agents
-    from testbed.world.render.placement import renderer_device
+    from testbed.sweep.run import check_agents
+    from testbed.sweep.worker import RunnerSpec
 
-    if options.ray not in (None, "auto"):
-        return
-    if options.carla is None:
-        renderer_device(options.device)
-    for agent in dict.fromkeys(plan.agent_here for plan in plans):
-        agents.check_extras(agent)
-        agents.check_device(agent, options.device)
+    if options.ray in (None, "auto"):
+        check_agents(plans, RunnerSpec(carla=options.carla, device=options.device))
 
 
 def default_jobs() -> int:

@@ -22,6 +22,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "rl": ("stable_baselines3",),
     "smollm": ("gguf",),
     "contracts": ("pytest",),
+    "notebook": ("pandas",),
 }
 """Extra to the modules that it brings and the base does not."""
 
@@ -34,6 +35,7 @@ PURPOSES: Mapping[str, str] = {
     "rl": "training a policy in the Gymnasium environment",
     "smollm": "a V²LM around SmolLM2",
     "contracts": "pytest --pyargs testbed.contracts",
+    "notebook": "tables of testbed.load(RUN)",
 }
 """Extra to what it is for."""
 

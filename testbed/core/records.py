@@ -133,6 +133,7 @@ class EpisodeRecord(Document):
         video: File name of the video beside the record.
         wall_s: Wall seconds spent (a time field: never compared between runs).
         versions: Package versions that produced it.
+        limits: Constants that the judges used; empty in records of earlier versions.
         attempts: How often it was tried.
     """
 
@@ -151,4 +152,5 @@ class EpisodeRecord(Document):
     trace_sha256: str = ""
     wall_s: float = 0.0
     versions: dict[str, str] = Field(default_factory=dict)
+    limits: dict[str, float | int | None] = Field(default_factory=dict)
     attempts: int = 1

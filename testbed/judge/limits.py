@@ -6,11 +6,13 @@ A judge holds no number of its own: who wants to know why something counts as a 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from testbed.core.errors import ScenarioError
+from testbed.core.errors import UsageError, suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +138,18 @@ class JudgeLimits:
         """Refuse numbers that would make a judge silent.
 
         Raises:
-            ScenarioError: A constant is not finite, or is negative where only positive ones make sense.
+            UsageError: A constant is not finite, or is negative where only positive ones make sense.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is None:
+            if value is None and field.default is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ScenarioError(f"judge constant {field.name} must be a finite number, not {value!r}")
+                raise _refused(field.name, f"must be a finite number, not {value!r}")
             if value < 0 and field.name not in ("lon_accel_min_mps2", "attack_near_end_s_m"):
-                raise ScenarioError(f"judge constant {field.name} must not be negative, not {value!r}")
+                raise _refused(field.name, f"must not be negative, not {value!r}")
         if self.planned_distance_m == 0:
-            raise ScenarioError("judge constant planned_distance_m must be above 0")
+            raise _refused("planned_distance_m", "must be above 0")
 
     def overridden(self, values: Mapping[str, float | int | None]) -> JudgeLimits:
         """Return a copy with some constants replaced, as a scenario file asks for.
@@ -156,17 +158,21 @@ class JudgeLimits:
             values: Constant name to new value.
 
         Raises:
-            ScenarioError: A name is unknown (the message lists near ones) or a value makes no sense.
+            UsageError: A name is unknown (the message lists near ones) or a value makes no sense; `at` names it.
         """
-        known = {field.name for field in dataclasses.fields(self)}
+        known = [field.name for field in dataclasses.fields(self)]
         for name in values:
             if name not in known:
-                import difflib
-
-                near = difflib.get_close_matches(name, sorted(known), n=3)
-                hint = f"did you mean {', '.join(near)}?" if near else "see testbed/judge/limits.py"
-                raise ScenarioError(f"unknown judge constant {name!r}", hint=hint)
+                hint = f"{suggest(name, known)}`testbed list limits` tells all"
+                raise UsageError(f"unknown judge constant {name!r}", hint=hint, at=(name,))
         return dataclasses.replace(self, **values)  # type: ignore[arg-type]
+
+    @classmethod
+    def told(cls) -> dict[str, str]:
+        """Return what each constant means and where it is from, as the class documents it."""
+        listed = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")[2]
+        found = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", listed, re.MULTILINE)
+        return {name: " ".join(text.split()) for name, text in found}
 
     def success_threshold_m(self, lane_width_m: float) -> float:
         """Return the offset that makes an attack a success: (lane - vehicle) / 2 unless the scenario says otherwise."""
@@ -177,3 +183,7 @@ class JudgeLimits:
     def speed_tolerance(self, limit_mps: float) -> float:
         """Return the excess over ``limit_mps`` that is tolerated, in m/s."""
         return max(self.speed_tolerance_mps, self.speed_tolerance_share * limit_mps)
+
+
+def _refused(name: str, why: str) -> UsageError:
+    return UsageError(f"judge constant {name} {why}", at=(name,))

@@ -91,6 +91,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "gap_note": NOTE,
         "drives": _drives(view),
         "max_rows": MAX_ROWS,
+        "most": MOST_EPISODES,
         "failures_note": "Every event of a valid drive. The perception error is the kind that was longest in force in "
         "the three seconds before; the picture is the first image that led to it. Whether a collision was preventable "
         "is said for two drivers who see the vehicle as soon as it shows (UN R157; careful and competent).",
@@ -114,11 +115,7 @@ def _part(view: RunView, index: int, parts: int, claims: list[ClaimResult], vide
     from markupsafe import Markup
 
     found = conclusions(view)
-    aims = list(dict.fromkeys(aim for name in view.attacks for aim in aims_of(view, name))) or [main_aim(view)]
-    charts = []
-    for aim in aims:
-        title = f"Share of drives in which the ego {aim.happened}"
-        charts.append((aim, Markup(rate_chart(_rate_rows(view, aim), title))))
+    charts = [(aim, Markup(rate_chart(_rate_rows(view, aim), _rate_title(aim)))) for aim in _aims(view)]
     points = latency_points(view)
     curves = [(heading, Markup(svg)) for heading, svg in latency_charts(view, points)] if points else []
     shows = example_drives(view, videos=videos, clips=None if parts == 1 else max(MAX_CLIPS // parts, 3))
@@ -206,6 +203,19 @@ def _marked(show: Any) -> dict[str, Any]:
     }
 
 
+def rate_charts(view: RunView) -> list[tuple[str, str]]:
+    """Return titles and pictures (SVG) of how often what the attacks of a scenario aim at happened."""
+    return [(_rate_title(aim), rate_chart(_rate_rows(view, aim), _rate_title(aim))) for aim in _aims(view)]
+
+
+def _aims(view: RunView) -> list[EventKind]:
+    return list(dict.fromkeys(aim for name in view.attacks for aim in aims_of(view, name))) or [main_aim(view)]
+
+
+def _rate_title(aim: EventKind) -> str:
+    return f"Share of drives in which the ego {aim.happened}"
+
+
 def _rate_rows(view: RunView, aim: EventKind) -> list[RateRow]:
     """Return the conditions that aim at an event, with the benign drives, agent by agent."""
     rows = []
@@ -226,6 +236,8 @@ def _groups(found: list[Failure]) -> list[tuple[str, list[Failure]]]:
 
 MAX_CLIPS = 48
 """Videos over all scenarios of a run that has several."""
+MOST_EPISODES = 5000
+"""Rows of a table of episodes: a page must open on a phone; ``episodes.parquet`` has all of them."""
 MAX_ROWS = 60
 """Events listed per agent and condition; the table file holds all of them."""
 

@@ -89,6 +89,13 @@ class Installation(Protocol):
             UsageError: The metric cannot have it, or cannot be worse; says what it can be.
         """
 
+    def check_limits(self, values: Mapping[str, float | None]) -> None:
+        """Look constants of the judges up, and their values.
+
+        Raises:
+            UsageError: There is no such constant, or it cannot have the value; `at` names it.
+        """
+
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
 
@@ -144,6 +151,10 @@ def expand(
     artefacts = _artefact_digests(scenario, wanted, catalogue, base)
     judges = _judge_digests(scenario, catalogue)
     _check_claims(scenario, chosen, catalogue)
+    try:
+        catalogue.check_limits(content.limits.model_dump())
+    except UsageError as error:
+        raise _error(scenario, error.args[0], ("limits", *error.at), hint=error.hint) from error
     asked = (latency,) if isinstance(latency, str) else tuple(latency or (content.latency,))
     latencies = [LatencySpec.parse(text).text for text in asked]
     worlds = [

@@ -251,7 +251,10 @@ class Seeds(Model):
 
 
 class Limits(Model):
-    """Constants of the judges that a scenario may change."""
+    """Constants of the judges that a scenario may change; `testbed list limits` tells the others."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Finite | None]
 
     speed_tolerance_mps: Finite = Field(2.0, ge=0)
     speed_tolerance_share: Finite = Field(0.10, ge=0, le=1)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from testbed.store.episode_table import read_table, write_table
 from testbed.store.manifest import PlannedEpisode, RunManifest
 from testbed.store.run_folder import DamagedFile, RunFolder, writable
-from testbed.store.trace import TraceFrame, TraceReader, TraceWriter
+from testbed.store.trace import TraceFrame, TraceReader, TraceWriter, with_events
 from testbed.store.versions import dump_record, load_record
 from testbed.store.video import write_video
 
@@ -36,4 +36,5 @@ __all__ = [
     "writable",
     "write_table",
     "write_video",
+    "with_events",
 ]

@@ -25,7 +25,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -60,6 +60,9 @@ class TraceWriter:
         path: Target file.
         image_hz: Images are kept at most this often (simulated time).
         jpeg_quality: 1-95.
+
+    Attributes:
+        time_ns: Simulated time of the step that is being written.
     """
 
     def __init__(self, path: Path, *, image_hz: float = 10.0, jpeg_quality: int = 80) -> None:
@@ -73,7 +76,7 @@ class TraceWriter:
         self._last_image_s = -math.inf
         self._last_decision: tuple[int, float] | None = None
         self._sequence = 0
-        self._time_ns = 0
+        self.time_ns = 0
         with store_errors(path):
             self._stream: BinaryIO | None = open(self._temporary, "xb")  # noqa: SIM115
             self._writer = Writer(self._stream, compression=CompressionType.ZSTD, chunk_size=256 * 1024)
@@ -100,12 +103,12 @@ class TraceWriter:
         """
         if self._stream is None:
             raise StoreError(f"{self._path} was written to after it had been closed")
-        self._time_ns = round(step.t_s * 1e9)
+        self.time_ns = round(step.t_s * 1e9)
         head: dict[str, Any] = {"frame": step.frame, "t_s": step.t_s}
         truth = step.truth
         with store_errors(self._path):
-            self._add("/ego", head | dataclasses.asdict(truth.ego))
-            self._add("/lane", head | dataclasses.asdict(truth.lane))
+            self.add("/ego", head | dataclasses.asdict(truth.ego))
+            self.add("/lane", head | dataclasses.asdict(truth.lane))
             traffic = {
                 "speed_limit_mps": truth.speed_limit_mps,
                 "lead": dataclasses.asdict(truth.lead) if truth.lead is not None else None,
@@ -116,43 +119,44 @@ class TraceWriter:
                 "conflicts": [dataclasses.asdict(conflict) for conflict in truth.conflicts],
                 "ahead": dataclasses.asdict(truth.ahead) if truth.ahead is not None else None,
             }
-            self._add("/traffic", head | traffic)
+            self.add("/traffic", head | traffic)
             if truth.attack is not None:
-                self._add("/attack", head | dataclasses.asdict(truth.attack))
+                self.add("/attack", head | dataclasses.asdict(truth.attack))
             in_force = step.decision.frame if step.decision is not None else None
-            self._add("/command", head | dataclasses.asdict(step.command) | {"decision_frame": in_force})
+            self.add("/command", head | dataclasses.asdict(step.command) | {"decision_frame": in_force})
             if step.decision is not None:
                 identity = (step.decision.frame, step.decision.applied_t_s)
                 if identity != self._last_decision:
                     self._last_decision = identity
                     self._decide(head, step.decision)
-            self._add("/tf", _transform(step))
+            self.add("/tf", _transform(step))
             for event in events:
-                self._add("/event", event.model_dump(mode="json"))
+                self.add("/event", event.model_dump(mode="json"))
             if image is not None and step.t_s >= self._last_image_s + self._image_every_s - 1e-6:
                 self._last_image_s = step.t_s
-                self._add("/camera", _image_message(step.t_s, image, self._jpeg_quality))
+                self.add("/camera", _image_message(step.t_s, image, self._jpeg_quality))
 
     def _decide(self, head: dict[str, Any], decision: Decision) -> None:
         content = _decision(decision)
         arbitration = content["perception"].pop("arbitration")
-        self._add("/decision", head | {"decision": content})
+        self.add("/decision", head | {"decision": content})
         if arbitration is not None:
             # its own frame, by which a reader finds the decision that it belongs to
-            self._add("/arbitration", {"frame": decision.frame, "t_s": decision.t_s} | arbitration)
+            self.add("/arbitration", {"frame": decision.frame, "t_s": decision.t_s} | arbitration)
 
-    def _add(self, topic: str, message: dict[str, Any]) -> None:
+    def add(self, topic: str, message: dict[str, Any]) -> None:
+        """Write one message of the step at `time_ns`, whose times and numbers are the caller's business."""
         if topic not in self._channels:
             schema = self._declare(OPTIONAL_TOPICS[topic])
             self._channels[topic] = self._writer.register_channel(topic, "json", schema)
         try:
             data = json.dumps(message, separators=(",", ":"), default=_plain, allow_nan=False).encode()
         except ValueError as error:
-            raise StoreError(f"step at {self._time_ns / 1e9:.3f} s holds a number that is not finite") from error
+            raise StoreError(f"step at {self.time_ns / 1e9:.3f} s holds a number that is not finite") from error
         self._writer.add_message(
             channel_id=self._channels[topic],
-            log_time=self._time_ns,
-            publish_time=self._time_ns,
+            log_time=self.time_ns,
+            publish_time=self.time_ns,
             sequence=self._sequence,
             data=data,
         )
@@ -225,6 +229,40 @@ def _image_message(t_s: float, image: Image, quality: int) -> dict[str, Any]:
     return {"timestamp": _stamp(t_s), "frame_id": "ego", "format": "jpeg", "data": data}
 
 
+def with_events(source: Path, target: Path, events: Mapping[int, Iterable[Event]]) -> str:
+    """Write a trace again with other events; all else stays as it is, byte by byte.
+
+    Args:
+        source: Trace.
+        target: New file.
+        events: Events that began in each frame.
+
+    Returns:
+        The sha256 of the new file.
+
+    Raises:
+        StoreError: One cannot be read, or the other not written.
+    """
+    writer = TraceWriter(target)
+    frame = 0
+    try:
+        for topic, message in TraceReader(source).messages():
+            if topic == "/event":
+                continue
+            if topic == "/ego":
+                frame = int(message["frame"])
+                writer.time_ns = round(message["t_s"] * 1e9)
+            writer.add(topic, message)
+            if topic == "/tf":
+                # the last of every step but for its picture
+                for event in events.get(frame, ()):
+                    writer.add("/event", event.model_dump(mode="json"))
+        return writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class TraceFrame:
     """One stored picture of the driver's view."""
@@ -256,7 +294,12 @@ class TraceReader:
         """Remember the path; the file is read on demand."""
         self._path = path
 
-    def _messages(self, topics: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def messages(self, topics: list[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield topics and messages in the order of the file; all of them, or of some topics.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
         from mcap.reader import make_reader
 
         with store_errors(self._path, "read"), open(self._path, "rb") as stream:
@@ -280,7 +323,7 @@ class TraceReader:
         decisions: dict[int, Decision] = {}
         topics = ["/ego", "/lane", "/traffic", "/attack", "/command", "/decision", "/arbitration"]
         try:
-            for topic, message in self._messages(topics):
+            for topic, message in self.messages(topics):
                 if topic == "/decision":
                     decision = decision_from(message["decision"])
                     decisions[decision.frame] = decision
@@ -307,11 +350,11 @@ class TraceReader:
 
     def events(self) -> list[Event]:
         """Return the events that were written beside the steps (provisional ones, as they began)."""
-        return [Event.model_validate(message) for _, message in self._messages(["/event"])]
+        return [Event.model_validate(message) for _, message in self.messages(["/event"])]
 
     def frames(self) -> Iterator[TraceFrame]:
         """Yield the stored pictures in order of time."""
-        for _, message in self._messages(["/camera"]):
+        for _, message in self.messages(["/camera"]):
             stamp = message["timestamp"]
             yield TraceFrame(stamp["sec"] + stamp["nsec"] / 1e9, base64.b64decode(message["data"], validate=True))
 

@@ -133,6 +133,16 @@ class Installed:
 
         metrics.known(metric, judges).value(bound, at_most=at_most)
 
+    def check_limits(self, values: Mapping[str, float | None]) -> None:
+        """Look constants of the judges up, and their values.
+
+        Raises:
+            UsageError: There is no such constant, or it cannot have the value; `at` names it.
+        """
+        from testbed.judge import JudgeLimits
+
+        JudgeLimits().overridden(values)
+
     def maps(self) -> Sequence[str]:
         """Return the names of the embedded maps, sorted."""
         from testbed.world.maps import available_maps

@@ -7,12 +7,12 @@ import datetime
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import __version__
+from testbed import __version__, agents
 from testbed.core import extras
 from testbed.core.errors import StoreError, UsageError
 from testbed.core.records import EpisodePlan
@@ -23,6 +23,7 @@ from testbed.sweep.ledger import open_ledger
 from testbed.sweep.pool import ProcessPool, WorkerPool
 from testbed.sweep.schedule import SCRATCH, EpisodeProgress, RunSummary, Schedule, deadline_s, missing
 from testbed.sweep.worker import RunnerSpec
+from testbed.world.render.placement import renderer_device
 
 VERSIONED = ("carla", "gymnasium", "numpy", "peft", "ray", "torch", "transformers", "warp-lang")
 """Distributions whose versions stand in the manifest, where they are installed."""
@@ -84,6 +85,20 @@ class ExecutionSettings:
         from testbed.sweep.ray_pool import RayPool
 
         return RayPool(size, self.runner, scratch, self.ray, plans)
+
+
+def check_agents(plans: Iterable[EpisodePlan], runner: RunnerSpec) -> None:
+    """Check, before a simulator is started, that agents of plans can be loaded here, where they are to run.
+
+    Raises:
+        MissingExtraError: An agent needs an extra that is not installed.
+        UsageError: A GPU is asked for that is not there.
+    """
+    if runner.carla is None:
+        renderer_device(runner.device)
+    for agent in dict.fromkeys(plan.agent_here for plan in plans):
+        agents.check_extras(agent)
+        agents.check_device(agent, runner.device)
 
 
 @contextmanager

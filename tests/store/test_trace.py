@@ -63,7 +63,7 @@ def test_what_could_not_be_read_comes_back_and_is_told_only_where_it_is(syntheti
             writer.step(step)
         writer.close()
         assert TraceReader(tmp_path / name).steps() == steps
-        (message,) = [content for topic, content in TraceReader(tmp_path / name)._messages(["/decision"])]
+        (message,) = [content for topic, content in TraceReader(tmp_path / name).messages(["/decision"])]
         told = message["decision"]["perception"]
         assert told.get("unparsable") == (["alc", "vd"] if name == "unread" else None)
     # the schema goes into every trace: another word in it is another hash of every trace

@@ -1,0 +1,61 @@
+"""The page of a comparison, in the look of a report, and the same as JSON beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from testbed.report.compare import Comparison
+from testbed.report.page import asset, content_policy, environment
+from testbed.store.atomic import write_text
+
+MOST_ROWS = 500
+"""Of drives; all of them stand in the JSON file."""
+
+
+def headline(found: Comparison) -> str:
+    """Return what a comparison comes to in a sentence."""
+    worse = [rate for rate in found.rates if rate.verdict == "worse"]
+    better = [rate for rate in found.rates if rate.verdict == "better"]
+    if worse:
+        told = ", ".join(f"{rate.agent} under {rate.condition} ({rate.what})" for rate in worse[:3])
+        return f"Worse than chance explains: {told}{' and more' if len(worse) > 3 else ''}"
+    changed = len(found.drives)
+    if better:
+        return f"Better in {len(better)} of {len(found.rates)} rates, worse in none with evidence"
+    if not changed and not found.missing and not found.new:
+        return f"All {found.paired} drives went the same"
+    if not changed:
+        return f"All {found.paired} drives that are in both runs went the same"
+    return f"{changed} of {found.paired} drives went otherwise, too few to tell a trend"
+
+
+def write(found: Comparison, page: Path, runs: tuple[Path, Path]) -> Path:
+    """Write the page and, beside it, everything as JSON; return the page's path.
+
+    Args:
+        found: The comparison.
+        page: Where to.
+        runs: Folders of the two runs.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    from markupsafe import Markup
+
+    css = asset("page.css").replace("</", "<\\/")
+    links = [os.path.relpath(run / "index.html", page.parent) for run in runs]
+    context = {
+        "found": found,
+        "headline": headline(found),
+        "links": [Path(link).as_posix() for link in links],
+        "several": len({rate.scenario for rate in found.rates}) > 1,
+        "most": MOST_ROWS,
+        "policy": content_policy(css, ""),
+        "css": Markup(css),
+    }
+    write_text(page, environment().from_string(asset("compare.html")).render(context))
+    text = json.dumps(found.document(), indent=1, sort_keys=True, allow_nan=False)
+    write_text(page.with_suffix(".json"), text + "\n")
+    return page
