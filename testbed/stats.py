@@ -279,10 +279,11 @@ def episodes_needed(
             return clopper_pearson(k, n + more, level).high <= threshold
         return clopper_pearson(k + more, n + more, level).low >= threshold
 
-    return _least(supported, limit)
+    return least(supported, limit)
 
 
-def _least(holds: Callable[[int], bool], limit: int) -> int | None:
+def least(holds: Callable[[int], bool], limit: int) -> int | None:
+    """Return the least number for which something holds that holds for all larger ones; None beyond the limit."""
     if holds(0):
         return 0
     upper = 1

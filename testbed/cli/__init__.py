@@ -36,6 +36,7 @@ from testbed.core.home import usable_home
 VERBS: dict[str, str] = {
     "run": "answer one question: a scenario with its agents, attacks and seeds",
     "sweep": "answer a grid of them; does only what is missing",
+    "plan": "say how many drives the claims of a scenario need",
     "report": "rebuild the report of a run from its stored episodes",
     "judge": "judge a run again from its stored traces, with other limits, judges or claims",
     "compare": "compare two runs drive by drive; a gate against regressions",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from testbed.cli.options import add_work_options, check_machine
+from testbed.cli.until_decided import until_decided
 from testbed.cli.work import work
+from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
 
 
@@ -13,6 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("scenario", metavar="SCENARIO", help="scenario file, or the name of a shipped one")
     add_work_options(parser)
+    parser.add_argument(
+        "--until",
+        choices=("decided",),
+        help="drive further seeds until every claim about a rate is decided, by a test that stays right however often "
+        "it is looked at",
+    )
+    parser.add_argument("--budget", type=budget, metavar="N", help="with --until: drives in all (default 1000)")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -24,6 +34,14 @@ def execute(options: argparse.Namespace) -> int:
 
     scenario = load_scenario(options.scenario)
     content = scenario.content
+    if options.until is not None:
+        if options.seeds is not None:
+            raise UsageError("--until decides how many seeds there are", hint="leave --seeds out, or --until")
+        check_machine(expand(scenario, catalogue=Installed(), agents=options.agents, seeds=[1]), options)
+        question, options.out = until_decided(scenario, options)
+        return work(question, options, cell)
+    if options.budget is not None:
+        raise UsageError("--budget goes with --until decided")
     plans = expand(
         scenario,
         catalogue=Installed(),
@@ -35,6 +53,13 @@ def execute(options: argparse.Namespace) -> int:
     )
     check_machine(plans, options)
     return work(RunRequest(content.name, content.question, (content,), tuple(plans)), options, cell)
+
+
+def budget(text: str) -> int:
+    """Read a number of drives."""
+    if not re.fullmatch(r"[0-9]{1,7}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of drives, at least 1, got {text!r}")
+    return int(text)
 
 
 def cell(record: EpisodeRecord) -> tuple[str, ...]:

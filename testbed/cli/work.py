@@ -14,7 +14,7 @@ from testbed.core.records import EpisodeRecord
 from testbed.judge.registry import event_catalogue
 
 if TYPE_CHECKING:
-    from testbed.sweep.run import RunRequest
+    from testbed.sweep.run import ExecutionSettings, RunRequest
 
 REPORTS = Path("reports")
 """Folder below the working directory that receives runs."""
@@ -39,19 +39,10 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     """
     from testbed.report import gate
     from testbed.report.made_from import current_page
-    from testbed.sweep.run import ExecutionSettings, carry_out
-    from testbed.sweep.worker import RunnerSpec
+    from testbed.sweep.run import carry_out
 
-    jobs = options.jobs or default_jobs()
-    if options.carla is not None:
-        if options.jobs is not None and options.jobs > 1:
-            raise UsageError("one CARLA server runs one episode at a time", hint="leave --jobs out with --carla")
-        jobs = 1
-        check_server(options.carla)
     folder: Path = options.out or REPORTS / question.run_id
-    settings = ExecutionSettings(
-        jobs=jobs, ray=options.ray, runner=RunnerSpec(carla=options.carla, device=options.device)
-    )
+    settings = execution_settings(options)
     with ProgressConsole(len(question.plans)) as console:
         console.begin(question, folder)
         summary = carry_out(question, folder, settings, report=console.show, command=options.command)
@@ -71,6 +62,30 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     if options.fail_on:
         gate.check(folder, options.fail_on, {plan.key for plan in question.plans})
     return 0
+
+
+def execution_settings(options: argparse.Namespace) -> ExecutionSettings:
+    """Return what a run is carried out with; a CARLA server is reached once.
+
+    Args:
+        options: Options of `testbed.cli.options.add_work_options`.
+
+    Raises:
+        UsageError: Several workers are asked for with one CARLA server.
+        UnreachableError: Nothing answers at its address.
+        VersionMismatchError: It is another version than the client's.
+    """
+    from testbed.sweep.run import ExecutionSettings
+    from testbed.sweep.worker import RunnerSpec
+
+    jobs = options.jobs or default_jobs()
+    if options.carla is not None:
+        if options.jobs is not None and options.jobs > 1:
+            raise UsageError("one CARLA server runs one episode at a time", hint="leave --jobs out with --carla")
+        jobs = 1
+        check_server(options.carla)
+    runner = RunnerSpec(carla=options.carla, device=options.device)
+    return ExecutionSettings(jobs=jobs, ray=options.ray, runner=runner)
 
 
 def check_server(address: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from testbed import stats
+from testbed import sequential, stats
 from testbed.core.agent_names import agent_name
 from testbed.core.errors import JudgeError, UsageError
 from testbed.judge import event_catalogue, metrics
@@ -21,6 +21,9 @@ from testbed.scenario.schema import Claim, Scenario
 
 MIN_EPISODES = 5
 """Episodes below which a bootstrap interval of a mean is not trusted."""
+
+DECIDED = "decided"
+"""What a manifest says of a run that was driven until its claims were decided: its rates were looked at many times."""
 
 Status = Literal["supported", "refuted", "undeveloped"]
 
@@ -81,7 +84,8 @@ def judge_claims(view: RunView) -> list[ClaimResult]:
                     (p.scenario, p.agent) == (name, agent) and p.condition in conditions
                     for p in (one.planned for one in view.lost)
                 )
-                results.append(_judge(scenario, claim, agent, conditions, driven, lost))
+                decided = view.manifest.stopping == DECIDED
+                results.append(_judge(scenario, claim, agent, conditions, driven, lost, decided))
     return results
 
 
@@ -101,7 +105,13 @@ def outcomes(metric: str, episodes: Sequence[Episode]) -> list[bool] | None:
 
 
 def _judge(
-    scenario: Scenario, claim: Claim, agent: str, conditions: tuple[str, ...], driven: Sequence[Episode], lost: bool
+    scenario: Scenario,
+    claim: Claim,
+    agent: str,
+    conditions: tuple[str, ...],
+    driven: Sequence[Episode],
+    lost: bool,
+    decided: bool,
 ) -> ClaimResult:
     at_most = claim.at_most is not None
     episodes = [e for e in driven if e.valid]
@@ -137,11 +147,17 @@ def _judge(
         return result("undeveloped", "no episode", None, reason, is_unchecked=bool(driven) or lost)
     answers = outcomes(claim.metric, episodes)
     if answers:
-        rate = stats.rate(sum(answers), len(answers), method="clopper-pearson")
+        k, n = sum(answers), len(answers)
+        if decided:
+            rate, more = stats.Rate(k, n, sequential.confidence_sequence(k, n)), None
+        else:
+            rate = stats.rate(k, n, method="clopper-pearson")
+            more = stats.episodes_needed(k, n, threshold, at_most=at_most)
         status = _status(rate.interval, threshold, at_most)
         if status != "undeveloped":
             return result(status, str(rate))
-        more = stats.episodes_needed(rate.k, rate.n, threshold, at_most=at_most)
+        if decided:
+            more = sequential.drives_needed(threshold, at_most=at_most, k=k, n=n)
         reason = "no number of episodes would do"
         if more:
             reason = f"at least {more} more {'drive' if more == 1 else 'drives'} needed, all in its favour"

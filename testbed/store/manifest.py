@@ -42,6 +42,7 @@ class RunManifest(Document):
         machine: Platform facts.
         digests: Names of artefacts and weights to their sha256.
         notes: Anything a reader must know.
+        stopping: ``decided`` where drives were added until the claims were decided; empty where their number was fixed.
     """
 
     version: int = MANIFEST_VERSION
@@ -54,6 +55,7 @@ class RunManifest(Document):
     machine: dict[str, str] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
     notes: str = ""
+    stopping: str = ""
 
     @classmethod
     def of(cls, run_id: str, plans: Iterable[EpisodePlan], **fields: Any) -> RunManifest:

@@ -38,12 +38,14 @@ class RunRequest:
         text: The question in a sentence.
         scenarios: Its scenarios; their claims are judged in the report.
         plans: Its episodes in order.
+        stopping: See `testbed.store.RunManifest`.
     """
 
     name: str
     text: str
     scenarios: tuple[Scenario, ...]
     plans: tuple[EpisodePlan, ...]
+    stopping: str = ""
 
     def __post_init__(self) -> None:
         """Refuse, by `UsageError`, two agent files of one name: nobody could tell them apart in the report."""
@@ -146,6 +148,7 @@ def open_run(request: RunRequest, folder: Path, command: str = "") -> tuple[RunF
         versions=_versions(),
         created_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         notes=request.text,
+        stopping=request.stopping,
     )
     try:
         before = RunFolder.open(folder).manifest() if (folder / "manifest.json").exists() else None
@@ -156,6 +159,7 @@ def open_run(request: RunRequest, folder: Path, command: str = "") -> tuple[RunF
         fresh = fresh.model_copy(
             update={
                 "created_utc": before.created_utc,
+                "stopping": before.stopping or fresh.stopping,
                 "scenarios": {**before.scenarios, **fresh.scenarios},
                 "digests": {**before.digests, **fresh.digests},
             }

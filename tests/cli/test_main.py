@@ -32,7 +32,7 @@ DRP = (Path(__file__).parents[1] / "scenario" / "files" / "drp_highway.yaml").re
 
 class Shelf:
     check_metric, check_bound = catalogue.Installed.check_metric, catalogue.Installed.check_bound
-    check_places = catalogue.Installed.check_places
+    check_places, check_limits = catalogue.Installed.check_places, catalogue.Installed.check_limits
 
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
@@ -459,3 +459,37 @@ def test_a_gate_fails_a_run_that_is_done(
     assert said(capsys, "report", "mine", "--fail-on", "undeveloped")[0] == 5
     assert said(capsys, "report", "mine")[0] == 0
     assert "expected some of refuted,undeveloped,event" in refused(capsys, *command, "--fail-on", "refutd")
+
+
+def test_a_run_goes_on_until_its_claims_are_decided(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every attacked drive of the fake simulator leaves its lane, no benign one does."""
+    text = DRP.split("claims:")[0] + "claims:\n"
+    claim = "  - {{id: {0}, text: it holds its lane, metric: lane_departure.rate, at_most: {1}, condition: {2}}}\n"
+    (bench / "refuted.yaml").write_text(text + claim.format("hit", "5 %", "drp"))
+    decided = ["--agents", "dnn", "--until", "decided"]
+    status, out, _ = said(capsys, "run", "refuted.yaml", *decided, "--out", "r", "--fail-on", "refuted")
+    assert status == 5
+    assert "all claims about rates are decided after 10 seeds of dnn" in out
+    (bench / "open.yaml").write_text(text + claim.format("clean", "1 %", "benign"))
+    status, out, _ = said(capsys, "run", "open.yaml", *decided, "--out", "o", "--budget", "50")
+    assert status == 0
+    assert "undecided for dnn within 50 drives after 16 seeds of dnn" in out, "48 drives; a seed has three"
+    again, out, _ = said(capsys, "run", "open.yaml", *decided, "--out", "o", "--budget", "60")
+    assert again == 0 and "within 60 drives after 20 seeds of dnn" in out
+    assert RunFolder.open(bench / "o").manifest().stopping == "decided"
+    (bench / "wide.yaml").write_text(text + claim.format("wide", "40 %", "benign"))
+    assert "all claims about rates are decided after 20 seeds" in said(capsys, "run", "wide.yaml", *decided)[1]
+    assert "leave --seeds out" in refused(capsys, "run", "open.yaml", *decided, "--seeds", "3")
+    assert "does not suffice for one seed of dnn" in refused(
+        capsys, "run", "open.yaml", *decided, "--budget", "2", "--out", "n"
+    )
+    assert "--budget goes with --until" in refused(capsys, "run", "open.yaml", "--budget", "2")
+    (bench / "none.yaml").write_text(DRP.split("claims:")[0])
+    assert "states no claim about a rate of dnn" in refused(capsys, "run", "none.yaml", *decided)
+
+
+def test_a_plan_says_how_many_drives_claims_need(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, "plan", "drp_highway", "--agents", "dnn")
+    assert status == 0
+    assert "lane_attacked  at most 5 %  drp                         72               465          105" in out
+    assert "least for all of them: --seeds 72, 216 drives of dnn" in out

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from testbed.core.errors import JudgeError, ScenarioError
+from testbed.core.errors import JudgeError, UsageError
 from testbed.core.records import EpisodeRecord, Event
 from testbed.core.types import AttackTruth, LeadTruth, SignTruth, Steering
 from testbed.events import EventKind
@@ -209,11 +209,11 @@ def test_the_panel_refuses_nonsense(synthetic: ModuleType) -> None:
 
 def test_limits_are_checked_and_overridden() -> None:
     assert JudgeLimits().overridden({"blocked_after_s": 5}).blocked_after_s == 5
-    with pytest.raises(ScenarioError, match="did you mean blocked_after_s"):
+    with pytest.raises(UsageError, match="did you mean 'blocked_after_s'"):
         JudgeLimits().overridden({"blocked_after": 5})
-    with pytest.raises(ScenarioError, match="finite"):
+    with pytest.raises(UsageError, match="finite"):
         JudgeLimits(brake_mps2=float("nan"))
-    with pytest.raises(ScenarioError, match="negative"):
+    with pytest.raises(UsageError, match="negative"):
         JudgeLimits(deadline_ms=-1.0)
     assert JudgeLimits(lateral_threshold_m=0.5).success_threshold_m(3.6) == 0.5
     assert JudgeLimits().success_threshold_m(3.6) == pytest.approx(0.736)

@@ -26,7 +26,7 @@ class Shelf:
     """A catalogue with a few known things."""
 
     check_metric, check_bound = Installed.check_metric, Installed.check_bound
-    check_places = Installed.check_places
+    check_places, check_limits = Installed.check_places, Installed.check_limits
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ seeds: {values: [3, 7]}
 
 class Shelf:
     check_metric, check_bound = Installed.check_metric, Installed.check_bound
-    check_places = Installed.check_places
+    check_places, check_limits = Installed.check_places, Installed.check_limits
 
     def agents(self) -> Sequence[str]:
         return ("dnn", "scripted", "solo", "tandem")
