@@ -48,19 +48,42 @@ VERBS: dict[str, str] = {
     "validate": "check scenario and sweep files; print their JSON schema",
     "list": "show maps, agents, scenarios, sweeps and artefacts",
     "doctor": "check this installation",
+    "completion": "print what makes a shell complete this command",
 }
 """Every verb and what it is for; the module of the same name carries it out, but for those in `MODULES`."""
 
 MODULES: dict[str, str] = {"list": "listing"}
 """Verbs whose name as a module would hide a built-in function in this package."""
 
-EXAMPLES = """\
-examples:
-  testbed run drp_highway
-  testbed run scenarios/drp_highway.yaml --agents dnn,tandem --seeds 10 --out reports/mine
-  testbed sweep smoke --ray auto
-  testbed report reports/mine
-"""
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "run": (
+        "run drp_highway",
+        "run scenarios/drp_highway.yaml --agents dnn,tandem --seeds 10 --out reports/mine",
+        "run drp_highway --agents mine.yaml --seeds 101-110 --jobs 2 --fail-on refuted",
+        "run drp_highway --agents dnn --until decided --budget 300",
+    ),
+    "sweep": ("sweep smoke", "sweep scenarios/sweeps/paper.yaml --ray 10.0.0.5:6379 --jobs 64"),
+    "plan": ("plan drp_highway --agents tandem",),
+    "report": ("report reports/mine", "report reports/mine --verify"),
+    "judge": ("judge reports/mine --limits strict.yaml --out reports/strict",),
+    "compare": ("compare reports/before reports/after --gate", "compare reports/mine reports/strict --json"),
+    "evaluate": ("evaluate --tables I,III,V --out reports/tables --quick", "evaluate --language"),
+    "serve": (),
+    "attack": ("attack road-patch drp_highway --side left --out work/patch",),
+    "dataset": ("dataset tsr --count 8000 --seed 1 --out data/tsr",),
+    "train": ("train dnn-tsr --data data/tsr", "train vlm --model llava-tiny --task all --minutes 2"),
+    "validate": ("validate mine.yaml", "validate --schema scenario"),
+    "list": ("list", "list metrics", "list agents --json"),
+    "doctor": ("doctor",),
+    "completion": ("completion bash > ~/.local/share/bash-completion/completions/testbed",),
+}
+"""Every verb's examples, without the program's name; `serve` has a command line of its own."""
+
+_FIRST_EXAMPLES = (*EXAMPLES["run"][:2], "sweep smoke --ray auto", EXAMPLES["report"][0], EXAMPLES["compare"][0])
+
+
+def _examples(lines: Sequence[str]) -> str:
+    return "examples:\n" + "".join(f"  testbed {line}\n" for line in lines)
 
 
 class Verb(Protocol):
@@ -94,7 +117,7 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = CommandLineParser(
         prog="testbed",
         description="Safety testbed for vision-language driving models under physical attack.",
-        epilog=EXAMPLES,
+        epilog=_examples(_FIRST_EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"testbed {__version__}")
@@ -106,6 +129,7 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
             continue
         part = verbs.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
         part.formatter_class = argparse.RawDescriptionHelpFormatter
+        part.epilog = _examples(EXAMPLES[name])
         part.add_argument("--debug", action="store_true", help="show the traceback of an error")
         if name == chosen:
             _verb(name).add_arguments(part)
@@ -176,6 +200,7 @@ def _dispatch(arguments: list[str], chosen: str | None) -> int:
         from testbed.cli import serve
 
         return serve.serve(arguments[1:])
+    _complete()
     parser = build_parser(chosen)
     options = parser.parse_args(arguments)
     if options.verb is None:
@@ -183,6 +208,15 @@ def _dispatch(arguments: list[str], chosen: str | None) -> int:
         return 0
     options.command = shlex.join(["testbed", *arguments])
     return _verb(options.verb).execute(options)
+
+
+def _complete() -> None:
+    """Answer a shell that asks how the line can go on, and leave; the shell says so in its environment."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        words = shlex.split(os.environ.get("COMP_LINE", ""))[1:]
+        argcomplete.autocomplete(build_parser(next((word for word in words if word in VERBS), None)))
 
 
 def _fail(sentence: str, status: int, debug: bool) -> int:

@@ -139,6 +139,32 @@ def add_device_option(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_scenario(parser: argparse.ArgumentParser, *, sweep: bool = False) -> None:
+    """Declare the positional argument that names a scenario or sweep; shells complete the shipped ones."""
+    kind = "sweep" if sweep else "scenario"
+    found = parser.add_argument(kind, metavar=kind.upper(), help=f"{kind} file, or the name of a shipped one")
+    found.completer = _shipped_sweeps if sweep else _shipped_scenarios  # type: ignore[attr-defined]  # argcomplete's
+
+
+def _shipped_scenarios(**_: object) -> tuple[str, ...]:
+    from testbed.scenario.loader import shipped_names
+
+    return shipped_names()
+
+
+def _shipped_sweeps(**_: object) -> tuple[str, ...]:
+    from testbed.scenario.loader import shipped_names
+
+    return shipped_names("sweeps")
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--json``."""
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead of words: a line per change, the last one the result"
+    )
+
+
 def add_work_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that ``run`` and ``sweep`` share."""
     parser.add_argument("--agents", type=names, metavar="a,b", help="these agents instead of the file's")
@@ -171,6 +197,7 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
         parser, "renderer and models run; auto: checkpoints of your own on a GPU if there is one, the rest on the CPU"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default reports/<name>-<id>)")
+    add_json_option(parser)
 
 
 def check_machine(plans: Iterable[EpisodePlan], options: argparse.Namespace) -> None:

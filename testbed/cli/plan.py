@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from testbed.cli.options import column_table, names
+from testbed.cli.options import add_scenario, column_table, names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("scenario", metavar="SCENARIO", help="scenario file, or the name of a shipped one")
+    add_scenario(parser)
     parser.add_argument("--agents", type=names, metavar="a,b", help="these agents instead of the file's")
 
 

@@ -1,7 +1,8 @@
-"""Progress of a run on the terminal: one line per finished episode, and on a TTY a counter with the time left."""
+"""Progress of a run: a line per finished episode with the time left, on a TTY a counter, or JSON for programs."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -37,13 +38,15 @@ class ProgressConsole:
     Args:
         total: Number of episodes.
         stream: Where to; default stdout.
+        as_json: Print JSON objects, one a line, and no counter.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, stream: TextIO | None = None, *, as_json: bool = False) -> None:
         """Print nothing yet."""
         self._total = total
+        self._as_json = as_json
         self._stream = sys.stdout if stream is None else stream
-        self._live = self._stream.isatty()
+        self._live = self._stream.isatty() and not as_json
         self._begin = time.monotonic()
         self._fresh = 0
 
@@ -59,6 +62,9 @@ class ProgressConsole:
 
     def begin(self, question: RunRequest, folder: Path) -> None:
         """Say what is asked and where answers go."""
+        if self._as_json:
+            self.tell("begin", question=question.text, run=str(folder), episodes=len(question.plans))
+            return
         self._line(question.text)
         self._line(f"{len(question.plans)} episode{'s' if len(question.plans) != 1 else ''} into {folder}")
         self._count(0, None)
@@ -66,15 +72,39 @@ class ProgressConsole:
     def show(self, progress: EpisodeProgress) -> None:
         """Print one change."""
         plan = progress.plan
+        if self._as_json:
+            self._fresh += progress.record is not None
+            self._tell(progress)
+            return
         name = f"{plan.agent} {plan.condition} seed {plan.seed}"
         if progress.record is None:
             self._line(f"  again        {name}: {progress.reason}")
         else:
             self._fresh += 1
             place = f"{progress.finished:>{len(str(self._total))}}/{self._total}"
-            took = f" ({progress.record.wall_s:.1f} s)" if progress.record.wall_s else ""
+            left = self._left(progress.finished)
+            told = [f"{progress.record.wall_s:.1f} s"] if progress.record.wall_s else []
+            # a terminal counts in a line of its own; a log tells it here
+            told += [f"about {duration(left)} left"] if left and not self._live else []
+            took = f" ({', '.join(told)})" if told else ""
             self._line(f"  {place}  {name}: {outcome_of(progress.record)}{took}")
         self._count(progress.finished, self._left(progress.finished))
+
+    def tell(self, event: str, **content: object) -> None:
+        """Print one JSON object."""
+        print(json.dumps({"event": event, **content}, sort_keys=True), file=self._stream, flush=True)
+
+    def _tell(self, progress: EpisodeProgress) -> None:
+        plan, record = progress.plan, progress.record
+        whose = {"key": plan.key, "scenario": plan.scenario, "agent": plan.agent, "condition": plan.condition}
+        content: dict[str, object] = {**whose, "seed": plan.seed, "finished": progress.finished, "of": self._total}
+        if record is None:
+            self.tell(progress.kind, **content, reason=progress.reason)
+            return
+        left = self._left(progress.finished)
+        content |= {"events": [event.kind for event in record.events], "wall_s": record.wall_s, "left_s": left}
+        failed = {"code": record.error_code, "reason": record.error} if record.status != "done" else {}
+        self.tell(progress.kind, **content, **failed)
 
     def warn(self, sentence: str) -> None:
         """Print a warning on stderr."""

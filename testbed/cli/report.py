@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from testbed.cli.options import add_gate_option
-from testbed.cli.work import build_report
+from testbed.cli.options import add_gate_option, add_json_option
+from testbed.cli.work import build_report, result
 
 AGAIN = "the same run or sweep command does only the damaged episodes again"
 
@@ -17,13 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, for instance reports/drp10")
     parser.add_argument("--verify", action="store_true", help="compare every stored file with its checksum instead")
     add_gate_option(parser)
+    add_json_option(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Rebuild and print the path, or name every damaged file."""
     if options.verify:
         return verify(options.run)
-    print(f"report: {build_report(options.run)}")
+    page = build_report(options.run)
+    print(json.dumps(result(options.run, page), sort_keys=True) if options.json else f"report: {page}")
     status = tell_damage(options.run)
     if options.fail_on:
         from testbed.report import gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from testbed.cli.options import add_work_options, check_machine
+from testbed.cli.options import add_scenario, add_work_options, check_machine
 from testbed.cli.until_decided import until_decided
 from testbed.cli.work import work
 from testbed.core.errors import UsageError
@@ -14,7 +14,7 @@ from testbed.core.records import EpisodeRecord
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("scenario", metavar="SCENARIO", help="scenario file, or the name of a shipped one")
+    add_scenario(parser)
     add_work_options(parser)
     parser.add_argument(
         "--until",
@@ -28,10 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Load, expand, carry out, report."""
     from testbed.scenario.expand import expand
-    from testbed.scenario.loader import load_scenario
+    from testbed.scenario.loader import load_scenario, shipped_names
     from testbed.sweep.catalogue import Installed
     from testbed.sweep.run import RunRequest
 
+    if options.scenario in shipped_names("sweeps"):
+        raise UsageError(f"{options.scenario} is a sweep", hint=f"testbed sweep {options.scenario}")
     scenario = load_scenario(options.scenario)
     content = scenario.content
     if options.until is not None:

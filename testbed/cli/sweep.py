@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import argparse
 
-from testbed.cli.options import add_work_options, check_machine
+from testbed.cli.options import add_scenario, add_work_options, check_machine
 from testbed.cli.work import work
+from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("sweep", metavar="SWEEP", help="sweep file, or the name of a shipped one")
+    add_scenario(parser, sweep=True)
     add_work_options(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Load, expand, carry out, report."""
+    from testbed.scenario.loader import shipped_names
     from testbed.scenario.schema import Seeds
     from testbed.sweep.catalogue import Installed
     from testbed.sweep.grid import expand_sweep, load_sweep
     from testbed.sweep.run import RunRequest
 
+    if options.sweep in shipped_names():
+        raise UsageError(f"{options.sweep} is a scenario", hint=f"testbed run {options.sweep}")
     sweep = load_sweep(options.sweep)
     content = sweep.content
     first = (content.seeds or Seeds()).expand()[0]

@@ -62,7 +62,7 @@ def until_decided(loaded: LoadedFile[Scenario], options: argparse.Namespace) -> 
         plans = tuple(_plans(loaded, options, counts, first))
         request = RunRequest(content.name, content.question, (content,), plans, stopping=DECIDED)
         folder = folder or REPORTS / f"{request.run_id}-{DECIDED}"
-        with ProgressConsole(len(plans)) as console:
+        with ProgressConsole(len(plans), as_json=options.json) as console:
             console.begin(request, folder)
             summary = carry_out(
                 request, folder, execution_settings(options), report=console.show, command=options.command
@@ -74,7 +74,8 @@ def until_decided(loaded: LoadedFile[Scenario], options: argparse.Namespace) -> 
     told = "all claims about rates are decided"
     if open_agents:
         told = f"undecided for {', '.join(open_agents)} within {budget} drives"
-    print(f"{told} after {', '.join(f'{count} seeds of {agent}' for agent, count in counts.items())}")
+    if not options.json:
+        print(f"{told} after {', '.join(f'{count} seeds of {agent}' for agent, count in counts.items())}")
     return request, folder
 
 

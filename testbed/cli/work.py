@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from testbed.cli.options import column_table, default_jobs
 from testbed.cli.progress import ProgressConsole
@@ -43,18 +43,21 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
 
     folder: Path = options.out or REPORTS / question.run_id
     settings = execution_settings(options)
-    with ProgressConsole(len(question.plans)) as console:
+    with ProgressConsole(len(question.plans), as_json=options.json) as console:
         console.begin(question, folder)
         summary = carry_out(question, folder, settings, report=console.show, command=options.command)
     if summary.note:
         console.warn(summary.note)
-    done = summary.found + summary.done
-    if summary.found == summary.planned:
-        print(f"nothing to do: {done} of {summary.planned} episodes done")
     report = current_page(folder) or build_report(folder)
-    print()
-    print(result_table(counted_episodes(folder, question), cell))
-    print(f"\nreport: {report}")
+    if options.json:
+        console.tell("result", **result(folder, report, question))
+    else:
+        done = summary.found + summary.done
+        if summary.found == summary.planned:
+            print(f"nothing to do: {done} of {summary.planned} episodes done")
+        print()
+        print(result_table(counted_episodes(folder, question), cell))
+        print(f"\nreport: {report}")
     summary.check()
     if summary.failed:
         console.warn(f"{summary.failed} of {summary.planned} episodes failed; the report lists them with their reasons")
@@ -62,6 +65,40 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     if options.fail_on:
         gate.check(folder, options.fail_on, {plan.key for plan in question.plans})
     return 0
+
+
+def result(folder: Path, report: Path, question: RunRequest | None = None) -> dict[str, Any]:
+    """Return what a run came to as JSON types.
+
+    Args:
+        folder: Run folder.
+        report: Its page.
+        question: Whose episodes are counted; None for all.
+    """
+    import dataclasses
+
+    from testbed.report import judge_claims, read_run
+
+    keys = None if question is None else {plan.key for plan in question.plans}
+    view = read_run(folder, drives=False, keys=keys)
+    outcomes = event_catalogue().outcomes()
+    groups = [
+        {
+            "agent": group.agent,
+            "condition": group.condition,
+            "valid": len(group.episodes),
+            "invalid": len(group.invalid),
+            "outcomes": {
+                name: sum(any(episode.had(kind) for kind in kinds) for episode in group.episodes)
+                for name, kinds in outcomes.items()
+            },
+        }
+        for group in view.groups
+        if group.episodes or group.invalid
+    ]
+    claims = [dataclasses.asdict(claim) for claim in judge_claims(view)]
+    lost = [{**one.planned.model_dump(), "code": one.code, "reason": one.reason} for one in view.lost]
+    return {"run": str(folder), "report": str(report), "groups": groups, "claims": claims, "failed": lost}
 
 
 def execution_settings(options: argparse.Namespace) -> ExecutionSettings:

@@ -493,3 +493,19 @@ def test_a_plan_says_how_many_drives_claims_need(bench: Path, capsys: pytest.Cap
     assert status == 0
     assert "lane_attacked  at most 5 %  drp                         72               465          105" in out
     assert "least for all of them: --seeds 72, 216 drives of dnn" in out
+
+
+def test_a_run_tells_programs_a_line_per_change(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bench / "mine.yaml").write_text(DRP)
+    status, out, _ = said(capsys, "run", "mine.yaml", "--agents", "dnn", "--seeds", "1,600", "--out", "r", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 1
+    changes = sorted(line["event"] for line in lines[1:-1])
+    assert [lines[0]["event"], *changes, lines[-1]["event"]] == ["begin", *["done"] * 3, *["failed"] * 3, "result"]
+    assert lines[0]["episodes"] == 6 and lines[0]["run"] == "r"
+    hit = [line for line in lines if line.get("events") == ["lane_departure"]]
+    assert {line["condition"] for line in hit} == {"drp", "dirt"}
+    assert all(line["of"] == 6 for line in lines[1:-1])
+    failed = [line for line in lines if line["event"] == "failed"]
+    assert {line["code"] for line in failed} == {"TB400"}
+    assert lines[-1]["failed"][0]["agent"] == "dnn" and lines[-1]["run"] == "r"
