@@ -127,6 +127,7 @@ def offset_chart(
     for line in sorted(lines, key=lambda item: item.bold):
         shape = path_of(line, x, y, limit_m)
         parts.append(tag("path", d=shape, class_=f"line {line.kind}{' bold' if line.bold else ''}"))
+        parts.append(_leaving(line, x, y, limit_m))
     parts.append(tag("line", x1=left, x2=left, y1=top, y2=bottom, class_="playhead"))
     label = tag(
         "text",
@@ -207,6 +208,19 @@ def _broken(line: Curve, x: Scale, y: Scale) -> str:
         points.append(f"{pen}{x(t_s):.1f} {y(value):.1f}")
         pen = "L"
     return "".join(points)
+
+
+def _leaving(line: Curve, x: Scale, y: Scale, limit_m: float) -> str:
+    """Return the mark where a line leaves the picture, with how far it goes if it is a bold one."""
+    beyond = np.flatnonzero(np.abs(np.nan_to_num(line.y)) > limit_m)
+    if not len(beyond):
+        return ""
+    first = int(beyond[0])
+    up = bool(line.y[first] > 0.0)
+    farthest_m = float(np.max(np.abs(line.y[beyond][(line.y[beyond] > 0.0) == up])))
+    words = f" to {farthest_m:.1f} m" if line.bold else ""
+    place = y(limit_m) + 10 if up else y(-limit_m) - 3
+    return text(x(line.t_s[first]), place, f"{'▲' if up else '▼'}{words}", class_="note")
 
 
 def _band(x0: float, x1: float, y0: float, y1: float, kind: str) -> str:
