@@ -5,6 +5,11 @@ Observation (``Dict``): ``camera`` uint8 (height, width, 3) RGB driver's view; `
 scaled to +4 m/s² (full throttle) and -8 m/s² (full braking). Reward per step: progress along the lane relative to
 cruising, minus the squared offset from the lane centre relative to half the lane, and -10 when the episode ends in a
 collision or off the road.
+
+The judges of a run watch here, too. ``info`` of every step: ``events``, the kinds that began with it (lane departures,
+collisions, signs that were run, speeding, braking for nothing: `testbed.events`); ``cost``, how many of them spoil a
+drive, for safe reinforcement learning (constrained policies bound its sum per episode); ``sign_crop``, the picture of
+the sign ahead, uint8 (48, 48, 3) RGB, where one is readable. `testbed.wrappers` has discrete actions and privileged observations.
 """
 
 from __future__ import annotations
@@ -16,12 +21,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from PIL import Image as PilImage
 
 from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core.errors import UsageError, suggest
 from testbed.core.records import EpisodePlan
-from testbed.core.types import Command, Image, Truth
+from testbed.core.types import Command, Image, Step, Truth
+from testbed.judge import JudgePanel, event_catalogue, judges_for
+from testbed.judging import limits_for
 from testbed.overlay import SCALE, driver_view
 from testbed.scenario.concrete import ConcreteScenario, concretise
 from testbed.scenario.loader import load_scenario
@@ -33,6 +41,7 @@ ACCELERATION_MPS2 = 4.0
 BRAKING_MPS2 = 8.0
 MAX_SPEED_MPS = 80.0
 FAILURE_REWARD = -10.0
+SIGN_CROP_PX = 48
 
 Observations = dict[str, Any]
 
@@ -86,6 +95,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         self._session: Session | None = None
         self._concrete: ConcreteScenario | None = None
         self._tick: Tick | None = None
+        self._panel: JudgePanel | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -114,7 +124,10 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
             self._session = Session(self._connection)
         assert self._session is not None
         self._tick = self._session.begin(concrete, payloads)
-        return self._observe(self._tick), self._info(self._tick, episode_seed)
+        limits = limits_for(concrete, self._session.ego_width_m, self._session.ego_length_m)
+        self._panel = JudgePanel(limits, judges_for(concrete.judges))
+        info = self._info(self._tick, self._judged(self._tick, Command(0.0, 0.0)))
+        return self._observe(self._tick), info | {"episode_seed": episode_seed}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
         """Apply steer and acceleration for one tick.
@@ -139,12 +152,19 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         steer, pedal = (float(value) for value in np.clip(wanted, -1.0, 1.0))
         before = self._tick.truth
         scale = ACCELERATION_MPS2 if pedal >= 0.0 else BRAKING_MPS2
-        self._tick = self._session.step(Command(steer, pedal * scale))
+        command = Command(steer, pedal * scale)
+        self._tick = self._session.step(command)
         truth = self._tick.truth
         failed = bool(truth.collisions) or not truth.lane.on_road
         reward = _reward(before, truth, self._concrete) + (FAILURE_REWARD if failed else 0.0)
         truncated = self._tick.number + 1 >= self._concrete.steps
-        return self._observe(self._tick), reward, failed, truncated, self._info(self._tick, None)
+        info = self._info(self._tick, self._judged(self._tick, command))
+        return self._observe(self._tick), reward, failed, truncated, info
+
+    def _judged(self, tick: Tick, command: Command) -> list[str]:
+        """Return the kinds of events that began with a step."""
+        assert self._panel is not None
+        return [event.kind for event in self._panel.step(Step(tick.number, tick.t_s, tick.truth, command, None))]
 
     def _check_condition(self, condition: str) -> None:
         known = ("benign", *self.scenario.injections())
@@ -193,16 +213,23 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         }
 
     @staticmethod
-    def _info(tick: Tick, seed: int | None) -> dict[str, Any]:
-        lane = tick.truth.lane
+    def _info(tick: Tick, events: list[str]) -> dict[str, Any]:
+        lane, kinds = tick.truth.lane, event_catalogue()
         info: dict[str, Any] = {
             "frame": tick.number,
             "t_s": tick.t_s,
             "lateral_offset_m": lane.lateral_offset_m,
             "distance_m": lane.s_m,
             "collisions": len(tick.truth.collisions),
+            "events": tuple(events),
+            "cost": float(sum(kinds[event].spoils_twin for event in events)),
         }
-        return info if seed is None else info | {"episode_seed": seed}
+        crop = tick.observation.sign_crop
+        if crop is None:
+            return info
+        # of one size, so that vector environments can put several together
+        picture = PilImage.fromarray(crop).resize((SIGN_CROP_PX, SIGN_CROP_PX), PilImage.Resampling.BILINEAR)
+        return info | {"sign_crop": np.asarray(picture)}
 
 
 def _reward(before: Truth, after: Truth, concrete: ConcreteScenario) -> float:

@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from numpy.typing import NDArray
 
 from testbed.core.errors import UsageError
+from testbed.wrappers import PEDALS, PRIVILEGED, STEERS, DiscreteActions, PrivilegedObservation
 
 ENV_ID = "testbed:testbed/DrpHighway-v1"
 CRUISE = np.array([0.0, 0.06], dtype=np.float32)
@@ -133,3 +134,38 @@ def test_every_environment_drives_a_shipped_scenario() -> None:
         assert load_scenario(scenario).content.name == scenario
         camel = "".join(part.capitalize() for part in scenario.split("_"))
         assert name.removeprefix("testbed/").split("-v")[0] == camel
+
+
+def test_events_of_the_judges_and_their_cost_stand_in_every_info(env: gymnasium.Env) -> None:
+    _, info = env.reset(seed=101)
+    assert info["events"] == () and info["cost"] == 0.0
+    assert info["sign_crop"].dtype == np.uint8 and info["sign_crop"].shape == (48, 48, 3), "a limit stands ahead"
+    seen, cost = [], 0.0
+    for _ in range(40):
+        *_, terminated, _, info = env.step(np.array([0.012, 0.06], dtype=np.float32))
+        seen += info["events"]
+        cost += info["cost"]
+        if terminated:
+            break
+    assert seen[0] == "lane_departure"
+    assert cost == len(seen) >= 1.0
+    _, info = env.reset(seed=101)
+    assert info["events"] == (), "judges begin anew"
+
+
+def test_discrete_actions_and_the_truth_for_those_who_may_see_it(env: gymnasium.Env) -> None:
+    wrapped = DiscreteActions(PrivilegedObservation(env))
+    assert wrapped.action_space.n == len(STEERS) * len(PEDALS)
+    observation, info = wrapped.reset(seed=101)
+    assert wrapped.observation_space.contains(observation)
+    told = dict(zip(PRIVILEGED, observation["privileged"].tolist(), strict=True))
+    assert told["lateral_offset_m"] == pytest.approx(info["lateral_offset_m"], abs=1e-4)
+    assert 20.0 < told["speed_limit_mps"] <= 60.0
+    right = len(STEERS) * len(PEDALS) - len(PEDALS) + PEDALS.index(0.06)
+    assert tuple(wrapped.actions[right]) == pytest.approx((STEERS[-1], 0.06))
+    for _ in range(8):
+        observation, *_ = wrapped.step(right)
+    assert observation["privileged"][0] < told["lateral_offset_m"] - 0.1
+    stacked = gymnasium.wrappers.FrameStackObservation(PrivilegedObservation(env), 3)
+    observation, _ = stacked.reset(seed=101)
+    assert observation["camera"].shape == (3, 160, 320, 3) and observation["privileged"].shape == (3, len(PRIVILEGED))
