@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.core import extras
+from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
 from testbed.report import RunView, build, judge_again, judge_claims, read_run
 from testbed.report.compare import Comparison
@@ -164,15 +165,23 @@ class Run:
         return build(self.path)
 
     def judge(
-        self, out: Path | str, *, limits: Mapping[str, float | None] | None = None, judges: Sequence[str] = ()
+        self,
+        out: Path | str | None = None,
+        *,
+        limits: Mapping[str, float | None] | None = None,
+        judges: Sequence[str] = (),
     ) -> Run:
-        """Judge the drives again and return the new run; see `testbed.report.judge_again.carry_out`."""
-        judge_again.carry_out(self.path, Path(out), limits=limits, judges=judges)
-        return Run(out)
+        """Judge the drives again and return the new run, by default ``RUN-judged`` beside this one.
 
-    def compare(self, other: Run) -> Comparison:
+        See `testbed.report.judge_again.carry_out`.
+        """
+        target = Path(out) if out is not None else self.path.with_name(f"{self.path.name}-judged")
+        judge_again.carry_out(self.path, target, limits=limits, judges=judges)
+        return Run(target)
+
+    def compare(self, other: Run | Path | str) -> Comparison:
         """Compare this run with another, drive by drive; see `testbed.report.compare`."""
-        return _compare(self.view, other.view)
+        return _compare(self.view, (other if isinstance(other, Run) else Run(other)).view)
 
 
 def load(path: Path | str) -> Run:
@@ -221,7 +230,7 @@ def run(
     plans = expand(
         loaded,
         catalogue=Installed(),
-        agents=agents,
+        agents=_agents(agents),
         seeds=_seeds(seeds, content.seeds.expand()[0]),
         conditions=conditions,
         latency=latency,
@@ -248,7 +257,7 @@ def sweep(
     loaded = load_sweep(name)
     content = loaded.content
     first = (content.seeds or Seeds()).expand()[0]
-    plans, scenarios = expand_sweep(loaded, catalogue=Installed(), agents=agents, seeds=_seeds(seeds, first))
+    plans, scenarios = expand_sweep(loaded, catalogue=Installed(), agents=_agents(agents), seeds=_seeds(seeds, first))
     request = RunRequest(content.name, content.question, tuple(one.content for one in scenarios), tuple(plans))
     return _carried_out(request, out, ExecutionSettings(jobs, ray, RunnerSpec(device=device)), progress)
 
@@ -266,7 +275,16 @@ def compare(first: Path | str, second: Path | str) -> Comparison:
 def _seeds(asked: int | Iterable[int] | None, first: int) -> list[int] | None:
     if asked is None:
         return None
-    return list(range(first, first + asked) if isinstance(asked, int) else asked)
+    seeds = list(range(first, first + asked) if isinstance(asked, int) else asked)
+    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise UsageError(f"seeds are {asked!r}", hint="give how many, at least 1, or a list of whole numbers from 0")
+    return seeds
+
+
+def _agents(asked: Sequence[str] | str | None) -> Sequence[str] | None:
+    if asked is not None and not asked:
+        raise UsageError("no agent is named", hint="leave agents out for those of the scenario")
+    return [asked] if isinstance(asked, str) else asked
 
 
 def _carried_out(

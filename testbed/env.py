@@ -9,7 +9,8 @@ collision or off the road.
 The judges of a run watch here, too. ``info`` of every step: ``events``, the kinds that began with it (lane departures,
 collisions, signs that were run, speeding, braking for nothing: `testbed.events`); ``cost``, how many of them spoil a
 drive, for safe reinforcement learning (constrained policies bound its sum per episode); ``sign_crop``, the picture of
-the sign ahead, uint8 (48, 48, 3) RGB, where one is readable. `testbed.wrappers` has discrete actions and privileged observations.
+the sign ahead, uint8 (48, 48, 3) RGB, where one is readable. `testbed.wrappers` has discrete actions and privileged
+observations.
 """
 
 from __future__ import annotations

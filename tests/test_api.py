@@ -56,5 +56,10 @@ def test_mistakes_are_the_errors_of_the_command_line(run: api.Run, tmp_path: Pat
         testbed.run("drp_highway", agents=["dn"])
     with pytest.raises(KeyError, match="0 drives of .* have keys that begin with 'zz'"):
         run.steps("zz")
+    for seeds in (-1, 0, [], "x"):
+        with pytest.raises(UsageError, match="seeds are"):
+            testbed.run("drp_highway", agents="scripted", seeds=seeds)
+    with pytest.raises(UsageError, match="no agent is named"):
+        testbed.run("drp_highway", agents=[])
     with pytest.raises(AttributeError, match="has no attribute 'lead'"):
         testbed.lead  # noqa: B018

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from testbed.core.errors import ScenarioError, UsageError
+from testbed.core.errors import ScenarioError, StoreError, UsageError
 from testbed.episode import EpisodeRunner
 from testbed.judge import JudgeLimits
 from testbed.judging import judged_again
@@ -99,6 +105,9 @@ def test_a_record_of_an_earlier_version_is_judged_with_the_limits_of_its_scenari
         ("visible_px: 3\nbrake_mps2: -1\n", r"strict\.yaml:2:13: judge constant brake_mps2 must not be negative"),
         ("brake_mps2: hard\n", r"strict\.yaml:1:13: judge constant brake_mps2 must be a finite number, not 'hard'"),
         ("brake_mps2:\n", r"judge constant brake_mps2 must be a finite number, not None"),
+        ("e2e_frames: 2.5\n", r"judge constant e2e_frames must be a whole number, at least 1, not 2\.5"),
+        ("iou_match: 7\n", r"judge constant iou_match is a share and must not be above 1, not 7"),
+        ("comfort_window_s: 0\n", r"judge constant comfort_window_s must be above 0"),
         ("- 1\n", r"strict\.yaml:1:1: must hold names and numbers"),
     ],
 )
@@ -109,8 +118,46 @@ def test_a_file_of_limits_is_refused_by_line(tmp_path: Path, text: str, told: st
 
 
 def test_nothing_is_written_over(driven: RunFolder, tmp_path: Path) -> None:
+    for target in (driven.path, driven.path / "sub"):
+        with pytest.raises(UsageError, match="lies inside the run that is judged"):
+            judge_again.carry_out(driven.path, target)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match="exists already"):
-        judge_again.carry_out(driven.path, driven.path)
+        judge_again.carry_out(driven.path, tmp_path / "there")
+
+
+def test_what_was_not_judged_to_its_end_is_not_there(driven: RunFolder, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(driven.path, copy)
+    run = RunFolder.open(copy)
+    first, last = run.keys()
+    (run.episodes_path / last / "trace.mcap").write_bytes(b"torn")
+    with pytest.raises(StoreError, match="the command that began the run drives this episode alone again"):
+        judge_again.carry_out(copy, tmp_path / "again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+    shutil.rmtree(run.episodes_path / last)
+    assert judge_again.carry_out(copy, tmp_path / "again").missing == 1
+    shutil.rmtree(run.episodes_path / first)
+    with pytest.raises(StoreError, match="holds no drive"):
+        judge_again.carry_out(copy, tmp_path / "none")
+
+
+def test_a_signal_ends_judging_and_leaves_nothing(driven: RunFolder, tmp_path: Path) -> None:
+    copy = tmp_path / "many"
+    shutil.copytree(driven.path, copy)
+    command = [sys.executable, "-m", "testbed", "judge", str(copy), "--jobs", "2", "--out", str(tmp_path / "again")]
+    judging = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60.0
+    while not list(tmp_path.glob(".tmp-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    started = psutil.Process(judging.pid).children(recursive=True)
+    judging.send_signal(signal.SIGTERM)
+    _, said = judging.communicate(timeout=60)
+    assert judging.returncode == 143 and "interrupted" in said
+    _, left = psutil.wait_procs(started, timeout=10)
+    assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
+    assert [path.name for path in tmp_path.iterdir()] == ["many"]
 
 
 def test_a_scenario_may_set_any_limit(tmp_path: Path) -> None:

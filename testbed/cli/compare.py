@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from testbed.cli.options import column_table
@@ -30,13 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Compare, write the page, print, and judge."""
-    from testbed.core.errors import GateError
+    from testbed.core.errors import GateError, StoreError
     from testbed.report import compare_page, read_run
     from testbed.report.compare import compare
 
+    page = options.out or options.second / f"compare-{options.first.resolve().name}.html"
+    compare_page.check_target(page)
     first, second = (read_run(path, drives=False) for path in (options.first, options.second))
+    for view in (first, second):
+        for one in view.lost:
+            if one.code == StoreError.code:
+                print(f"damaged: {view.manifest.run_id}: {one.reason}", file=sys.stderr)
     found = compare(first, second)
-    page = options.out or options.second / f"compare-{first.folder.path.resolve().name}.html"
     compare_page.write(found, page, (options.first, options.second))
     if options.json:
         print(json.dumps(found.document(), indent=2, sort_keys=True))

@@ -16,10 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print a table."""
     from testbed.report.drive_planning import POWER, needs
+    from testbed.scenario.expand import expand
     from testbed.scenario.loader import load_scenario
+    from testbed.sweep.catalogue import Installed
 
     chance = f"chance {100 * POWER:.0f} %"
-    scenario = load_scenario(options.scenario).content
+    loaded = load_scenario(options.scenario)
+    scenario = loaded.content
+    # what a run would refuse is refused here
+    expand(loaded, catalogue=Installed(), agents=options.agents, seeds=scenario.seeds.expand()[:1])
     found = needs(scenario, options.agents)
     if not found:
         print(f"{scenario.name} states no claim about these agents")

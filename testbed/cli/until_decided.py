@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,8 +75,11 @@ def until_decided(loaded: LoadedFile[Scenario], options: argparse.Namespace) -> 
     told = "all claims about rates are decided"
     if open_agents:
         told = f"undecided for {', '.join(open_agents)} within {budget} drives"
-    if not options.json:
-        print(f"{told} after {', '.join(f'{count} seeds of {agent}' for agent, count in counts.items())}")
+    if options.json:
+        print(json.dumps({"event": "decided", "seeds": counts, "undecided": open_agents}, sort_keys=True))
+    else:
+        spent = (f"{count} {'seed' if count == 1 else 'seeds'} of {agent}" for agent, count in counts.items())
+        print(f"{told} after {', '.join(spent)}")
     return request, folder
 
 

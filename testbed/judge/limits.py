@@ -14,6 +14,10 @@ from dataclasses import dataclass
 
 from testbed.core.errors import UsageError, suggest
 
+_COUNTS = ("e2e_frames", "visible_px", "visible_frames")
+_SHARES = ("iou_match", "nearness_share", "speed_tolerance_share")
+_ABOVE_ZERO = ("planned_distance_m", "vehicle_width_m", "vehicle_length_m", "wheelbase_m", "comfort_window_s")
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeLimits:
@@ -148,8 +152,15 @@ class JudgeLimits:
                 raise _refused(field.name, f"must be a finite number, not {value!r}")
             if value < 0 and field.name not in ("lon_accel_min_mps2", "attack_near_end_s_m"):
                 raise _refused(field.name, f"must not be negative, not {value!r}")
-        if self.planned_distance_m == 0:
-            raise _refused("planned_distance_m", "must be above 0")
+        for name in _COUNTS:
+            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
+                raise _refused(name, f"must be a whole number, at least 1, not {getattr(self, name)!r}")
+        for name in _SHARES:
+            if getattr(self, name) > 1:
+                raise _refused(name, f"is a share and must not be above 1, not {getattr(self, name)!r}")
+        for name in _ABOVE_ZERO:
+            if getattr(self, name) == 0:
+                raise _refused(name, "must be above 0")
 
     def overridden(self, values: Mapping[str, float | int | None]) -> JudgeLimits:
         """Return a copy with some constants replaced, as a scenario file asks for.

@@ -139,10 +139,15 @@ class Comparison:
         """Return in words what a gate must not let through.
 
         Args:
-            gate: ``any``: every drive with events that it had not, and every one that is missing. ``evidence``: what
-                became more frequent beyond chance (Holm-adjusted exact McNemar below 0.05). Claims that became worse
-                count in both.
+            gate: ``any``: every drive with events that it had not, that is no longer valid, or that is missing.
+                ``evidence``: what became more frequent beyond chance (Holm-adjusted exact McNemar below 0.05). Claims
+                that became worse count in both.
+
+        Raises:
+            ValueError: There is no such gate.
         """
+        if gate not in GATES:
+            raise ValueError(f"there is no gate {gate!r}, only {' and '.join(GATES)}")
         found = [f"claim {one.id} of {one.agent}: {one.first}, now {one.second}" for one in self.claims if one.worse]
         if gate == "evidence":
             worse = [rate for rate in self.rates if rate.verdict == "worse"]
@@ -151,7 +156,7 @@ class Comparison:
                 for one in worse
             ]
         for one in self.drives:
-            if one.change != "better":
+            if one.change == "worse" or one.second == INVALID:
                 found.append(f"{one.agent}, {one.condition}, seed {one.seed}: {one.first}, now {one.second}")
         return found + [f"missing: {drive}" for drive in self.missing]
 

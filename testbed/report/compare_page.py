@@ -6,10 +6,13 @@ import json
 import os
 from pathlib import Path
 
+from testbed.core.errors import UsageError
 from testbed.report.compare import Comparison
 from testbed.report.page import asset, content_policy, environment
 from testbed.store.atomic import write_text
 
+MARK = "testbed-comparison"
+"""Name of the page's meta element: only a page with it is written over."""
 MOST_ROWS = 500
 """Of drives; all of them stand in the JSON file."""
 
@@ -25,10 +28,18 @@ def headline(found: Comparison) -> str:
     if better:
         return f"Better in {len(better)} of {len(found.rates)} rates, worse in none with evidence"
     if not changed and not found.missing and not found.new:
-        return f"All {found.paired} drives went the same"
+        return f"{'The only drive' if found.paired == 1 else f'All {found.paired} drives'} went the same"
     if not changed:
         return f"All {found.paired} drives that are in both runs went the same"
     return f"{changed} of {found.paired} drives went otherwise, too few to tell a trend"
+
+
+def check_target(page: Path) -> None:
+    """Refuse, by `UsageError`, to write over what is no comparison; its JSON stands beside it under the same name."""
+    if page.suffix != ".html":
+        raise UsageError(f"{str(page)!r} is no name of a page", hint="it must end with .html")
+    if page.is_file() and f'name="{MARK}"' not in page.read_text("utf-8", errors="replace")[:2048]:
+        raise UsageError(f"{page} exists and is no comparison", hint="choose another file with --out")
 
 
 def write(found: Comparison, page: Path, runs: tuple[Path, Path]) -> Path:
@@ -40,14 +51,17 @@ def write(found: Comparison, page: Path, runs: tuple[Path, Path]) -> Path:
         runs: Folders of the two runs.
 
     Raises:
+        UsageError: The path is no page's, or something else stands there.
         StoreError: It cannot be written.
     """
     from markupsafe import Markup
 
+    check_target(page)
     css = asset("page.css").replace("</", "<\\/")
     links = [os.path.relpath(run / "index.html", page.parent) for run in runs]
     context = {
         "found": found,
+        "mark": MARK,
         "headline": headline(found),
         "links": [Path(link).as_posix() for link in links],
         "several": len({rate.scenario for rate in found.rates}) > 1,

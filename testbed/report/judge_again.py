@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from testbed.judge import JudgeLimits
 from testbed.judge.registry import create
 from testbed.judging import judged_again
 from testbed.store import RunFolder
+from testbed.store.atomic import store_errors, temporary_name
 
 BATCH = 16
 """Episodes that a process is given at once."""
@@ -28,12 +30,14 @@ class JudgedAgain:
     Attributes:
         episodes: How many were judged.
         otherwise: How many of them have other events, scores or validity than before.
-        without: How many have no trace, and stand as they were.
+        without: How many have no trace, because they failed, and stand as they were.
+        missing: How many were planned and are not stored.
     """
 
     episodes: int
     otherwise: int
     without: int
+    missing: int
 
 
 def read_limits(path: Path) -> dict[str, float | None]:
@@ -81,6 +85,8 @@ def carry_out(
         JudgeError: A judge failed.
     """
     run = RunFolder.open(source)
+    if target.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{target} lies inside the run that is judged", hint="choose another folder with --out")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists already", hint="choose another folder with --out")
     changed = dict(limits or {})
@@ -91,13 +97,11 @@ def carry_out(
     told = [f"judged again from {manifest.run_id}"]
     told += [f"{name} {value}" for name, value in sorted(changed.items())] + [f"judge {name}" for name in judges]
     scenarios = {
-        name: {
-            **one,
-            "limits": {**one.get("limits", {}), **changed},
-            "judges": list(dict.fromkeys((*one.get("judges", ()), *judges))),
-        }
-        for name, one in manifest.scenarios.items()
+        name: {**one, "limits": {**one.get("limits", {}), **changed}} for name, one in manifest.scenarios.items()
     }
+    if judges:
+        for one in scenarios.values():
+            one["judges"] = list(dict.fromkeys((*one.get("judges", ()), *judges)))
     update = {
         "run_id": target.resolve().name,
         "created_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -105,17 +109,43 @@ def carry_out(
         "scenarios": scenarios if changed or judges else manifest.scenarios,
         "notes": f"{manifest.notes} ({'; '.join(told)})".strip(),
     }
-    RunFolder.create(target, manifest.model_copy(update=update))
     keys = run.keys()
-    batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-    work = functools.partial(_judge, source, target, changed, tuple(judges))
+    if not keys:
+        raise StoreError(f"{source} holds no drive", hint="the command that began the run drives what is missing")
     counts = [0, 0, 0]
+    # under its name only when it is whole: half a run looks like one
+    with store_errors(target, "create"):
+        aside = target.resolve().with_name(temporary_name(target.name))
+        aside.mkdir(parents=True)
+    try:
+        RunFolder.create(aside, manifest.model_copy(update=update))
+        _judge_all(source, aside, keys, changed, tuple(judges), jobs, counts, report)
+        with store_errors(target, "create"):
+            aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    missing = {planned.key for planned in manifest.planned} - set(keys)
+    return JudgedAgain(counts[0], counts[1], counts[2], len(missing))
+
+
+def _judge_all(
+    source: Path,
+    target: Path,
+    keys: Sequence[str],
+    changed: dict[str, float | None],
+    judges: tuple[str, ...],
+    jobs: int,
+    counts: list[int],
+    report: Callable[[int, int], None] | None,
+) -> None:
+    """Judge all drives in processes, and count."""
+    batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+    work = functools.partial(_judge, source, target, changed, judges)
     with processes(max(1, min(jobs, len(batches)))) as pool:
         for found in pool.map(work, batches):
-            counts = [one + more for one, more in zip(counts, found, strict=True)]
+            counts[:] = [one + more for one, more in zip(counts, found, strict=True)]
             if report is not None:
                 report(counts[0] + counts[2], len(keys))
-    return JudgedAgain(*counts)
 
 
 def _judge(

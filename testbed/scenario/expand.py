@@ -187,8 +187,13 @@ def expand(
 def _each_once(agents: Sequence[str]) -> tuple[str, ...]:
     """Return agents without those that are named again, files by whatever path."""
     once: dict[str, str] = {}
+    files: dict[str, Path] = {}
     for agent in agents:
-        once.setdefault(str(Path(agent).resolve()) if is_file(agent) else agent, agent)
+        path = Path(agent).resolve()
+        if is_file(agent) and files.setdefault(path.name, path) != path:
+            other = files[path.name]
+            raise UsageError(f"two agent files are called {path.name}: {other} and {path}", hint="rename one")
+        once.setdefault(str(path) if is_file(agent) else agent, agent)
     return tuple(once.values())
 
 

@@ -49,6 +49,8 @@ VIDEO = "video.webm"
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
 
+_AGAIN = "the command that began the run drives this episode alone again"
+
 
 @dataclass(frozen=True, slots=True)
 class DamagedFile:
@@ -249,7 +251,7 @@ class RunFolder:
             content = path.read_bytes()
         sums = self._sums(key)
         if sums.get(RECORD) != sha256_of(path):
-            raise StoreError(f"{path} is damaged: its checksum differs", hint="run again: only this episode is redone")
+            raise StoreError(f"{path} is damaged: its checksum differs", hint=_AGAIN)
         record = load_record(content, str(path))
         if record.version == record.plan.version and record.plan.key != key:
             raise StoreError(f"{path} holds the record of another plan ({record.plan.key[:12]})")
@@ -275,7 +277,7 @@ class RunFolder:
         if digest is None:
             return None
         if not path.is_file() or sha256_of(path) != digest:
-            raise StoreError(f"{path} is damaged or missing", hint="run again: only this episode is redone")
+            raise StoreError(f"{path} is damaged or missing", hint=_AGAIN)
         return path
 
     def _sums(self, key: str) -> dict[str, str]:

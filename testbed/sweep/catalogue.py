@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.core import plugins
+from testbed.core.agent_names import is_file
 
 if TYPE_CHECKING:
     from testbed.scenario.schema import Adversary, CarMesh, Scenario
@@ -32,7 +33,8 @@ class Installed:
     def agent_digests(self, agent: str) -> Mapping[str, str]:
         """Return the sha256 of every weight file of an agent by its name, and of what makes it what it is.
 
-        A file that only names a registered agent is that agent and adds nothing. The package of an agent that is not
+        A shipped file that only names a registered agent is that agent and adds nothing; a user's, which plans know by
+        its file name, is always told apart by what it says. The package of an agent that is not
         ours is what it is, by name, version and content. Files that name the agents which an
         agent is made of are what it is, too.
 
@@ -52,7 +54,7 @@ class Installed:
             if other is not None:
                 told, digest = plugins.content_of(other)
                 digests[f"package:{told}"] = digest
-        if choice.file is not None and not choice.is_registered:
+        if choice.file is not None and (is_file(agent) or not choice.is_registered):
             digests[f"agent:{choice.file.name}"] = hashlib.sha256(choice.file.read_bytes()).hexdigest()
         for role, part in agents.parts(agent).items():
             for name, digest in self.agent_digests(part).items():

@@ -106,3 +106,28 @@ def test_the_command_writes_a_page_and_gates(
     assert json.loads(capsys.readouterr().out)["rates"][0]["verdict"] == "changed"
     assert (tmp_path / "c.json").is_file()
     assert main(["compare", one, str(tmp_path / "nowhere")]) == 3
+
+
+def test_only_a_comparison_is_written_over(make_view: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = (str(make_view(drives(0, 2)).folder.path) for _ in range(2))
+    mine = tmp_path / "mine.html"
+    mine.write_text("<p>mine</p>")
+    assert main(["compare", one, other, "--out", str(mine)]) == 2
+    assert "exists and is no comparison" in capsys.readouterr().err
+    assert mine.read_text() == "<p>mine</p>"
+    for name in ("x.json", "", "x"):
+        assert main(["compare", one, other, "--out", name]) == 2
+        assert "it must end with .html" in capsys.readouterr().err
+    for _ in range(2):
+        assert main(["compare", one, other, "--out", str(tmp_path / "c.html")]) == 0
+
+
+def test_a_drive_that_became_valid_is_no_regression(make_view: Make) -> None:
+    def undelivered(record: EpisodeRecord) -> EpisodeRecord:
+        valid = False if record.plan.condition == "paint" else None
+        return record.model_copy(update={"valid_attack": valid, "invalid_reason": "not reached"})
+
+    found = compare(make_view(drives(0, 2), change=undelivered), make_view(drives(0, 2)))
+    assert len(found.drives) == 2 and found.regressions("any") == []
+    with pytest.raises(ValueError, match="there is no gate 'some'"):
+        found.regressions("some")  # type: ignore[arg-type]
