@@ -43,10 +43,12 @@ def test_every_registered_agent_has_a_file_that_is_the_agent_itself() -> None:
         assert Installed().agent_digests(name) == agents.card(name).weights
 
 
-def test_a_file_that_only_names_an_agent_is_that_agent(tmp_path: Path) -> None:
+def test_a_file_that_only_names_an_agent_is_told_apart_by_what_it_says(tmp_path: Path) -> None:
+    """Plans know it by its file name, so that the same name with another agent must be another plan."""
     path = tmp_path / "mine.yaml"
     path.write_text("agent: dnn  # nothing else\noptions:\ndefences: []\n")
-    assert Installed().agent_digests(str(path)) == Installed().agent_digests("dnn") == agents.card("dnn").weights
+    said = {"agent:mine.yaml": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert Installed().agent_digests(str(path)) == agents.card("dnn").weights | said
     path.write_text("agent: dnn\ndefences: [{kind: jpeg, quality: 50}]\n")
     assert Installed().agent_digests(str(path))["agent:mine.yaml"] == hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -23,11 +23,12 @@ def test_digests_of_weights_and_of_option_files(tmp_path: Path) -> None:
     assert dict(Installed().agent_digests("scripted")) == {}
     own = tmp_path / "own.yaml"
     own.write_text("agent: scripted\n")
-    assert dict(Installed().agent_digests(str(own))) == {}, "a file that only names an agent is that agent"
+    named = dict(Installed().agent_digests(str(own)))
+    assert list(named) == ["agent:own.yaml"], "plans know it by its file name: another may say otherwise"
     own.write_text("agent: scripted\ndefences: [{kind: jpeg, quality: 50}]\n")
     first = dict(Installed().agent_digests(str(own)))
     own.write_text("agent: scripted\ndefences: [{kind: jpeg, quality: 40}]\n")
-    assert list(first) == ["agent:own.yaml"]
+    assert list(first) == ["agent:own.yaml"] and first != named
     assert Installed().agent_digests(str(own)) != first
     with pytest.raises(UsageError, match="unknown agent 'nobody'"):
         Installed().agent_digests("nobody")
