@@ -9,7 +9,7 @@
     testbed.load("reports/mine").events().head()
 
 Tables are pandas' (extra ``[notebook]``), one row per drive, event, claim or step; their columns stand in
-docs/notebooks.md. Nothing is printed, and errors are those of `testbed.core.errors`.
+docs/runs.md. Nothing is printed, and errors are those of `testbed.core.errors`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,6 @@ from testbed.sweep.worker import RunnerSpec
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-REPORTS = Path("reports")
-"""Folder below the working directory that receives runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +292,7 @@ def _carried_out(
 ) -> Run:
     if settings.ray in (None, "auto"):
         check_agents(request.plans, settings.runner)
-    folder = Path(out) if out is not None else REPORTS / request.run_id
+    folder = Path(out) if out is not None else request.folder
     summary = carry_out(request, folder, settings, report=progress)
     summary.check()
     return Run(folder)

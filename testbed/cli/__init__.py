@@ -38,7 +38,7 @@ VERBS: dict[str, str] = {
     "sweep": "answer a grid of them; does only what is missing",
     "plan": "say how many drives the claims of a scenario need",
     "report": "rebuild the report of a run from its stored episodes",
-    "judge": "judge a run again from its stored traces, with other limits, judges or claims",
+    "judge": "judge a run again from its stored traces, with other limits or judges",
     "compare": "compare two runs drive by drive; a gate against regressions",
     "evaluate": "make the published tables on images, with our models and attacks",
     "serve": "start the embedded CARLA server",

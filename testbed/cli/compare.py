@@ -9,9 +9,6 @@ from pathlib import Path
 
 from testbed.cli.options import column_table
 
-_NAMED = 3
-"""So many regressions are named in the error; the page has all."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
@@ -31,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Compare, write the page, print, and judge."""
-    from testbed.core.errors import GateError, StoreError
-    from testbed.report import compare_page, read_run
+    from testbed.core.errors import StoreError
+    from testbed.report import compare_page, gate, read_run
     from testbed.report.compare import compare
 
     page = options.out or options.second / f"compare-{options.first.resolve().name}.html"
@@ -60,8 +57,5 @@ def execute(options: argparse.Namespace) -> int:
         print(f"{compare_page.headline(found)}; {len(found.missing)} drives missing, {len(found.new)} new")
         print(f"comparison: {page}")
     if options.gate is not None:
-        worse = found.regressions(options.gate)
-        if worse:
-            more = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
-            raise GateError(f"--gate {options.gate}: {'; '.join(worse[:_NAMED])}{more}")
+        gate.refuse(f"--gate {options.gate}", found.regressions(options.gate))
     return 0

@@ -29,14 +29,7 @@ def execute(options: argparse.Namespace) -> int:
     if not found:
         print(f"{scenario.name} states no claim about these agents")
         return 0
-    header = [
-        "claim",
-        "bound",
-        "drives of each agent under",
-        "none against it",
-        f"chance {100 * POWER:.0f} %",
-        "until decided",
-    ]
+    header = ["claim", "bound", "drives of each agent under", "none against it", chance, "until decided"]
     rows = [
         [one.claim, one.bound, ", ".join(one.conditions), *(_told(n) for n in (one.clean, one.likely, one.sequential))]
         for one in found

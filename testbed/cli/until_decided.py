@@ -39,7 +39,7 @@ def until_decided(loaded: LoadedFile[Scenario], options: argparse.Namespace) -> 
         TestbedError: See `testbed.sweep.run.carry_out`.
     """
     from testbed.cli.progress import ProgressConsole
-    from testbed.cli.work import REPORTS, execution_settings
+    from testbed.cli.work import execution_settings
     from testbed.core.agent_names import agent_name
     from testbed.core.errors import UsageError
     from testbed.report.claims import DECIDED
@@ -62,14 +62,15 @@ def until_decided(loaded: LoadedFile[Scenario], options: argparse.Namespace) -> 
         counts = wanted
         plans = tuple(_plans(loaded, options, counts, first))
         request = RunRequest(content.name, content.question, (content,), plans, stopping=DECIDED)
-        folder = folder or REPORTS / f"{request.run_id}-{DECIDED}"
+        folder = folder or request.folder
         with ProgressConsole(len(plans), as_json=options.json) as console:
             console.begin(request, folder)
             summary = carry_out(
                 request, folder, execution_settings(options), report=console.show, command=options.command
             )
         summary.check()
-        open_agents = [agent for agent in open_agents if agent_name(agent) in _undecided(folder)]
+        undecided = _undecided(folder)
+        open_agents = [agent for agent in open_agents if agent_name(agent) in undecided]
     if request is None or folder is None:
         raise UsageError(f"--budget {budget} does not suffice for one seed of {', '.join(agents)}")
     told = "all claims about rates are decided"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,6 @@ from testbed.judge.registry import event_catalogue
 
 if TYPE_CHECKING:
     from testbed.sweep.run import ExecutionSettings, RunRequest
-
-REPORTS = Path("reports")
-"""Folder below the working directory that receives runs."""
 
 PULLED = ("pulled away", "window.success")
 """Column and score: whether the ego was pulled beyond (lane - vehicle)/2 within the attack window."""
@@ -41,7 +39,7 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     from testbed.report.made_from import current_page
     from testbed.sweep.run import carry_out
 
-    folder: Path = options.out or REPORTS / question.run_id
+    folder: Path = options.out or question.folder
     settings = execution_settings(options)
     with ProgressConsole(len(question.plans), as_json=options.json) as console:
         console.begin(question, folder)
@@ -75,26 +73,21 @@ def result(folder: Path, report: Path, question: RunRequest | None = None) -> di
         report: Its page.
         question: Whose episodes are counted; None for all.
     """
-    import dataclasses
-
     from testbed.report import judge_claims, read_run
 
     keys = None if question is None else {plan.key for plan in question.plans}
     view = read_run(folder, drives=False, keys=keys)
-    outcomes = event_catalogue().outcomes()
     groups = [
         {
             "agent": group.agent,
             "condition": group.condition,
             "valid": len(group.episodes),
             "invalid": len(group.invalid),
-            "outcomes": {
-                name: sum(any(episode.had(kind) for kind in kinds) for episode in group.episodes)
-                for name, kinds in outcomes.items()
-            },
+            "outcomes": {name: sum(name in had for had in found) for name in event_catalogue().outcomes()},
         }
         for group in view.groups
         if group.episodes or group.invalid
+        for found in [[episode.outcomes() for episode in group.episodes]]
     ]
     claims = [dataclasses.asdict(claim) for claim in judge_claims(view)]
     lost = [{**one.planned.model_dump(), "code": one.code, "reason": one.reason} for one in view.lost]

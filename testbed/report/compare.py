@@ -200,13 +200,8 @@ def _told(plan: EpisodePlan) -> str:
     return f"{plan.agent}, {plan.condition}, seed {plan.seed} ({world_of(plan)})"
 
 
-def _kinds(episode: Episode) -> list[str]:
-    """Return the outcomes that happened, by the name of their column."""
-    return [name for name, kinds in event_catalogue().outcomes().items() if any(map(episode.had, kinds))]
-
-
 def _said(episode: Episode) -> str:
-    return INVALID if not episode.valid else ", ".join(_kinds(episode)) or "clean"
+    return INVALID if not episode.valid else ", ".join(episode.outcomes()) or "clean"
 
 
 def _changed(one: Episode, other: Episode) -> ChangedDrive | None:
@@ -216,7 +211,7 @@ def _changed(one: Episode, other: Episode) -> ChangedDrive | None:
     plan = one.plan
     change: Change = "other"
     if INVALID not in (before, after):
-        change = "worse" if set(_kinds(other)) - set(_kinds(one)) else "better"
+        change = "worse" if set(other.outcomes()) - set(one.outcomes()) else "better"
     asked = (plan.scenario, plan.agent, plan.condition, plan.seed, world_of(plan))
     return ChangedDrive(*asked, change, before, after, (plan.key, other.plan.key))
 
@@ -228,7 +223,7 @@ def _rates(paired: Sequence[tuple[Episode, Episode]]) -> list[PairedRate]:
             cells.setdefault((one.plan.scenario, one.plan.agent, one.plan.condition), []).append((one, other))
     found: dict[str, tuple[tuple[str, str, str], str, list[bool], list[bool]]] = {}
     for cell, pairs in cells.items():
-        happened = [[_kinds(episode) for episode in side] for side in zip(*pairs, strict=True)]
+        happened = [[episode.outcomes() for episode in side] for side in zip(*pairs, strict=True)]
         for what in event_catalogue().outcomes():
             sides = [what in kinds for kinds in happened[0]], [what in kinds for kinds in happened[1]]
             if any(sides[0]) or any(sides[1]):

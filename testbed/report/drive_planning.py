@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from testbed import sequential, stats
 from testbed.core.agent_names import agent_name
 from testbed.judge import metrics
-from testbed.report.run_view import BENIGN
+from testbed.report.run_view import BENIGN, control_conditions
 from testbed.scenario.schema import Scenario
 
 POWER = 0.8
@@ -59,7 +59,8 @@ def needs(scenario: Scenario, agents: Sequence[str] | None = None) -> list[Need]
     """
     found = []
     driven = tuple(map(agent_name, agents or scenario.agents))
-    attacks = tuple(name for name in scenario.injections() if not _is_control(scenario, name))
+    controls = control_conditions([scenario])
+    attacks = tuple(name for name in scenario.injections() if name not in controls)
     for claim in scenario.claims:
         about = (agent_name(claim.agent),) if claim.agent else driven
         if not set(about) & set(driven):
@@ -103,8 +104,3 @@ def drives_for_power(bound: float, *, at_most: bool, power: float = POWER) -> in
         if binom.cdf(allowed, n + allowed, share / 2.0) >= power:
             return n + allowed
         allowed += 1
-
-
-def _is_control(scenario: Scenario, condition: str) -> bool:
-    names = scenario.injections()[condition]
-    return all(adversary.control for adversary in scenario.adversaries if adversary.id in names)

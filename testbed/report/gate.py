@@ -33,10 +33,14 @@ def check(run_dir: Path, fail_on: Collection[str], keys: Collection[str] | None 
         GateError: It shows what it must not.
     """
     view = read_run(run_dir, drives=False, keys=keys)
-    found = failures(view, judge_claims(view), fail_on)
+    refuse(f"--fail-on {','.join(sorted(fail_on))}", failures(view, judge_claims(view), fail_on))
+
+
+def refuse(option: str, found: Sequence[str]) -> None:
+    """Raise `GateError` where an option of the command line forbids what was found; the first of it are named."""
     if found:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        raise GateError(f"--fail-on {','.join(sorted(fail_on))}: {'; '.join(found[:_NAMED])}{more}")
+        raise GateError(f"{option}: {'; '.join(found[:_NAMED])}{more}")
 
 
 def failures(view: RunView, claims: Sequence[ClaimResult], fail_on: Collection[str]) -> list[str]:

@@ -65,6 +65,10 @@ class Episode:
         events = event_catalogue()
         return any(events.is_a(event.kind, kind) for event in self.record.events)
 
+    def outcomes(self) -> list[str]:
+        """Return the columns of the table of outcomes in which it counts."""
+        return [name for name, kinds in event_catalogue().outcomes().items() if any(map(self.had, kinds))]
+
 
 @dataclass(slots=True)
 class EpisodeGroup:
@@ -246,7 +250,7 @@ def _view(
     planned: Sequence[PlannedEpisode],
 ) -> RunView:
     """Sort episodes into groups, in the order in which the scenarios name agents and conditions."""
-    controls = _controls(scenarios.values())
+    controls = control_conditions(scenarios.values())
     agents = _order((p.agent for p in planned), _agents(scenarios.values()))
     conditions = _order(
         (p.condition for p in planned),
@@ -294,7 +298,7 @@ def _conditions(scenarios: Iterable[Scenario]) -> list[str]:
     return named or [adversary.id for one in scenarios for adversary in one.adversaries]
 
 
-def _controls(scenarios: Iterable[Scenario]) -> set[str]:
+def control_conditions(scenarios: Iterable[Scenario]) -> set[str]:
     """Return conditions that inject controls only."""
     scenarios = list(scenarios)
     control = {adversary.id: adversary.control for one in scenarios for adversary in one.adversaries}

@@ -29,6 +29,10 @@ VERSIONED = ("carla", "gymnasium", "numpy", "peft", "ray", "torch", "transformer
 """Distributions whose versions stand in the manifest, where they are installed."""
 
 
+REPORTS = Path("reports")
+"""Folder below the working directory that receives runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """What a run is about.
@@ -62,6 +66,11 @@ class RunRequest:
         """Return the name of the default run folder: the same episodes have the same one, so a command resumes."""
         digest = hashlib.sha256("\n".join(sorted(plan.key for plan in self.plans)).encode("ascii")).hexdigest()
         return f"{self.name}-{digest[:8]}"
+
+    @property
+    def folder(self) -> Path:
+        """Return the default run folder."""
+        return REPORTS / "-".join(filter(None, (self.run_id, self.stopping)))
 
 
 @dataclass(frozen=True, slots=True)
