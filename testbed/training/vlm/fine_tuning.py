@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import platform
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -96,7 +95,7 @@ def tune(plan: Plan, data: Path, out: Path, *, stated: bool = False) -> Path:
     )
     steps = fit(plan, trained, batcher, source, out / "trainer")
     if batcher.tower is not None:
-        ready.network.model.vision_tower = batcher.tower.tower
+        batcher.tower.leave()
     trained.save_pretrained(folder)
     ready.processor.save_pretrained(folder)
     card = told | {
@@ -145,9 +144,8 @@ def _prepare_sight(
     """
     is_random = fresh or ready.asked.card.get(PROJECTOR) == RANDOM
     if fresh and plan.distil > ready.asked.card.get(DISTILLED, {}).get("steps", 0):
-        begun_s = time.monotonic()
-        left = distil(ready, source, plan.distil, seed=plan.seed)
-        taught = {"steps": plan.distil, "seconds": round(time.monotonic() - begun_s, 1), "unexplained": round(left, 4)}
+        done = distil(ready, source, plan.distil, seed=plan.seed, folder=out)
+        taught = {"steps": plan.distil, "seconds": round(done.seconds, 1), "unexplained": round(done.unexplained, 4)}
         ready.asked = ready.asked.model_copy(update={"card": {DISTILLED: taught}})
         ready.network.save_pretrained(out / "base")
         HowAsked(card=ready.asked.card).write(out / "base")

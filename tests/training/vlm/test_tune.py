@@ -211,12 +211,14 @@ def test_what_is_no_form_says_so(base: Path) -> None:
     assert ClosedSetReader(ready)
 
 
-@pytest.mark.parametrize("family", ["fastvlm", "nvila", "qwen_vl", "llava", "mobilevlm"])
+@pytest.mark.parametrize("family", ["fastvlm", "nvila", "qwen_vl", "llava", "mobilevlm", "smolvlm"])
 def test_a_remembered_picture_is_seen_as_the_first_time(tmp_path: Path, family: str) -> None:
     ready = checkpoint.load(str(families.build(family, "tiny", tmp_path, ["Which way?"])), dtype="fp32", device="cpu")
     inputs = ready.encode([[ImagePrompt("alc", picture((colour, 90, 10)), "Which way?")] for colour in (10, 200)])
     looks: list[int] = []
-    ready.network.model.vision_tower.register_forward_hook(lambda *_: looks.append(1))
+    inner = ready.network.model
+    tower = inner.vision_model if family == "smolvlm" else inner.vision_tower
+    tower.register_forward_hook(lambda *_: looks.append(1))
     with torch.inference_mode():
         plain = ready.network(**inputs).logits
         standing = remember(ready.network)
@@ -228,6 +230,8 @@ def test_a_remembered_picture_is_seen_as_the_first_time(tmp_path: Path, family: 
         standing.keys = ["b", "a"]
         swapped = ready.network(**inputs).logits
     assert float((swapped - plain).abs().max()) > 1e-3
+    standing.leave()
+    assert tower in (getattr(inner, name, None) for name in ("vision_tower", "vision_model"))
 
 
 def test_a_training_that_has_come_to_its_end_is_not_done_again(base: Path, talks: Path, tmp_path: Path) -> None:
@@ -254,7 +258,7 @@ def test_an_adapter_goes_on_from_another(base: Path, talks: Path, tmp_path: Path
         replace(still, start_from=tmp_path / "nowhere").check_model()
 
 
-@pytest.mark.parametrize("family", ["llava", "smolvlm", "qwen2_5_vl"])
+@pytest.mark.parametrize("family", ["llava", "qwen_vl", "smolvlm", "qwen2_5_vl"])
 def test_a_fresh_tower_learns_what_ours_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     monkeypatch.setattr(distil, "BATCH", 6)
     monkeypatch.setattr(distil, "LOOKED_AT", 12)
@@ -263,9 +267,45 @@ def test_a_fresh_tower_learns_what_ours_sees(tmp_path: Path, monkeypatch: pytest
     folder = families.build(family, "tiny", tmp_path / family, ["Which way?"])
     ready = checkpoint.load(str(folder), dtype="fp32", device="cpu")
     words = ready.network.get_input_embeddings().weight.detach().clone()
-    left = distil.distil(ready, source, 3, seed=0)
-    assert 0.0 < left < 2.0
+    sight = distil.seen_by(
+        ready, [[prompt] for example in source.draw(2, np.random.default_rng(3)) for prompt in example.questions]
+    )
+    assert (sight.tower is None) == (family == "qwen2_5_vl")
+    done = distil.distil(ready, source, 3, seed=0)
+    assert 0.0 < done.unexplained < 2.0 and done.seconds > 0
     assert torch.equal(ready.network.get_input_embeddings().weight, words)
+
+
+def test_a_distillation_that_was_stopped_goes_on_to_the_same_tower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"BATCH": 4, "LOOKED_AT": 8, "SAVED_EVERY": 2}.items():
+        monkeypatch.setattr(distil, name, value)
+    source = AskedPictures(pictures.write_data(tmp_path / "data", 16), "train", ("alc",), {}, tandem_share=0.0)
+    folder = families.build("llava", "tiny", tmp_path / "base", ["Which way?"])
+
+    def taught(stop_at: int | None) -> dict[str, torch.Tensor]:
+        ready = checkpoint.load(str(folder), dtype="fp32", device="cpu")
+        asked: list[int] = []
+
+        def draw(*given: object) -> object:
+            asked.append(1)
+            if stop_at is not None and len(asked) > stop_at:
+                raise KeyboardInterrupt
+            return AskedPictures.draw(source, *given)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(source, "draw", draw)
+            distil.distil(ready, source, 4, seed=0, folder=tmp_path)
+        return dict(ready.network.state_dict())
+
+    with pytest.raises(KeyboardInterrupt):
+        taught(stop_at=5)
+    assert (tmp_path / distil.STOPPED).is_file()
+    went_on = taught(None)
+    assert not (tmp_path / distil.STOPPED).exists()
+    for name, value in taught(None).items():
+        torch.testing.assert_close(went_on[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_a_tower_is_distilled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
