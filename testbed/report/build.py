@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from testbed.judge.metrics import score_types
+from testbed.report.addresses import DRIVES
 from testbed.report.claims import judge_claims
+from testbed.report.drive_list import drive_list
+from testbed.report.drive_page import write_drive_pages
 from testbed.report.exports import junit, results, summary
 from testbed.report.gsn import cases, to_svg, to_yaml
 from testbed.report.latency_curve import latency_csv, latency_points
@@ -42,5 +45,7 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     if points:
         folder.write_text("latency.csv", latency_csv(points))
     folder.write_text("summary.md", summary(view, claims))
+    write_drive_pages(view, pictures=videos)
+    folder.write_text(DRIVES, drive_list(view))
     # the page comes last: where it is current, everything else is
     return folder.write_text(PAGE, render(view, claims, videos=videos))

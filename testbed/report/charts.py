@@ -150,7 +150,7 @@ def value_chart(
     limit: Curve | None = None,
     floor: str = "",
 ) -> str:
-    """Return a quantity over time that is never negative: speed or gap.
+    """Return a quantity over time: speed, gap, or a demand, which alone goes below zero.
 
     Args:
         lines: Drives; NaN breaks a line; bold ones are drawn last.
@@ -158,19 +158,21 @@ def value_chart(
         title: Title for screen readers.
         shown_s: When the artefact was to be seen in the drive shown; None without.
         limit: What is allowed over time, drawn dashed; None without.
-        floor: What zero means, written at the axis.
+        floor: What the least value means, written at the axis.
     """
     height, left, right, top, bottom = 260.0, 56.0, WIDTH - 12.0, 14.0, 224.0
     end_s = max((float(line.t_s[-1]) for line in lines), default=1.0)
-    peaks = [float(np.nanmax(line.y)) for line in (*lines, *([limit] if limit else [])) if not np.isnan(line.y).all()]
-    step = _step(max(peaks, default=1.0))
-    high = step * max(math.ceil(max(peaks, default=1.0) / step), 1)
-    x, y = Scale(0.0, max(end_s, 1e-6), left, right), Scale(high, 0.0, top, bottom)
+    drawn = [line.y for line in (*lines, *([limit] if limit else [])) if not np.isnan(line.y).all()]
+    peak = max((float(np.nanmax(y)) for y in drawn), default=1.0)
+    least = min((float(np.nanmin(y)) for y in drawn), default=0.0)
+    step = _step(max(peak, 0.0) - min(least, 0.0))
+    low, high = min(math.floor(least / step), 0), max(math.ceil(peak / step), 0 if least < 0.0 else 1)
+    x, y = Scale(0.0, max(end_s, 1e-6), left, right), Scale(step * high, step * low, top, bottom)
     parts: list[str] = []
     if shown_s is not None:
         parts.append(_band(x(shown_s[0]), x(shown_s[1]), top, bottom, "patch"))
         parts.append(text(x(shown_s[0]) + 6, top + 14, "attack in view", class_="note"))
-    for tick in range(round(high / step) + 1):
+    for tick in range(low, high + 1):
         value = tick * step
         parts.append(tag("line", x1=left, x2=right, y1=y(value), y2=y(value), class_="zero" if tick == 0 else "grid"))
         parts.append(text(left - 8, y(value) + 4, f"{value:g}", text_anchor="end"))

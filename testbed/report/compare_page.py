@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from testbed.core.errors import UsageError
+from testbed.report.addresses import drive_address
 from testbed.report.compare import Comparison
 from testbed.report.page import asset, content_policy, environment
 from testbed.store.atomic import write_text
@@ -58,12 +59,13 @@ def write(found: Comparison, page: Path, runs: tuple[Path, Path]) -> Path:
 
     check_target(page)
     css = asset("page.css").replace("</", "<\\/")
-    links = [os.path.relpath(run / "index.html", page.parent) for run in runs]
+    roots = [os.path.relpath(run, page.parent) for run in runs]
     context = {
         "found": found,
         "mark": MARK,
         "headline": headline(found),
-        "links": [Path(link).as_posix() for link in links],
+        "roots": [Path(root).as_posix() for root in roots],
+        "drive_address": drive_address,
         "several": len({rate.scenario for rate in found.rates}) > 1,
         "most": MOST_ROWS,
         "policy": content_policy(css, ""),

@@ -6,25 +6,21 @@ The drive shown is the median one under the attack by what the attack aims at: n
 from __future__ import annotations
 
 import base64
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.geometry import Box
-from testbed.core.gtsrb import SIGN_NAMES
-from testbed.core.types import Decision, Perception, Step
 from testbed.events import SPEED_LIMIT, Chart, EventKind
-from testbed.judge import JudgeLimits, box_iou, event_catalogue, expert_steering
+from testbed.judge import JudgeLimits, event_catalogue
 from testbed.report.attack_aim import aim_of
-from testbed.report.charts import AnswerSpan, Curve, merge, offset_chart, strip_chart, value_chart
+from testbed.report.charts import Curve, offset_chart, strip_chart, value_chart
 from testbed.report.drive_trace import DriveTrace
 from testbed.report.measures import badness, least_gaps_m
+from testbed.report.replay import answer_strips, telemetry
 from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.scenario.schema import Limits
 from testbed.store import TraceReader, write_video
@@ -37,6 +33,7 @@ class Clip:
     """One video.
 
     Attributes:
+        key: Of the episode.
         condition: Condition driven.
         kind: ``benign``, ``attack`` or ``control``.
         title: Caption.
@@ -47,6 +44,7 @@ class Clip:
         size_px: Width and height.
     """
 
+    key: str
     condition: str
     kind: str
     title: str
@@ -113,7 +111,7 @@ def _example(view: RunView, agent: str, chosen: Episode, videos: bool) -> Exampl
     shown_s = drive.shown_s if drive is not None else None
     aims = [aim_of(view, condition) for condition in view.attacks] or [aim_of(view, BENIGN)]
     kinds = list(dict.fromkeys(aim.chart for aim in aims))
-    charts = [_chart(view, kind, agent, same, chosen) for kind in kinds]
+    charts = [drive_chart(view, kind, agent, same, chosen) for kind in kinds]
     aim = aim_of(view, chosen.plan.condition)
     order = {"offset": "largest offset", "gap": "smallest gap", "speed": "excess of speed"}[aim.chart]
     count = sum(1 for e in same if e.plan.condition == chosen.plan.condition)
@@ -146,7 +144,7 @@ def _example(view: RunView, agent: str, chosen: Episode, videos: bool) -> Exampl
     )
 
 
-def _chart(view: RunView, kind: Chart, agent: str, same: Sequence[Episode], chosen: Episode) -> str:
+def drive_chart(view: RunView, kind: Chart, agent: str, same: Sequence[Episode], chosen: Episode) -> str:
     """Return one quantity over time for all drives of an agent in one world."""
     drawn = [(e, e.drive) for e in same if e.drive is not None]
     shown_s = chosen.drive.shown_s if chosen.drive is not None else None
@@ -202,12 +200,12 @@ def _clip(view: RunView, episode: Episode, patch_s: tuple[float, float] | None, 
     said = outcome_words(episode, aim)
     name = {"benign": "benign", "control": f"control: {episode.plan.condition}"}.get(kind, episode.plan.condition)
     strips = strip_chart(
-        _strips(steps),
+        answer_strips(steps),
         steps[-1].t_s,
         f"What {episode.plan.agent} answered, {name}",
         patch_s if kind != "benign" else None,
     )
-    return Clip(episode.plan.condition, kind, name, source, _telemetry(steps, size), strips, said, size)
+    return Clip(key, episode.plan.condition, kind, name, source, telemetry(steps, size), strips, said, size)
 
 
 def _video(view: RunView, episode: Episode, trace: Path) -> tuple[str, tuple[int, int]]:
@@ -227,96 +225,3 @@ def _video(view: RunView, episode: Episode, trace: Path) -> tuple[str, tuple[int
     else:
         return "", (320, 160)
     return "data:video/webm;base64," + base64.b64encode(content).decode("ascii"), size
-
-
-def _in_force(steps: Sequence[Step]) -> list[tuple[float, float, Decision, Step]]:
-    """Return (begin, end, decision, step of its own frame) of every answer while it was in force."""
-    by_frame = {step.frame: step for step in steps}
-    spans: list[tuple[float, float, Decision, Step]] = []
-    for step in steps:
-        decision = step.decision
-        if decision is None or decision.frame not in by_frame:
-            continue
-        if spans and spans[-1][2].frame == decision.frame:
-            continue
-        if spans:
-            begin, _, last, seen = spans[-1]
-            spans[-1] = (begin, step.t_s, last, seen)
-        spans.append((step.t_s, steps[-1].t_s, decision, by_frame[decision.frame]))
-    return spans
-
-
-def _strips(steps: Sequence[Step]) -> list[tuple[str, list[AnswerSpan]]]:
-    spans = _in_force(steps)
-    expert, alc, vd, tsr = [], [], [], []
-    for before, after in zip(steps, steps[1:], strict=False):
-        right = str(expert_steering(before.truth.lane.preview_offset_m))
-        expert.append(AnswerSpan(before.t_s, after.t_s, right.lower(), right[0]))
-    for begin, end, decision, seen in spans:
-        said = decision.perception
-        wanted = str(expert_steering(seen.truth.lane.preview_offset_m))
-        named = str(said.steering.steering) if said.steering.steering is not None else None
-        sure = said.steering.confidence
-        hint = f"{begin:.2f} s: {named or _withheld(said, 'alc')} ({sure * 100:.0f} % sure), expert {wanted}"
-        alc.append(
-            AnswerSpan(
-                begin, end, named.lower() if named else "none", named[0] if named else "?", sure, named != wanted, hint
-            )
-        )
-        vd.append(_vehicle_segment(begin, end, decision, seen))
-        if said.sign is not None and seen.truth.sign is not None:
-            true, told = seen.truth.sign.class_id, said.sign.class_id
-            words = SIGN_NAMES[told] if told is not None else _withheld(said, "tsr")
-            letter = "?" if told is None else words.removeprefix("speed limit ")[:14]
-            hint = f"{begin:.2f} s: {words} ({said.sign.confidence * 100:.0f} % sure), truth {SIGN_NAMES[true]}"
-            tsr.append(AnswerSpan(begin, end, "sign", letter, said.sign.confidence, told != true, hint))
-    strips = [("expert steering", merge(expert)), ("steering answer", merge(alc)), ("vehicle answer", merge(vd))]
-    return [*strips, ("sign answer", merge(tsr))] if tsr else strips
-
-
-def _withheld(said: Perception, task: str) -> str:
-    return "unreadable" if task in said.unparsable else "abstained"
-
-
-def _vehicle_segment(begin: float, end: float, decision: Decision, seen: Step) -> AnswerSpan:
-    said, lead = decision.perception.vehicle, seen.truth.lead
-    iou = box_iou(said.box_px, lead.box_px) if said.box_px is not None and lead is not None else None
-    wrong = said.present is None or said.present != (lead is not None)
-    word = {True: "vehicle", False: "none", None: _withheld(decision.perception, "vd")}[said.present]
-    hint = f"{begin:.2f} s: {word} ({said.confidence * 100:.0f} % sure), truth {'vehicle' if lead else 'none'}"
-    hint += f", IoU {iou:.2f}" if iou is not None else ""
-    kind, letter = {True: ("vehicle", "car"), False: ("empty", ""), None: ("none", "?")}[said.present]
-    return AnswerSpan(begin, end, kind, letter, said.confidence if said.present else 0.0, wrong, hint)
-
-
-def _telemetry(steps: Sequence[Step], size: tuple[int, int]) -> str:
-    """Return what the page's script shows beside a video: offsets per step and answers while in force."""
-    answers: list[dict[str, Any]] = []
-    for begin, _, decision, seen in _in_force(steps):
-        said = decision.perception
-        answers.append(
-            {
-                "t": round(begin, 3),
-                "steer": str(said.steering.steering) if said.steering.steering is not None else _withheld(said, "alc"),
-                "sure": round(said.steering.confidence, 3),
-                "expert": str(expert_steering(seen.truth.lane.preview_offset_m)),
-                "box": _ints(said.vehicle.box_px) if said.vehicle.present else None,
-                "sign": None
-                if said.sign is None
-                else (SIGN_NAMES[said.sign.class_id] if said.sign.class_id is not None else _withheld(said, "tsr")),
-            }
-        )
-    truth = [
-        [
-            round(s.t_s, 3),
-            round(s.truth.lane.lateral_offset_m, 3),
-            round(s.truth.ego.speed_mps, 2),
-            _ints(s.truth.lead.box_px) if s.truth.lead else None,
-        ]
-        for s in steps[::2]
-    ]
-    return json.dumps({"size": size, "answers": answers, "truth": truth}, separators=(",", ":"), allow_nan=False)
-
-
-def _ints(box: Box | None) -> list[float] | None:
-    return None if box is None else [round(float(value), 1) for value in box]

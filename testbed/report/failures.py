@@ -54,8 +54,8 @@ def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
             episode,
             event,
             view.role(episode.plan.condition),
-            _what(event, episode),
-            _why(event),
+            what_happened(event, episode),
+            why_it_happened(event),
             _picture(view, episode, event) if (episode.plan.key, index) in chosen else "",
             f"episodes/{episode.plan.key}/{episode.record.trace}" if episode.record.trace else "",
         )
@@ -94,13 +94,15 @@ def _picture(view: RunView, episode: Episode, event: Event) -> str:
     return "" if best is None else "data:image/jpeg;base64," + base64.b64encode(best.jpeg).decode("ascii")
 
 
-def _what(event: Event, episode: Episode) -> str:
+def what_happened(event: Event, episode: Episode) -> str:
+    """Return what happened in words."""
     said = event_catalogue()[event.kind].sentence(event)
     avoided = label(episode.drive, event.t_s) if event.kind == COLLISION_VEHICLE.name else ""
     return f"{said} ({avoided})" if avoided else said
 
 
-def _why(event: Event) -> str:
+def why_it_happened(event: Event) -> str:
+    """Return the perception error before an event in words."""
     detail = event.detail
     sure = detail.get("confidence")
     confidence = f", {sure * 100:.0f} % sure" if isinstance(sure, float) else ""

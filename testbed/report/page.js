@@ -1,4 +1,3 @@
-"use strict";
 // Synchronous play of the clips of one agent, with what the agent answered drawn over them. Works without a network;
 // without scripts the videos keep their own controls.
 for (const show of document.querySelectorAll("[data-show]")) {
@@ -18,18 +17,6 @@ for (const show of document.querySelectorAll("[data-show]")) {
   const play = show.querySelector("[data-play]");
   const slow = show.querySelector("[data-slow]");
 
-  const last = (list, time, at) => {
-    let found = null;
-    for (const item of list) { if (at(item) <= time + 1e-6) found = item; else break; }
-    return found;
-  };
-  const box = (rect, value) => {
-    if (!value) { rect.setAttribute("visibility", "hidden"); return; }
-    rect.setAttribute("visibility", "visible");
-    rect.setAttribute("x", value[0]); rect.setAttribute("y", value[1]);
-    rect.setAttribute("width", Math.max(0, value[2] - value[0]));
-    rect.setAttribute("height", Math.max(0, value[3] - value[1]));
-  };
   const draw = clip => {
     const time = clip.video.currentTime;
     const answer = last(clip.data.answers, time, item => item.t);
@@ -38,9 +25,7 @@ for (const show of document.querySelectorAll("[data-show]")) {
     box(clip.truth, truth && truth[3]);
     const parts = [];
     if (truth) {
-      const side = truth[1] > 0.005 ? " left" : truth[1] < -0.005 ? " right" : "";
-      parts.push(time.toFixed(1) + " s · " + Math.abs(truth[1]).toFixed(2) + " m" + side
-        + " · " + (truth[2] * 3.6).toFixed(0) + " km/h");
+      parts.push(time.toFixed(1) + " s · " + besides(truth[1]) + " · " + (truth[2] * 3.6).toFixed(0) + " km/h");
     }
     if (answer) {
       const sure = " (" + Math.round(answer.sure * 100) + " %)";
@@ -49,20 +34,11 @@ for (const show of document.querySelectorAll("[data-show]")) {
     }
     clip.live.textContent = parts.join("\n");
   };
-  const heads = time => {
-    for (const chart of charts) {
-      const line = chart.querySelector(".playhead");
-      const end = +chart.dataset.end, left = +chart.dataset.left, right = +chart.dataset.right;
-      const x = left + Math.min(time / end, 1) * (right - left);
-      line.setAttribute("x1", x); line.setAttribute("x2", x);
-      line.classList.add("on");
-    }
-  };
   let running = false;
   const loop = () => {
     for (const clip of clips) draw(clip);
     const now = Math.max(...clips.map(clip => clip.video.currentTime));
-    heads(now);
+    heads(charts, now);
     seek.value = now;
     if (running) requestAnimationFrame(loop);
   };
@@ -108,14 +84,6 @@ for (const show of document.querySelectorAll("[data-show]")) {
     clip.video.addEventListener("ended", () => { if (clips.every(other => other.video.ended)) stop(); });
     clip.video.addEventListener("pause", () => { if (clips.every(other => other.video.paused)) stop(); });
   }
-  for (const chart of charts) {
-    chart.addEventListener("click", event => {
-      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
-      const end = +chart.dataset.end, left = +chart.dataset.left, right = +chart.dataset.right;
-      const time = Math.max(0, Math.min(1, (point.x - left) / (right - left))) * end;
-      fresh = false;
-      go(time);
-    });
-  }
+  onChart(charts, time => { fresh = false; go(time); });
   loop();
 }

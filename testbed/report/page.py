@@ -11,11 +11,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from testbed.events import EventKind
+from testbed.judge import event_catalogue
+from testbed.report.addresses import DRIVES, drive_address, drives_where
 from testbed.report.attack_aim import aims_of, main_aim
 from testbed.report.charts import RateRow, rate_chart
 from testbed.report.claims import ClaimResult
 from testbed.report.conclusions import Conclusion, conclusions, lead_sentence, listing
-from testbed.report.example_drives import example_drives, outcome_words
+from testbed.report.example_drives import example_drives
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
 from testbed.report.gsn import STYLE, cases, to_svg
@@ -74,7 +76,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
     template = environment().from_string(asset("page.html"))
     # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
     css = (asset("page.css") + STYLE).replace("</", "<\\/")
-    js = asset("page.js").replace("</", "<\\/")
+    js = (asset("replay.js") + asset("page.js")).replace("</", "<\\/")
     views = view.parts()
     parts = [_part(one, index, len(views), claims, videos) for index, one in enumerate(views)]
     context: dict[str, Any] = {
@@ -104,7 +106,9 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "infrastructure": [t for t in view.lost if t.infrastructure],
         "broken": [t for t in view.lost if not t.infrastructure],
         "facts": _facts(view),
-        "every": [(e, outcome_words(e)) for e in view.episodes],
+        "all_drives": DRIVES,
+        "drive_address": drive_address,
+        "drives_of": _drives_of,
         "scene": json.dumps(view.manifest.scenarios, indent=1, sort_keys=True),
     }
     return template.render(context)
@@ -164,7 +168,17 @@ def _overview_cell(view: RunView, conclusion: Conclusion | None) -> TableCell:
     note = f"benign {twins.k}/{twins.n}" if twins is not None and twins.n else ""
     for effect in conclusion.besides:
         note += f"; {effect.kind.happened} {effect.rate.k}/{effect.rate.n}"
-    return TableCell(f"{conclusion.rate.k}/{conclusion.rate.n}", note, conclusion.tone)
+    link = drives_where(
+        scenario=view.name, agent=conclusion.agent, condition=conclusion.attack, event=conclusion.aim.name
+    )
+    return TableCell(f"{conclusion.rate.k}/{conclusion.rate.n}", note, conclusion.tone, link=link)
+
+
+def _drives_of(claim: ClaimResult) -> str:
+    """Return the address of the drives that a claim is about, those with its event where it is about one."""
+    kind = claim.metric.removesuffix(".rate")
+    event = kind if kind in event_catalogue() else ""
+    return drives_where(scenario=claim.scenario, agent=claim.agent, condition=",".join(claim.conditions), event=event)
 
 
 def fit(value: object) -> object:
@@ -177,6 +191,7 @@ def _marked(show: Any) -> dict[str, Any]:
 
     clips = [
         {
+            "key": clip.key,
             "kind": clip.kind,
             "title": clip.title,
             "source": clip.source,

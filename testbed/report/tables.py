@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from testbed import stats
 from testbed.judge import event_catalogue
+from testbed.report.addresses import drives_where
 from testbed.report.alarms import AlarmFigures, alarm_figures
 from testbed.report.attack_aim import aim_of, aims_of, main_aim, modes_of
 from testbed.report.measures import (
@@ -37,11 +38,15 @@ class TableCell:
         text: What it says.
         note: Smaller line below: interval, range or p-value.
         tone: ``good``, ``bad`` or empty.
+        event: Kind of event that it counts drives of; empty where it says something else of all drives of its row.
+        link: Address of the drives that it is about; empty where it is about none.
     """
 
     text: str
     note: str = ""
     tone: str = ""
+    event: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,12 @@ def _number(value: float | None, digits: int = 2, unit: str = "") -> str:
     return NONE if value is None else f"{value:.{digits}f}{unit}"
 
 
-def _rate(rate: stats.Rate, bad: bool = True) -> TableCell:
+def _rate(rate: stats.Rate, bad: bool = True, event: str = "") -> TableCell:
     if rate.n == 0:
         return TableCell(NONE)
     low, high = rate.interval.low * 100, rate.interval.high * 100
     tone = ("bad" if rate.k else "good") if bad else ""
-    return TableCell(f"{rate.k}/{rate.n}", f"{low:.0f}–{high:.0f} %", tone)
+    return TableCell(f"{rate.k}/{rate.n}", f"{low:.0f}–{high:.0f} %", tone, event)
 
 
 def _mean(group: EpisodeGroup, name: str, digits: int = 1, unit: str = "") -> TableCell:
@@ -134,7 +139,7 @@ def safety_table(view: RunView) -> Table:
     for group in _groups(view):
         invalid = f"+{len(group.invalid)} invalid" if group.invalid else ""
         values = [TableCell(str(len(group.episodes)), invalid)]
-        values += [_rate(rate_of(group.episodes, kind.name)) for kind in shown]
+        values += [_rate(rate_of(group.episodes, kind.name), event=kind.name) for kind in shown]
         if pulled:
             values.append(_rate(success_of(group.episodes)) if group.condition != BENIGN else TableCell(NONE))
         if gap:
@@ -319,7 +324,7 @@ def world_table(view: RunView) -> Table | None:
     for group in _groups(view):
         values = []
         for world in worlds:
-            values.append(_rate(rate_of([e for e in group.episodes if e.world == world], aim.name)))
+            values.append(_rate(rate_of([e for e in group.episodes if e.world == world], aim.name), event=aim.name))
         rows.append(TableRow(group.agent, group.condition, view.role(group.condition), tuple(values)))
     heads = tuple((world, f"Drives in which the ego {aim.happened}, k/n") for world in worlds)
     return Table("World by world", heads, tuple(rows))
@@ -334,4 +339,16 @@ def all_tables(view: RunView) -> list[Table]:
         alarm_table(view),
         timing_table(view),
     )
-    return [table for table in found if table is not None and table.rows]
+    return [_linked(view, table) for table in found if table is not None and table.rows]
+
+
+def _linked(view: RunView, table: Table) -> Table:
+    """Return a table of agents and conditions whose cells lead to their drives."""
+
+    def cell(row: TableRow, of: TableCell) -> TableCell:
+        return replace(
+            of, link=drives_where(scenario=view.name, agent=row.agent, condition=row.condition, event=of.event)
+        )
+
+    rows = tuple(replace(row, cells=tuple(cell(row, one) for one in row.cells)) for row in table.rows)
+    return replace(table, rows=rows)

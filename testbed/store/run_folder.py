@@ -112,9 +112,11 @@ class RunFolder:
         """Replace the manifest atomically."""
         _write_text(inside(self.path, MANIFEST), dump_manifest(manifest))
 
-    def write_text(self, name: str, text: str) -> Path:
-        """Replace a derived file at the top of the folder atomically and return its path."""
-        path = inside(self.path, checked_file_name(name))
+    def write_text(self, name: str, text: str, *, under: str = "") -> Path:
+        """Replace a derived file at the top of the folder, or in a folder there, atomically and return its path."""
+        path = inside(self.path, *([checked_file_name(under)] if under else []), checked_file_name(name))
+        with store_errors(path.parent, "create"):
+            path.parent.mkdir(exist_ok=True)
         _write_text(path, text)
         return path
 

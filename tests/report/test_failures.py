@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from testbed.core.records import EpisodeRecord, Event
-from testbed.report.failures import _why, _with_picture, failures
+from testbed.report.failures import _with_picture, failures, why_it_happened
 from testbed.report.run_view import RunView
 
 MakeView = Callable[..., RunView]
@@ -83,7 +83,7 @@ def test_the_error_before_an_event_is_told(cause: str, detail: dict[str, Any], w
         cause=cause,
         detail=detail,
     )
-    assert _why(event) == words
+    assert why_it_happened(event) == words
 
 
 def test_pictures_go_round_the_groups_and_to_the_first_caused_event_of_a_drive(make_view: MakeView) -> None:
