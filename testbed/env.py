@@ -28,7 +28,7 @@ from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core.errors import UsageError, suggest
 from testbed.core.records import EpisodePlan
-from testbed.core.types import Command, Image, Step, Truth
+from testbed.core.types import Command, Image, Observation, Step, Truth
 from testbed.judge import JudgePanel, event_catalogue, judges_for
 from testbed.judging import limits_for
 from testbed.overlay import SCALE, driver_view
@@ -128,7 +128,7 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         limits = limits_for(concrete, self._session.ego_width_m, self._session.ego_length_m)
         self._panel = JudgePanel(limits, judges_for(concrete.judges))
         info = self._info(self._tick, self._judged(self._tick, Command(0.0, 0.0)))
-        return self._observe(self._tick), info | {"episode_seed": episode_seed}
+        return observed(self._tick.observation), info | {"episode_seed": episode_seed}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
         """Apply steer and acceleration for one tick.
@@ -145,22 +145,14 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         """
         if self._session is None or self._tick is None or self._concrete is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        wanted = np.asarray(action, dtype=np.float64)
-        if wanted.shape != (2,) or not np.isfinite(wanted).all():
-            raise gymnasium.error.InvalidAction(
-                f"an action is two finite numbers, steer and acceleration, not {action}"
-            )
-        steer, pedal = (float(value) for value in np.clip(wanted, -1.0, 1.0))
-        before = self._tick.truth
-        scale = ACCELERATION_MPS2 if pedal >= 0.0 else BRAKING_MPS2
-        command = Command(steer, pedal * scale)
+        command, before = commanded(action), self._tick.truth
         self._tick = self._session.step(command)
         truth = self._tick.truth
         failed = bool(truth.collisions) or not truth.lane.on_road
         reward = _reward(before, truth, self._concrete) + (FAILURE_REWARD if failed else 0.0)
         truncated = self._tick.number + 1 >= self._concrete.steps
         info = self._info(self._tick, self._judged(self._tick, command))
-        return self._observe(self._tick), reward, failed, truncated, info
+        return observed(self._tick.observation), reward, failed, truncated, info
 
     def _judged(self, tick: Tick, command: Command) -> list[str]:
         """Return the kinds of events that began with a step."""
@@ -205,15 +197,6 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         self._tick = None
 
     @staticmethod
-    def _observe(tick: Tick) -> Observations:
-        observation = tick.observation
-        return {
-            "camera": observation.image,
-            "command": ROUTE_COMMANDS.index(observation.route_command),
-            "speed": np.array([np.clip(observation.speed_mps, -MAX_SPEED_MPS, MAX_SPEED_MPS)], dtype=np.float32),
-        }
-
-    @staticmethod
     def _info(tick: Tick, events: list[str]) -> dict[str, Any]:
         lane, kinds = tick.truth.lane, event_catalogue()
         info: dict[str, Any] = {
@@ -231,6 +214,31 @@ class ScenarioEnv(gymnasium.Env[Observations, NDArray[np.float32]]):
         # of one size, so that vector environments can put several together
         picture = PilImage.fromarray(crop).resize((SIGN_CROP_PX, SIGN_CROP_PX), PilImage.Resampling.BILINEAR)
         return info | {"sign_crop": np.asarray(picture)}
+
+
+def observed(observation: Observation) -> Observations:
+    """Return what a policy sees of what an agent is shown, see `ScenarioEnv`."""
+    return {
+        "camera": observation.image,
+        "command": ROUTE_COMMANDS.index(observation.route_command),
+        "speed": np.array([np.clip(observation.speed_mps, -MAX_SPEED_MPS, MAX_SPEED_MPS)], dtype=np.float32),
+    }
+
+
+def commanded(action: NDArray[np.float32]) -> Command:
+    """Return what an action asks of the vehicle.
+
+    Args:
+        action: Shape (2,), each in [-1, 1].
+
+    Raises:
+        gymnasium.error.InvalidAction: It has another shape, or is not finite.
+    """
+    wanted = np.asarray(action, dtype=np.float64)
+    if wanted.shape != (2,) or not np.isfinite(wanted).all():
+        raise gymnasium.error.InvalidAction(f"an action is two finite numbers, steer and acceleration, not {action}")
+    steer, pedal = (float(value) for value in np.clip(wanted, -1.0, 1.0))
+    return Command(steer, pedal * (ACCELERATION_MPS2 if pedal >= 0.0 else BRAKING_MPS2))
 
 
 def _reward(before: Truth, after: Truth, concrete: ConcreteScenario) -> float:

@@ -1,4 +1,4 @@
-"""Wrappers of the Gymnasium environment for those who train policies.
+"""Wrappers of the Gymnasium environment for those who train policies, and the agent that a trained policy is.
 
 Pictures of the last steps come from Gymnasium itself (``FrameStackObservation(env, 4)``); what it lacks is here. The
 cost of safe reinforcement learning needs no wrapper: every ``info`` has ``cost``, see `testbed.env`.
@@ -6,7 +6,7 @@ cost of safe reinforcement learning needs no wrapper: every ``info`` has ``cost`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
@@ -14,7 +14,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from testbed.core.types import Truth
+from testbed.core.types import AgentCard, Observation, Perception, Truth
+from testbed.env import Observations, commanded, observed
 
 STEERS = (-0.04, -0.012, -0.003, 0.0, 0.003, 0.012, 0.04)
 """Steering of `DiscreteActions`: at 25 m/s, 0.012 held from the lane's centre leaves the lane within a second."""
@@ -97,3 +98,40 @@ def privileged(truth: Truth) -> NDArray[np.float32]:
         FAR_M if sign is None else sign.distance_m,
     )
     return np.array(values, np.float32)
+
+
+class PolicyAgent:
+    """A trained policy as an agent: it drives by itself; judges, records and reports see it like any other.
+
+    It answers no questions about pictures, so that nothing is said of its perception, and its wish holds until its next
+    decision. A package offers one by `card` and `build`, as any agent.
+
+    Args:
+        card: What it is; with ``needs_truth`` the policy sees ``privileged`` besides.
+        predict: Policy: from an observation of the environment to an action, shape (2,), each in [-1, 1]; the
+            caller maps discrete ones.
+        reset: Called with the seed of every episode, for policies that remember; None for those that do not.
+    """
+
+    def __init__(
+        self,
+        card: AgentCard,
+        predict: Callable[[Observations], NDArray[np.float32]],
+        reset: Callable[[int], None] | None = None,
+    ) -> None:
+        """Remember the policy."""
+        self.card = card
+        self._predict = predict
+        self._reset = reset
+
+    def reset(self, seed: int) -> None:
+        """Forget the last episode."""
+        if self._reset is not None:
+            self._reset(seed)
+
+    def perceive(self, observation: Observation) -> Perception:
+        """Return what the policy wants of the vehicle."""
+        seen = observed(observation)
+        if observation.truth is not None:
+            seen["privileged"] = privileged(observation.truth)
+        return Perception.driven(commanded(self._predict(seen)))

@@ -20,7 +20,7 @@ LEAVES: dict[str, str] = {
     "02_own_agent.py": "own_agent/index.html",
     "03_own_patch.py": "own_patch/run/index.html",
     "04_read_results.py": "read_results/run/episodes.parquet",
-    "05_train_a_policy.py": "ppo_drp_highway.zip",
+    "05_train_a_policy.py": "trained_policy/index.html",
     "06_first_look.ipynb": "first_look/parted.png",
 }
 """Example to what it writes into reports/examples."""

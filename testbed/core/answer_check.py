@@ -12,6 +12,7 @@ import numpy as np
 
 from testbed.core.agent import Agent, AgentCard
 from testbed.core.answers import Perception, SignAnswer, Steering, SteeringAnswer, VehicleAnswer
+from testbed.core.command import Command
 from testbed.core.errors import AgentError, TestbedError
 
 TASKS = ("tsr", "alc", "vd")
@@ -51,10 +52,20 @@ def check_answers(perception: Perception, name: str) -> None:
     _check_sign(perception.sign, name)
     _check_steering(perception.steering, name)
     _check_vehicle(perception.vehicle, name)
+    _check_command(perception.command, name)
     if not isinstance(perception.raw, dict) or not all(isinstance(said, str) for said in perception.raw.values()):
         raise AgentError(f"agent {name!r} answered raw words {perception.raw!r}", hint="they are text per task")
     if not isinstance(perception.unparsable, frozenset) or not perception.unparsable <= set(TASKS):
         raise AgentError(f"agent {name!r} answered unparsable {perception.unparsable!r}", hint="a frozenset of tasks")
+
+
+def _check_command(command: Command | None, name: str) -> None:
+    if command is None:
+        return
+    if not isinstance(command, Command) or not _are_numbers((command.steer, command.acceleration_mps2), 2):
+        raise AgentError(f"agent {name!r} wants {command!r} of the vehicle", hint="a Command of two finite numbers")
+    if not -1.0 <= command.steer <= 1.0:
+        raise AgentError(f"agent {name!r} wants the steering {command.steer!r}", hint="it lies in -1 to 1")
 
 
 def _check_sign(sign: SignAnswer | None, name: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core.command import Command
 from testbed.core.geometry import Box
 from testbed.core.truth import Truth
 
@@ -156,6 +157,8 @@ class Perception:
         unparsable: Tasks whose answer was said but could not be read; it is withheld like an abstention and counted
             apart from one.
         arbitration: Where the answers come from two agents, how they were made one; None for every other agent.
+        command: What an agent that drives by itself wants of the vehicle until its next answer, in place of planner and
+            controller; its answers to the questions are then neither acted on nor scored. None for every other agent.
     """
 
     steering: SteeringAnswer
@@ -164,6 +167,12 @@ class Perception:
     raw: dict[str, str] = field(default_factory=dict)
     unparsable: frozenset[str] = field(default=frozenset(), metadata=LEFT_OUT)
     arbitration: Arbitration | None = None
+    command: Command | None = field(default=None, metadata=LEFT_OUT)
+
+    @classmethod
+    def driven(cls, command: Command) -> Perception:
+        """Return what an agent that drives by itself answers: no questions, but what the vehicle is to do."""
+        return cls(SteeringAnswer(None, 0.0), VehicleAnswer(None, None, 0.0), command=command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from testbed.core.answers import (
     VehicleAnswer,
 )
 from testbed.core.body import Body
+from testbed.core.command import Command
 from testbed.core.geometry import Box, Pose
 from testbed.core.payloads import Decal, Payload, Shade, SignFace, Skin
-from testbed.core.steps import Command, Decision, Step
+from testbed.core.steps import Decision, Step
 from testbed.core.truth import (
     AheadTruth,
     AttackTruth,

@@ -89,6 +89,7 @@ class Driver:
         self._steering = Steering.STRAIGHT
         self._steering_t_s = -math.inf
         self._caution = Caution.NONE
+        self._wanted: Command | None = None
 
     @property
     def believed_limit_mps(self) -> float | None:
@@ -102,6 +103,7 @@ class Driver:
             observation: What the agent was shown (its time stamps the answers).
             perception: What it answered.
         """
+        self._wanted = perception.command
         arbitration = perception.arbitration
         self._caution = Caution.NONE if arbitration is None else arbitration.caution
         if perception.steering.steering is not None:
@@ -136,8 +138,10 @@ class Driver:
             speed_mps: Ego speed.
 
         Returns:
-            Steering in CARLA's sign (positive right) and wanted acceleration.
+            Steering in CARLA's sign (positive right) and wanted acceleration, or what an agent that drives wants.
         """
+        if self._wanted is not None:
+            return self._wanted
         self._rules.move(t_s, speed_mps)
         return Command(steer=self._steer(t_s, speed_mps), acceleration_mps2=self._accelerate(t_s, speed_mps))
 

@@ -4,6 +4,7 @@ Rule: every answer that was in force in the seconds before the event is compared
 kind of error that held longest, and at least ``limits.cause_min_s``, is the cause; otherwise the cause is ``none``.
 Only errors that push toward the event count: an answer of Left cannot be why the ego left its lane on the right. Where
 nothing that was answered explains it, and no answer had come yet although one was needed, the cause is ``no answer``.
+An agent that drives by itself answers nothing, and nothing of it is a cause.
 An answer that was held because later ones were dropped, and had become wrong meanwhile, is a ``dropped answer``.
 """
 
@@ -261,6 +262,8 @@ def sign_cause(history: History, sign: SignTruth | None, passed_t_s: float) -> C
         sign: The sign that commands the limit; None when the map does.
         passed_t_s: When it was passed.
     """
+    if history.drives_itself:
+        return Cause()
     if sign is None:
         return _later_misread(history, -1.0) or Cause(CONTROL)
     reading = _reading(history, sign.sign_id, sign.class_id)
@@ -290,7 +293,7 @@ def line_cause(history: History, line: LineTruth) -> Cause:
     about lights, so a red light has no perception error before it.
     """
     class_id = CLASS_OF_LINE.get(line.kind)
-    if class_id is None:
+    if class_id is None or history.drives_itself:
         return Cause()
     reading = _reading(history, line.sign_id, class_id)
     if reading.right is None:

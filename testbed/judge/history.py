@@ -72,6 +72,11 @@ class History:
             return
         self._in_force.append(self._in_force[-1])
 
+    @property
+    def drives_itself(self) -> bool:
+        """Whether the agent wants something of the vehicle itself, so that no answer of it explains anything."""
+        return any(answer.decision.perception.command is not None for answer in self.answers)
+
     def truth_of(self, frame: int) -> Truth | None:
         """Return the truth of a frame; None where no step has that number."""
         return self._truth_by_frame.get(frame)
@@ -90,7 +95,7 @@ class History:
             first -= 1
         for index in range(first, last + 1):
             answer = self._in_force[index]
-            if answer is not None:
+            if answer is not None and answer.decision.perception.command is None:
                 yield self.steps[index], answer, self.duration_of(index)
 
     def attack_start(self) -> int | None:

@@ -107,14 +107,15 @@ class PerceptionJudge:
 
     def finish(self, history: History) -> Findings:
         """Return the scores of all three tasks over all three scopes."""
-        scores = _scores("", history.answers, history)
+        answers = [a for a in history.answers if a.decision.perception.command is None]
+        scores = _scores("", answers, history)
         window = history.attack_window()
         if window is not None:
             begin, end = history.steps[window.start].t_s, history.steps[window.stop - 1].t_s
-            inside = [a for a in history.answers if begin <= a.decision.t_s <= end]
+            inside = [a for a in answers if begin <= a.decision.t_s <= end]
             scores |= _scores("window.", inside, history)
         pixels = history.limits.visible_px
-        exposed = [a for a in history.answers if a.truth.attack is not None and a.truth.attack.visible_px >= pixels]
+        exposed = [a for a in answers if a.truth.attack is not None and a.truth.attack.visible_px >= pixels]
         if exposed:
             scores |= _scores("exposed.", exposed, history)
         return Findings((), scores)

@@ -193,13 +193,13 @@ class TraceWriter:
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
-    """Return a decision as JSON types; what is unparsable is mentioned only where something is."""
-    return dataclasses.asdict(decision, dict_factory=_without_empty_sets)
+    """Return a decision as JSON types; what most agents never say is mentioned only where it was said."""
+    return dataclasses.asdict(decision, dict_factory=_without_unsaid)
 
 
-def _without_empty_sets(items: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_unsaid(items: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the fields of an object, sets as sorted lists."""
-    filled = [(name, value) for name, value in items if value != frozenset()]
+    filled = [(name, value) for name, value in items if value != frozenset() and (name, value) != ("command", None)]
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in filled}
 
 

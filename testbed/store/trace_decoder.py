@@ -94,6 +94,7 @@ def decision_from(value: Json) -> Decision:
         sign=_sign_answer(said["sign"]),
         raw=dict(said["raw"]),
         unparsable=frozenset(said.get("unparsable", ())),
+        command=None if said.get("command") is None else Command(**said["command"]),
     )
     return Decision(value["frame"], value["t_s"], value["applied_t_s"], perception, value["inference_ms"])
 
