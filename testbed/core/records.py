@@ -25,25 +25,36 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-_HOLE = "\0"
-"""Where the scene goes in the rest of a plan."""
 _SCENES = 64
-_scene_texts: dict[int, tuple[dict[str, Any], str]] = {}
+_HEADS = 4096
+_scene_hashes: dict[int, tuple[dict[str, Any], str, dict[str, hashlib._Hash]]] = {}
+"""Scenes by their id with their text and, by what stands before it in a plan, the hash so far."""
 
 
 def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _scene_text(scene: dict[str, Any]) -> str:
-    """Return the canonical JSON of a scene, which is nearly all of a plan and the same in most plans of a run."""
-    known = _scene_texts.get(id(scene))
+def _hash_up_to(head: str, scene: dict[str, Any]) -> hashlib._Hash:
+    """Return the hash of a plan's text up to its scene, which is nearly all of it and the same in most plans of a run.
+
+    Args:
+        head: What stands before the scene.
+        scene: The scene.
+    """
+    known = _scene_hashes.get(id(scene))
     if known is None:
-        if len(_scene_texts) >= _SCENES:
-            del _scene_texts[next(iter(_scene_texts))]
+        if len(_scene_hashes) >= _SCENES:
+            del _scene_hashes[next(iter(_scene_hashes))]
         # the scene is kept, so that no other can get its id
-        known = _scene_texts[id(scene)] = scene, _canonical(to_jsonable_python(scene))
-    return known[1]
+        known = _scene_hashes[id(scene)] = scene, _canonical(to_jsonable_python(scene)), {}
+    _, text, hashes = known
+    found = hashes.get(head)
+    if found is None:
+        if len(hashes) >= _HEADS:
+            hashes.clear()
+        found = hashes[head] = hashlib.sha256(f"{head}{text}".encode("ascii"))
+    return found.copy()
 
 
 class EpisodePlan(Document):
@@ -80,8 +91,10 @@ class EpisodePlan(Document):
     @functools.cached_property
     def key(self) -> str:
         """Return the sha256 (hex, 64 characters) of the canonical JSON of this plan."""
-        text = _canonical({name: getattr(self, name) for name in _IN_THE_KEY} | {"scene": _HOLE})
-        return hashlib.sha256(text.replace(_canonical(_HOLE), _scene_text(self.scene), 1).encode("ascii")).hexdigest()
+        head = _canonical({name: getattr(self, name) for name in _BEFORE_SCENE})
+        found = _hash_up_to(f'{head[:-1]},"scene":', self.scene)
+        found.update(f",{_canonical({name: getattr(self, name) for name in _AFTER_SCENE})[1:]}".encode("ascii"))
+        return found.hexdigest()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy; one that says something else has another key."""
@@ -95,7 +108,9 @@ class EpisodePlan(Document):
         return self.model_copy(update={"condition": "benign"})
 
 
-_IN_THE_KEY = frozenset(name for name, field in EpisodePlan.model_fields.items() if not field.exclude)
+_IN_THE_KEY = sorted(name for name, field in EpisodePlan.model_fields.items() if not field.exclude)
+_BEFORE_SCENE = _IN_THE_KEY[: _IN_THE_KEY.index("scene")]
+_AFTER_SCENE = _IN_THE_KEY[_IN_THE_KEY.index("scene") + 1 :]
 
 
 # An event's docstring is written into every trace as the schema of its channel: another word is another trace hash.
