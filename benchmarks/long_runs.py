@@ -4,7 +4,7 @@ Finished episodes are made up through the API that stores real ones (no traces),
 
     state      ledger, manifest and records on disk, per finished episode
     start      seconds and memory of the same command again, which finds nothing to do
-    report     seconds, memory and size of its page
+    report     seconds, memory and size of its page and of the list of all drives
     overhead   milliseconds per episode of a runner that does nothing, on local processes and on Ray (``--ray``)
     slope      memory, descriptors and threads of one worker that drives many short episodes (``--drive N``)
 
@@ -107,13 +107,14 @@ def start(folder: Path, count: int) -> dict[str, float]:
 
 
 def report(folder: Path, _: int) -> dict[str, float]:
-    """Return seconds, memory and size of the report."""
+    """Return seconds, memory and sizes of the report: of its page, and of the list of all drives."""
     from testbed.report import build
 
     begin = time.perf_counter()
     build(folder)
-    page_mb = (folder / "index.html").stat().st_size / 1e6
-    return {"seconds": time.perf_counter() - begin, "memory_mb": _peak_mb(), "page_mb": page_mb}
+    seconds = time.perf_counter() - begin
+    page_mb, list_mb = ((folder / name).stat().st_size / 1e6 for name in ("index.html", "drives.html"))
+    return {"seconds": seconds, "memory_mb": _peak_mb(), "page_mb": page_mb, "list_mb": list_mb}
 
 
 def overhead(folder: Path, count: int, ray: str | None = None) -> dict[str, float]:

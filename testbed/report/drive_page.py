@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from testbed.report.replay import answer_of, answer_strips, in_force, rounded
 from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.store import TraceReader
 from testbed.store.run_folder import SUMS
+
+if TYPE_CHECKING:
+    import jinja2
 
 MARK = "testbed-drive-made-from"
 _HEAD_BYTES = 2048
@@ -92,7 +95,6 @@ def _assets_sha256() -> str:
 def _render(view: RunView, episode: Episode, siblings: Sequence[Episode], made_from: str, pictures: bool) -> str:
     from markupsafe import Markup
 
-    css, js = ((text.replace("</", "<\\/")) for text in (asset("page.css"), asset("replay.js") + asset("drive.js")))
     plan, record = episode.plan, episode.record
     path = view.folder.file_of(plan.key, record.trace) if record.trace and episode.drive is not None else None
     steps = TraceReader(path).steps() if path is not None else []
@@ -102,9 +104,7 @@ def _render(view: RunView, episode: Episode, siblings: Sequence[Episode], made_f
     context: dict[str, Any] = {
         "mark": MARK,
         "made_from": made_from,
-        "policy": content_policy(css, js),
-        "css": Markup(css),
-        "js": Markup(js),
+        **_style_and_script(),
         "run_id": view.manifest.run_id,
         "episode": episode,
         "plan": plan,
@@ -135,7 +135,21 @@ def _render(view: RunView, episode: Episode, siblings: Sequence[Episode], made_f
             "strips": Markup(strip_chart(answer_strips(steps), steps[-1].t_s, title, shown_s)),
             "charts": [(name, Markup(svg)) for name, svg in _charts(view, episode, steps)],
         }
-    return environment().from_string(asset("drive.html")).render(context)
+    return _template().render(context)
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Return the template, which is compiled once for all drives."""
+    return environment().from_string(asset("drive.html"))
+
+
+@cache
+def _style_and_script() -> dict[str, Any]:
+    from markupsafe import Markup
+
+    css, js = (text.replace("</", "<\\/") for text in (asset("page.css"), asset("replay.js") + asset("drive.js")))
+    return {"policy": content_policy(css, js), "css": Markup(css), "js": Markup(js)}
 
 
 def _sibling_words(episode: Episode, other: Episode) -> str:

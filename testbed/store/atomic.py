@@ -73,8 +73,13 @@ def sync_file(path: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, content: bytes) -> str:
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> str:
     """Replace a file atomically and return the sha256 of its content.
+
+    Args:
+        path: Which.
+        content: What it holds then.
+        durable: Whether it survives a power cut; what can be made again need not.
 
     Raises:
         StoreError: The disk is full, read-only or not writable; the old file, if any, is untouched.
@@ -85,18 +90,20 @@ def write_bytes(path: Path, content: bytes) -> str:
             with open(temporary, "xb") as stream:
                 stream.write(content)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    os.fsync(stream.fileno())
             os.replace(temporary, path)
-            sync_folder(path.parent)
+            if durable:
+                sync_folder(path.parent)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
     return hashlib.sha256(content).hexdigest()
 
 
-def write_text(path: Path, text: str) -> str:
-    """Replace a UTF-8 text file atomically and return the sha256 of its content."""
-    return write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, *, durable: bool = True) -> str:
+    """Replace a UTF-8 text file atomically and return the sha256 of its content; see `write_bytes`."""
+    return write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
 def sha256_of(path: Path) -> str:

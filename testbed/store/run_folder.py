@@ -117,7 +117,8 @@ class RunFolder:
         path = inside(self.path, *([checked_file_name(under)] if under else []), checked_file_name(name))
         with store_errors(path.parent, "create"):
             path.parent.mkdir(exist_ok=True)
-        _write_text(path, text)
+        # there are many of those in a folder, and all of them can be made again
+        _write_text(path, text, durable=not under)
         return path
 
     def write_bytes(self, name: str, content: bytes) -> Path:
