@@ -132,6 +132,17 @@ def add_gate_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_case_option(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--case``."""
+    parser.add_argument(
+        "--case",
+        type=Path,
+        metavar="FILE",
+        help="YAML file with hazards, requirements, ratings and assumptions of yours for the safety case; the run "
+        "keeps a copy",
+    )
+
+
 def add_device_option(parser: argparse.ArgumentParser, what: str) -> None:
     """Declare ``--device``; `what` runs there."""
     parser.add_argument(
@@ -197,6 +208,7 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
         parser, "renderer and models run; auto: checkpoints of your own on a GPU if there is one, the rest on the CPU"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default reports/<name>-<id>)")
+    add_case_option(parser)
     add_json_option(parser)
 
 

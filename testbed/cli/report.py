@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from testbed.cli.options import add_gate_option, add_json_option
+from testbed.cli.options import add_case_option, add_gate_option, add_json_option
 from testbed.cli.work import build_report, result
 
 AGAIN = "the same run or sweep command does only the damaged episodes again"
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, for instance reports/drp10")
     parser.add_argument("--verify", action="store_true", help="compare every stored file with its checksum instead")
+    add_case_option(parser)
     add_gate_option(parser)
     add_json_option(parser)
 
@@ -25,6 +26,8 @@ def execute(options: argparse.Namespace) -> int:
     """Rebuild and print the path, or name every damaged file."""
     if options.verify:
         return verify(options.run)
+    if options.case is not None:
+        take_case(options.run, options.case)
     page = build_report(options.run)
     print(json.dumps(result(options.run, page), sort_keys=True) if options.json else f"report: {page}")
     status = tell_damage(options.run)
@@ -33,6 +36,20 @@ def execute(options: argparse.Namespace) -> int:
 
         gate.check(options.run, options.fail_on)
     return status
+
+
+def take_case(folder: Path, case: Path) -> None:
+    """Check the user's part of a safety case against a run, and put it there.
+
+    Raises:
+        ScenarioError: It is not accepted.
+        StoreError: There is no such run.
+    """
+    from testbed.report import read_run
+    from testbed.report.safety_case import check_case, keep_case, read_case
+
+    check_case(read_case(case), read_run(folder, drives=False, keys=()).scenarios)
+    keep_case(folder, case)
 
 
 def tell_damage(folder: Path) -> int:

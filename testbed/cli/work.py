@@ -37,15 +37,19 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     """
     from testbed.report import gate
     from testbed.report.made_from import current_page
+    from testbed.report.safety_case import keep_case
     from testbed.sweep.run import carry_out
 
     folder: Path = options.out or question.folder
+    check_safety_case(folder, question, options.case)
     settings = execution_settings(options)
     with ProgressConsole(len(question.plans), as_json=options.json) as console:
         console.begin(question, folder)
         summary = carry_out(question, folder, settings, report=console.show, command=options.command)
     if summary.note:
         console.warn(summary.note)
+    if options.case is not None:
+        keep_case(folder, options.case)
     report = current_page(folder) or build_report(folder)
     if options.json:
         console.tell("result", **result(folder, report, question))
@@ -63,6 +67,21 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     if options.fail_on:
         gate.check(folder, options.fail_on, {plan.key for plan in question.plans})
     return 0
+
+
+def check_safety_case(folder: Path, question: RunRequest, case: Path | None) -> None:
+    """Check the user's part of a safety case, given or kept from an earlier run, before anything is driven.
+
+    Raises:
+        ScenarioError: It is not accepted, or speaks of what the question does not have.
+    """
+    from testbed.report.safety_case import check_case, kept_case, read_case
+
+    scenarios = {scenario.name: scenario for scenario in question.scenarios}
+    if case is not None:
+        check_case(read_case(case), scenarios)
+    else:
+        kept_case(folder, scenarios)
 
 
 def result(folder: Path, report: Path, question: RunRequest | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "ray": ("ray", "psutil"),
     "rl": ("stable_baselines3",),
     "smollm": ("gguf",),
+    "sign": ("cryptography",),
     "contracts": ("pytest",),
     "notebook": ("pandas",),
 }
@@ -34,6 +35,7 @@ PURPOSES: Mapping[str, str] = {
     "ray": "run and sweep --ray",
     "rl": "training a policy in the Gymnasium environment",
     "smollm": "a V²LM around SmolLM2",
+    "sign": "signatures of bundles: bundle --key, verify --key",
     "contracts": "pytest --pyargs testbed.contracts",
     "notebook": "tables of testbed.load(RUN)",
 }

@@ -10,11 +10,11 @@ from testbed.report.claims import judge_claims
 from testbed.report.drive_list import drive_list
 from testbed.report.drive_page import write_drive_pages
 from testbed.report.exports import junit, results, summary
-from testbed.report.gsn import cases, to_svg, to_yaml
 from testbed.report.latency_curve import latency_csv, latency_points
 from testbed.report.made_from import PAGE
 from testbed.report.page import render
 from testbed.report.run_view import read_run
+from testbed.report.safety_case import safety_cases, write_safety_cases
 from testbed.store import write_table
 
 
@@ -28,17 +28,15 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
         videos: Whether to embed videos and pictures; without them the page is small and quickly made.
 
     Raises:
+        ScenarioError: The user's part of its safety case is not accepted.
         StoreError: It is no run folder, its manifest is damaged, or nothing can be written.
     """
     view = read_run(Path(run_dir))
     claims = judge_claims(view)
+    found = safety_cases(view, claims)
     folder = view.folder
     write_table(folder.path / "episodes.parquet", (episode.record for episode in view.episodes), score_types())
-    for stale in (*folder.path.glob("case*.gsn.yaml"), *folder.path.glob("case*.svg")):
-        stale.unlink()  # of agents that no claim is about any more
-    for case in cases(view, claims):
-        folder.write_text(f"{case.name}.gsn.yaml", to_yaml(case.nodes))
-        folder.write_text(f"{case.name}.svg", to_svg(case.nodes))
+    write_safety_cases(view, found)
     folder.write_text("junit.xml", junit(view, claims))
     folder.write_text("results.json", results(view))
     points = [point for part in view.parts() for point in latency_points(part)]
@@ -48,4 +46,4 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     write_drive_pages(view, pictures=videos)
     folder.write_text(DRIVES, drive_list(view))
     # the page comes last: where it is current, everything else is
-    return folder.write_text(PAGE, render(view, claims, videos=videos))
+    return folder.write_text(PAGE, render(view, claims, found, videos=videos))

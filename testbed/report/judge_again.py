@@ -16,6 +16,7 @@ from testbed.core.yaml_reader import read_yaml
 from testbed.judge import JudgeLimits
 from testbed.judge.registry import create
 from testbed.judging import judged_again
+from testbed.report.safety_case.case_file import CASE_FILE, keep_case
 from testbed.store import RunFolder
 from testbed.store.atomic import store_errors, temporary_name
 
@@ -119,6 +120,8 @@ def carry_out(
         aside.mkdir(parents=True)
     try:
         RunFolder.create(aside, manifest.model_copy(update=update))
+        if (source / CASE_FILE).is_file():
+            keep_case(aside, source / CASE_FILE)
         _judge_all(source, aside, keys, changed, tuple(judges), jobs, counts, report)
         with store_errors(target, "create"):
             aside.rename(target)

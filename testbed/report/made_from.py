@@ -8,6 +8,7 @@ from pathlib import Path
 from testbed import __version__
 from testbed.core.errors import StoreError
 from testbed.judge import registry
+from testbed.report.safety_case.case_file import CASE_FILE
 from testbed.store import RunFolder
 from testbed.store.run_folder import MANIFEST, SUMS
 
@@ -18,12 +19,14 @@ _HEAD_BYTES = 2048
 
 
 def made_from(run: RunFolder) -> str:
-    """Return a digest of what a report depends on: manifest with claims, episodes, this version, the judges there are.
+    """Return a digest of what a report depends on: manifest, safety case, episodes, this version, the judges.
 
     Of an episode its checksums are read, not its files.
     """
     digest = hashlib.sha256(f"{__version__} {registry.names()}\n".encode())
     digest.update((run.path / MANIFEST).read_bytes())
+    if (run.path / CASE_FILE).is_file():
+        digest.update(b"\0" + (run.path / CASE_FILE).read_bytes() + b"\0")
     for key in run.keys():
         try:
             sums = (run.episodes_path / key / SUMS).read_bytes()

@@ -20,13 +20,14 @@ from testbed.report.conclusions import Conclusion, conclusions, lead_sentence, l
 from testbed.report.example_drives import example_drives
 from testbed.report.failures import MAX_PICTURES, Failure, failures
 from testbed.report.gap import NOTE, gap_table, gaps
-from testbed.report.gsn import STYLE, cases, to_svg
 from testbed.report.latency_curve import NOTE as LATENCY_NOTE
 from testbed.report.latency_curve import latency_answers, latency_charts, latency_points, latency_table
 from testbed.report.made_from import MARK, made_from
 from testbed.report.measures import rate_of
 from testbed.report.plain_text import clean, unbroken
 from testbed.report.run_view import BENIGN, RunView
+from testbed.report.safety_case import STYLE, SafetyCases
+from testbed.report.safety_case.page_part import case_parts
 from testbed.report.tables import Table, TableCell, TableRow, all_tables
 
 if TYPE_CHECKING:
@@ -63,12 +64,13 @@ def content_policy(css: str, js: str) -> str:
     )
 
 
-def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> str:
+def render(view: RunView, claims: list[ClaimResult], found: SafetyCases, *, videos: bool = True) -> str:
     """Return the whole page; a run of several scenarios gets a section for each.
 
     Args:
         view: The run.
         claims: Judged claims.
+        found: Safety cases of the agents.
         videos: Whether to embed videos and pictures.
     """
     from markupsafe import Markup
@@ -98,10 +100,7 @@ def render(view: RunView, claims: list[ClaimResult], *, videos: bool = True) -> 
         "the three seconds before; the picture is the first image that led to it. Whether a collision was preventable "
         "is said for two drivers who see the vehicle as soon as it shows (UN R157; careful and competent).",
         "claims": claims,
-        "cases": [
-            (case.agent, case.name, Markup(to_svg(case.nodes, inline=number)))
-            for number, case in enumerate(cases(view, claims))
-        ],
+        "cases": case_parts(found),
         "invalid": [e for e in view.episodes if not e.valid],
         "infrastructure": [t for t in view.lost if t.infrastructure],
         "broken": [t for t in view.lost if not t.infrastructure],

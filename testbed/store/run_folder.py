@@ -252,7 +252,7 @@ class RunFolder:
         path = inside(self._path_of(key), RECORD)
         with store_errors(path, "read"):
             content = path.read_bytes()
-        sums = self._sums(key)
+        sums = self.sums(key)
         if sums.get(RECORD) != sha256_of(path):
             raise StoreError(f"{path} is damaged: its checksum differs", hint=_AGAIN)
         record = load_record(content, str(path))
@@ -276,14 +276,19 @@ class RunFolder:
             StoreError: The file is damaged.
         """
         path = inside(self._path_of(key), checked_file_name(name))
-        digest = self._sums(key).get(name)
+        digest = self.sums(key).get(name)
         if digest is None:
             return None
         if not path.is_file() or sha256_of(path) != digest:
             raise StoreError(f"{path} is damaged or missing", hint=_AGAIN)
         return path
 
-    def _sums(self, key: str) -> dict[str, str]:
+    def sums(self, key: str) -> dict[str, str]:
+        """Return the names of an episode's files and their sha256 as they were stored.
+
+        Raises:
+            StoreError: The list is missing or damaged.
+        """
         path = inside(self._path_of(key), SUMS)
         with store_errors(path, "read"):
             lines = path.read_text("utf-8", errors="replace").splitlines()
@@ -300,7 +305,7 @@ class RunFolder:
         found: list[DamagedFile] = []
         folder = self.path / "episodes" / checked_key(key)
         try:
-            sums = self._sums(key)
+            sums = self.sums(key)
         except StoreError as error:
             return [DamagedFile(folder / SUMS, str(error))]
         if RECORD not in sums:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -19,7 +20,6 @@ from testbed.core.errors import StoreError
 from testbed.core.records import EpisodeRecord
 from testbed.report import build, judge_claims, read_run
 from testbed.report.conclusions import conclusions
-from testbed.report.gsn import cases
 from testbed.report.measures import component_success, e2e_deviation_m, pooled
 from testbed.store import RunFolder, RunManifest, read_table
 
@@ -72,7 +72,7 @@ class Page(HTMLParser):
 
 def test_everything_is_written_and_the_page_is_whole(run: Path) -> None:
     names = {"index.html", "summary.md", "junit.xml", "results.json", "episodes.parquet"}
-    names |= {f"case-{agent}.{ending}" for agent in ("dnn", "tandem") for ending in ("gsn.yaml", "svg")}
+    names |= {f"case-{agent}.{ending}" for agent in ("dnn", "tandem") for ending in ("gsn.yaml", "sacm.xml", "svg")}
     assert names <= {path.name for path in run.iterdir()}
     page = Page((run / "index.html").read_text("utf-8"))
     assert page.open == [] and page.scripts == 1 and page.handlers == [] and page.styles == []
@@ -143,43 +143,6 @@ def test_a_claim_with_enough_episodes_is_supported(tmp_path: Path, synthetic: Mo
     assert [claims[name].status for name in "abcd"] == ["supported", "supported", "undeveloped", "refuted"]
     assert "unknown metric" in claims["c"].reason and claims["c"].is_unchecked
     build(tmp_path / "r")
-
-
-@pytest.mark.parametrize("agent", ["dnn", "tandem"])
-def test_goal_structure_passes_the_checks_of_gsn2x(run: Path, agent: str) -> None:
-    nodes = yaml.safe_load((run / f"case-{agent}.gsn.yaml").read_text())
-    linked = {x for n in nodes.values() for x in [*n.get("supportedBy", []), *n.get("inContextOf", [])]}
-    linked |= {n["challenges"] for n in nodes.values() if "challenges" in n}
-    assert linked <= set(nodes)
-    roots = [name for name in nodes if name not in linked and not name.startswith("CSn")]
-    assert roots == ["G1"]
-    for name, node in nodes.items():
-        assert node["text"] and re.match(r"(G|S|Sn|C|J|CSn)\d", name)
-        if re.match(r"[GS]\d", name):
-            assert bool(node.get("supportedBy")) != bool(node.get("undeveloped"))
-        if node.get("defeated"):
-            assert any(other.get("challenges") == name for other in nodes.values())
-    ElementTree.parse(run / f"case-{agent}.svg")
-
-
-def test_an_agent_is_not_refuted_by_anothers_failure(run: Path) -> None:
-    view = read_run(run)
-    found = {case.agent: case.nodes[0] for case in cases(view, judge_claims(view))}
-    assert {agent: top.status for agent, top in found.items()} == {"dnn": "refuted", "tandem": "undeveloped"}
-    assert "every claim about tandem holds" in found["tandem"].text
-    text = (run / "index.html").read_text("utf-8")
-    assert "The case of dnn" in text and 'href="case-tandem.svg"' in text
-
-
-def test_cases_of_agents_that_are_gone_go(tmp_path: Path, synthetic: ModuleType) -> None:
-    synthetic.write_run(
-        tmp_path / "r", agents=("dnn",), conditions=("benign", "patch"), seeds=range(101, 102), images=False,
-        duration_s=3.0, troubled=False,
-    )  # fmt: skip
-    (tmp_path / "r" / "case.svg").write_text("of an earlier version")
-    (tmp_path / "r" / "case-tandem.gsn.yaml").write_text("of another question")
-    build(tmp_path / "r")
-    assert {path.name for path in (tmp_path / "r").glob("case*")} == {"case-dnn.svg", "case-dnn.gsn.yaml"}
 
 
 def test_what_is_no_result_stands_apart(run: Path) -> None:
@@ -254,11 +217,14 @@ def test_hostile_text_stays_text(tmp_path: Path, synthetic: ModuleType) -> None:
     assert page.scripts == 1 and page.handlers == [] and page.open == []
     assert "<script>alert" not in text and "{{7*7}}" in text
     ElementTree.parse(tmp_path / "r" / "junit.xml")
-    drawn = list((tmp_path / "r").glob("case-*.svg"))
-    assert drawn
+    drawn = [*(tmp_path / "r").glob("case-*.svg"), *(tmp_path / "r").glob("case-*.sacm.xml")]
+    assert len(drawn) > 2
     for path in drawn:
         ElementTree.parse(path)
-        yaml.safe_load(path.with_suffix(".gsn.yaml").read_text())
+    (case,) = (tmp_path / "r").glob("case-*.gsn.yaml")
+    yaml.safe_load(case.read_text())
+    cells = list(csv.reader((tmp_path / "r" / "requirements.csv").read_text().splitlines()))
+    assert cells[1][0] == EVIL.replace("\x1b", "")
     json.loads((tmp_path / "r" / "results.json").read_text())
     assert "<script>" not in (tmp_path / "r" / "summary.md").read_text().split("```")[0]
 
