@@ -1,0 +1,240 @@
+"""Bundles: the same bytes from the same run, every change found, signatures that OpenSSL understands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from testbed.cli import main
+from testbed.core import extras
+from testbed.core.errors import MissingExtraError, StoreError, UsageError
+from testbed.report import build, bundle, signature
+from testbed.store import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "demo"
+    synthetic.write_run(path, agents=("dnn",), seeds=range(101, 103), duration_s=2.0, images=False)
+    build(path, videos=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    folder = tmp_path_factory.mktemp("keys")
+    private = Ed25519PrivateKey.generate()
+    pem = form.Encoding.PEM
+    (folder / "private.pem").write_bytes(private.private_bytes(pem, form.PrivateFormat.PKCS8, form.NoEncryption()))
+    (folder / "public.pem").write_bytes(private.public_key().public_bytes(pem, form.PublicFormat.SubjectPublicKeyInfo))
+    return folder / "private.pem", folder / "public.pem"
+
+
+def changed(source: Path, target: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """Write a bundle again with other content."""
+    with zipfile.ZipFile(source) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return target
+
+
+def listed(files: dict[str, bytes]) -> None:
+    """Make the list of checksums right again, as somebody would who wants a change to pass."""
+    import hashlib
+
+    names = sorted(set(files) - {"SHA256SUMS", "SHA256SUMS.sig"})
+    files["SHA256SUMS"] = "".join(f"{hashlib.sha256(files[n]).hexdigest()}  {n}\n" for n in names).encode()
+
+
+def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
+    count = bundle.pack(run, tmp_path / "a.zip")
+    assert bundle.pack(run, tmp_path / "b.zip") == count
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    found = bundle.check(tmp_path / "a.zip")
+    assert found.damage == [] and (found.files, found.signed) == (count, "no")
+    assert found.episodes == 7 and found.traces_left_out == 6 and found.cited > 0
+    assert not list(tmp_path.glob(".tmp*"))
+
+
+def test_traces_go_with_it_on_demand_and_plain_tools_check_it(run: Path, tmp_path: Path) -> None:
+    bundle.pack(run, tmp_path / "a.zip", traces=True)
+    found = bundle.check(tmp_path / "a.zip")
+    assert found.damage == [] and found.traces_left_out == 0
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path / "un")
+    assert RunFolder.open(tmp_path / "un").verify() == []
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=tmp_path / "un", check=True)
+
+
+CHANGES: Mapping[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
+    "a byte": (lambda files: files.update({"summary.md": b"all is well"}), "summary.md differs from its checksum"),
+    "a file less": (lambda files: files.pop("junit.xml"), "junit.xml is missing"),
+    "a file more": (lambda files: files.update({"more.txt": b""}), "more.txt is not in SHA256SUMS"),
+    "a line": (lambda files: files.update({"SHA256SUMS": files["SHA256SUMS"] + b"x\n"}), "makes no sense: 'x'"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_change_is_found(run: Path, tmp_path: Path, name: str) -> None:
+    bundle.pack(run, tmp_path / "a.zip")
+    change, told = CHANGES[name]
+    found = bundle.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))  # type: ignore[arg-type]
+    assert any(told in sentence for sentence in found.damage), found.damage
+
+
+def _other_record(files: dict[str, bytes]) -> None:
+    name = next(name for name in files if name.endswith("record.json"))
+    files[name] = files[name].replace(b'"wall_s": ', b'"wall_s": 1')
+    listed(files)
+
+
+def _other_citation(files: dict[str, bytes]) -> None:
+    head, mark, rest = files["case-dnn.gsn.yaml"].partition(b"evidence: sha256 ")
+    files["case-dnn.gsn.yaml"] = head + mark + b"0" * 64 + rest[64:]
+    listed(files)
+
+
+def _fewer_drives(files: dict[str, bytes]) -> None:
+    files["evidence.csv"] = b"\n".join(files["evidence.csv"].split(b"\n")[:3]) + b"\n"
+    listed(files)
+
+
+def _no_evidence(files: dict[str, bytes]) -> None:
+    files["evidence.csv"] = b"drive\nx\n"
+    listed(files)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [(_other_record, "record.json is not the file that was stored"),
+     (_other_citation, "cites other drives than evidence.csv lists"),
+     (_fewer_drives, "cites other drives than evidence.csv lists")],
+)  # fmt: skip
+def test_a_case_must_agree_with_the_records(
+    run: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None], told: str
+) -> None:
+    bundle.pack(run, tmp_path / "a.zip")
+    found = bundle.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))
+    assert any(told in sentence for sentence in found.damage), found.damage
+
+
+def test_what_is_no_bundle_is_one_sentence(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK no zip")
+    with pytest.raises(StoreError, match="no bundle"):
+        bundle.check(tmp_path / "a.zip")
+    changed_ = changed(_empty(tmp_path / "b.zip"), tmp_path / "c.zip", lambda files: None)
+    with pytest.raises(StoreError, match="it has no SHA256SUMS"):
+        bundle.check(changed_)
+    with pytest.raises(StoreError):
+        bundle.check(tmp_path / "none.zip")
+    bundle.pack(run, tmp_path / "d.zip")
+    with pytest.raises(StoreError, match="makes no sense: KeyError"):
+        bundle.check(changed(tmp_path / "d.zip", tmp_path / "e.zip", _no_evidence))
+
+
+def _empty(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w"):
+        return path
+
+
+def test_a_signature_binds_the_list_to_a_key(run: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    private, public = keys
+    bundle.pack(run, tmp_path / "a.zip", key=private)
+    assert bundle.check(tmp_path / "a.zip").signed == "not checked"
+    assert bundle.check(tmp_path / "a.zip", public).signed == "yes"
+
+    def forge(files: dict[str, bytes]) -> None:
+        files["summary.md"] = b"all is well"
+        listed(files)
+
+    found = bundle.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", forge), public)
+    assert any("is not the signature of SHA256SUMS" in sentence for sentence in found.damage)
+    bundle.pack(run, tmp_path / "c.zip")
+    assert bundle.check(tmp_path / "c.zip", public).damage == ["is not signed"]
+
+
+def test_openssl_agrees(run: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl here")
+    private = tmp_path / "private.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(private)], check=True)
+    subprocess.run(
+        ["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(tmp_path / "public.pem")], check=True
+    )
+    bundle.pack(run, tmp_path / "a.zip", key=private)
+    assert bundle.check(tmp_path / "a.zip", tmp_path / "public.pem").signed == "yes"
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path / "un")
+    command = "openssl pkeyutl -verify -pubin -inkey ../public.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig"
+    subprocess.run(command.split(), cwd=tmp_path / "un", check=True, capture_output=True)
+
+
+def test_a_key_that_is_none_is_one_sentence(run: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    private, public = keys
+    with pytest.raises(UsageError, match="no private key"):
+        signature.sign(b"", public)
+    with pytest.raises(UsageError, match="cannot be read.*openssl genpkey"):
+        signature.sign(b"", tmp_path / "none.pem")
+    with pytest.raises(UsageError, match="no public key"):
+        signature.is_signed_by(b"", b"", private)
+
+
+def test_without_the_extra_a_signature_says_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.serialization", None)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'v2lm-testbed\[sign\]'"):
+        signature.sign(b"", tmp_path / "k.pem")
+    assert extras.MODULES["sign"] == ("cryptography",)
+
+
+def test_nothing_old_or_damaged_is_packed(run: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "r"
+    shutil.copytree(run, copied)
+    (copied / "safety_case.yaml").write_text("version: 1\n")
+    with pytest.raises(UsageError, match="is not current"):
+        bundle.pack(copied, tmp_path / "a.zip")
+    build(copied, videos=False)
+    next((copied / "episodes").glob("*/trace.mcap")).write_bytes(b"x")
+    with pytest.raises(StoreError, match="differs from its checksum"):
+        bundle.pack(copied, tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_the_verbs(run: Path, tmp_path: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    private, public = keys
+    out = tmp_path / "a.zip"
+    assert main(["bundle", str(run), "--out", str(out), "--key", str(private)]) == 0
+    assert "signed" in capsys.readouterr().out
+    assert main(["verify", str(out), "--key", str(public)]) == 0
+    assert "signed by the key" in capsys.readouterr().out
+    assert main(["verify", str(changed(out, tmp_path / "b.zip", CHANGES["a byte"][0]))]) == 3  # type: ignore[arg-type]
+    assert "damaged: summary.md differs" in capsys.readouterr().err
+    assert main(["verify", str(run)]) == 2
+    assert "--verify checks a run" in capsys.readouterr().err
+
+
+def test_report_takes_a_case_and_refuses_a_wrong_one(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied, mine = tmp_path / "r", tmp_path / "mine.yaml"
+    shutil.copytree(run, copied)
+    mine.write_text("requirements:\n  - {id: SR-1, text: It stays in its lane., claims: [lame]}\n")
+    assert main(["report", str(copied), "--case", str(mine)]) == 2
+    assert "mine.yaml:2:" in capsys.readouterr().err and not (copied / "safety_case.yaml").exists()
+    mine.write_text(mine.read_text().replace("lame", "lane"))
+    assert main(["report", str(copied), "--case", str(mine)]) == 0
+    assert "SR-1" in (copied / "requirements.csv").read_text()
