@@ -32,6 +32,7 @@ format: install
 schema: install
 	$(BIN)/python -m testbed validate --schema scenario > docs/scenario.schema.json
 	$(BIN)/python -m testbed validate --schema sweep > docs/sweep.schema.json
+	$(BIN)/python -m testbed validate --schema case > docs/case.schema.json
 
 # The site of docs/, into build/site.
 docs: install

@@ -47,7 +47,7 @@ VERBS: dict[str, str] = {
     "attack": "optimise an attack artefact for a scenario",
     "dataset": "generate a training data set",
     "train": "train perception models on a data set",
-    "validate": "check scenario and sweep files; print their JSON schema",
+    "validate": "check scenario, sweep and safety case files; print their JSON schema",
     "list": "show maps, agents, scenarios, sweeps and artefacts",
     "doctor": "check this installation",
     "completion": "print what makes a shell complete this command",

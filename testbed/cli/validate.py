@@ -1,4 +1,4 @@
-"""``testbed validate FILE…``: check scenario and sweep files, and everything they name; print their JSON schema."""
+"""``testbed validate FILE…``: check scenario, sweep and safety case files, and all they name; print JSON schemas."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from testbed.core.errors import ScenarioError, TestbedError, UsageError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="scenario or sweep, by path or shipped name")
-    parser.add_argument("--schema", choices=("scenario", "sweep"), help="print the JSON schema of such files and end")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="scenario or sweep, by path or shipped name, or safety case"
+    )
+    parser.add_argument(
+        "--schema", choices=("scenario", "sweep", "case"), help="print the JSON schema of such files and end"
+    )
     parser.add_argument("--syntax", action="store_true", help="do not look up agents, maps and artefacts")
 
 
@@ -35,9 +39,13 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def schema_text(kind: str) -> str:
-    """Return the JSON schema of ``scenario`` or ``sweep`` files."""
+    """Return the JSON schema of ``scenario``, ``sweep`` or ``case`` files."""
     from testbed.scenario.json_schema import json_schema
 
+    if kind == "case":
+        from testbed.report.safety_case import CaseFile
+
+        return json_schema(CaseFile, "V2LM testbed safety case")
     if kind == "sweep":
         from testbed.sweep.grid import Sweep
 
@@ -59,6 +67,7 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
     """
     from testbed.core.explain import check
     from testbed.core.yaml_reader import read_yaml
+    from testbed.report.safety_case import CaseFile
     from testbed.scenario.expand import expand
     from testbed.scenario.loader import LoadedFile
     from testbed.scenario.schema import Scenario
@@ -70,6 +79,12 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
         document = read_yaml(path)
         is_sweep = isinstance(document.data, dict) and "scenarios" in document.data
         problems: list[ScenarioError]
+        if _is_case(document.data):
+            case, problems = check(CaseFile, document)
+            if case is None:
+                return [*problems], ""
+            counts = f"hazards: {len(case.hazards)}, requirements: {len(case.requirements)}"
+            return [], f"safety case ({counts}); what it names is looked up in a run: report RUN --case"
         if is_sweep:
             sweep, problems = check(Sweep, document)
             if sweep is None:
@@ -88,6 +103,15 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
         return [], f"scenario of {len(plans)} episodes"
     except TestbedError as error:
         return [error], ""
+
+
+def _is_case(data: object) -> bool:
+    """Tell whether a document is the user's part of a safety case: it asks no question and has some of its keys."""
+    from testbed.report.safety_case import CaseFile
+
+    if not isinstance(data, dict) or {"name", "question", "scenarios"} & set(data):
+        return False
+    return bool(set(CaseFile.model_fields) & set(data))
 
 
 def _find(name: str) -> Path:

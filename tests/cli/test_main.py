@@ -304,7 +304,7 @@ def test_a_folder_of_something_else_is_left_alone(bench: Path, capsys: pytest.Ca
 
 
 def test_schemas_in_docs_are_current(capsys: pytest.CaptureFixture[str]) -> None:
-    for kind in ("scenario", "sweep"):
+    for kind in ("scenario", "sweep", "case"):
         _, out, _ = said(capsys, "validate", "--schema", kind)
         written = (shipped_folder().parent / "docs" / f"{kind}.schema.json").read_text()
         assert out == written, f"run: make schema (docs/{kind}.schema.json is not current)"

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed.cli import main
 from testbed.core.errors import ScenarioError, StoreError
 from testbed.core.hashing import sha256_of
 from testbed.core.records import EpisodePlan, EpisodeRecord
-from testbed.report import build, judge_claims, read_run
+from testbed.report import build, judge_again, judge_claims, read_run
 from testbed.report.made_from import current_page
 from testbed.report.run_view import RunView
 from testbed.report.safety_case import AgentCase, SafetyCases, check_case, keep_case, read_case, safety_cases
@@ -279,6 +280,8 @@ def test_the_users_file_goes_before_what_the_run_knows(run: Path, found: SafetyC
     assert (threat.impact, threat.feasibility, threat.risk, threat.treatment) == ("severe", "high", 5, "reduce")
     assert by_id(case_of(found, "dnn"))["G-case"].in_context_of[-1] == "A-assumption-AS_1"
     text = (run / "index.html").read_text("utf-8")
+    targets = set(re.findall(r'href="#(claim-[^"]+)"', text))
+    assert targets and targets <= set(re.findall(r'id="(claim-[^"]+)"', text))
     assert "HZ-1" in text and "SR-1" in text and "never seen outside of research" in text
 
 
@@ -435,3 +438,25 @@ def test_files_stay_small_with_many_drives(tmp_path: Path) -> None:
     build(tmp_path / "r", videos=False)
     assert (tmp_path / "r" / "case-dnn.gsn.yaml").stat().st_size < 20_000
     assert len((tmp_path / "r" / "evidence.csv").read_text().splitlines()) == 301
+
+
+def test_validate_knows_such_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(CASE)
+    assert main(["validate", str(path)]) == 0
+    assert "safety case (hazards: 2, requirements: 1)" in capsys.readouterr().out
+    path.write_text(CASE.replace("severity: S3", "severity: 3"))
+    assert main(["validate", str(path)]) == 2
+    assert "mine.yaml:3:" in capsys.readouterr().err
+
+
+def test_a_run_reads_the_file_before_it_drives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "mine.yaml", tmp_path / "r"
+    path.write_text(CASE)  # of a run with other claims
+    assert main(["run", "drp_highway", "--agents", "scripted", "--case", str(path), "--out", str(out)]) == 2
+    assert "unknown claim 'lane'" in capsys.readouterr().err and not out.exists()
+
+
+def test_what_is_judged_again_keeps_the_file(run: Path, tmp_path: Path) -> None:
+    judge_again.carry_out(run, tmp_path / "r", jobs=1)
+    assert (tmp_path / "r" / CASE_FILE).read_bytes() == (run / CASE_FILE).read_bytes()

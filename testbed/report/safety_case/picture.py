@@ -95,7 +95,9 @@ class _Drawing:
         away = "" if node.module == self.module else f"→ {self.titles[node.module]}"
         width = WIDTHS[node.shape]
         inner = width - (44 if node.shape == "strategy" or node.shape in ROUND else 24)
-        lines = textwrap.wrap(clean(unbroken(_said(node))), max(int(inner / 6.9), 8)) or [""]
+        # names of files keep their hyphens
+        text, most = clean(unbroken(_said(node))), max(int(inner / 7.1), 8)
+        lines = textwrap.wrap(text, most, break_on_hyphens=False) or [""]
         rows = len(lines) + _marked(node) + bool(away)
         box = _NodeBox(node, self.columns[depth] + indent, y, float(width), float(rows * LINE + 34), lines, away)
         self.boxes.append(box)
