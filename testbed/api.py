@@ -28,6 +28,7 @@ from testbed.report import RunView, build, judge_again, judge_claims, read_run
 from testbed.report.compare import Comparison
 from testbed.report.compare import compare as _compare
 from testbed.report.page import rate_charts
+from testbed.report.safety_case import take_case
 from testbed.scenario.expand import expand
 from testbed.scenario.loader import load_scenario
 from testbed.store import RunFolder, TraceReader
@@ -157,8 +158,14 @@ class Run:
             table.to_csv(written[-1], index=False)
         return written
 
-    def report(self) -> Path:
-        """Build the report and return the path of its page."""
+    def report(self, *, case: Path | str | None = None) -> Path:
+        """Build the report and return the path of its page.
+
+        Args:
+            case: The user's part of the safety case, which the run keeps from now on (docs/safety-case.md).
+        """
+        if case is not None:
+            take_case(self.path, Path(case))
         return build(self.path)
 
     def judge(

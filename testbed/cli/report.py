@@ -27,6 +27,8 @@ def execute(options: argparse.Namespace) -> int:
     if options.verify:
         return verify(options.run)
     if options.case is not None:
+        from testbed.report.safety_case import take_case
+
         take_case(options.run, options.case)
     page = build_report(options.run)
     print(json.dumps(result(options.run, page), sort_keys=True) if options.json else f"report: {page}")
@@ -36,20 +38,6 @@ def execute(options: argparse.Namespace) -> int:
 
         gate.check(options.run, options.fail_on)
     return status
-
-
-def take_case(folder: Path, case: Path) -> None:
-    """Check the user's part of a safety case against a run, and put it there.
-
-    Raises:
-        ScenarioError: It is not accepted.
-        StoreError: There is no such run.
-    """
-    from testbed.report import read_run
-    from testbed.report.safety_case import check_case, keep_case, read_case
-
-    check_case(read_case(case), read_run(folder, drives=False, keys=()).scenarios)
-    keep_case(folder, case)
 
 
 def tell_damage(folder: Path) -> int:

@@ -7,7 +7,7 @@ import re
 
 from testbed.cli.options import add_scenario, add_work_options, check_machine
 from testbed.cli.until_decided import until_decided
-from testbed.cli.work import work
+from testbed.cli.work import check_safety_case, work
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
 
@@ -36,6 +36,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.scenario} is a sweep", hint=f"testbed sweep {options.scenario}")
     scenario = load_scenario(options.scenario)
     content = scenario.content
+    check_safety_case(options.case, [content], options.out)
     if options.until is not None:
         if options.seeds is not None:
             raise UsageError("--until decides how many seeds there are", hint="leave --seeds out, or --until")

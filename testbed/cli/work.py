@@ -15,6 +15,7 @@ from testbed.core.records import EpisodeRecord
 from testbed.judge.registry import event_catalogue
 
 if TYPE_CHECKING:
+    from testbed.scenario.schema import Scenario
     from testbed.sweep.run import ExecutionSettings, RunRequest
 
 PULLED = ("pulled away", "window.success")
@@ -41,7 +42,7 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     from testbed.sweep.run import carry_out
 
     folder: Path = options.out or question.folder
-    check_safety_case(folder, question, options.case)
+    check_safety_case(options.case, question.scenarios, folder)
     settings = execution_settings(options)
     with ProgressConsole(len(question.plans), as_json=options.json) as console:
         console.begin(question, folder)
@@ -69,19 +70,24 @@ def work(question: RunRequest, options: argparse.Namespace, cell: Callable[[Epis
     return 0
 
 
-def check_safety_case(folder: Path, question: RunRequest, case: Path | None) -> None:
-    """Check the user's part of a safety case, given or kept from an earlier run, before anything is driven.
+def check_safety_case(case: Path | None, scenarios: Iterable[Scenario], folder: Path | None = None) -> None:
+    """Check the user's part of a safety case before anything is driven.
+
+    Args:
+        case: The file; None for the one that the run folder keeps, if any.
+        scenarios: What is asked.
+        folder: Run folder; None where it is not known yet.
 
     Raises:
-        ScenarioError: It is not accepted, or speaks of what the question does not have.
+        ScenarioError: It is not accepted, or speaks of what is not asked.
     """
     from testbed.report.safety_case import check_case, kept_case, read_case
 
-    scenarios = {scenario.name: scenario for scenario in question.scenarios}
+    asked = {scenario.name: scenario for scenario in scenarios}
     if case is not None:
-        check_case(read_case(case), scenarios)
-    else:
-        kept_case(folder, scenarios)
+        check_case(read_case(case), asked)
+    elif folder is not None:
+        kept_case(folder, asked)
 
 
 def result(folder: Path, report: Path, question: RunRequest | None = None) -> dict[str, Any]:

@@ -229,6 +229,19 @@ def test_an_invalid_attack_stands_in_the_case(make_view: Callable[..., RunView])
     assert row.cited_by == ["case-dnn:CSn-drives-invalid"] and row.reason == "never seen"
 
 
+def test_a_drive_that_cannot_be_read_stands_in_every_case(make_view: Callable[..., RunView]) -> None:
+    drives = {(agent, "benign"): [[], []] for agent in ("dnn", "tandem")}
+    view = make_view(drives, claims=[CLAIM])
+    key = view.episodes[0].plan.key
+    (view.folder.episodes_path / key / "SHA256SUMS").write_text("nothing")
+    document = view.folder.manifest().model_copy(update={"planned": ()})
+    view.folder.write_manifest(document)
+    view = read_run(view.folder.path)
+    for case in safety_cases(view, judge_claims(view)).agents:
+        assert "1 drive: failed (TB200" in by_id(case)["CSn-drives-failed"].text
+        assert case.status == "undeveloped"
+
+
 def test_a_status_follows_from_what_is_below() -> None:
     def top(*statuses: Any) -> Any:
         nodes = [GsnNode("G-1", "", "m", supported_by=[f"Sn-{i}" for i in range(len(statuses))])]
@@ -450,10 +463,13 @@ def test_validate_knows_such_files(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "mine.yaml:3:" in capsys.readouterr().err
 
 
-def test_a_run_reads_the_file_before_it_drives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("more", [[], ["--until", "decided"]])
+def test_a_run_reads_the_file_before_it_drives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
     path, out = tmp_path / "mine.yaml", tmp_path / "r"
     path.write_text(CASE)  # of a run with other claims
-    assert main(["run", "drp_highway", "--agents", "scripted", "--case", str(path), "--out", str(out)]) == 2
+    assert main(["run", "drp_highway", "--agents", "scripted", "--case", str(path), "--out", str(out), *more]) == 2
     assert "unknown claim 'lane'" in capsys.readouterr().err and not out.exists()
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from testbed.report.safety_case.case_file import CASE_FILE, CaseFile, check_case, keep_case, kept_case, read_case
+from testbed.report.safety_case.case_file import (
+    CASE_FILE,
+    CaseFile,
+    check_case,
+    keep_case,
+    kept_case,
+    read_case,
+    take_case,
+)
 from testbed.report.safety_case.picture import STYLE
 from testbed.report.safety_case.structure import AgentCase, cases
 from testbed.report.safety_case.written import SafetyCases, safety_cases, write_safety_cases
@@ -19,5 +27,6 @@ __all__ = [
     "kept_case",
     "read_case",
     "safety_cases",
+    "take_case",
     "write_safety_cases",
 ]

@@ -16,6 +16,7 @@ from testbed.core.errors import StoreError, suggest
 from testbed.core.explain import require
 from testbed.core.yaml_reader import Path_, read_yaml
 from testbed.judge import event_catalogue
+from testbed.report.run_view import read_run
 from testbed.report.safety_case.pattern import pattern
 from testbed.scenario.loader import LoadedFile
 from testbed.scenario.schema import Scenario
@@ -169,6 +170,17 @@ def check_case(loaded: LoadedFile[CaseFile], scenarios: Mapping[str, Scenario]) 
             hint = f"conditions are {listed}; add `text: …` for one that was not driven"
             raise loaded.error(message, ("triggering_conditions", index, "id"), hint=hint)
     return loaded.content
+
+
+def take_case(run_dir: Path, path: Path) -> None:
+    """Check a user's file against a run, and put it there.
+
+    Raises:
+        ScenarioError: It is not accepted.
+        StoreError: There is no such run, or it cannot be written.
+    """
+    check_case(read_case(path), read_run(run_dir, drives=False, keys=()).scenarios)
+    keep_case(run_dir, path)
 
 
 def keep_case(run_dir: Path, path: Path) -> None:

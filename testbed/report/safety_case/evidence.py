@@ -16,6 +16,8 @@ COLUMNS = (
     "drive", "agent", "scenario", "condition", "seed", "counts", "reason", "record_sha256", "trace_sha256", "cited_by",
 )  # fmt: skip
 COUNTS, INVALID, FAILED, NOT_RUN = "yes", "invalid attack", "failed", "not run"
+UNKNOWN_AGENT = "?"
+"""Whose a drive was that cannot be read: it stands in every case, for it may be anyone's counter-evidence."""
 MOST_CITED = 6
 """Drives up to which a solution names every hash itself."""
 

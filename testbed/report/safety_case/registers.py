@@ -274,9 +274,8 @@ def _threats(
         impact = _worst(hazard.impact for hazard in about)
         threat = rated.get(attack)
         feasibility = _feasibility(threat)
-        goal = (
-            threat.goal if threat is not None and threat.goal else f"{attack} leads {agent} into no more than claimed"
-        )
+        own_goal = threat.goal if threat is not None else None
+        goal = own_goal or f"Under {attack} {agent} causes hazards no more often than claimed"
         found.append(
             ThreatEntry(
                 attack,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from testbed.report.claims import DECIDED, ClaimResult
 from testbed.report.run_view import RunView
 from testbed.report.safety_case.case_file import CaseFile, StatedEvidence
-from testbed.report.safety_case.evidence import COUNTS, FAILED, INVALID, NOT_RUN, DriveEvidence, cite
+from testbed.report.safety_case.evidence import COUNTS, FAILED, INVALID, NOT_RUN, UNKNOWN_AGENT, DriveEvidence, cite
 from testbed.report.safety_case.nodes import CaseStatus, Citation, GsnNode, settle
 from testbed.report.safety_case.pattern import Pattern, PatternElement, pattern
 from testbed.report.safety_case.registers import RegisterEntry, Registers, registers
@@ -84,7 +84,7 @@ def cases(
             name = f"{name}-{len(found)}"
         mine = [claim for claim in claims if claim.agent == agent]
         told = registers(view, agent, mine, file)
-        own = [drive for drive in drives if drive.agent == agent]
+        own = [drive for drive in drives if drive.agent in (agent, UNKNOWN_AGENT)]
         groups = _groups(mine, told, file)
         material = CaseMaterial(name, _words(view, agent, told), groups, own, file.evidence)
         found.append(AgentCase(agent, name, structure(pattern(), material), told))
