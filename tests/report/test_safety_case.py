@@ -23,6 +23,7 @@ from testbed.report.made_from import current_page
 from testbed.report.run_view import RunView
 from testbed.report.safety_case import AgentCase, SafetyCases, check_case, keep_case, read_case, safety_cases
 from testbed.report.safety_case.case_file import CASE_FILE, Threat
+from testbed.report.safety_case.evidence import digest_of, drives_of
 from testbed.report.safety_case.nodes import GsnNode, settle
 from testbed.report.safety_case.pattern import pattern
 from testbed.scenario.schema import Scenario
@@ -210,6 +211,44 @@ def test_what_every_drive_shows_is_supported_and_no_more(make_view: Callable[...
     assert nodes["G-case"].status == nodes["G-hazards"].status == "undeveloped"
     assert nodes["Sn-claim-hit"].cites is not None and nodes["Sn-claim-hit"].cites.drives == 80
     assert nodes["Sn-claim-hit"].cites.records == ()
+
+
+def street(name: str, *claims: dict[str, Any]) -> dict[str, Any]:
+    """Return a small scenario with claims."""
+    return Scenario.model_validate(
+        {
+            "name": name,
+            "question": "What does paint do on one street?",
+            "ego": {"spawn": {"road": 8, "lane": -1, "s_m": 6.0}},
+            "agents": ["dnn"],
+            "claims": list(claims),
+        }
+    ).dump()
+
+
+def stored(path: Path, scenes: dict[str, dict[str, Any]], seeds: int) -> RunFolder:
+    """Write a run of benign drives without events."""
+    plans = [EpisodePlan(scenario=n, scene=s, agent="dnn", seed=i) for n, s in scenes.items() for i in range(seeds)]
+    folder = RunFolder.create(path, RunManifest.of("r", plans, scenarios=scenes))
+    for plan in plans:
+        folder.write_episode(EpisodeRecord(plan=plan))
+    return folder
+
+
+def test_several_scenarios_are_told_apart(tmp_path: Path) -> None:
+    scenes = {name: street(name, CLAIM) for name in ("street", "lane")}
+    path = stored(tmp_path / "r", scenes, 80).path
+    (path / CASE_FILE).write_text("requirements: [{id: R1, text: It hits nothing., claims: [lane.hit]}]")
+    build(path, videos=False)
+    view = read_run(path)
+    (case,) = safety_cases(view, judge_claims(view)).agents
+    nodes = by_id(case)
+    assert nodes["G-requirement-R1"].supported_by == ["G-claim-lane_hit"]
+    assert nodes["G-requirement-street_hit"].supported_by == ["G-claim-street_hit"]
+    assert "collided 0/80 (0–5 %) under benign in street" in nodes["G-hazard-H_collision"].text
+    cited = [drive for drive in drives_of(view) if drive.scenario == "lane"]
+    assert len(cited) == 80 and nodes["Sn-claim-lane_hit"].cites is not None
+    assert nodes["Sn-claim-lane_hit"].cites.digest == digest_of(cited)
 
 
 def test_an_invalid_attack_stands_in_the_case(make_view: Callable[..., RunView]) -> None:
@@ -435,22 +474,10 @@ def test_cases_of_agents_that_are_gone_go(tmp_path: Path, synthetic: ModuleType)
 
 
 def test_files_stay_small_with_many_drives(tmp_path: Path) -> None:
-    scene = Scenario.model_validate(
-        {
-            "name": "street",
-            "question": "What does paint do on one street?",
-            "ego": {"spawn": {"road": 8, "lane": -1, "s_m": 6.0}},
-            "agents": ["dnn"],
-            "claims": [CLAIM],
-        }
-    ).dump()
-    plans = [EpisodePlan(scenario="street", scene=scene, agent="dnn", seed=seed) for seed in range(300)]
-    folder = RunFolder.create(tmp_path / "r", RunManifest.of("r", plans, scenarios={"street": scene}))
-    for plan in plans:
-        folder.write_episode(EpisodeRecord(plan=plan))
-    build(tmp_path / "r", videos=False)
-    assert (tmp_path / "r" / "case-dnn.gsn.yaml").stat().st_size < 20_000
-    assert len((tmp_path / "r" / "evidence.csv").read_text().splitlines()) == 301
+    path = stored(tmp_path / "r", {"street": street("street", CLAIM)}, 300).path
+    build(path, videos=False)
+    assert (path / "case-dnn.gsn.yaml").stat().st_size < 20_000
+    assert len((path / "evidence.csv").read_text().splitlines()) == 301
 
 
 def test_validate_knows_such_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,12 +27,24 @@ TASKS = {
 }
 """Assets: what an attack on perception tampers with."""
 NOT_STATED, NOT_RATED = "not stated", "not rated"
+MOST_SEEN = 6
+"""Indicators that an entry tells; the table of indicators has all."""
 UNRATED = "Severity, exposure and controllability not rated"
 
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """A safety performance indicator: in how many valid drives an event happened, and what is claimed of that."""
+    """A safety performance indicator: in how many valid drives an event happened, and what is claimed of that.
+
+    Attributes:
+        scenario: Where.
+        condition: What was injected.
+        event: Kind of event.
+        happened: What the ego did then, in words.
+        rate: In how many valid drives, with its Wilson interval.
+        bounds: What the scenario's claims allow.
+        place: Where in words, where a run has several scenarios.
+    """
 
     scenario: str
     condition: str
@@ -40,10 +52,11 @@ class Indicator:
     happened: str
     rate: Rate
     bounds: tuple[str, ...]
+    place: str = ""
 
     def __str__(self) -> str:
         """Return it in a few words."""
-        return f"{self.happened} {self.rate} under {self.condition}"
+        return f"{self.happened} {self.rate} under {self.condition}{self.place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,10 @@ class HazardEntry(RegisterEntry):
 
     @property
     def seen_words(self) -> str:
-        """What was seen, in words."""
-        return "; ".join(str(one) for one in self.seen) or "nothing that shows it was measured"
+        """What was seen, in words: the worst first, so that what is left out is no worse than what is told."""
+        worst = sorted(self.seen, key=lambda one: -(one.rate.value or 0.0))
+        more = [f"{len(worst) - MOST_SEEN} more in indicators.csv"] if len(worst) > MOST_SEEN else []
+        return "; ".join([*(str(one) for one in worst[:MOST_SEEN]), *more]) or "nothing that shows it was measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +184,9 @@ def _indicators(
 ) -> list[Indicator]:
     found: list[Indicator] = []
     events = list(events)
-    for part in view.parts():
+    parts = view.parts()
+    for part in parts:
+        place = f" in {part.name}" if len(parts) > 1 else ""
         for condition in part.conditions:
             group = part.group(agent, condition)
             if group is None or not group.episodes:
@@ -183,7 +200,7 @@ def _indicators(
                     and condition in claim.conditions
                 )
                 rate = rate_of(group.episodes, kind.name)
-                found.append(Indicator(part.name, condition, kind.name, kind.happened, rate, bounds))
+                found.append(Indicator(part.name, condition, kind.name, kind.happened, rate, bounds, place))
     return found
 
 
