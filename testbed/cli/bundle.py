@@ -10,7 +10,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, for instance reports/drp10")
     parser.add_argument("--out", type=Path, metavar="FILE.zip", help="what to write (default RUN.zip)")
-    parser.add_argument("--traces", action="store_true", help="pack traces and videos too; without, only their hashes")
+    parser.add_argument(
+        "--traces",
+        action="store_true",
+        help="pack traces, videos and the pages that replay them too; without, only their hashes",
+    )
     parser.add_argument(
         "--key", type=Path, metavar="PRIVATE.pem", help="Ed25519 private key that signs the list of checksums"
     )

@@ -6,7 +6,8 @@
     SHA256SUMS.sig                 Ed25519 signature of that list (only with a key)
     manifest.json  safety_case.yaml
     index.html  case-….gsn.yaml …  the report
-    episodes/<key>/…               records and their checksums; traces and videos on demand
+    episodes/<key>/…               records and their checksums; traces and videos on demand,
+    drives/<key>.html              and with them the pages that replay them
 
 The same run gives the same list and signature, and with the same zlib the same zip. Nothing is ever unpacked here.
 """
@@ -26,6 +27,7 @@ from typing import Any
 from testbed.core.errors import ScenarioError, StoreError, UsageError
 from testbed.core.yaml_reader import Bounds, parse_yaml
 from testbed.report import signature
+from testbed.report.addresses import DRIVE_PAGES, DRIVES
 from testbed.report.made_from import PAGE, current_page
 from testbed.report.safety_case.case_file import CASE_FILE
 from testbed.report.safety_case.evidence import EVIDENCE_FILE, MOST_CITED, digest_of_hashes
@@ -37,7 +39,7 @@ from testbed.store.run_folder import MANIFEST, RECORD, SUMS
 
 SIGNATURE = f"{SUMS}.sig"
 REPORT_FILES = (
-    PAGE, "summary.md", "junit.xml", "results.json", "latency.csv", "episodes.parquet", *REGISTER_FILES,
+    PAGE, DRIVES, "summary.md", "junit.xml", "results.json", "latency.csv", "episodes.parquet", *REGISTER_FILES,
 )  # fmt: skip
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
@@ -73,7 +75,7 @@ def pack(run_dir: Path, out: Path, *, traces: bool = False, key: Path | None = N
     Args:
         run_dir: Run folder whose report is current.
         out: Zip file to write.
-        traces: Whether traces and videos go with it.
+        traces: Whether traces, videos and the pages of drives go with it.
         key: PEM file of an Ed25519 private key that signs the list of checksums.
 
     Raises:
@@ -122,6 +124,8 @@ def _names(run: RunFolder, traces: bool) -> Iterator[str]:
             yield name
     for pattern in ("case-*.gsn.yaml", "case-*.sacm.xml", "case-*.svg"):
         yield from (path.name for path in run.path.glob(pattern))
+    if traces:  # pages of drives hold the pictures of the traces
+        yield from (f"{DRIVE_PAGES}/{path.name}" for path in (run.path / DRIVE_PAGES).glob("*.html"))
     for key in run.keys():
         yield f"episodes/{key}/{SUMS}"
         for name in run.sums(key):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from testbed.events import EventKind
 from testbed.judge import event_catalogue
+from testbed.report.addresses import drives_where
 from testbed.report.attack_aim import adversaries_in, aims_of
 from testbed.report.claims import ClaimResult
 from testbed.report.measures import rate_of
@@ -44,6 +45,7 @@ class Indicator:
         rate: In how many valid drives, with its Wilson interval.
         bounds: What the scenario's claims allow.
         place: Where in words, where a run has several scenarios.
+        agent: Who drove.
     """
 
     scenario: str
@@ -53,6 +55,12 @@ class Indicator:
     rate: Rate
     bounds: tuple[str, ...]
     place: str = ""
+    agent: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where these drives are listed, those with the event."""
+        return drives_where(scenario=self.scenario, agent=self.agent, condition=self.condition, event=self.event)
 
     def __str__(self) -> str:
         """Return it in a few words."""
@@ -200,7 +208,7 @@ def _indicators(
                     and condition in claim.conditions
                 )
                 rate = rate_of(group.episodes, kind.name)
-                found.append(Indicator(part.name, condition, kind.name, kind.happened, rate, bounds, place))
+                found.append(Indicator(part.name, condition, kind.name, kind.happened, rate, bounds, place, agent))
     return found
 
 
