@@ -10,7 +10,7 @@ exit  meaning
 1     done, but episodes failed (an agent raised, a judge broke), or a defect
 2     the command line, a scenario, an artefact, weights or a data set is not accepted,
       or an extra that it needs is not installed
-3     simulator or storage failed
+3     simulator or storage failed, or what was stored or packed is not what it was
 4     inconclusive: too many episodes were lost to infrastructure
 5     done, and the run shows what ``--fail-on`` forbids
 130   ended by Ctrl-C (143 by SIGTERM); the same command resumes
