@@ -48,14 +48,16 @@ VERBS: dict[str, str] = {
     "dataset": "generate a training data set",
     "train": "train perception models on a data set",
     "validate": "check scenario, sweep and safety case files; print their JSON schema",
+    "import": "make scenarios of Leaderboard routes or an OpenSCENARIO file",
+    "export": "write scenarios as routes of the CARLA Leaderboard",
     "list": "show maps, agents, scenarios, sweeps and artefacts",
     "doctor": "check this installation",
     "completion": "print what makes a shell complete this command",
 }
 """Every verb and what it is for; the module of the same name carries it out, but for those in `MODULES`."""
 
-MODULES: dict[str, str] = {"list": "listing"}
-"""Verbs whose name as a module would hide a built-in function in this package."""
+MODULES: dict[str, str] = {"list": "listing", "import": "importing"}
+"""Verbs whose name as a module would hide a built-in function in this package, or is a word of Python's."""
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "run": (
@@ -77,6 +79,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "dataset": ("dataset tsr --count 8000 --seed 1 --out data/tsr",),
     "train": ("train dnn-tsr --data data/tsr", "train vlm --model llava-tiny --task all --minutes 2"),
     "validate": ("validate mine.yaml", "validate --schema scenario"),
+    "import": ("import routes.xml --out mine", "import cut_in.xosc --map Town04.xodr --out mine"),
+    "export": ("export drp_highway tour_town --out routes.xml",),
     "list": ("list", "list metrics", "list agents --json"),
     "doctor": ("doctor",),
     "completion": ("completion bash > ~/.local/share/bash-completion/completions/testbed",),

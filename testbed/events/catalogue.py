@@ -252,6 +252,7 @@ WRONG_LANE = EventKind(
     unit="m",
     chart="offset",
     task="alc",
+    infraction="outside_route_lanes",
     imperfect=True,
     describe=lambda event: f"against the lane for {event.severity:.0f} m",
 )
@@ -283,6 +284,7 @@ LEADERBOARD_ONLY: tuple[EventKind, ...] = (
         task="vd",
         spoils_twin=False,
         penalty=Penalty(6, 0.70, 0.40),
+        infraction="scenario_timeouts",
     ),
     EventKind(
         name="yield_emergency",
@@ -297,6 +299,7 @@ LEADERBOARD_ONLY: tuple[EventKind, ...] = (
         part_of="yield",
         spoils_twin=False,
         penalty=Penalty(7, 0.70, 0.40),
+        infraction="yield_emergency_vehicle_infractions",
     ),
 )
 """Kinds that the Leaderboard punishes and no judge of ours reports; for judges of other packages."""

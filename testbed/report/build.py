@@ -9,11 +9,12 @@ from testbed.report.addresses import DRIVES
 from testbed.report.claims import judge_claims
 from testbed.report.drive_list import drive_list
 from testbed.report.drive_page import write_drive_pages
-from testbed.report.exports import junit, results, summary
+from testbed.report.exports import junit, summary
 from testbed.report.latency_curve import latency_csv, latency_points
+from testbed.report.leaderboard_file import FOLDER, leaderboard_files
 from testbed.report.made_from import PAGE
 from testbed.report.page import render
-from testbed.report.run_view import read_run
+from testbed.report.run_view import RunView, read_run
 from testbed.report.safety_case import safety_cases, write_safety_cases
 from testbed.store import write_table
 
@@ -38,7 +39,7 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     write_table(folder.path / "episodes.parquet", (episode.record for episode in view.episodes), score_types())
     write_safety_cases(view, found)
     folder.write_text("junit.xml", junit(view, claims))
-    folder.write_text("results.json", results(view))
+    _write_leaderboard(view)
     points = [point for part in view.parts() for point in latency_points(part)]
     if points:
         folder.write_text("latency.csv", latency_csv(points))
@@ -47,3 +48,13 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     folder.write_text(DRIVES, drive_list(view))
     # the page comes last: where it is current, everything else is
     return folder.write_text(PAGE, render(view, claims, found, videos=videos))
+
+
+def _write_leaderboard(view: RunView) -> None:
+    folder = view.folder
+    # the one file of earlier versions, agents that are not there any more, and what was merged of them
+    for stale in (folder.path / "results.json", *folder.path.glob(f"{FOLDER}/*/*/*.json")):
+        stale.unlink(missing_ok=True)
+    for path, text in leaderboard_files(view).items():
+        *below, name = path.split("/")
+        folder.write_text(name, text, below=below)

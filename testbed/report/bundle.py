@@ -28,6 +28,7 @@ from testbed.core.errors import ScenarioError, StoreError, UsageError
 from testbed.core.yaml_reader import Bounds, parse_yaml
 from testbed.report import signature
 from testbed.report.addresses import DRIVE_PAGES, DRIVES
+from testbed.report.leaderboard_file import FOLDER as LEADERBOARD
 from testbed.report.made_from import PAGE, current_page
 from testbed.report.safety_case.case_file import CASE_FILE
 from testbed.report.safety_case.evidence import EVIDENCE_FILE, MOST_CITED, digest_of_hashes
@@ -39,7 +40,7 @@ from testbed.store.run_folder import MANIFEST, RECORD, SUMS
 
 SIGNATURE = f"{SUMS}.sig"
 REPORT_FILES = (
-    PAGE, DRIVES, "summary.md", "junit.xml", "results.json", "latency.csv", "episodes.parquet", *REGISTER_FILES,
+    PAGE, DRIVES, "summary.md", "junit.xml", "latency.csv", "episodes.parquet", *REGISTER_FILES,
 )  # fmt: skip
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
@@ -122,8 +123,8 @@ def _names(run: RunFolder, traces: bool) -> Iterator[str]:
     for name in (CASE_FILE, *REPORT_FILES):
         if (run.path / name).is_file():
             yield name
-    for pattern in ("case-*.gsn.yaml", "case-*.sacm.xml", "case-*.svg"):
-        yield from (path.name for path in run.path.glob(pattern))
+    for pattern in ("case-*.gsn.yaml", "case-*.sacm.xml", "case-*.svg", f"{LEADERBOARD}/*/*/*.json"):
+        yield from (path.relative_to(run.path).as_posix() for path in run.path.glob(pattern))
     if traces:  # pages of drives hold the pictures of the traces
         yield from (f"{DRIVE_PAGES}/{path.name}" for path in (run.path / DRIVE_PAGES).glob("*.html"))
     for key in run.keys():

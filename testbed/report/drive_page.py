@@ -67,7 +67,7 @@ def write_drive_pages(view: RunView, *, pictures: bool = True) -> int:
         except OSError:
             current = False
         if not current:
-            view.folder.write_text(name, _render(view, episode, siblings, made_from, pictures), under=DRIVE_PAGES)
+            view.folder.write_text(name, _render(view, episode, siblings, made_from, pictures), below=[DRIVE_PAGES])
             written += 1
     known = {f"{episode.plan.key}.html" for episode in view.episodes}
     for stale in pages.glob("*.html"):

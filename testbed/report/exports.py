@@ -1,14 +1,11 @@
-"""Results for other tools: ``summary.md``, ``junit.xml`` and a results file as the CARLA Leaderboard writes it."""
+"""Results for people and for continuous integration: ``summary.md`` and ``junit.xml``."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from testbed.events import BUILT_IN
 from testbed.report.claims import ClaimResult
 from testbed.report.conclusions import conclusions, lead_sentence
 from testbed.report.gap import gap_table, gaps
@@ -16,8 +13,6 @@ from testbed.report.latency_curve import latency_answers, latency_points, latenc
 from testbed.report.plain_text import clean
 from testbed.report.run_view import Episode, RunView
 from testbed.report.tables import Table, all_tables
-
-RESULTS_VERSION = 1
 
 
 def markdown(text: str) -> str:
@@ -124,66 +119,3 @@ def junit(view: RunView, claims: Sequence[ClaimResult]) -> str:
     body = "\n".join(cases)
     suite = f"  <testsuite name={quoteattr(clean(view.manifest.run_id))} {counts}>\n{body}\n  </testsuite>"
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}\n</testsuites>\n'
-
-
-INFRACTIONS: dict[str, str] = {kind.name: kind.infraction for kind in BUILT_IN.kinds if kind.infraction}
-"""Our event kind to the Leaderboard's word."""
-
-
-def results(view: RunView) -> str:
-    """Return a results file as the CARLA Leaderboard writes it, one per agent and condition.
-
-    Field names are the Leaderboard's (``_checkpoint``, ``global_record``, ``records``); ``version`` is ours.
-    """
-    document: dict[str, Any] = {"version": RESULTS_VERSION, "run": view.manifest.run_id, "entries": []}
-    for group in view.groups:
-        if not group.episodes:
-            continue
-        records = [_route(index, episode) for index, episode in enumerate(group.episodes)]
-        scores = [r["scores"] for r in records]
-        names = ("score_composed", "score_route", "score_penalty")
-        means = {n: _mean([s[n] for s in scores if s[n] is not None]) for n in names}
-        entry = {
-            "agent": group.agent,
-            "condition": group.condition,
-            "entry_status": "Finished",
-            "_checkpoint": {
-                "progress": [len(records), len(records)],
-                "global_record": {"index": -1, "route_id": -1, "status": "Completed", "scores_mean": means},
-                "records": records,
-            },
-        }
-        document["entries"].append(entry)
-    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return round(sum(values) / len(values), 6) if values else None
-
-
-def _route(index: int, episode: Episode) -> dict[str, Any]:
-    scores = episode.record.scores
-    found: dict[str, list[str]] = {name: [] for name in INFRACTIONS.values()}
-    for event in episode.record.events:
-        if event.kind in INFRACTIONS:
-            x, y, z = event.location_xyz_m
-            place = f"(x={x:.3f}, y={y:.3f}, z={z:.3f})"
-            found[INFRACTIONS[event.kind]].append(f"{event.kind} at {place}, {event.t_s:.2f} s: {event.cause}")
-    return {
-        "index": index,
-        "route_id": f"{episode.plan.scenario}_{episode.plan.condition}_{episode.plan.seed}",
-        "status": scores.get("status"),
-        "infractions": found,
-        "num_infractions": sum(len(members) for members in found.values()),
-        "scores": {
-            "score_composed": scores.get("driving_score_2_1"),
-            "score_composed_2_0": scores.get("driving_score_2_0"),
-            "score_route": scores.get("route.percent"),
-            "score_penalty": scores.get("penalty_2_1"),
-        },
-        "meta": {
-            "duration_game": episode.number("episode.duration_s"),
-            "duration_system": episode.record.wall_s,
-            "route_length": episode.number("route.driven_m"),
-        },
-    }

@@ -26,6 +26,18 @@ SUN_ALTITUDE_SPREAD_DEG = 4.0
 SUN_AZIMUTH_SPREAD_DEG = 20.0
 CLOUDINESS_SPREAD = 10.0
 
+WEATHER_KEYS: dict[str, str] = {
+    "sun_altitude_angle": "sun_altitude_deg",
+    "sun_azimuth_angle": "sun_azimuth_deg",
+    "cloudiness": "cloudiness",
+    "precipitation": "precipitation",
+    "precipitation_deposits": "precipitation_deposits",
+    "wetness": "wetness",
+    "fog_density": "fog_density",
+    "fog_distance": "fog_distance_m",
+}
+"""CARLA's weather parameters that a scenario may change, and their keys in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class EgoStart:
@@ -127,17 +139,8 @@ def _within(rng: np.random.Generator, spread: float) -> float:
 
 
 def _weather(weather: Weather, seed: int) -> dict[str, float]:
-    fields = {
-        "sun_altitude_angle": weather.sun_altitude_deg,
-        "sun_azimuth_angle": weather.sun_azimuth_deg,
-        "cloudiness": weather.cloudiness,
-        "precipitation": weather.precipitation,
-        "precipitation_deposits": weather.precipitation_deposits,
-        "wetness": weather.wetness,
-        "fog_density": weather.fog_density,
-        "fog_distance": weather.fog_distance_m,
-    }
-    chosen = {name: value for name, value in fields.items() if value is not None}
+    said = {name: getattr(weather, key) for name, key in WEATHER_KEYS.items()}
+    chosen: dict[str, float] = {name: value for name, value in said.items() if value is not None}
     if weather.vary:
         rng = _stream(seed, "weather")
         chosen["d_sun_altitude_angle"] = _within(rng, SUN_ALTITUDE_SPREAD_DEG)

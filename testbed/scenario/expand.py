@@ -26,7 +26,7 @@ BENIGN = "benign"
 ABSENT = "absent"
 """Digest of an artefact that does not exist and is not injected by any of the chosen conditions."""
 
-_ABOUT_THE_WHOLE = ("agents", "seeds", "latency", "claims")
+_ABOUT_THE_WHOLE = ("agents", "seeds", "latency", "claims", "route_id")
 """Scenario keys that say which episodes there are and what they are to show, not what happens in one."""
 
 
@@ -211,7 +211,7 @@ def _scene(content: Scenario, base: Path | None) -> dict[str, object]:
     """Return what an episode needs of a scenario, with the paths in it made absolute."""
     kept = content.dump()
     for name in _ABOUT_THE_WHOLE:
-        del kept[name]
+        kept.pop(name, None)
     for entry in kept["adversaries"]:
         names = entry["artefact"]
         found = [_absolute(name, base) for name in ([names] if isinstance(names, str) else names)]

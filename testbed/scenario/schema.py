@@ -6,6 +6,7 @@ quantities are positive to the left of the driving direction.
 
 from __future__ import annotations
 
+import zlib
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
@@ -305,6 +306,9 @@ class Scenario(Model):
     camera: Camera = Camera()
     actors: list[Actor] = []
     signs: list[Sign] = []
+    route_id: int | None = Field(
+        None, ge=0, description="Its number in route and results files of the CARLA Leaderboard; default from its name."
+    )
     lights: Literal["green", "red", "cycle"] = Field(
         "green", description="Traffic lights on the ego's way: held green, held red, or their programme from its start."
     )
@@ -352,6 +356,16 @@ class Scenario(Model):
             return {condition.id: tuple(condition.inject) for condition in self.conditions}
         return {adversary.id: (adversary.id,) for adversary in self.adversaries}
 
+    @property
+    def route_number(self) -> int:
+        """Its number in files of the CARLA Leaderboard, the same wherever it is asked for."""
+        return zlib.crc32(self.name.encode("ascii")) if self.route_id is None else self.route_id
+
+    @property
+    def planned_route_m(self) -> float:
+        """Way along the ego's lane that completes its route."""
+        return self.ego.route_m or self.ego.speed_mps * round(self.duration_s / self.step_s) * self.step_s
+
     def adversary(self, name: str) -> Adversary:
         """Return the adversary entry called ``name``."""
         return next(adversary for adversary in self.adversaries if adversary.id == name)
@@ -364,4 +378,6 @@ class Scenario(Model):
             del kept["judges"]
         if self.deadline is None:
             del kept["deadline"]
+        if self.route_id is None:
+            del kept["route_id"]
         return kept

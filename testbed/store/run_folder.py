@@ -30,7 +30,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,13 +112,19 @@ class RunFolder:
         """Replace the manifest atomically."""
         _write_text(inside(self.path, MANIFEST), dump_manifest(manifest))
 
-    def write_text(self, name: str, text: str, *, under: str = "") -> Path:
-        """Replace a derived file at the top of the folder, or in a folder there, atomically and return its path."""
-        path = inside(self.path, *([checked_file_name(under)] if under else []), checked_file_name(name))
+    def write_text(self, name: str, text: str, *, below: Sequence[str] = ()) -> Path:
+        """Replace a derived file atomically and return its path.
+
+        Args:
+            name: File name.
+            text: Content.
+            below: Folders of the run folder that lead to it, which are made; at its top by default.
+        """
+        path = inside(self.path, *(checked_file_name(part) for part in (*below, name)))
         with store_errors(path.parent, "create"):
-            path.parent.mkdir(exist_ok=True)
-        # there are many of those in a folder, and all of them can be made again
-        _write_text(path, text, durable=not under)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # there are many of those below, and all of them can be made again
+        _write_text(path, text, durable=not below)
         return path
 
     def write_bytes(self, name: str, content: bytes) -> Path:

@@ -21,6 +21,13 @@ def _sha256(*words: str) -> str:
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
+def blueprints() -> list[str]:
+    """Return the ids of everything that the embedded server can spawn."""
+    from testbed.server.simulation.blueprints import library
+
+    return [str(entry[1]) for entry in library()]
+
+
 class Installed:
     """The catalogue that expansion asks: the registries of agents, adversaries and maps."""
 
@@ -158,8 +165,7 @@ class Installed:
             MapError: The file cannot be parsed.
             UsageError: Something has no place there, or no blueprint; `at` leads to it in the file.
         """
-        from testbed.server.simulation.blueprints import library
         from testbed.sweep.places import check_places
         from testbed.world.maps import load_map
 
-        check_places(scenario, load_map(map_name).network, seeds, [str(entry[1]) for entry in library()])
+        check_places(scenario, load_map(map_name).network, seeds, blueprints())

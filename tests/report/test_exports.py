@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any
 
 from testbed.core.records import EpisodeRecord
 from testbed.report.claims import judge_claims
-from testbed.report.exports import junit, markdown, results, summary, table_lines
+from testbed.report.exports import junit, markdown, summary, table_lines
 from testbed.report.run_view import RunView
 from testbed.report.tables import Table, TableCell, TableRow
 
@@ -92,36 +91,3 @@ def test_the_summary_keeps_apart_what_is_not_counted(make_view: MakeView) -> Non
     assert "| rare | dnn | at most 5 % | 3/72 (1–12 %) | **undeveloped**" in text
     quiet = make_view({("dnn", "benign"): [CLEAN]})
     assert summary(quiet, []).rstrip().endswith("## Not counted\n\nNothing.")
-
-
-def test_results_use_the_words_of_the_leaderboard(make_view: MakeView) -> None:
-    kinds = ["collision_pedestrian", "collision_vehicle", "collision_static", "red_light", "stop_sign"]
-    kinds += ["outside_lane", "blocked", "route_deviation", "lane_departure"]
-    composed = {1: 100.0, 2: 58.82}
-
-    def change(record: EpisodeRecord) -> EpisodeRecord:
-        scores = {"driving_score_2_1": composed[record.plan.seed], "route.percent": 100.0, "status": "Completed"}
-        return record.model_copy(update={"scores": scores, "wall_s": 1.5})
-
-    view = make_view({("dnn", "benign"): [CLEAN, [*kinds, "red_light"]]}, change=change)
-    (entry,) = json.loads(results(view))["entries"]
-    assert (entry["agent"], entry["condition"]) == ("dnn", "benign")
-    checkpoint = entry["_checkpoint"]
-    assert checkpoint["progress"] == [2, 2]
-    means = checkpoint["global_record"]["scores_mean"]
-    assert means == {"score_composed": 79.41, "score_route": 100.0, "score_penalty": None}
-    clean, record = checkpoint["records"]
-    assert clean["num_infractions"] == 0 and clean["route_id"] == "street_benign_1"
-    # a lane departure is no infraction of the Leaderboard; the red light was run twice
-    assert record["num_infractions"] == 9
-    assert {name: len(found) for name, found in record["infractions"].items()} == {
-        "collisions_pedestrian": 1,
-        "collisions_vehicle": 1,
-        "collisions_layout": 1,
-        "red_light": 2,
-        "stop_infraction": 1,
-        "outside_route_lanes": 1,
-        "vehicle_blocked": 1,
-        "route_dev": 1,
-    }
-    assert record["infractions"]["stop_infraction"] == ["stop_sign at (x=1.000, y=2.000, z=0.000), 4.00 s: none"]

@@ -71,7 +71,7 @@ class Page(HTMLParser):
 
 
 def test_everything_is_written_and_the_page_is_whole(run: Path) -> None:
-    names = {"index.html", "summary.md", "junit.xml", "results.json", "episodes.parquet"}
+    names = {"index.html", "summary.md", "junit.xml", "leaderboard", "episodes.parquet"}
     names |= {f"case-{agent}.{ending}" for agent in ("dnn", "tandem") for ending in ("gsn.yaml", "sacm.xml", "svg")}
     assert names <= {path.name for path in run.iterdir()}
     page = Page((run / "index.html").read_text("utf-8"))
@@ -225,13 +225,14 @@ def test_hostile_text_stays_text(tmp_path: Path, synthetic: ModuleType) -> None:
     yaml.safe_load(case.read_text())
     cells = list(csv.reader((tmp_path / "r" / "requirements.csv").read_text().splitlines()))
     assert cells[1][0] == EVIL.replace("\x1b", "")
-    json.loads((tmp_path / "r" / "results.json").read_text())
+    results = list((tmp_path / "r" / "leaderboard").glob("*/*/*.json"))
+    assert results and all(json.loads(path.read_text()) for path in results)
     assert "<script>" not in (tmp_path / "r" / "summary.md").read_text().split("```")[0]
 
 
 def test_rebuilding_gives_the_same_bytes(run: Path) -> None:
     def content() -> dict[str, Any]:
-        return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+        return {str(path): path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
     before = content()
     build(run)
@@ -250,9 +251,9 @@ def test_tables_agree_with_the_episodes(run: Path) -> None:
     assert alc.n == sum(int(e.number("alc.n") or 0) for e in group.episodes)
     rows = read_table(run / "episodes.parquet")
     assert len(rows) == 18 and {row["agent"] for row in rows} == {"dnn", "tandem"}
-    entries = json.loads((run / "results.json").read_text())["entries"]
-    assert len(entries) == 6
-    record = entries[0]["_checkpoint"]["records"][0]
+    results = sorted((run / "leaderboard").glob("*/*/*.json"))
+    assert len(results) == 6
+    record = json.loads(results[0].read_text())["_checkpoint"]["records"][0]
     assert record["status"] == "Perfect" and record["scores"]["score_composed"] == 100.0
 
 

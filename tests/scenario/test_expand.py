@@ -232,3 +232,12 @@ def test_a_claim_may_name_an_agent_file_either_way(tmp_path: Path) -> None:
         path = tmp_path / "claimed.yaml"
         path.write_text(text + claims)
         expand(load_scenario(path), catalogue=Shelf(), agents=["mine/ag.yaml"], seeds=[1])
+
+
+def test_the_number_of_a_route_is_no_part_of_a_drive(tmp_path: Path) -> None:
+    keys = []
+    for more in ("", "\nroute_id: 7"):
+        path = tmp_path / "scenario.yaml"
+        path.write_text(FILE.read_text().replace("name: drp_highway", f"name: drp_highway{more}"))
+        keys.append([plan.key for plan in expand(load_scenario(path), catalogue=Shelf())])
+    assert keys[0] == keys[1]

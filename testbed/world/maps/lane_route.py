@@ -5,10 +5,13 @@ Nothing is sampled: a route is the lane sections that it runs over, so that one 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from testbed.core.errors import MapError
-from testbed.core.lane_path import wrap_deg
+from testbed.core.lane_path import SPACING_M, LanePath, wrap_deg
 from testbed.core.types import Pose
 from testbed.world.maps.network import RoadNetwork
 from testbed.world.maps.opendrive import LaneSection
@@ -91,6 +94,16 @@ class LaneRoute:
     def pose(self, ahead_m: float) -> Pose:
         """Return the lane's centre at a distance along it, see `at`."""
         return self._network.lane_centre(*self.at(ahead_m))
+
+    def path(self, length_m: float) -> LanePath:
+        """Return its beginning as a polyline, as far as it goes at most."""
+        length_m = min(length_m, self.length_m)
+        stations = np.linspace(0.0, length_m, max(2, math.ceil(length_m / SPACING_M) + 1))
+        places = [self.at(float(ahead_m)) for ahead_m in stations]
+        poses = [self._network.lane_centre(*place) for place in places]
+        bounds = [self._network.road(road).lane_bounds(s_m, lane) for road, lane, s_m in places]
+        points, yaw = np.array([pose[:3] for pose in poses]), np.array([pose[4] for pose in poses])
+        return LanePath(points, yaw, np.array([abs(left - right) for left, right in bounds]))
 
     def _straightest(self, road: int, lane: int, following: list[tuple[int, int]]) -> tuple[int, int]:
         """Return the successor whose far end points most nearly where the lane before it pointed."""

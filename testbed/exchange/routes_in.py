@@ -1,0 +1,153 @@
+"""CARLA Leaderboard routes, version 2.x and 1.x, as scenarios.
+
+A drive follows one lane, straight on at junctions: a route is driven as far as it does the same. Facts of the layout:
+``leaderboard/utils/route_parser.py``; 1.x has ``<waypoint x y z yaw>`` and ``<weather>`` directly in the route.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testbed.core.errors import MapError, ScenarioError
+from testbed.exchange.imported import Imported, identifier, one_line
+from testbed.exchange.lane_fit import FASTEST_MPS, SHORTEST_M, Fit, cruise_mps, enough_s, fit, place_of
+from testbed.exchange.reading import Reading
+from testbed.exchange.sky import ALL, weather_entry
+from testbed.exchange.towns import Town, Towns
+from testbed.scenario.concrete import WEATHER_KEYS
+from testbed.world.maps.xml_reader import XmlElement
+
+MOST_DIGITS = 15
+"""Of an id that is a number; others are names."""
+
+BASE_WEATHER = dict.fromkeys(ALL, 0.0) | {"sun_altitude_angle": 70.0, "cloudiness": 50.0}
+"""What the Leaderboard takes for what a route's weather does not state (``carla.WeatherParameters``)."""
+
+REASONS = {
+    "scenario": "scenarios of ScenarioRunner react to the ego; write what you need of it under `actors`",
+}
+
+
+def read_routes(reading: Reading, towns: Towns) -> list[Imported]:
+    """Return the scenario of every route that can be driven; others are left out of the document with the reason.
+
+    Raises:
+        ScenarioError: A route is no route: a number, an attribute or its way-points are missing or malformed.
+    """
+    found: list[Imported] = []
+    reading.use(reading.root)
+    seen: dict[str, int] = {}
+    with reading.told():
+        for route in reading.root.all("route"):
+            key = route.string("id")
+            if key in seen:
+                raise reading.error(f"route {key!r} stands in line {seen[key]} already", route, "give it another id")
+            seen[key] = route.line
+            town = _town(reading, route, towns)
+            content = None if town is None else _content(reading, route, town)
+            if town is not None and content is not None:
+                left_out = tuple(reading.left_out(route, REASONS))
+                found.append(Imported(content, reading.path.name, town.network, left_out, key))
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ScenarioError(f"two routes would be called {name!r}", path=reading.path, hint="rename one")
+    return found
+
+
+def _town(reading: Reading, route: XmlElement, towns: Towns) -> Town | None:
+    """Return a route's map; None where there is none, which is noted."""
+    said = route.string("town")
+    try:
+        town = towns.find(said, reading.path.parent)
+    except MapError as error:
+        reading.leave(route, f"its map cannot be read: {error}")
+        return None
+    if town is None:
+        reading.leave(route, towns.why_not(said))
+    return town
+
+
+def _content(reading: Reading, route: XmlElement, town: Town) -> dict[str, Any] | None:
+    """Return a route's scenario; None where it cannot be driven, which is noted."""
+    marks = _waypoints(reading, route)
+    points = [(mark.number("x"), mark.number("y")) for mark in marks]
+    yaw_deg = marks[0].number("yaw") if "yaw" in marks[0].attributes else None
+    try:
+        way = fit(town.network, points, yaw_deg)
+    except MapError as error:
+        reading.leave(route, f"its start cannot be driven from: {error}")
+        return None
+    if way.route_m < SHORTEST_M:
+        reason = f"leaves its lane after {way.route_m:.0f} m, and a drive follows one lane, straight on at junctions"
+        reading.leave(route, reason)
+        return None
+    _note_rest(reading, marks, way)
+    return _scenario(reading, route, town, way)
+
+
+def _waypoints(reading: Reading, route: XmlElement) -> list[XmlElement]:
+    reading.use(route)
+    reading.child(route, "scenarios")  # each of them is told by itself
+    holder = reading.child(route, "waypoints")
+    marks = reading.children(holder, "position") or reading.children(route, "waypoint")
+    if len(marks) < 2:
+        where = holder or route
+        raise reading.error("a route needs two way-points", where, "<waypoints><position x= y= z=/>…</waypoints>")
+    return marks
+
+
+def _note_rest(reading: Reading, marks: list[XmlElement], way: Fit) -> None:
+    if way.count < len(marks):
+        more = len(marks) - way.count - 1
+        also = f", and so are the {more} after it" if more else ""
+        reading.leave(
+            marks[way.count],
+            f"off the lane that a drive follows, straight on at junctions{also}: it ends after {way.route_m:.0f} m",
+        )
+
+
+def _scenario(reading: Reading, route: XmlElement, town: Town, way: Fit) -> dict[str, Any]:
+    key = route.string("id")
+    usual_mps, _ = cruise_mps(town.network, way.start)
+    speed_mps = route.number("speed_mps", usual_mps)
+    if not 0.0 < speed_mps <= FASTEST_MPS:
+        raise reading.error(f"speed_mps={speed_mps:g} is not within 0 and {FASTEST_MPS:g}", route, "state another")
+    usual_s = enough_s(way.route_m, speed_mps, way.lane_m)
+    name = identifier(route.string("scenario", ""), "route") if "scenario" in route.attributes else ""
+    name = name or identifier(f"route_{key}", "route")
+    content: dict[str, Any] = {
+        "name": name,
+        "question": f"Does every agent drive route {one_line(key)[:80]} of {one_line(route.string('town'))[:80]}?",
+        "map": town.said,
+        "duration_s": round(route.number("duration_s", usual_s), 3),
+        "weather": _weather(reading, route),
+        "ego": {
+            "spawn": place_of(way.start),
+            "speed_mps": round(speed_mps, 3),
+            "route_m": round(way.route_m, 2),
+            "vary": False,
+        },
+        "seeds": {"count": 1},
+    }
+    if key.isdecimal() and len(key) <= MOST_DIGITS:
+        content["route_id"] = int(key)
+    return content
+
+
+def _weather(reading: Reading, route: XmlElement) -> dict[str, Any]:
+    """Return the weather at the route's start; that on its way is left out where it differs."""
+    holder = reading.child(route, "weathers")
+    given = reading.children(holder, "weather") or reading.children(route, "weather")
+    given.sort(key=lambda weather: weather.number("route_percentage", 0.0))
+    stated: dict[str, float] = {}
+    for index, weather in enumerate(given):
+        values = {name: weather.number(name) for name in ALL if name in weather.attributes}
+        if index == 0:
+            stated = values
+        elif values != stated:
+            reading.leave(weather, "the weather of a drive stays as it is at its start")
+    entry, lost = weather_entry(BASE_WEATHER | stated, stated)
+    if lost:
+        reading.leave(given[0], f"{', '.join(lost)}: a scenario can change only {', '.join(WEATHER_KEYS)}")
+    return entry
