@@ -209,6 +209,7 @@ def _drive(
 ) -> EpisodeRecord:
     payloads, manifests = load_payloads(concrete.injections)
     judges = judges_for(concrete.judges)
+    versions = {"testbed": __version__, **extras.versions(VERSIONED), **judge_versions(judges, concrete.judges)}
     with blamed(agent):
         agent.reset(plan.seed)
     latency = LatencyModel(LatencySpec.parse(plan.latency), agent.card, plan.seed)
@@ -221,6 +222,7 @@ def _drive(
         injection = session.injection
         limits = limits_for(concrete, session.ego_width_m, session.ego_length_m)
         panel = JudgePanel(limits, judges)
+        writer.begin(session.surroundings(), {"episode": _about(plan, concrete), "versions": versions})
         for index in range(concrete.steps):
             delayed.ask(tick)
             for observation, decision in delayed.due(tick.t_s):
@@ -228,7 +230,7 @@ def _drive(
             command = driver.command(tick.t_s, tick.truth.ego.speed_mps)
             step = Step(tick.number, tick.t_s, tick.truth, command, delayed.decision)
             began = panel.step(step)
-            writer.step(step, tick.observation.image, began)
+            writer.step(step, tick.observation.image, began, session.whereabouts())
             if on_progress is not None:
                 on_progress((index + 1) / concrete.steps)
             if index + 1 < concrete.steps:
@@ -245,6 +247,21 @@ def _drive(
         injection=injection,
         trace=TRACE_NAME,
         trace_sha256=digest,
-        versions={"testbed": __version__, **extras.versions(VERSIONED), **judge_versions(judges, concrete.judges)},
+        versions=versions,
     )
     return judged(record, panel.finish(), limits, manifests.values())
+
+
+def _about(plan: EpisodePlan, concrete: ConcreteScenario) -> dict[str, str]:
+    """Return what a trace says of the plan that it is of."""
+    artefacts = ",".join(f"{injection.adversary}={injection.artefact}" for injection in concrete.injections)
+    return {
+        "key": plan.key,
+        "scenario": plan.scenario,
+        "agent": plan.agent,
+        "condition": plan.condition,
+        "seed": str(plan.seed),
+        "latency": plan.latency,
+        "map": concrete.map,
+        "artefacts": artefacts,
+    }

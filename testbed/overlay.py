@@ -6,12 +6,10 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
-from testbed.core.gtsrb import SIGN_NAMES
+from testbed.core.marking import ANSWER_RGB, TRUTH_RGB, answers_in_words
 from testbed.core.types import Decision, Image, Truth
 
 SCALE = 2
-TRUTH_RGB = (90, 220, 120)
-ANSWER_RGB = (255, 190, 60)
 INK_RGB = (255, 255, 255)
 SHADE_RGB = (0, 0, 0)
 STRIP_PX = 14
@@ -44,22 +42,9 @@ def driver_view(image: Image, truth: Truth, decision: Decision | None = None, *,
     text = f"{truth.ego.speed_mps * 3.6:5.1f} km/h{limit}   offset {truth.lane.lateral_offset_m:+.2f} m"
     draw.text((4, 1), text, fill=TRUTH_RGB, font=font)
     if decision is not None:
-        draw.text((picture.width // 2, 1), answers(decision), fill=ANSWER_RGB, font=font)
+        draw.text((picture.width // 2, 1), answers_in_words(decision), fill=ANSWER_RGB, font=font)
     _lane_gauge(draw, picture.width, picture.height, truth)
     return np.asarray(picture, dtype=np.uint8).copy()
-
-
-def answers(decision: Decision) -> str:
-    """Return an agent's answers in a line of text."""
-    perception = decision.perception
-    steering = perception.steering.steering
-    words = [f"steer: {steering.value if steering is not None else 'abstains'}"]
-    present = perception.vehicle.present
-    words.append("car: " + ("abstains" if present is None else "yes" if present else "no"))
-    if perception.sign is not None:
-        class_id = perception.sign.class_id
-        words.append("sign: " + ("abstains" if class_id is None else SIGN_NAMES[class_id]))
-    return "  ".join(words)
 
 
 def _lane_gauge(draw: ImageDraw.ImageDraw, width: int, height: int, truth: Truth) -> None:

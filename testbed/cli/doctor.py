@@ -25,7 +25,7 @@ FAMILIES = {
 }
 """Distributions that must be installed."""
 
-DISTRIBUTIONS = {"stable_baselines3": "stable-baselines3"}
+DISTRIBUTIONS = {"stable_baselines3": "stable-baselines3", "rerun": "rerun-sdk"}
 """Modules of extras whose distribution has another name."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.client.compositing.layers import draw
+from testbed.client.surroundings import SurroundingsReader
 from testbed.client.transforms import to_pose
 from testbed.client.truth.collisions import CollisionReports
 from testbed.client.truth.ground_truth import GroundTruthReader
@@ -50,6 +51,9 @@ class EpisodeSensors:
         concrete: What was put into the world.
         episode: What stands in the world.
         numbers: Actor id in the world to its number in the records.
+
+    Attributes:
+        around: Tells people what surrounds the ego.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class EpisodeSensors:
         if episode.depth is not None:
             episode.depth.listen(self._depths.put)
         self._ground_truth = GroundTruthReader(world, episode.ego, episode.path, episode.scripted_actors, dict(numbers))
+        self.around = SurroundingsReader(world, concrete, episode, self._ground_truth.signs, numbers)
 
     @property
     def ego_half_m(self) -> NDArray[np.float64]:

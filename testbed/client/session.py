@@ -17,6 +17,7 @@ from testbed.client.sensing import TICK_TIMEOUT_S, EpisodeSensors, Tick
 from testbed.client.transforms import to_pose, to_transform
 from testbed.client.world_builder import EpisodeWorld, WorldBuilder, clear
 from testbed.core.errors import SimulatorCrashError, SimulatorHangError, TestbedError
+from testbed.core.surroundings import Surroundings, Whereabouts
 from testbed.core.types import Command, Payload
 from testbed.scenario.concrete import ConcreteScenario
 
@@ -136,6 +137,14 @@ class Session:
     def ego_length_m(self) -> float:
         """Length of the ego."""
         return float(2.0 * self._sensors.ego_half_m[0])
+
+    def surroundings(self) -> Surroundings:
+        """Return what stands around the ego in this episode, for people to look at."""
+        return self._sensors.around.surroundings()
+
+    def whereabouts(self) -> Whereabouts:
+        """Return where everything that moves is in the last tick."""
+        return self._sensors.around.whereabouts(self._last_tick.t_s)
 
     @property
     def injection(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "sign": ("cryptography",),
     "contracts": ("pytest",),
     "notebook": ("pandas",),
+    "rerun": ("rerun",),
 }
 """Extra to the modules that it brings and the base does not."""
 
@@ -38,6 +39,7 @@ PURPOSES: Mapping[str, str] = {
     "sign": "signatures of bundles: bundle --key, verify --key",
     "contracts": "pytest --pyargs testbed.contracts",
     "notebook": "tables of testbed.load(RUN)",
+    "rerun": "replay --rerun",
 }
 """Extra to what it is for."""
 

@@ -113,7 +113,6 @@ _BEFORE_SCENE = _IN_THE_KEY[: _IN_THE_KEY.index("scene")]
 _AFTER_SCENE = _IN_THE_KEY[_IN_THE_KEY.index("scene") + 1 :]
 
 
-# An event's docstring is written into every trace as the schema of its channel: another word is another trace hash.
 class Event(Document):
     """Something a judge saw. ``cause`` links it to the perception error that preceded it (scoring.md §1)."""
 

@@ -19,12 +19,12 @@ from testbed import __version__
 from testbed.core.types import Step
 from testbed.events import Chart
 from testbed.report.addresses import DRIVE_PAGES, drives_where
+from testbed.report.answer_spans import answer_of, answer_strips, in_force, rounded
 from testbed.report.attack_aim import aim_of
 from testbed.report.charts import Curve, strip_chart, value_chart
 from testbed.report.example_drives import drive_chart, outcome_words
 from testbed.report.failures import what_happened, why_it_happened
 from testbed.report.page import asset, content_policy, environment
-from testbed.report.replay import answer_of, answer_strips, in_force, rounded
 from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.store import TraceReader
 from testbed.store.run_folder import SUMS

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from testbed.events import SPEED_LIMIT, Chart, EventKind
 from testbed.judge import JudgeLimits, event_catalogue
+from testbed.report.answer_spans import answer_strips, telemetry
 from testbed.report.attack_aim import aim_of
 from testbed.report.charts import Curve, offset_chart, strip_chart, value_chart
 from testbed.report.drive_trace import DriveTrace
 from testbed.report.measures import badness, least_gaps_m
-from testbed.report.replay import answer_strips, telemetry
 from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.scenario.schema import Limits
 from testbed.store import TraceReader, write_video

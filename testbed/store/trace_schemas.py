@@ -1,8 +1,4 @@
-"""JSON schemas of the trace's channels.
-
-Foxglove plots any number in them; its own two schemas drive its 3D and image panels
-(https://docs.foxglove.dev/docs/visualization/message-schemas).
-"""
+"""The trace's channels and their JSON schemas: ours, in which Foxglove plots any number, and those that it draws."""
 
 from __future__ import annotations
 
@@ -26,9 +22,11 @@ from testbed.core.types import (
     Perception,
     SignTruth,
 )
+from testbed.store.foxglove_schemas import FOXGLOVE
 
-TRACE_VERSION = 1
-LIBRARY = f"v2lm-testbed trace {TRACE_VERSION}"
+TRACE_VERSION = 2
+LIBRARY_NAME = "v2lm-testbed trace"
+LIBRARY = f"{LIBRARY_NAME} {TRACE_VERSION}"
 
 TOPICS: dict[str, str] = {
     "/ego": "testbed.Ego",
@@ -38,14 +36,31 @@ TOPICS: dict[str, str] = {
     "/command": "testbed.Command",
     "/decision": "testbed.Decision",
     "/event": "testbed.Event",
-    "/camera": "foxglove.CompressedImage",
+    "/log": "foxglove.Log",
     "/tf": "foxglove.FrameTransform",
+    "/camera": "foxglove.CompressedImage",
+    "/camera/annotations": "foxglove.ImageAnnotations",
 }
 """Topic to schema name, in the order of the channel ids."""
 
-OPTIONAL_TOPICS: dict[str, str] = {"/arbitration": "testbed.Arbitration"}
-"""The same for what most drives hold nothing of: declared with the first message, so that their bytes stay as they are.
-"""
+OPTIONAL_TOPICS: dict[str, str] = {
+    "/arbitration": "testbed.Arbitration",
+    "/tf_static": "foxglove.FrameTransform",
+    "/camera/calibration": "foxglove.CameraCalibration",
+    "/scene/standing": "foxglove.SceneUpdate",
+    "/scene/moving": "foxglove.SceneUpdate",
+    "/location": "foxglove.LocationFix",
+}
+"""The same for what not every drive holds: declared with the first message, so that others hold no word of it."""
+
+TOLD: dict[str, str] = {
+    "testbed.Ego": "World frame, right-handed: x forward, y left, z up in metres; yaw_deg counter-clockwise seen from "
+    "above; accelerations and yaw rate positive to the left; steer as CARLA has it, -1 full left, +1 full right.",
+    "testbed.Lane": "Relative to the lane and its direction, positive to the left.",
+    "testbed.Command": "steer as CARLA has it, -1 full left, +1 full right.",
+    "testbed.Event": "As it began; location_xyz_m in the right-handed world frame: x forward, y left, z up.",
+}
+"""Schema name to what its numbers are relative to."""
 
 APART: dict[Any, tuple[str, ...]] = {Perception: ("arbitration",)}
 """Fields that have a topic of their own."""
@@ -57,11 +72,6 @@ _PLAIN: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
 }
 _HEAD: dict[str, Any] = {"frame": {"type": "integer"}, "t_s": {"type": "number"}}
-_TIME: dict[str, Any] = {"type": "object", "properties": {"sec": {"type": "integer"}, "nsec": {"type": "integer"}}}
-
-
-def _numbers(*names: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: {"type": "number"} for name in names}}
 
 
 def _schema_of(kind: Any) -> dict[str, Any]:
@@ -87,6 +97,12 @@ def _schema_of(kind: Any) -> dict[str, Any]:
     return {"type": "string"}
 
 
+def _of_event() -> dict[str, Any]:
+    """Return the schema of an event; pydantic's own has tuples and unions that Foxglove does not read."""
+    hints = typing.get_type_hints(Event)
+    return {"type": "object", "properties": {name: _schema_of(hints[name]) for name in Event.model_fields}}
+
+
 def _with_head(kind: Any) -> dict[str, Any]:
     schema = _schema_of(kind)
     return schema | {"properties": _HEAD | schema["properties"]}
@@ -106,20 +122,7 @@ def _all() -> dict[str, dict[str, Any]]:
     }
     command = _with_head(Command)
     command["properties"]["decision_frame"] = {"type": "integer"}
-    image = {
-        "timestamp": _TIME,
-        "frame_id": {"type": "string"},
-        "format": {"type": "string"},
-        "data": {"type": "string", "contentEncoding": "base64"},
-    }
-    transform = {
-        "timestamp": _TIME,
-        "parent_frame_id": {"type": "string"},
-        "child_frame_id": {"type": "string"},
-        "translation": _numbers("x", "y", "z"),
-        "rotation": _numbers("x", "y", "z", "w"),
-    }
-    return {
+    ours = {
         "testbed.Ego": _with_head(EgoState),
         "testbed.Lane": _with_head(LaneState),
         "testbed.Traffic": {"type": "object", "properties": _HEAD | traffic},
@@ -127,11 +130,10 @@ def _all() -> dict[str, dict[str, Any]]:
         "testbed.Command": command,
         "testbed.Decision": {"type": "object", "properties": _HEAD | {"decision": _schema_of(Decision)}},
         "testbed.Arbitration": _with_head(Arbitration),
-        "testbed.Event": Event.model_json_schema(),
-        "foxglove.CompressedImage": {"title": "foxglove.CompressedImage", "type": "object", "properties": image},
-        "foxglove.FrameTransform": {"title": "foxglove.FrameTransform", "type": "object", "properties": transform},
+        "testbed.Event": _of_event(),
     }
+    return {name: schema | ({"description": TOLD[name]} if name in TOLD else {}) for name, schema in ours.items()}
 
 
-SCHEMAS: dict[str, dict[str, Any]] = _all()
+SCHEMAS: dict[str, dict[str, Any]] = _all() | FOXGLOVE
 """Schema name to JSON schema."""

@@ -45,7 +45,7 @@ def test_an_extra_that_is_absent_is_fine_and_one_that_is_half_there_is_not(monke
     found = {finding.subject: finding for finding in findings(doctor._extras)}
     assert {name: finding.verdict for name, finding in found.items()} == {
         "[agents]": "fail", "[ray]": "ok", "[rl]": "ok", "[smollm]": "ok", "[sign]": "ok", "[contracts]": "ok",
-        "[notebook]": "ok",
+        "[notebook]": "ok", "[rerun]": "ok",
     }  # fmt: skip
     assert found["[agents]"].detail.startswith("not installed: torchvision, transformers,")
     assert found["[rl]"].detail.endswith("would need it: pip install 'v2lm-testbed[rl]'")

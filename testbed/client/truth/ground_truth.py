@@ -47,6 +47,7 @@ class GroundTruthReader:
 
     Attributes:
         ego_half_m: Half extents of the ego, shape (3,).
+        signs: Signs along the lane, in the order they are passed.
     """
 
     def __init__(
@@ -70,9 +71,9 @@ class GroundTruthReader:
             for scripted in scripted_actors
         }
         actors = list(world.get_actors())
-        signs = find_signs(actors, path)
-        self._signs = SignWatch(signs, float(self.ego_half_m[0]))
-        self._stop_lines = find_stop_lines(signs, actors, path)
+        self.signs = find_signs(actors, path)
+        self._watch = SignWatch(self.signs, float(self.ego_half_m[0]))
+        self._stop_lines = find_stop_lines(self.signs, actors, path)
         areas = (
             find_conflict(scripted, path, float(self.ego_half_m[1]), float(self._bounds[scripted.actor_id].half_m[1]))
             for scripted in scripted_actors
@@ -93,8 +94,8 @@ class GroundTruthReader:
         pose = to_pose(snapshot.get_transform())
         ego = _ego_state(snapshot, pose, steer)
         lane = self._lane(pose)
-        sign, passed = self._signs.look(self._s_m, camera)
-        limit = self._signs.limit_mps
+        sign, passed = self._watch.look(self._s_m, camera)
+        limit = self._watch.limit_mps
         if limit is None and self._limit_of_road_mps > 0.5:
             limit = self._limit_of_road_mps
         in_lane = self._in_lane(t_s)
