@@ -34,7 +34,7 @@ from testbed.adversaries.delivery import load_payloads
 from testbed.client import Connection, Session, Tick, connect
 from testbed.core import extras
 from testbed.core.answer_check import blamed, check_answers
-from testbed.core.errors import TestbedError
+from testbed.core.errors import AgentError, TestbedError
 from testbed.core.latency_spec import LatencySpec
 from testbed.core.perception_tasks import EGO_HALF_LENGTH_M
 from testbed.core.records import EpisodePlan, EpisodeRecord
@@ -170,6 +170,7 @@ class _DelayedAgent:
         self._every_steps = every_steps
         self._pending: list[tuple[Observation, Decision]] = []
         self._busy_until_s = -math.inf
+        self._drives: bool | None = None
         self.decision: Decision | None = None
 
     def ask(self, tick: Tick) -> None:
@@ -184,6 +185,12 @@ class _DelayedAgent:
             perception = self._agent.perceive(observation)
         measured_ms = 1e3 * (time.perf_counter() - before)
         check_answers(perception, self._agent.card.name)
+        if self._drives not in (None, perception.command is not None):
+            raise AgentError(
+                f"agent {self._agent.card.name!r} drove by itself and answered questions in one drive",
+                hint="an agent does one or the other",
+            )
+        self._drives = perception.command is not None
         charged_ms = self._latency.charge_ms(measured_ms)
         due_s = tick.t_s + charged_ms / 1e3
         self._busy_until_s = due_s

@@ -37,14 +37,18 @@ def veer(seen: dict[str, Any]) -> np.ndarray:
 
 
 def driven(predict: Callable[[dict[str, Any]], np.ndarray], folder: Path, seeds: list[int]) -> EpisodeRecord:
+    reset: list[int] = []
+    record = driven_by(PolicyAgent(CARD, predict, reset.append), folder, seeds)
+    assert reset == seeds
+    return record
+
+
+def driven_by(agent: PolicyAgent, folder: Path, seeds: list[int]) -> EpisodeRecord:
     loaded = load_scenario("drp_highway")
     short = dataclasses.replace(loaded, content=loaded.content.model_copy(update={"duration_s": 4.0}))
     plan = expand(short, catalogue=Installed(), agents=["scripted"], seeds=seeds, conditions=["benign"])[0]
-    reset: list[int] = []
-    with EpisodeRunner(load_agent=lambda _: PolicyAgent(CARD, predict, reset.append)) as runner:
-        record = runner.run(plan, folder)
-    assert reset == seeds
-    return record
+    with EpisodeRunner(load_agent=lambda _: agent) as runner:
+        return runner.run(plan, folder)
 
 
 def test_a_policy_drives_by_itself_and_is_judged_like_any_agent(tmp_path: Path) -> None:
@@ -58,6 +62,23 @@ def test_a_policy_drives_by_itself_and_is_judged_like_any_agent(tmp_path: Path) 
     for step in steps:
         if step.decision is not None:
             assert step.command == step.decision.perception.command
+
+
+def test_a_policy_that_sometimes_wants_nothing_is_at_fault(tmp_path: Path) -> None:
+    agent = PolicyAgent(CARD, keep_the_lane)
+    calls: list[int] = []
+
+    def now_and_then(observation: Any) -> Perception:
+        calls.append(1)
+        if len(calls) % 3:
+            return PolicyAgent.perceive(agent, observation)
+        return Perception(SteeringAnswer(None, 0.0), VehicleAnswer(None, None, 0.0))
+
+    agent.perceive = now_and_then  # type: ignore[method-assign]
+    with pytest.raises(AgentError, match="drove by itself and answered questions in one drive"):
+        driven_by(agent, tmp_path, [3])
+    with pytest.raises(AgentError, match="None is no Command"):
+        Perception.driven(None)  # type: ignore[arg-type]
 
 
 def test_nothing_that_a_policy_does_is_an_error_of_perception(tmp_path: Path) -> None:

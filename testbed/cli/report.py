@@ -6,9 +6,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.cli.options import add_case_option, add_gate_option, add_json_option
-from testbed.cli.work import build_report, result
+from testbed.cli.work import rebuild_report, result
+
+if TYPE_CHECKING:
+    from testbed.report import RunView
 
 AGAIN = "the same run or sweep command does only the damaged episodes again"
 
@@ -30,9 +34,9 @@ def execute(options: argparse.Namespace) -> int:
         from testbed.report.safety_case import take_case
 
         take_case(options.run, options.case)
-    page = build_report(options.run)
+    page, view = rebuild_report(options.run)
     print(json.dumps(result(options.run, page), sort_keys=True) if options.json else f"report: {page}")
-    status = tell_damage(options.run)
+    status = tell_damage(view)
     if options.fail_on:
         from testbed.report import gate
 
@@ -40,17 +44,20 @@ def execute(options: argparse.Namespace) -> int:
     return status
 
 
-def tell_damage(folder: Path) -> int:
-    """Name the episodes that a report could not read; exit status 3 when there are any."""
+def tell_damage(view: RunView) -> int:
+    """Name the episodes that a report could not read, and count those that it lacks; exit status 3 for the former."""
     from testbed.core.errors import StoreError
-    from testbed.report import read_run
 
-    lost = [one for one in read_run(folder, drives=False).lost if one.code == StoreError.code]
+    lost = [one for one in view.lost if one.code == StoreError.code]
     for one in lost:
         p = one.planned
         print(f"damaged: {p.agent}, {p.condition}, seed {p.seed}: {one.reason}", file=sys.stderr)
     if lost:
         print(AGAIN, file=sys.stderr)
+    if view.not_run:
+        print(
+            f"note: {len(view.not_run)} of {len(view.manifest.planned)} planned drives are not there", file=sys.stderr
+        )
     return StoreError.exit_code if lost else 0
 
 

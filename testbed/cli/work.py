@@ -15,6 +15,7 @@ from testbed.core.records import EpisodeRecord
 from testbed.judge.registry import event_catalogue
 
 if TYPE_CHECKING:
+    from testbed.report import RunView
     from testbed.scenario.schema import Scenario
     from testbed.sweep.run import ExecutionSettings, RunRequest
 
@@ -160,9 +161,14 @@ def check_server(address: str) -> None:
 
 def build_report(folder: Path) -> Path:
     """Build the report of a run and return the path of its page."""
-    from testbed.report import build
+    return rebuild_report(folder)[0]
 
-    return Path(build(folder))
+
+def rebuild_report(folder: Path) -> tuple[Path, RunView]:
+    """Build the report of a run and return the path of its page and what it was made of."""
+    from testbed.report.build import rebuilt
+
+    return rebuilt(folder)
 
 
 def counted_episodes(folder: Path, question: RunRequest) -> list[tuple[EpisodeRecord, bool]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.command import Command
+from testbed.core.errors import AgentError
 from testbed.core.geometry import Box
 from testbed.core.truth import Truth
 
@@ -171,7 +172,13 @@ class Perception:
 
     @classmethod
     def driven(cls, command: Command) -> Perception:
-        """Return what an agent that drives by itself answers: no questions, but what the vehicle is to do."""
+        """Return what an agent that drives by itself answers: no questions, but what the vehicle is to do.
+
+        Raises:
+            AgentError: It is no command.
+        """
+        if not isinstance(command, Command):
+            raise AgentError(f"{command!r} is no Command", hint="an agent that drives by itself wants one every time")
         return cls(SteeringAnswer(None, 0.0), VehicleAnswer(None, None, 0.0), command=command)
 
 

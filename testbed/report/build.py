@@ -32,6 +32,11 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
         ScenarioError: The user's part of its safety case is not accepted.
         StoreError: It is no run folder, its manifest is damaged, or nothing can be written.
     """
+    return rebuilt(run_dir, videos=videos)[0]
+
+
+def rebuilt(run_dir: Path, *, videos: bool = True) -> tuple[Path, RunView]:
+    """Write the report of a run and return its page and what it was made of; see `build`."""
     view = read_run(Path(run_dir))
     claims = judge_claims(view)
     found = safety_cases(view, claims)
@@ -47,7 +52,7 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     write_drive_pages(view, pictures=videos)
     folder.write_text(DRIVES, drive_list(view))
     # the page comes last: where it is current, everything else is
-    return folder.write_text(PAGE, render(view, claims, found, videos=videos))
+    return folder.write_text(PAGE, render(view, claims, found, videos=videos)), view
 
 
 def _write_leaderboard(view: RunView) -> None:

@@ -73,7 +73,9 @@ def judge_claims(view: RunView) -> list[ClaimResult]:
     for part, (name, scenario) in zip(view.parts(), view.scenarios.items(), strict=False):
         for claim in scenario.claims:
             agents = [agent_name(claim.agent)] if claim.agent else part.agents
-            conditions = (claim.condition,) if claim.condition else tuple(part.attacks)
+            # without an attack to be about, a claim is about the drives that there are
+            all_of_it = tuple(part.attacks) if scenario.adversaries else (BENIGN,)
+            conditions = (claim.condition,) if claim.condition else all_of_it
             for agent in agents:
                 driven = [
                     e

@@ -113,7 +113,14 @@ def _headed(view: RunView, conclusion: Conclusion) -> Conclusion:
 
 def lead_sentence(view: RunView, found: list[Conclusion]) -> str:
     """Return the answer to the question: one part per attack that aims at something else, then who did not answer."""
-    return " ".join([_answer_in_one(view, found), *_silent(view)])
+    return " ".join([_answer_in_one(view, found), *_silent(view), *_absent(view)])
+
+
+def _absent(view: RunView) -> list[str]:
+    """Return a sentence about the agents of which no drive ended, so that nothing is known of them."""
+    driven = {episode.plan.agent for episode in view.episodes}
+    absent = [name for name in view.agents if name not in driven and any(t.planned.agent == name for t in view.lost)]
+    return [f"Nothing is known of {listing(absent)}: all their drives failed."] if absent else []
 
 
 def _silent(view: RunView) -> list[str]:
@@ -152,7 +159,7 @@ def _outcomes(found: list[Conclusion]) -> str:
     words = {
         "lost": f"{aim.happened} because of it, more often than chance allows",
         "leaning": f"{aim.happened} more often than without it, on too few drives to be sure",
-        "unclear": "did no worse than chance allows",
+        "unclear": "is undecided: chance may explain what happened",
         "held": f"{aim.held} in every drive",
         "none": "cannot be judged",
     }
@@ -161,10 +168,12 @@ def _outcomes(found: list[Conclusion]) -> str:
         members = list(dict.fromkeys(conclusion.agent for conclusion in found if conclusion.verdict == verdict))
         if members:
             parts.append(f"{listing(members)} {'each ' if len(members) > 1 else ''}{text}")
-    for kind in dict.fromkeys(one.kind for conclusion in found for one in conclusion.besides):
-        members = list(dict.fromkeys(c.agent for c in found if kind in [one.kind for one in c.besides]))
+    beside = [(one.kind, one.certain, conclusion.agent) for conclusion in found for one in conclusion.besides]
+    for kind, certain in dict.fromkeys((kind, certain) for kind, certain, _ in beside):
+        members = list(dict.fromkeys(agent for *which, agent in beside if which == [kind, certain]))
+        doubt = "" if certain else ", which chance may explain"
         parts.append(
-            f"{listing(members)} {'each ' if len(members) > 1 else ''}{kind.happened} more often than without it"
+            f"{listing(members)} {'each ' if len(members) > 1 else ''}{kind.happened} more often than without it{doubt}"
         )
     return "; ".join(parts)
 

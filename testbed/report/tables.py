@@ -174,7 +174,7 @@ def _gap(group: EpisodeGroup) -> TableCell:
 
 def _versus(versus: Versus) -> TableCell:
     test = versus.test
-    note = f"{test.only_second} worse, {test.only_first} better of {test.pairs}"
+    note = f"Holm-adjusted; {test.only_second} worse, {test.only_first} better of {test.pairs}"
     tone = "bad" if versus.adjusted < 0.05 and test.only_second > test.only_first else ""
     return TableCell(f"p = {versus.adjusted:.2g}", note, tone)
 

@@ -19,6 +19,7 @@ from testbed.cli import VERBS, build_parser, main, report, run, work
 from testbed.core import errors, extras
 from testbed.core.errors import ArtefactError
 from testbed.core.records import EpisodePlan, EpisodeRecord, Event
+from testbed.report import read_run
 from testbed.report.made_from import MARK, made_from
 from testbed.scenario.loader import load_scenario, shipped_folder
 from testbed.scenario.schema import Adversary
@@ -221,7 +222,7 @@ def test_every_error_of_the_tree_becomes_a_sentence_and_its_status(
         raise kind("what happened", hint="what helps")  # type: ignore[call-arg]
 
     monkeypatch.setattr(work, "build_report", fail)
-    monkeypatch.setattr("testbed.cli.report.build_report", fail)
+    monkeypatch.setattr("testbed.cli.report.rebuild_report", fail)
     status, _, err = said(capsys, "report", "somewhere")
     assert (status, err) == (kind.exit_code, f"error[{kind.code}]: what happened (what helps)\n")
 
@@ -246,7 +247,7 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_driven(
 def test_defects_show_a_traceback_only_on_demand(
     bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("testbed.cli.report.build_report", lambda folder: 1 / 0)
+    monkeypatch.setattr("testbed.cli.report.rebuild_report", lambda folder: 1 / 0)
     status, _, err = said(capsys, "report", "x")
     assert status == 1 and "Traceback" not in err and "ZeroDivisionError" in err
     _, _, err = said(capsys, "report", "x", "--debug")
@@ -259,7 +260,7 @@ def test_a_verb_without_its_extra_says_what_to_type(
     def lack(*_: object) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr("testbed.cli.report.build_report", lack)
+    monkeypatch.setattr("testbed.cli.report.rebuild_report", lack)
     wanted = "error[TB160]: this command needs torch, which is not installed: pip install 'v2lm-testbed[agents]'\n"
     assert said(capsys, "report", "x")[::2] == (2, wanted)
     monkeypatch.setattr(extras, "installed", lambda module: module not in ("torch", "ray"))
@@ -291,7 +292,7 @@ def test_a_full_disk_is_one_sentence(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device", "reports/x")
 
-    monkeypatch.setattr("testbed.cli.report.build_report", full)
+    monkeypatch.setattr("testbed.cli.report.rebuild_report", full)
     assert said(capsys, "report", "x")[::2] == (3, "error[TB200]: reports/x: No space left on device\n")
 
 
@@ -350,19 +351,6 @@ def test_verify_names_the_damaged_file(bench: Path, capsys: pytest.CaptureFixtur
     assert status == 3 and "trace.mcap" in err
     status, _, err = said(capsys, "report", "nowhere", "--verify")
     assert status == 3 and err.startswith("error[TB200]: nowhere is no run folder")
-
-
-def test_a_report_of_damaged_episodes_says_so(
-    bench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said(capsys, "run", "drp_highway", "--agents", "dnn", "--seeds", "1-1", "--jobs", "1", "--out", "mine")
-    monkeypatch.setattr(report, "build_report", lambda folder: folder / "index.html")
-    assert said(capsys, "report", "mine") == (0, "report: mine/index.html\n", "")
-    stored = next((bench / "mine" / "episodes").rglob("record.json"))
-    stored.write_bytes(stored.read_bytes()[:-5])
-    status, out, err = said(capsys, "report", "mine")
-    assert status == 3 and out == "report: mine/index.html\n"
-    assert err.startswith("damaged: dnn, ") and "does only the damaged episodes again" in err
 
 
 def test_the_table_counts_undelivered_attacks_and_failures_apart() -> None:
@@ -455,7 +443,8 @@ def test_a_gate_fails_a_run_that_is_done(
     status, out, err = said(capsys, *command, "--fail-on", "undeveloped")
     assert status == 5 and "report: mine" in out
     assert err.startswith("error[TB610]: --fail-on undeveloped: claim ") and err.count("\n") == 1
-    monkeypatch.setattr(report, "build_report", lambda folder: folder / "index.html")
+    page = bench / "mine" / "index.html"
+    monkeypatch.setattr(report, "rebuild_report", lambda folder: (page, read_run(folder, drives=False)))
     assert said(capsys, "report", "mine", "--fail-on", "undeveloped")[0] == 5
     assert said(capsys, "report", "mine")[0] == 0
     assert "expected some of refuted,undeveloped,event" in refused(capsys, *command, "--fail-on", "refutd")

@@ -161,3 +161,13 @@ def test_a_yes_no_score_is_a_rate(make_view: MakeView) -> None:
     (result,) = judge_claims(view)
     # Clopper-Pearson of two in three: 9.4 % to 99.2 %
     assert (result.status, result.observed) == ("undeveloped", "2/3 (9–99 %)")
+
+
+def test_where_no_attack_is_planned_a_claim_is_about_the_drives_that_there_are(make_view: MakeView) -> None:
+    benign = {"adversaries": [], "claims": [claim(at_most=0.05)]}
+    view = make_view({("dnn", "benign"): [CLEAN] * 2})
+    view.scenarios["street"] = view.scenarios["street"].model_copy(
+        update={"adversaries": (), "claims": make_view({}, claims=benign["claims"]).scenarios["street"].claims}
+    )
+    (result,) = judge_claims(view)
+    assert result.conditions == ("benign",) and result.observed.startswith("0/2")

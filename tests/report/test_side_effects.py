@@ -77,3 +77,10 @@ def test_an_agent_is_named_once_however_many_attacks_there_are(make_view: MakeVi
     (found,) = conclusions(view)
     lead = lead_sentence(view, [found, found])
     assert "dnn braked for nothing more often" in lead and "dnn and dnn" not in lead
+
+
+def test_a_headline_on_few_drives_neither_clears_nor_accuses(make_view: MakeView) -> None:
+    view = drives(make_view, [["collision_vehicle", "false_brake"]] * 2)
+    lead = lead_sentence(view, conclusions(view))
+    assert lead.startswith("Under attack, dnn is undecided: chance may explain what happened")
+    assert "dnn braked for nothing more often than without it, which chance may explain" in lead
