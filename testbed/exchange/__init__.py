@@ -7,8 +7,8 @@ was not read, so that nothing is passed over in silence.
 from __future__ import annotations
 
 from testbed.exchange.imported import Imported, LeftOut
-from testbed.exchange.reader import read_file
+from testbed.exchange.reader import is_routes, read_file
 from testbed.exchange.routes_out import export_routes
 from testbed.exchange.towns import Towns
 
-__all__ = ["Imported", "LeftOut", "Towns", "export_routes", "read_file"]
+__all__ = ["Imported", "LeftOut", "Towns", "export_routes", "is_routes", "read_file"]

@@ -14,6 +14,18 @@ from testbed.exchange.openscenario import read_openscenario
 from testbed.exchange.reading import Reading
 from testbed.exchange.towns import Towns
 
+ROUTES = "routes"
+"""Root element of routes of the CARLA Leaderboard."""
+
+
+def is_routes(path: Path) -> bool:
+    """Tell whether a file holds routes of the CARLA Leaderboard.
+
+    Raises:
+        ScenarioError: It cannot be read as XML.
+    """
+    return Reading(path).root.tag == ROUTES
+
 
 def read_file(
     path: Path, towns: Towns, check: Check, blueprints: Collection[str]
@@ -36,7 +48,7 @@ def read_file(
     if reading.root.tag == "OpenSCENARIO":
         one = read_openscenario(reading, towns, check, blueprints)
         return [one], list(one.left_out)
-    if reading.root.tag == "routes":
+    if reading.root.tag == ROUTES:
         return _routes(reading, towns, check)
     raise reading.error(
         f"<{reading.root.tag}> is neither <routes> of the CARLA Leaderboard nor <OpenSCENARIO>", reading.root

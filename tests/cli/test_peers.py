@@ -95,6 +95,7 @@ def test_what_was_left_out_is_told_to_people_and_programs(here: Path, capsys: py
         (["import", "routes.xml"], "required: --out"),
         (["export", "drp_highwai", "--out", "x.xml"], "did you mean 'drp_highway'?"),
         (["export", "drp_highway", "--out", "."], "--out . is a folder"),
+        (["export", "drp_highway", "--out", "r.yaml"], "--out r.yaml is no file of routes (its name must end in .xml)"),
     ],
 )
 def test_mistakes_are_one_sentence(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
@@ -107,6 +108,21 @@ def test_nothing_is_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["import", "routes.xml", "--out", "x"]) == 0
     status, _, err = said(capsys, "import", "routes.xml", "--out", "x")
     assert status == 2 and "x/route_1711.yaml exists (choose another folder" in err
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "notes.xml", "empty.xml", "brakes.xosc", "script.xml", "latin.xml"])
+def test_an_export_replaces_nothing_but_routes(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    target = here / name
+    if name != "brakes.xosc":
+        contents = {"notes.xml": b"my notes", "script.xml": SCRIPT.encode(), "latin.xml": b"\xff", "empty.xml": b""}
+        target.write_bytes(contents.get(name, b"name: mine\n"))
+    before = target.read_bytes()
+    status, out, err = said(capsys, "export", "drp_highway", "--out", name)
+    assert (status, out) == (2, "") and target.read_bytes() == before
+    assert err.startswith("error[TB100") and err.count("\n") == 1
+    assert f"--out {name} exists and holds no <routes>" in err or "its name must end in .xml" in err
+    status, out, _ = said(capsys, "export", "drp_highway", "--out", "routes.xml")
+    assert status == 0 and "drp_highway" in (here / "routes.xml").read_text()
 
 
 def test_what_is_imported_is_driven(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
