@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from testbed.core.errors import UsageError
 from testbed.core.records import EpisodeRecord
-from testbed.store import RunFolder, TraceReader
+from testbed.store import PlannedEpisode, RunFolder, TraceReader
 from testbed.store.foxglove_messages import log
 
 SHOWN_KEY = 8
@@ -87,11 +88,14 @@ def find_drive(folder: Path, beginning: str) -> StoredDrive:
         beginning: First digits of the key; empty is enough in a run of one drive.
 
     Raises:
-        UsageError: No drive, or more than one, has such a key, or it failed and has no trace.
-        StoreError: There is no run, or the drive is damaged.
+        UsageError: No drive, or more than one, has such a key, or it failed and has no trace, or is not stored.
+        StoreError: There is no run, or its manifest or the drive is damaged.
     """
     run = RunFolder.open(folder)
+    planned = run.manifest().planned
     keys = [key for key in run.keys() if key.startswith(beginning.lower())]
+    if not keys:
+        _refuse_unstored([one for one in planned if one.key.startswith(beginning.lower())], folder)
     if len(keys) != 1:
         many = f"{len(keys)} drives whose keys begin with {beginning!r}" if beginning else f"{len(keys)} drives"
         told = many if keys else f"no drive whose key begins with {beginning!r}"
@@ -102,6 +106,22 @@ def find_drive(folder: Path, beginning: str) -> StoredDrive:
         why = f": it {record.status}, {record.error}" if record.error else ""
         raise UsageError(f"{_title(record)} ({keys[0][:SHOWN_KEY]}) has no trace{why}")
     return StoredDrive(record, trace)
+
+
+def _refuse_unstored(planned: Sequence[PlannedEpisode], folder: Path) -> None:
+    """Refuse drives that a run has planned and does not hold.
+
+    Raises:
+        UsageError: There are some.
+    """
+    if not planned:
+        return
+    again = "the command that began the run drives what is missing"
+    if len(planned) > 1:
+        raise UsageError(f"{folder}: {len(planned)} drives are planned, but not stored", hint=again)
+    (one,) = planned
+    what = f"{one.scenario}, {one.agent}, {one.condition}, seed {one.seed} ({one.key[:SHOWN_KEY]})"
+    raise UsageError(f"{folder}: {what} is planned, but not stored", hint=again)
 
 
 def _choices(run: RunFolder, keys: list[str]) -> str:

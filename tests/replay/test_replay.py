@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,28 @@ def test_a_drive_that_failed_has_nothing_to_show(run: RunFolder) -> None:
     failed = next(record.plan.key for record in run.records() if record.status == "failed")
     with pytest.raises(UsageError, match="has no trace: it failed, the simulator died at tick 57"):
         find_drive(run.path, failed)
+
+
+def test_a_planned_drive_without_a_folder_is_told_as_such(
+    run: RunFolder, synthetic: ModuleType, tmp_path: Path
+) -> None:
+    missing = synthetic.plan("tandem", "patch", 901).key
+    with pytest.raises(UsageError, match=r"tandem, patch, seed 901 \(\w{8}\) is planned, but not stored \(the command"):
+        find_drive(run.path, missing[:12])
+    bare = RunFolder.create(tmp_path / "bare", run.manifest())
+    with pytest.raises(UsageError, match="6 drives are planned, but not stored"):
+        find_drive(bare.path, "")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_damaged_manifest_is_the_same_error_as_in_a_report(
+    run: RunFolder, content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    (copy / "manifest.json").write_text(content)
+    status, out, err = said(capsys, str(copy))
+    assert (main(["report", str(copy)]), capsys.readouterr().err) == (status, err)
+    assert (status, out, err.count("\n")) == (3, "", 1) and "manifest.json" in err
 
 
 # ---------------------------------------------------------------- in words
