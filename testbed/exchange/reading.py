@@ -45,6 +45,7 @@ class Reading:
             self.root = read_xml(text)
         self._used: set[int] = set()
         self._reasons: dict[int, str] = {}
+        self._notes: dict[int, list[tuple[str, str]]] = {}
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
@@ -91,6 +92,10 @@ class Reading:
         before = self._reasons.get(id(element))
         self._reasons[id(element)] = reason if before is None else f"{before}; {reason}"
 
+    def leave_attribute(self, element: XmlElement, name: str, reason: str) -> None:
+        """Leave an attribute out, and nothing else of its element."""
+        self._notes.setdefault(id(element), []).append((name, reason))
+
     def left_out(self, element: XmlElement | None = None, reasons: Mapping[str, str] | None = None) -> list[LeftOut]:
         """Return what of an element, or of the document, was left out, in the order of the file.
 
@@ -108,6 +113,8 @@ class Reading:
         if id(element) in self._reasons:
             found.append(LeftOut(way, element.line, one_line(self._reasons[id(element)])))
         elif self._touched(element):
+            for attribute, reason in self._notes.get(id(element), ()):
+                found.append(LeftOut(f"{way}/@{attribute}", element.line, one_line(reason)))
             for child in element.children:
                 self._collect(child, way, reasons, found)
         elif element.attributes or element.children or element.text:

@@ -19,6 +19,8 @@ from testbed.world.maps.xml_reader import XmlElement
 
 MOST_DIGITS = 15
 """Of an id that is a number; others are names."""
+NUMBERS = f"one is a whole number of at most {MOST_DIGITS} digits, without zeros before it"
+"""What a route_id is."""
 
 BASE_WEATHER = dict.fromkeys(ALL, 0.0) | {"sun_altitude_angle": 70.0, "cloudiness": 50.0}
 """What the Leaderboard takes for what a route's weather does not state (``carla.WeatherParameters``)."""
@@ -108,17 +110,17 @@ def _note_rest(reading: Reading, marks: list[XmlElement], way: Fit) -> None:
 
 
 def _scenario(reading: Reading, route: XmlElement, town: Town, way: Fit) -> dict[str, Any]:
-    key = route.string("id")
+    key = route.string("id").strip()
     usual_mps, _ = cruise_mps(town.network, way.start)
     speed_mps = route.number("speed_mps", usual_mps)
     if not 0.0 < speed_mps <= FASTEST_MPS:
         raise reading.error(f"speed_mps={speed_mps:g} is not within 0 and {FASTEST_MPS:g}", route, "state another")
     usual_s = enough_s(way.route_m, speed_mps, way.lane_m)
-    name = identifier(route.string("scenario", ""), "route") if "scenario" in route.attributes else ""
-    name = name or identifier(f"route_{key}", "route")
+    name = _name(route, key)
+    which = f"route {one_line(key)[:80]}" if key else f"the route in line {route.line}"
     content: dict[str, Any] = {
         "name": name,
-        "question": f"Does every agent drive route {one_line(key)[:80]} of {one_line(route.string('town'))[:80]}?",
+        "question": f"Does every agent drive {which} of {one_line(route.string('town'))[:80]}?",
         "map": town.said,
         "duration_s": round(route.number("duration_s", usual_s), 3),
         "weather": _weather(reading, route),
@@ -130,9 +132,24 @@ def _scenario(reading: Reading, route: XmlElement, town: Town, way: Fit) -> dict
         },
         "seeds": {"count": 1},
     }
-    if key.isdecimal() and len(key) <= MOST_DIGITS:
+    if _is_number(key):
         content["route_id"] = int(key)
+    else:
+        said = f"id={one_line(route.string('id'))[:40]!r} becomes no route_id, the scenario is called {name}"
+        reading.leave_attribute(route, "id", f"{said}: {NUMBERS}")
     return content
+
+
+def _is_number(key: str) -> bool:
+    """Tell whether an id is a number that results can bear and that is written as they write it."""
+    return key.isascii() and key.isdecimal() and len(key) <= MOST_DIGITS and key == str(int(key))
+
+
+def _name(route: XmlElement, key: str) -> str:
+    if route.string("scenario", ""):
+        return identifier(route.string("scenario"), "route")
+    name = identifier(f"route_{key}", "route")
+    return name if name != "route" else f"route_in_line_{route.line}"
 
 
 def _weather(reading: Reading, route: XmlElement) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def test_odd_characters_stay_out_of_terminals_and_comments(tmp_path: Path, read:
     path = tmp_path / "odd.xml"
     text = f"<routes><route id='a\x9bb' town='highway'><waypoints>{marks}</waypoints>{odd}</route></routes>"
     path.write_text(text, encoding="utf-8")
-    (one,), (item,) = read(path)
+    (one,), (number, item) = read(path)
+    assert number.element == "routes/route[a?b]/@id" and "id='a?b' becomes no route_id" in number.reason
     assert item.element == "routes/route[a?b]/x[a?31m b: 1 agents: [y]]"
     (tmp_path / "odd.yaml").write_text(one.text(), encoding="utf-8")
     assert load_scenario(tmp_path / "odd.yaml").content == one.scenario()

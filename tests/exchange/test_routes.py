@@ -187,3 +187,27 @@ def test_a_scenario_on_a_map_of_ones_own_comes_back(tmp_path: Path, read: Read) 
     assert left_out == [] and one.content["map"] == "own.xodr"
     assert one.scenario().ego.spawn == sent.content.ego.spawn
     assert one.scenario().planned_route_m == pytest.approx(sent.content.planned_route_m, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "asked"),
+    [
+        ("../../evil", "route_evil", "drive route ../../evil of highway?"),
+        ("9" * 25, f"route_{'9' * 25}", f"drive route {'9' * 25} of highway?"),
+        ("-1", "route_1", "drive route -1 of highway?"),
+        ("007", "route_007", "drive route 007 of highway?"),
+        ("\u0667", "route_in_line_2", "drive route \u0667 of highway?"),
+        ("", "route_in_line_2", "drive the route in line 2 of highway?"),
+        (" ", "route_in_line_2", "drive the route in line 2 of highway?"),
+    ],
+)
+def test_an_id_that_becomes_no_number_is_told(said: str, name: str, asked: str, tmp_path: Path, read: Read) -> None:
+    inside = f"<waypoints>{POSITIONS}</waypoints><scenarios><scenario name='A'/></scenarios>"
+    (one,), left_out = read(written(tmp_path, f"<routes>\n{route(inside, id=said)}</routes>"))
+    assert (one.name, one.scenario().route_id) == (name, None) and one.content["question"].endswith(asked)
+    item, other = left_out
+    assert item.element.endswith("/@id") and item.line == 2
+    assert item.reason.startswith(f"id={said.strip()!r} becomes no route_id, the scenario is called {name}: ")
+    assert item.reason.endswith("one is a whole number of at most 15 digits, without zeros before it")
+    assert other.element.endswith("scenario[A]")
+    assert "becomes no route_id" in one.text()
