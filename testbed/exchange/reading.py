@@ -15,6 +15,20 @@ _LINE = re.compile(r"line (\d+)(?:, column (\d+))?: ")
 _NAMED_BY = ("name", "id", "entityRef")
 
 
+def bounded(element: XmlElement, name: str, low: float, high: float, default: float | None = None) -> float:
+    """Return an attribute as a number within bounds; the default is returned as it is.
+
+    Raises:
+        MapError: It is missing without default, no finite number, or outside.
+    """
+    if name not in element.attributes and default is not None:
+        return default
+    value = element.number(name)
+    if not low <= value <= high:
+        raise element.refusal(name, f"is not within {low:g} and {high:g}")
+    return value
+
+
 class Reading:
     """A document and which of its elements were read.
 
@@ -91,6 +105,10 @@ class Reading:
         """Leave an element out, with everything in it."""
         before = self._reasons.get(id(element))
         self._reasons[id(element)] = reason if before is None else f"{before}; {reason}"
+
+    def leave_for(self, element: XmlElement, error: MapError) -> None:
+        """Leave an element out for an error of something in it, whose line is told where it is another one."""
+        self.leave(element, str(error).removeprefix(f"line {element.line}: "))
 
     def leave_attribute(self, element: XmlElement, name: str, reason: str) -> None:
         """Leave an attribute out, and nothing else of its element."""

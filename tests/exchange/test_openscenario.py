@@ -83,6 +83,10 @@ def written(folder: Path, text: str) -> Path:
 
 
 EGO = vehicle("Ego")
+FOG = (
+    "<GlobalAction><EnvironmentAction><Environment name='E'><Weather><Fog visualRange='-5'/></Weather></Environment>"
+    "</EnvironmentAction></GlobalAction>\n"
+)
 TWO = EGO + vehicle("Target", "vehicle.audi.a2")
 
 
@@ -220,6 +224,8 @@ def test_a_drive_ends_before_its_lane_does(tmp_path: Path, read: Read) -> None:
          start("Ego", LANE, "20"), "", "only vehicles on wheels and pedestrians"),
         (EGO + "<ScenarioObject name='B'><CatalogReference catalogName='V' entryName='bus'/></ScenarioObject>",
          start("Ego", LANE, "20") + start("B", FAR), "", "catalogues are not read; it is a vehicle.tesla.model3"),
+        (TWO, start("Ego", LANE, "20") + start("Target", FAR.replace("s=", "offset='99' s=")), "",
+         "starts 99 m beside its lane; 30 m are the most"),
         (EGO, start("Ego", LANE), "", "a drive begins at its cruising speed, 27.78 m/s, the map's limit"),
     ],
 )  # fmt: skip
@@ -247,8 +253,13 @@ def test_what_no_scenario_says_is_told(
         (document(EGO, start("Ego", "<WorldPosition x='60' y='-6.9' h='3'/>")), "the ego looks 172° away"),
         (document(EGO, start("Ego", LANE), network="Town04"), "there is no map 'Town04'"),
         (document(EGO, start("Ego", LANE, "$fast")), r"parameter \$fast, which is not declared"),
-        (document(EGO, start("Ego", LANE, "${2 ** 9}")), "is not a finite number"),
-        (document(EGO, start("Ego", LANE, "${__import__}")), "is not a finite number"),
+        (document(EGO, start("Ego", LANE, "${2 ** 9}")), "cannot be computed"),
+        (document(EGO, start("Ego", LANE, "${__import__}")), "cannot be computed"),
+        (document(EGO, start("Ego", LANE, "${1/0}")), r"Speed value='\$.1/0.'> cannot be computed"),
+        (document(EGO, start("Ego", LANE, "${9*(")), "cannot be computed"),
+        (document(EGO, start("Ego", LANE.replace("'1'", "'${1/0}'"))), "cannot be computed"),
+        (document(EGO, start("Ego", LANE.replace("'60'", "'1e300'"))), "s='1e300'> is out of range"),
+        (document(EGO, FOG + start("Ego", LANE)), "<Fog visualRange='-5'> is not within 0 and"),
         (document(EGO, start("Ego", LANE.replace("'60'", "'x'"))), "s='x'> is not a finite number"),
         (document(EGO, start("Ego", LANE)).replace("<Storyboard>", "<Story>").replace("</Storyboard>", "</Story>"),
          "<OpenSCENARIO> lacks <Storyboard>"),

@@ -6,10 +6,10 @@ import math
 from datetime import datetime
 from typing import Any
 
-from testbed.exchange.reading import Reading
+from testbed.exchange.reading import Reading, bounded
 from testbed.exchange.sky import parameters_of, weather_entry
 from testbed.scenario.schema import Weather
-from testbed.world.maps.xml_reader import XmlElement
+from testbed.world.maps.xml_reader import LARGEST, XmlElement
 
 CLOUDINESS = {"skyOff": 5.0, "free": 5.0, "cloudy": 60.0, "overcast": 100.0, "rainy": 100.0}
 """CARLA's cloudiness of each of OpenSCENARIO's cloud states."""
@@ -77,11 +77,10 @@ def _sun_and_clouds(reading: Reading, weather: XmlElement, stated: dict[str, flo
 
 def _fog_and_rain(reading: Reading, weather: XmlElement, stated: dict[str, float]) -> None:
     fog = reading.child(weather, "Fog")
-    if (
-        fog is not None
-        and fog.number("visualRange", math.inf if "visualRange" not in fog.attributes else 0.0) < FOG_BELOW_M
-    ):
-        stated["fog_distance"], stated["fog_density"] = fog.number("visualRange"), 100.0
+    if fog is not None:
+        range_m = bounded(fog, "visualRange", 0.0, LARGEST, LARGEST)
+        if range_m < FOG_BELOW_M:
+            stated["fog_distance"], stated["fog_density"] = range_m, 100.0
     rain = weather.child("Precipitation")
     if rain is None:
         return

@@ -24,7 +24,7 @@ def substitute(reading: Reading) -> None:
     """Put the declared values in place of every parameter of a document.
 
     Declarations hold for the element that they stand in. An expression that is more than sums and products stays as it
-    is, and so is no number to whoever asks for one.
+    is, and whoever asks for its number says that it cannot be computed.
 
     Raises:
         ScenarioError: A parameter is not declared.

@@ -33,6 +33,9 @@ def actor_of(
     if speed_mps > 0.0 and turned_deg and not (entity.walks and across):
         reading.leave(entity.element, f"moves {abs(turned_deg):.0f}° away from its lane's direction")
         return None
+    if abs(place.lateral_m) > BESIDE_M:
+        reading.leave(entity.element, f"starts {abs(place.lateral_m):g} m beside its lane; {BESIDE_M:g} m are the most")
+        return None
     actor: dict[str, Any] = {"id": entity.key, "blueprint": entity.blueprint}
     if place.spawn is not None:
         actor["spawn"] = place.spawn

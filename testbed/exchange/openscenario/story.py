@@ -10,6 +10,9 @@ from testbed.world.maps.xml_reader import XmlElement
 
 BY_TIME = "starts at something other than a simulation time, and road users move by plan, whatever the ego does"
 
+LEAST_S, LEAST_M = 0.001, 0.01
+"""Times and ways that are told from none."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeedChange:
@@ -121,10 +124,10 @@ def _stop(reading: Reading, trigger: XmlElement | None, ego: str, found: Storyli
         conditions = list(group.all("Condition"))
         t_s = _condition_s(conditions[0]) if len(conditions) == 1 else None
         driven_m = _driven_m(conditions[0], ego) if len(conditions) == 1 else None
-        if t_s is not None and t_s > 0.0:
+        if t_s is not None and t_s >= LEAST_S:
             if found.end_s is None or t_s < found.end_s:
                 found.end_s, found.stop = t_s, group
-        elif driven_m is not None and driven_m > 0.0:
+        elif driven_m is not None and driven_m >= LEAST_M:
             found.route_m = min(driven_m, found.route_m if found.route_m is not None else math.inf)
         else:
             reading.leave(group, "a drive ends by time; verdicts are those of the judges (`testbed list metrics`)")

@@ -16,6 +16,8 @@ from testbed.core.errors import MapError
 MAX_BYTES = 64 * 2**20
 MAX_ELEMENTS = 3_000_000
 MAX_DEPTH = 64
+LARGEST = 1e15
+"""Numbers are smaller than this, whatever their sign."""
 
 
 @dataclass(slots=True)
@@ -59,10 +61,10 @@ class XmlElement:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """Return an attribute as a finite float; numbers beyond 1e15 count as infinite.
+        """Return an attribute as a finite float.
 
         Raises:
-            MapError: If it is missing without default, not a number, or not finite.
+            MapError: If it is missing without default, not a number, not finite, or not smaller than `LARGEST`.
         """
         if name not in self.attributes and default is not None:
             return default
@@ -71,8 +73,8 @@ class XmlElement:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not abs(value) < 1e15:
-            raise MapError(f"line {self.line}: <{self.tag} {name}='{text[:40]}'> is not a finite number")
+        if not abs(value) < LARGEST:
+            raise self.refusal(name, _no_number(text, value))
         return value
 
     def integer(self, name: str, default: int | None = None) -> int:
@@ -87,7 +89,24 @@ class XmlElement:
         try:
             return int(text)
         except ValueError:
-            raise MapError(f"line {self.line}: <{self.tag} {name}='{text[:40]}'> is not an integer") from None
+            raise self.refusal(name, UNCOMPUTED if text.startswith("${") else "is not an integer") from None
+
+    def refusal(self, name: str, reason: str) -> MapError:
+        """Build an error about an attribute: its line, element, value and what is wrong with it."""
+        return MapError(f"line {self.line}: <{self.tag} {name}='{self.string(name)[:40]}'> {reason}")
+
+
+UNCOMPUTED = "cannot be computed"
+"""Of an expression of OpenSCENARIO's that no value could be put in place of."""
+
+
+def _no_number(text: str, value: float) -> str:
+    """Return why a text that was read as a value is no number that can be used."""
+    if text.startswith("${"):
+        return UNCOMPUTED
+    if math.isnan(value) or "inf" in text.lower():
+        return "is not a finite number"
+    return f"is out of range: numbers are smaller than {LARGEST:g}"
 
 
 def read_xml(text: str) -> XmlElement:
