@@ -43,14 +43,12 @@ class Imported:
         source: File name it came from.
         network: The roads of its map.
         left_out: What it does not say.
-        route: Id of the route in the file; empty where it is no route.
     """
 
     content: Mapping[str, Any]
     source: str
     network: RoadNetwork
     left_out: Sequence[LeftOut] = ()
-    route: str = ""
 
     @property
     def name(self) -> str:
@@ -85,7 +83,12 @@ def one_line(text: str) -> str:
 def first_mistake(error: ValidationError) -> str:
     """Return what is wrong with a scenario in a few words."""
     found = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+    value = one_line(f"{'.'.join(map(str, found['loc']))}={str(found['input'])[:40]}")
+    limits = found.get("ctx", {})
+    for key, what in (("ge", "below"), ("gt", "not above"), ("le", "above"), ("lt", "not below")):
+        if key in limits:
+            return f"{value} is {what} {limits[key]:g}"
+    return f"{value}: {one_line(found['msg'])}"
 
 
 def identifier(text: str, otherwise: str) -> str:

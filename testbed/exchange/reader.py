@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from testbed.core.errors import ScenarioError, UsageError
 from testbed.exchange import routes_in
-from testbed.exchange.imported import Check, Imported, LeftOut, first_mistake
+from testbed.exchange.imported import Check, Imported, LeftOut, first_mistake, one_line
 from testbed.exchange.openscenario import read_openscenario
 from testbed.exchange.reading import Reading
 from testbed.exchange.towns import Towns
@@ -56,9 +56,14 @@ def read_file(
 
 
 def _routes(reading: Reading, towns: Towns, check: Check) -> tuple[list[Imported], list[LeftOut]]:
-    imported = []
-    for one in routes_in.read_routes(reading, towns):
-        route = next(route for route in reading.root.all("route") if route.string("id") == one.route)
+    imported: list[Imported] = []
+    lines: dict[str, int] = {}
+    for route, one in routes_in.read_routes(reading, towns):
+        names = [f"route {key!r}" for key in [route.string("id").strip()] if key] + [f"scenario {one.name!r}"]
+        twice = next((name for name in names if name in lines), None)
+        if twice is not None:
+            reading.leave(route, f"{one_line(twice)} stands in line {lines[twice]} already: give one another")
+            continue
         try:
             check(one.scenario(), one.network)
         except ValidationError as error:
@@ -67,6 +72,7 @@ def _routes(reading: Reading, towns: Towns, check: Check) -> tuple[list[Imported
             reading.leave(route, str(error))
         else:
             imported.append(one)
+            lines |= dict.fromkeys(names, route.line)
     left_out = reading.left_out(reasons=routes_in.REASONS)
     if not imported:
         why = next((f": line {one.line}, {one.element}: {one.reason}" for one in left_out), "")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.core.errors import MapError, ScenarioError
+from testbed.core.errors import MapError
 from testbed.exchange.imported import Imported, identifier, one_line
-from testbed.exchange.lane_fit import FASTEST_MPS, SHORTEST_M, Fit, cruise_mps, enough_s, fit, place_of
-from testbed.exchange.reading import Reading
-from testbed.exchange.sky import ALL, weather_entry
+from testbed.exchange.lane_fit import FASTEST_MPS, LONGEST_S, SHORTEST_M, Fit, cruise_mps, enough_s, fit, place_of
+from testbed.exchange.reading import Reading, bounded
+from testbed.exchange.sky import ALL, bounds_of, weather_entry
 from testbed.exchange.towns import Town, Towns
 from testbed.scenario.concrete import WEATHER_KEYS
 from testbed.world.maps.xml_reader import XmlElement
@@ -22,6 +22,9 @@ MOST_DIGITS = 15
 NUMBERS = f"one is a whole number of at most {MOST_DIGITS} digits, without zeros before it"
 """What a route_id is."""
 
+LEAST = 0.001
+"""Metres per second and seconds that are told from none."""
+
 BASE_WEATHER = dict.fromkeys(ALL, 0.0) | {"sun_altitude_angle": 70.0, "cloudiness": 50.0}
 """What the Leaderboard takes for what a route's weather does not state (``carla.WeatherParameters``)."""
 
@@ -30,30 +33,21 @@ REASONS = {
 }
 
 
-def read_routes(reading: Reading, towns: Towns) -> list[Imported]:
-    """Return the scenario of every route that can be driven; others are left out of the document with the reason.
-
-    Raises:
-        ScenarioError: A route is no route: a number, an attribute or its way-points are missing or malformed.
-    """
-    found: list[Imported] = []
+def read_routes(reading: Reading, towns: Towns) -> list[tuple[XmlElement, Imported]]:
+    """Return every route that can be read, with its scenario; others are left out of the document with the reason."""
+    found: list[tuple[XmlElement, Imported]] = []
     reading.use(reading.root)
-    seen: dict[str, int] = {}
-    with reading.told():
-        for route in reading.root.all("route"):
-            key = route.string("id")
-            if key in seen:
-                raise reading.error(f"route {key!r} stands in line {seen[key]} already", route, "give it another id")
-            seen[key] = route.line
+    for route in reading.root.all("route"):
+        try:
+            route.string("id")
             town = _town(reading, route, towns)
             content = None if town is None else _content(reading, route, town)
-            if town is not None and content is not None:
-                left_out = tuple(reading.left_out(route, REASONS))
-                found.append(Imported(content, reading.path.name, town.network, left_out, key))
-    names = [one.name for one in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ScenarioError(f"two routes would be called {name!r}", path=reading.path, hint="rename one")
+        except MapError as error:
+            reading.leave_for(route, error)
+            continue
+        if town is not None and content is not None:
+            left_out = tuple(reading.left_out(route, REASONS))
+            found.append((route, Imported(content, reading.path.name, town.network, left_out)))
     return found
 
 
@@ -95,7 +89,7 @@ def _waypoints(reading: Reading, route: XmlElement) -> list[XmlElement]:
     marks = reading.children(holder, "position") or reading.children(route, "waypoint")
     if len(marks) < 2:
         where = holder or route
-        raise reading.error("a route needs two way-points", where, "<waypoints><position x= y= z=/>…</waypoints>")
+        raise MapError(f"line {where.line}: a route needs two way-points, <waypoints><position x= y= z=/>…</waypoints>")
     return marks
 
 
@@ -112,9 +106,7 @@ def _note_rest(reading: Reading, marks: list[XmlElement], way: Fit) -> None:
 def _scenario(reading: Reading, route: XmlElement, town: Town, way: Fit) -> dict[str, Any]:
     key = route.string("id").strip()
     usual_mps, _ = cruise_mps(town.network, way.start)
-    speed_mps = route.number("speed_mps", usual_mps)
-    if not 0.0 < speed_mps <= FASTEST_MPS:
-        raise reading.error(f"speed_mps={speed_mps:g} is not within 0 and {FASTEST_MPS:g}", route, "state another")
+    speed_mps = bounded(route, "speed_mps", LEAST, FASTEST_MPS, usual_mps)
     usual_s = enough_s(way.route_m, speed_mps, way.lane_m)
     name = _name(route, key)
     which = f"route {one_line(key)[:80]}" if key else f"the route in line {route.line}"
@@ -122,7 +114,7 @@ def _scenario(reading: Reading, route: XmlElement, town: Town, way: Fit) -> dict
         "name": name,
         "question": f"Does every agent drive {which} of {one_line(route.string('town'))[:80]}?",
         "map": town.said,
-        "duration_s": round(route.number("duration_s", usual_s), 3),
+        "duration_s": round(bounded(route, "duration_s", LEAST, LONGEST_S, usual_s), 3),
         "weather": _weather(reading, route),
         "ego": {
             "spawn": place_of(way.start),
@@ -159,12 +151,27 @@ def _weather(reading: Reading, route: XmlElement) -> dict[str, Any]:
     given.sort(key=lambda weather: weather.number("route_percentage", 0.0))
     stated: dict[str, float] = {}
     for index, weather in enumerate(given):
-        values = {name: weather.number(name) for name in ALL if name in weather.attributes}
         if index == 0:
-            stated = values
-        elif values != stated:
+            stated = _parameters(weather)
+        elif not _same(weather, stated):
             reading.leave(weather, "the weather of a drive stays as it is at its start")
     entry, lost = weather_entry(BASE_WEATHER | stated, stated)
     if lost:
         reading.leave(given[0], f"{', '.join(lost)}: a scenario can change only {', '.join(WEATHER_KEYS)}")
     return entry
+
+
+def _parameters(weather: XmlElement) -> dict[str, float]:
+    """Return what a ``<weather>`` states.
+
+    Raises:
+        MapError: Something is no number, or out of a scenario's bounds.
+    """
+    return {name: bounded(weather, name, *bounds_of(name)) for name in ALL if name in weather.attributes}
+
+
+def _same(weather: XmlElement, stated: dict[str, float]) -> bool:
+    try:
+        return _parameters(weather) == stated
+    except MapError:
+        return False

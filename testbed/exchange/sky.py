@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -37,6 +38,16 @@ def weather_entry(values: Mapping[str, float], stated: Collection[str] = ()) -> 
     names = differing(nearest)
     changes = {WEATHER_KEYS[name]: round(values[name], 4) for name in names if name in WEATHER_KEYS}
     return {"preset": nearest, **changes, "vary": False}, [name for name in names if name not in WEATHER_KEYS]
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """Return what a parameter, by CARLA's name, may be in a scenario; those that it cannot say may be anything."""
+    if name not in WEATHER_KEYS:
+        return -math.inf, math.inf
+    limits = Weather.model_fields[WEATHER_KEYS[name]].metadata
+    low = next(limit.ge for limit in limits if hasattr(limit, "ge"))
+    high = next(limit.le for limit in limits if hasattr(limit, "le"))
+    return float(low), float(high)
 
 
 def parameters_of(weather: Weather) -> dict[str, float]:

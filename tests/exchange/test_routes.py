@@ -133,15 +133,14 @@ def test_a_map_of_ones_own_stands_for_its_town(tmp_path: Path, read: Read) -> No
         ("<routes/>", "none of its 0 routes"),
         ("<tracks/>", ":1:1: <tracks> is neither <routes>"),
         (f"<routes>{route(town='Town99')}</routes>", "line 1, routes/route.7.: there is no map 'Town99'"),
-        (f"<routes>\n{route()}{route()}</routes>", "route '7' stands in line 2 already"),
         (f"<routes>{route(ALONE)}</routes>", "two way-points"),
         (f"<routes>{route(POSITIONS)}</routes>", "two way-points"),
         (f"<routes>{route(f'<waypoints>{POSITIONS}</waypoints>'.replace('140', 'far'))}</routes>", "x='far'> is not a"),
         ("<routes><route town='town'/></routes>", "<route> lacks the attribute 'id'"),
-        (f"<routes>{route(speed_mps='900')}</routes>", "speed_mps=900 is not within"),
+        (f"<routes>{route(speed_mps='900')}</routes>", "<route speed_mps='900'> is not within 0.001 and 60"),
         (f"<routes>{route(POSITIONS)}", "malformed XML"),
         ("<!DOCTYPE r [<!ENTITY a 'b'>]><routes>&a;</routes>", "document type declaration"),
-        (f"<routes>{route(duration_s='99999')}</routes>", "duration_s"),
+        (f"<routes>{route(duration_s='99999')}</routes>", "duration_s='99999'> is not within 0.001 and 3600"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_with_their_place(text: str, told: str, tmp_path: Path, read: Read) -> None:
@@ -211,3 +210,40 @@ def test_an_id_that_becomes_no_number_is_told(said: str, name: str, asked: str, 
     assert item.reason.endswith("one is a whole number of at most 15 digits, without zeros before it")
     assert other.element.endswith("scenario[A]")
     assert "becomes no route_id" in one.text()
+
+
+WAY = f"<waypoints>{POSITIONS}</waypoints>"
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (route(WAY.replace("'140'", "'1e300'"), id="8"), "line 13: <position x='1e300'> is out of range: numbers are"),
+        (route(WAY.replace("'140'", "'1e400'"), id="8"), "line 13: <position x='1e400'> is out of range: numbers are"),
+        (route(WAY.replace("'140'", "'nan'"), id="8"), "line 13: <position x='nan'> is not a finite number"),
+        (route(WAY.replace("'140'", "'inf'"), id="8"), "line 13: <position x='inf'> is not a finite number"),
+        (route(id="8", speed_mps="-1"), "<route speed_mps='-1'> is not within 0.001 and 60"),
+        (route(id="8", speed_mps="1e-9"), "<route speed_mps='1e-9'> is not within 0.001 and 60"),
+        (route(id="8", duration_s="99999"), "<route duration_s='99999'> is not within 0.001 and 3600"),
+        (route(id="8", duration_s="1e-9"), "<route duration_s='1e-9'> is not within 0.001 and 3600"),
+        (route(WAY + "<weathers><weather cloudiness='-1e9'/></weathers>", id="8"),
+         "line 16: <weather cloudiness='-1e9'> is not within 0 and 100"),
+        (route(WAY + "<weathers><weather sun_altitude_angle='91'/></weathers>", id="8"),
+         "line 16: <weather sun_altitude_angle='91'> is not within -90 and 90"),
+        (route(ALONE, id="8"), "a route needs two way-points"),
+        (route(id="8").replace("id='8'", "").replace("<route", "<route name='8'"), "<route> lacks the attribute 'id'"),
+        (route(id="8").replace("town='highway'", ""), "<route> lacks the attribute 'town'"),
+        (route(id="8", scenario="route_7"), "scenario 'route_7' stands in line 1 already"),
+        (route(name="8"), "route '7' stands in line 1 already"),
+    ],
+)  # fmt: skip
+def test_a_route_that_cannot_be_used_is_left_out_alone(bad: str, told: str, tmp_path: Path, read: Read) -> None:
+    (one,), (item,) = read(written(tmp_path, f"<routes>{route()}\n{bad}</routes>"))
+    assert one.name == "route_7"
+    assert item.element in ("routes/route[8]", "routes/route[7]") and item.line == 9 and item.reason.startswith(told)
+
+
+def test_later_weather_that_is_not_driven_in_keeps_no_route_out(tmp_path: Path, read: Read) -> None:
+    later = "<weathers><weather route_percentage='0'/><weather route_percentage='100' cloudiness='nan'/></weathers>"
+    (_,), (item,) = read(written(tmp_path, f"<routes>{route(WAY + later)}</routes>"))
+    assert "stays as it is at its start" in item.reason
