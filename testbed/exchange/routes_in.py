@@ -19,7 +19,7 @@ from testbed.world.maps.xml_reader import XmlElement
 
 MOST_DIGITS = 15
 """Of an id that is a number; others are names."""
-NUMBERS = f"one is a whole number of at most {MOST_DIGITS} digits, without zeros before it"
+NUMBERS = f"a route_id is a whole number of at most {MOST_DIGITS} digits, without zeros before it"
 """What a route_id is."""
 
 LEAST = 0.001
@@ -141,7 +141,9 @@ def _name(route: XmlElement, key: str) -> str:
     if route.string("scenario", ""):
         return identifier(route.string("scenario"), "route")
     name = identifier(f"route_{key}", "route")
-    return name if name != "route" else f"route_in_line_{route.line}"
+    # what is left of -1 would be taken for route 1
+    wrong_number = name.removeprefix("route_").isdecimal() and not (key.isascii() and key.isdecimal())
+    return f"route_in_line_{route.line}" if name == "route" or wrong_number else name
 
 
 def _weather(reading: Reading, route: XmlElement) -> dict[str, Any]:

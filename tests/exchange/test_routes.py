@@ -193,7 +193,7 @@ def test_a_scenario_on_a_map_of_ones_own_comes_back(tmp_path: Path, read: Read) 
     [
         ("../../evil", "route_evil", "drive route ../../evil of highway?"),
         ("9" * 25, f"route_{'9' * 25}", f"drive route {'9' * 25} of highway?"),
-        ("-1", "route_1", "drive route -1 of highway?"),
+        ("-1", "route_in_line_2", "drive route -1 of highway?"),
         ("007", "route_007", "drive route 007 of highway?"),
         ("\u0667", "route_in_line_2", "drive route \u0667 of highway?"),
         ("", "route_in_line_2", "drive the route in line 2 of highway?"),
@@ -207,9 +207,14 @@ def test_an_id_that_becomes_no_number_is_told(said: str, name: str, asked: str, 
     item, other = left_out
     assert item.element.endswith("/@id") and item.line == 2
     assert item.reason.startswith(f"id={said.strip()!r} becomes no route_id, the scenario is called {name}: ")
-    assert item.reason.endswith("one is a whole number of at most 15 digits, without zeros before it")
+    assert item.reason.endswith("a route_id is a whole number of at most 15 digits, without zeros before it")
     assert other.element.endswith("scenario[A]")
     assert "becomes no route_id" in one.text()
+
+
+def test_an_id_that_is_no_number_takes_no_numbers_place(tmp_path: Path, read: Read) -> None:
+    imported, _ = read(written(tmp_path, f"<routes>{route(id='-1')}{route(id='1')}</routes>"))
+    assert [(one.name, one.scenario().route_id) for one in imported] == [("route_in_line_1", None), ("route_1", 1)]
 
 
 WAY = f"<waypoints>{POSITIONS}</waypoints>"
