@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from testbed.core.errors import MapError
 from testbed.core.lane_path import wrap_deg
 from testbed.exchange.lane_fit import place_of
+from testbed.exchange.reading import bounded
 from testbed.world.maps import LanePoint, RoadNetwork
-from testbed.world.maps.xml_reader import XmlElement
+from testbed.world.maps.xml_reader import LARGEST, XmlElement
 
 BESIDE_M = 30.0
 """How far beside its lane a road user may be."""
@@ -108,14 +109,14 @@ class Locator:
         return self._on(point, turned_deg)
 
     def _lane(self, element: XmlElement) -> Place:
-        road, lane, s_m = element.integer("roadId"), element.integer("laneId"), element.number("s")
+        road, lane, s_m = element.integer("roadId"), element.integer("laneId"), _station_m(element)
         self._network.lane_centre(road, lane, s_m)
         lateral_m = (1.0 if lane < 0 else -1.0) * element.number("offset", 0.0)
         spawn = {"road": road, "lane": lane, "s_m": round(s_m, 2)}
         return Place(spawn, lateral_m=lateral_m, turned_deg=self._orientation(element))
 
     def _road(self, element: XmlElement) -> Place:
-        road_id, s_m, t_m = element.integer("roadId"), element.number("s"), element.number("t", 0.0)
+        road_id, s_m, t_m = element.integer("roadId"), _station_m(element), element.number("t", 0.0)
         road = self._network.road(road_id)
         nearest: tuple[float, int, float] | None = None
         for lane in road.section(s_m).lanes.values():
@@ -138,3 +139,8 @@ class Locator:
     @staticmethod
     def _on(point: LanePoint, turned_deg: float) -> Place:
         return Place(dict(place_of(point)), lateral_m=point.lateral_offset_m, turned_deg=turned_deg)
+
+
+def _station_m(element: XmlElement) -> float:
+    """Return how far along a road's reference line a position is, which begins at 0."""
+    return bounded(element, "s", 0.0, LARGEST)
