@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--traces",
         action="store_true",
-        help="pack traces, videos and the pages that replay them too; without, only their hashes",
+        help="pack traces and videos too, and a report that shows them; without, only their hashes",
     )
     parser.add_argument(
         "--key", type=Path, metavar="PRIVATE.pem", help="Ed25519 private key that signs the list of checksums"
@@ -21,14 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Bring the report up to date, pack, and print what was written."""
-    from testbed.cli.work import build_report
+    """Pack, and print what was written and what was left out."""
     from testbed.report import bundle
-    from testbed.report.made_from import current_page
 
-    if current_page(options.run) is None:
-        build_report(options.run)
     out: Path = options.out or options.run.with_name(f"{options.run.resolve().name}.zip")
     count = bundle.pack(options.run, out, traces=options.traces, key=options.key)
     print(f"bundle: {out} ({count} files{', signed' if options.key else ''})")
+    if not options.traces:
+        print("left out: traces, videos, and what the report draws from them; --traces packs them too")
     return 0

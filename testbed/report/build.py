@@ -19,7 +19,7 @@ from testbed.report.safety_case import safety_cases, write_safety_cases
 from testbed.store import write_table
 
 
-def build(run_dir: Path, *, videos: bool = True) -> Path:
+def build(run_dir: Path, *, videos: bool = True, traces: bool = True) -> Path:
     """Write the report of a run and return the path of its page.
 
     Neither simulator nor agents are needed; the same episodes give the same files.
@@ -27,17 +27,18 @@ def build(run_dir: Path, *, videos: bool = True) -> Path:
     Args:
         run_dir: Run folder.
         videos: Whether to embed videos and pictures; without them the page is small and quickly made.
+        traces: Whether to read traces; without them the report says what records alone say, and links to no trace.
 
     Raises:
         ScenarioError: The user's part of its safety case is not accepted.
         StoreError: It is no run folder, its manifest is damaged, or nothing can be written.
     """
-    return rebuilt(run_dir, videos=videos)[0]
+    return rebuilt(run_dir, videos=videos, traces=traces)[0]
 
 
-def rebuilt(run_dir: Path, *, videos: bool = True) -> tuple[Path, RunView]:
+def rebuilt(run_dir: Path, *, videos: bool = True, traces: bool = True) -> tuple[Path, RunView]:
     """Write the report of a run and return its page and what it was made of; see `build`."""
-    view = read_run(Path(run_dir))
+    view = read_run(Path(run_dir), drives=traces)
     claims = judge_claims(view)
     found = safety_cases(view, claims)
     folder = view.folder
@@ -49,10 +50,10 @@ def rebuilt(run_dir: Path, *, videos: bool = True) -> tuple[Path, RunView]:
     if points:
         folder.write_text("latency.csv", latency_csv(points))
     folder.write_text("summary.md", summary(view, claims))
-    write_drive_pages(view, pictures=videos)
+    write_drive_pages(view, pictures=videos and traces)
     folder.write_text(DRIVES, drive_list(view))
     # the page comes last: where it is current, everything else is
-    return folder.write_text(PAGE, render(view, claims, found, videos=videos)), view
+    return folder.write_text(PAGE, render(view, claims, found, videos=videos and traces)), view
 
 
 def _write_leaderboard(view: RunView) -> None:

@@ -6,8 +6,8 @@
     SHA256SUMS.sig                 Ed25519 signature of that list (only with a key)
     manifest.json  safety_case.yaml
     index.html  case-….gsn.yaml …  the report
-    episodes/<key>/…               records and their checksums; traces and videos on demand,
-    drives/<key>.html              and with them the pages that replay them
+    drives/<key>.html              a page per drive; with its trace it replays the drive
+    episodes/<key>/…               records and their checksums; traces and videos on demand
 
 The same run gives the same list and signature, and with the same zlib the same zip. Nothing is ever unpacked here.
 """
@@ -17,31 +17,25 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.core.errors import ScenarioError, StoreError, UsageError
+from testbed.core.errors import ScenarioError, StoreError
 from testbed.core.yaml_reader import Bounds, parse_yaml
 from testbed.report import signature
-from testbed.report.addresses import DRIVE_PAGES, DRIVES
-from testbed.report.leaderboard_file import FOLDER as LEADERBOARD
-from testbed.report.made_from import PAGE, current_page
-from testbed.report.safety_case.case_file import CASE_FILE
+from testbed.report.remade import link_stored, remake, unreadable_traces
 from testbed.report.safety_case.evidence import EVIDENCE_FILE, MOST_CITED, digest_of_hashes
-from testbed.report.safety_case.written import REGISTER_FILES
 from testbed.store import RunFolder, load_record
 from testbed.store.atomic import store_errors, temporary_name
 from testbed.store.manifest import load_manifest
 from testbed.store.run_folder import MANIFEST, RECORD, SUMS
 
 SIGNATURE = f"{SUMS}.sig"
-REPORT_FILES = (
-    PAGE, DRIVES, "summary.md", "junit.xml", "latency.csv", "episodes.parquet", *REGISTER_FILES,
-)  # fmt: skip
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
 _MOST_TEXT = 64 << 20
@@ -73,40 +67,47 @@ class BundleCheck:
 def pack(run_dir: Path, out: Path, *, traces: bool = False, key: Path | None = None) -> int:
     """Write a run as a bundle; return the number of its files.
 
+    The report in it is made anew from what the bundle holds; the one in the run folder is not read.
+
     Args:
-        run_dir: Run folder whose report is current.
+        run_dir: Run folder.
         out: Zip file to write.
-        traces: Whether traces, videos and the pages of drives go with it.
+        traces: Whether traces and videos go with it, and the report shows them.
         key: PEM file of an Ed25519 private key that signs the list of checksums.
 
     Raises:
+        ScenarioError: The user's part of the safety case is not accepted.
         StoreError: A file of the run is damaged, or the bundle cannot be written.
-        UsageError: The report is not current, or the key is none.
+        UsageError: The key is none.
     """
     run = RunFolder.open(run_dir)
-    if current_page(run_dir) is None:
-        raise UsageError(f"the report of {run_dir} is not current", hint=f"first: testbed report {run_dir}")
-    damage = run.verify()
+    damage = [f"{one.path}: {one.reason}" for one in run.verify()] or ([] if traces else unreadable_traces(run_dir))
     if damage:
-        raise StoreError(f"{damage[0].path}: {damage[0].reason}", hint=f"testbed report {run_dir} --verify tells all")
-    names = sorted(_names(run, traces))
-    sums = "".join(f"{_sha256(run_dir / name)}  {name}\n" for name in names).encode("utf-8")
-    signed = signature.sign(sums, key) if key is not None else None
+        raise StoreError(damage[0], hint=f"testbed report {run_dir} --verify tells all; or drive it again")
     temporary = out.with_name(temporary_name(out.name))
+    stage = temporary.with_suffix(".run") / run_dir.resolve().name
     try:
-        with store_errors(out), zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            archive.writestr(_entry(SUMS), sums)
-            if signed is not None:
-                archive.writestr(_entry(SIGNATURE), signed)
-            for name in names:
-                with (run_dir / name).open("rb") as source, archive.open(_entry(name), "w", force_zip64=True) as target:
-                    while block := source.read(_BLOCK):
-                        target.write(block)
+        link_stored(run, stage, traces=traces)
+        names = remake(stage, traces=traces)
+        sums = "".join(f"{_sha256(stage / name)}  {name}\n" for name in names).encode("utf-8")
+        signed = signature.sign(sums, key) if key is not None else None
         with store_errors(out):
+            _write(temporary, stage, names, {SUMS: sums} | ({SIGNATURE: signed} if signed is not None else {}))
             temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)
+        shutil.rmtree(stage.parent, ignore_errors=True)
     return len(names)
+
+
+def _write(path: Path, stage: Path, names: Iterable[str], first: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, content in first.items():
+            archive.writestr(_entry(name), content)
+        for name in names:
+            with (stage / name).open("rb") as source, archive.open(_entry(name), "w", force_zip64=True) as target:
+                while block := source.read(_BLOCK):
+                    target.write(block)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -116,22 +117,6 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry.create_system = 3
     entry.external_attr = 0o644 << 16
     return entry
-
-
-def _names(run: RunFolder, traces: bool) -> Iterator[str]:
-    yield MANIFEST
-    for name in (CASE_FILE, *REPORT_FILES):
-        if (run.path / name).is_file():
-            yield name
-    for pattern in ("case-*.gsn.yaml", "case-*.sacm.xml", "case-*.svg", f"{LEADERBOARD}/*/*/*.json"):
-        yield from (path.relative_to(run.path).as_posix() for path in run.path.glob(pattern))
-    if traces:  # pages of drives hold the pictures of the traces
-        yield from (f"{DRIVE_PAGES}/{path.name}" for path in (run.path / DRIVE_PAGES).glob("*.html"))
-    for key in run.keys():
-        yield f"episodes/{key}/{SUMS}"
-        for name in run.sums(key):
-            if traces or name == RECORD:
-                yield f"episodes/{key}/{name}"
 
 
 def _sha256(path: Path) -> str:

@@ -82,6 +82,7 @@ def _made_from(view: RunView, episode: Episode, siblings: Sequence[Episode], pic
     for one in (episode, episode.twin):
         if one is not None:
             digest.update((view.folder.episodes_path / one.plan.key / SUMS).read_bytes())
+    digest.update(f"{episode.drive is not None} ".encode())
     digest.update(" ".join(other.plan.key for other in siblings).encode())
     return digest.hexdigest()
 

@@ -57,7 +57,9 @@ def failures(view: RunView, *, pictures: int = MAX_PICTURES) -> list[Failure]:
             what_happened(event, episode),
             why_it_happened(event),
             _picture(view, episode, event) if (episode.plan.key, index) in chosen else "",
-            f"episodes/{episode.plan.key}/{episode.record.trace}" if episode.record.trace else "",
+            f"episodes/{episode.plan.key}/{episode.record.trace}"
+            if episode.record.trace and episode.drive is not None
+            else "",
         )
         for index, (episode, event) in enumerate(found)
     ]

@@ -295,6 +295,10 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
     seeds = sorted({episode.seed for episode in manifest.planned})
     facts = [("run", manifest.run_id), ("begun", manifest.created_utc), ("scenarios", ", ".join(manifest.scenarios))]
     facts.append(("seeds", ", ".join(str(seed) for seed in seeds[:40]) + (" …" if len(seeds) > 40 else "")))
+    if any(e.record.trace and e.drive is None for e in view.episodes):
+        facts.append(
+            ("traces", "not in this copy of the report, nor what is drawn from them; records name their sha256")
+        )
     facts += [(f"how {name} reached the camera", ways) for name, ways in sorted(ways_in(view).items())]
     facts += [(f"version of {name}", value) for name, value in sorted(manifest.versions.items())]
     facts += [(name, value) for name, value in sorted(manifest.machine.items())]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +17,9 @@ import pytest
 from testbed.cli import main
 from testbed.core import extras
 from testbed.core.errors import MissingExtraError, StoreError, UsageError
+from testbed.core.records import EpisodeRecord
 from testbed.report import build, bundle, signature
-from testbed.store import RunFolder
+from testbed.store import RunFolder, RunManifest
 
 
 @pytest.fixture(scope="module")
@@ -201,17 +204,52 @@ def test_without_the_extra_a_signature_says_what_to_type(monkeypatch: pytest.Mon
     assert extras.MODULES["sign"] == ("cryptography",)
 
 
-def test_nothing_old_or_damaged_is_packed(run: Path, tmp_path: Path) -> None:
+def packed(bundle_: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(bundle_) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.parametrize("traces", [False, True])
+def test_nothing_edited_by_hand_is_packed(run: Path, tmp_path: Path, traces: bool) -> None:
+    copied = tmp_path / run.name
+    shutil.copytree(run, copied)
+    for name in ("requirements.csv", "case-dnn.gsn.yaml", "index.html", "junit.xml", "case-dnn.svg"):
+        path = copied / name
+        path.write_text(path.read_text("utf-8").replace("undeveloped", "supported"), "utf-8")
+    (copied / "case-other.gsn.yaml").write_text("G-top: {text: all is well}")
+    bundle.pack(run, tmp_path / "a.zip", traces=traces)
+    bundle.pack(copied, tmp_path / "b.zip", traces=traces)
+    assert packed(tmp_path / "a.zip") == packed(tmp_path / "b.zip")
+    assert not list(tmp_path.glob(".tmp*"))
+
+
+@pytest.mark.parametrize("traces", [False, True])
+def test_no_link_of_a_bundle_is_dead(run: Path, tmp_path: Path, traces: bool) -> None:
+    bundle.pack(run, tmp_path / "a.zip", traces=traces)
+    files = packed(tmp_path / "a.zip")
+    assert sum(name.startswith("drives/") for name in files) == 6
+    for name in [name for name in files if name.endswith(".html")]:
+        for link in re.findall(r'href="([^"#:]+)["#]', files[name].decode()):
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+            assert any(file == target or file.startswith(f"{target}/") for file in files), (name, link)
+
+
+def test_nothing_damaged_is_packed(run: Path, tmp_path: Path) -> None:
     copied = tmp_path / "r"
     shutil.copytree(run, copied)
-    (copied / "safety_case.yaml").write_text("version: 1\n")
-    with pytest.raises(UsageError, match="is not current"):
-        bundle.pack(copied, tmp_path / "a.zip")
-    build(copied, videos=False)
     next((copied / "episodes").glob("*/trace.mcap")).write_bytes(b"x")
     with pytest.raises(StoreError, match="differs from its checksum"):
         bundle.pack(copied, tmp_path / "a.zip")
-    assert not (tmp_path / "a.zip").exists()
+    assert not (tmp_path / "a.zip").exists() and not list(tmp_path.glob(".tmp*"))
+
+
+def test_a_trace_that_makes_no_sense_is_not_left_out_in_silence(tmp_path: Path, synthetic: ModuleType) -> None:
+    plan = synthetic.plan("dnn", "benign", 101)
+    folder = RunFolder.create(tmp_path / "r", RunManifest.of("r", [plan]))
+    (tmp_path / "trace.mcap").write_bytes(b"no trace")
+    folder.write_episode(EpisodeRecord(plan=plan), trace=tmp_path / "trace.mcap")
+    with pytest.raises(StoreError, match=plan.key[:12]):
+        bundle.pack(tmp_path / "r", tmp_path / "a.zip")
 
 
 def test_the_verbs(run: Path, tmp_path: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
