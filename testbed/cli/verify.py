@@ -17,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Check; exit status 3 when something is damaged, or not signed by the owner of the key."""
-    from testbed.report import bundle
+    from testbed.report import bundle_check
 
     if options.bundle.is_dir():
         raise UsageError(f"{options.bundle} is a folder", hint=f"testbed report {options.bundle} --verify checks a run")
-    found = bundle.check(options.bundle, options.key)
+    found = bundle_check.check(options.bundle, options.key)
     for sentence in found.damage:
         print(f"damaged: {sentence}", file=sys.stderr)
     if found.damage:

@@ -18,7 +18,7 @@ from testbed.cli import main
 from testbed.core import extras
 from testbed.core.errors import MissingExtraError, StoreError, UsageError
 from testbed.core.records import EpisodeRecord
-from testbed.report import build, bundle, signature
+from testbed.report import build, bundle, bundle_check, signature
 from testbed.store import RunFolder, RunManifest
 
 
@@ -66,7 +66,7 @@ def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     count = bundle.pack(run, tmp_path / "a.zip")
     assert bundle.pack(run, tmp_path / "b.zip") == count
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
-    found = bundle.check(tmp_path / "a.zip")
+    found = bundle_check.check(tmp_path / "a.zip")
     assert found.damage == [] and (found.files, found.signed) == (count, "no")
     assert found.episodes == 7 and found.traces_left_out == 6 and found.cited > 0
     assert not list(tmp_path.glob(".tmp*"))
@@ -74,7 +74,7 @@ def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
 
 def test_traces_go_with_it_on_demand_and_plain_tools_check_it(run: Path, tmp_path: Path) -> None:
     bundle.pack(run, tmp_path / "a.zip", traces=True)
-    found = bundle.check(tmp_path / "a.zip")
+    found = bundle_check.check(tmp_path / "a.zip")
     assert found.damage == [] and found.traces_left_out == 0
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "un")
@@ -95,8 +95,76 @@ CHANGES: Mapping[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
 def test_every_change_is_found(run: Path, tmp_path: Path, name: str) -> None:
     bundle.pack(run, tmp_path / "a.zip")
     change, told = CHANGES[name]
-    found = bundle.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))  # type: ignore[arg-type]
+    found = bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))  # type: ignore[arg-type]
     assert any(told in sentence for sentence in found.damage), found.damage
+
+
+STRANGE = {
+    "../../evil.txt": "is no name of a file in a bundle",
+    "/etc/evil": "is no name of a file in a bundle",
+    "C:\\evil": "is no name of a file in a bundle",
+    "a/./b": "is no name of a file in a bundle",
+    "Summary.md": "'Summary.md' and 'summary.md' are one name",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_names_that_lead_elsewhere_are_damage(run: Path, tmp_path: Path, name: str) -> None:
+    bundle.pack(run, tmp_path / "a.zip")
+
+    def add(files: dict[str, bytes]) -> None:
+        files[name] = b"evil"
+        listed(files)
+
+    found = bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", add))
+    assert any(STRANGE[name] in sentence for sentence in found.damage), found.damage
+
+
+def test_a_file_that_would_fill_the_disk_is_not_read(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.pack(run, tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.bin", bytes(65 << 20))
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    found = bundle_check.check(tmp_path / "a.zip")
+    assert found.damage == [
+        "zeros.bin would unpack to 68,157,440 bytes, more than 200 times what is packed",
+    ]
+
+
+def test_nothing_hides_around_the_files(run: Path, tmp_path: Path) -> None:
+    bundle.pack(run, tmp_path / "a.zip")
+    whole, changed_ = (tmp_path / "a.zip").read_bytes(), tmp_path / "b.zip"
+    for content, told in ((b"junk" + whole, "before"), (whole + b"junk", "")):
+        changed_.write_bytes(content)
+        try:
+            damage = bundle_check.check(changed_).damage
+        except StoreError as error:
+            damage = [str(error)]
+        assert len(damage) == 1 and "b.zip" in damage[0] and told in damage[0]
+    shutil.copy(tmp_path / "a.zip", changed_)
+    with zipfile.ZipFile(changed_, "a") as archive:
+        archive.comment = b"trust me"
+    assert bundle_check.check(changed_).damage == [f"{changed_} holds data after its files"]
+    with zipfile.ZipFile(changed_, "w") as archive:  # what stands between two members belongs to none
+        archive.writestr("SHA256SUMS", "")
+        archive.fp.write(b"junk")  # type: ignore[union-attr]
+        archive.start_dir = archive.fp.tell()  # type: ignore[union-attr, attr-defined]
+        archive.writestr("a", "")
+    assert bundle_check.check(changed_).damage == [f"{changed_} holds data between its files"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_twice_or_a_link_is_named(run: Path, tmp_path: Path) -> None:
+    bundle.pack(run, tmp_path / "a.zip")
+    link = zipfile.ZipInfo("link.txt")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive:
+        archive.writestr("summary.md", b"all is well")
+        archive.writestr(link, "/etc/passwd")
+    found = bundle_check.check(tmp_path / "a.zip")
+    assert found.damage == ["summary.md is in it 2 times", "link.txt is no plain file"]
 
 
 def _other_record(files: dict[str, bytes]) -> None:
@@ -131,22 +199,22 @@ def test_a_case_must_agree_with_the_records(
     run: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None], told: str
 ) -> None:
     bundle.pack(run, tmp_path / "a.zip")
-    found = bundle.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))
+    found = bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))
     assert any(told in sentence for sentence in found.damage), found.damage
 
 
 def test_what_is_no_bundle_is_one_sentence(run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"PK no zip")
     with pytest.raises(StoreError, match="no bundle"):
-        bundle.check(tmp_path / "a.zip")
+        bundle_check.check(tmp_path / "a.zip")
     changed_ = changed(_empty(tmp_path / "b.zip"), tmp_path / "c.zip", lambda files: None)
     with pytest.raises(StoreError, match="it has no SHA256SUMS"):
-        bundle.check(changed_)
+        bundle_check.check(changed_)
     with pytest.raises(StoreError):
-        bundle.check(tmp_path / "none.zip")
+        bundle_check.check(tmp_path / "none.zip")
     bundle.pack(run, tmp_path / "d.zip")
     with pytest.raises(StoreError, match="makes no sense: KeyError"):
-        bundle.check(changed(tmp_path / "d.zip", tmp_path / "e.zip", _no_evidence))
+        bundle_check.check(changed(tmp_path / "d.zip", tmp_path / "e.zip", _no_evidence))
 
 
 def _empty(path: Path) -> Path:
@@ -157,17 +225,17 @@ def _empty(path: Path) -> Path:
 def test_a_signature_binds_the_list_to_a_key(run: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
     private, public = keys
     bundle.pack(run, tmp_path / "a.zip", key=private)
-    assert bundle.check(tmp_path / "a.zip").signed == "not checked"
-    assert bundle.check(tmp_path / "a.zip", public).signed == "yes"
+    assert bundle_check.check(tmp_path / "a.zip").signed == "not checked"
+    assert bundle_check.check(tmp_path / "a.zip", public).signed == "yes"
 
     def forge(files: dict[str, bytes]) -> None:
         files["summary.md"] = b"all is well"
         listed(files)
 
-    found = bundle.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", forge), public)
+    found = bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", forge), public)
     assert any("is not the signature of SHA256SUMS" in sentence for sentence in found.damage)
     bundle.pack(run, tmp_path / "c.zip")
-    assert bundle.check(tmp_path / "c.zip", public).damage == ["is not signed"]
+    assert bundle_check.check(tmp_path / "c.zip", public).damage == [f"{tmp_path / 'c.zip'} is not signed"]
 
 
 def test_openssl_agrees(run: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
@@ -179,7 +247,7 @@ def test_openssl_agrees(run: Path, tmp_path: Path, keys: tuple[Path, Path]) -> N
         ["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(tmp_path / "public.pem")], check=True
     )
     bundle.pack(run, tmp_path / "a.zip", key=private)
-    assert bundle.check(tmp_path / "a.zip", tmp_path / "public.pem").signed == "yes"
+    assert bundle_check.check(tmp_path / "a.zip", tmp_path / "public.pem").signed == "yes"
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "un")
     command = "openssl pkeyutl -verify -pubin -inkey ../public.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig"
