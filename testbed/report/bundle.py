@@ -56,7 +56,7 @@ def pack(run_dir: Path, out: Path, *, traces: bool = False, key: Path | None = N
     stage = temporary.with_suffix(".run") / run_dir.resolve().name
     try:
         link_stored(run, stage, traces=traces)
-        names = remake(stage, traces=traces)
+        names = remake(stage)
         if strange := strange_names(names):
             raise StoreError(f"{run_dir} cannot be bundled: {strange[0]}", hint="give agents plain names that differ")
         sums = "".join(f"{_sha256(stage / name)}  {name}\n" for name in names).encode("utf-8")

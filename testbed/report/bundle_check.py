@@ -1,10 +1,17 @@
-"""Checking a bundle: every byte, its signature, and that what its safety case cites is there."""
+"""Checking a bundle: every byte, its signature, what its case cites, and that its report follows from its records.
+
+The report is made again in a temporary folder from the stored files of the bundle and compared byte by byte. Two things
+cannot be: the clips in the page, which another encoder writes otherwise, and how a table of the same rows is packed.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
+import re
+import shutil
+import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,12 +22,18 @@ from testbed.core.errors import ScenarioError, StoreError
 from testbed.core.yaml_reader import Bounds, parse_yaml
 from testbed.report import signature
 from testbed.report.bundle_members import SIGNATURE, strange_members, strange_names
+from testbed.report.leaderboard_file import FOLDER as LEADERBOARD
+from testbed.report.made_from import PAGE
+from testbed.report.remade import is_stored, remake
 from testbed.report.safety_case.evidence import EVIDENCE_FILE, MOST_CITED, digest_of_hashes
 from testbed.store import load_record
-from testbed.store.atomic import store_errors
+from testbed.store.atomic import sha256_of, store_errors
+from testbed.store.episode_table import tables_are_equal
 from testbed.store.manifest import load_manifest
 from testbed.store.run_folder import MANIFEST, RECORD, SUMS
 
+TABLE = "episodes.parquet"
+_CLIP = re.compile(rb"data:video/webm;base64,[A-Za-z0-9+/=]+")
 _BLOCK = 1 << 20
 _MOST_TEXT = 64 << 20
 """Bytes up to which a text in a bundle is read whole; a longer one is not ours."""
@@ -70,6 +83,10 @@ def check(bundle: Path, key: Path | None = None) -> BundleCheck:
             raise StoreError(f"{bundle} makes no sense: {type(error).__name__}: {error}") from None
 
 
+def _without_clips(page: bytes) -> bytes:
+    return _CLIP.sub(b"", page)
+
+
 class _BundleChecker:
     """Checks one open bundle."""
 
@@ -101,6 +118,8 @@ class _BundleChecker:
         load_manifest(self.text(MANIFEST), f"{self.path}: {MANIFEST}")
         hashes, left_out = self.episodes(sums)
         cited = self.cited(hashes)
+        if not self.damage:
+            self.report(sums)
         return BundleCheck(self.damage, len(sums), len(hashes), left_out, cited, signed)
 
     def text(self, name: str) -> bytes:
@@ -165,6 +184,43 @@ class _BundleChecker:
             left_out += bool(trace) and f"episodes/{key}/{record.trace}" not in sums
             hashes[key] = own.get(RECORD, ""), trace
         return hashes, left_out
+
+    def report(self, sums: dict[str, str]) -> None:
+        """Make the report again from what is stored, and name every file that is another one."""
+        stored = [name for name in sums if is_stored(name)]
+        for path in map(Path, sums):
+            if path.parts[0] == LEADERBOARD:  # these files are called after the run's folder
+                name = min((one.stem for one in map(Path, sums) if one.parts[0] == LEADERBOARD), key=len)
+                break
+        else:
+            name = "run"
+        with tempfile.TemporaryDirectory(prefix="testbed-verify-") as scratch:
+            folder = Path(scratch) / name
+            (folder / "episodes").mkdir(parents=True)
+            for name in stored:
+                self.unpack(name, folder / name)
+            made = remake(folder)
+            for name in sorted({*made, *sums} - {*stored}):
+                if name not in sums:
+                    self.damage.append(f"{name} is missing: the records give it")
+                elif name not in made:
+                    self.damage.append(f"{name} does not follow from the records: they give no such file")
+                elif not self.is_same(name, folder / name, sums[name]):
+                    self.damage.append(f"{name} does not follow from the records: they give another one")
+
+    def unpack(self, name: str, target: Path) -> None:
+        """Write a file of the bundle, whose name was checked, into a temporary folder."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with store_errors(target), self.archive.open(name) as source, target.open("xb") as file:
+            shutil.copyfileobj(source, file, _BLOCK)
+
+    def is_same(self, name: str, made: Path, digest: str) -> bool:
+        """Tell whether a file of the bundle says what was made of its records."""
+        if sha256_of(made) == digest:
+            return True
+        if name == PAGE:
+            return _without_clips(self.text(name)) == _without_clips(made.read_bytes())
+        return name == TABLE and tables_are_equal(self.text(name), made.read_bytes())
 
     def cited(self, hashes: dict[str, tuple[str, str]]) -> int:
         """Check that all that the cases cite is there; return the number of solutions that were checked."""

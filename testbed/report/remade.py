@@ -31,6 +31,11 @@ def stored_names(run: RunFolder, *, traces: bool) -> Iterator[str]:
                 yield f"episodes/{key}/{name}"
 
 
+def is_stored(name: str) -> bool:
+    """Tell whether a file of a run is stored, by its name relative to its folder; all others are derived."""
+    return name in (MANIFEST, CASE_FILE) or name.startswith("episodes/")
+
+
 def link_stored(run: RunFolder, folder: Path, *, traces: bool) -> None:
     """Put what is stored in a run into an empty folder, without copying where the file system allows that."""
     for name in stored_names(run, traces=traces):
@@ -44,17 +49,17 @@ def link_stored(run: RunFolder, folder: Path, *, traces: bool) -> None:
     (folder / "episodes").mkdir(exist_ok=True)
 
 
-def remake(folder: Path, *, traces: bool) -> list[str]:
+def remake(folder: Path) -> list[str]:
     """Make the report of what is stored in a folder, and return the names of all its files, sorted.
 
     Args:
-        folder: Run folder that holds stored files only.
-        traces: Whether its traces are there.
+        folder: Run folder that holds stored files only. Where it holds traces or videos they are read and shown.
 
     Raises:
         ScenarioError: The user's part of its safety case is not accepted.
         StoreError: Something stored is damaged.
     """
+    traces = any(path.name not in (RECORD, SUMS) for path in (folder / "episodes").glob("*/*"))
     build(folder, videos=traces, traces=traces)
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 

@@ -115,3 +115,15 @@ def read_table(path: Path) -> list[dict[str, Any]]:
         except pa.ArrowInvalid as error:
             raise StoreError(f"{path} is no readable table: {error}") from error
     return rows
+
+
+def tables_are_equal(one: bytes, other: bytes) -> bool:
+    """Tell whether two tables, each the content of a file, have the same columns and rows."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        first, second = (pyarrow.parquet.read_table(io.BytesIO(content)) for content in (one, other))
+    except (pyarrow.ArrowException, OSError):  # the latter is what a damaged footer raises
+        return False
+    return bool(first.equals(second))

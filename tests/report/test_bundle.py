@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
 import shutil
@@ -201,6 +202,79 @@ def test_a_case_must_agree_with_the_records(
     bundle.pack(run, tmp_path / "a.zip")
     found = bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", change))
     assert any(told in sentence for sentence in found.damage), found.damage
+
+
+def _claim_with(files: dict[str, bytes]) -> None:
+    files["requirements.csv"] = files["requirements.csv"].replace(b"undeveloped", b"supported")
+
+
+def _goals_with(files: dict[str, bytes]) -> None:
+    files["case-dnn.gsn.yaml"] = files["case-dnn.gsn.yaml"].replace(b"undeveloped", b"supported")
+
+
+def _page_with(files: dict[str, bytes]) -> None:
+    files["index.html"] = files["index.html"].replace(b"undeveloped", b"supported")
+
+
+def _no_case(files: dict[str, bytes]) -> None:
+    for name in [name for name in files if name.startswith("case-")]:
+        del files[name]
+
+
+def _table_with(files: dict[str, bytes]) -> None:
+    files["episodes.parquet"] = files["episodes.parquet"][:-9] + b"x" + files["episodes.parquet"][-8:]
+
+
+def _another_file(files: dict[str, bytes]) -> None:
+    files["approval.html"] = b"all is well"
+
+
+@pytest.mark.parametrize("traces", [False, True])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [(_claim_with, "requirements.csv does not follow from the records"),
+     (_goals_with, "case-dnn.gsn.yaml does not follow from the records"),
+     (_page_with, "index.html does not follow from the records"),
+     (_table_with, "episodes.parquet does not follow from the records"),
+     (_no_case, "case-dnn.gsn.yaml is missing: the records give it"),
+     (_another_file, "approval.html does not follow from the records: they give no such file")],
+)  # fmt: skip
+def test_a_report_must_follow_from_the_records(
+    run: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None], told: str, traces: bool
+) -> None:
+    def forge(files: dict[str, bytes]) -> None:
+        change(files)
+        listed(files)
+
+    bundle.pack(run, tmp_path / "a.zip", traces=traces)
+    forged = changed(tmp_path / "a.zip", tmp_path / "b.zip", forge)
+    found = bundle_check.check(forged)
+    assert any(told in sentence for sentence in found.damage), found.damage
+    assert main(["verify", str(forged)]) == 3
+
+
+def test_the_same_rows_are_the_same_table_however_they_are_packed(run: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    def again(files: dict[str, bytes]) -> None:
+        stream = io.BytesIO()
+        table = pyarrow.parquet.read_table(io.BytesIO(files["episodes.parquet"]))
+        pyarrow.parquet.write_table(table, stream, compression="none")
+        files["episodes.parquet"] = stream.getvalue()
+        listed(files)
+
+    bundle.pack(run, tmp_path / "a.zip")
+    assert bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", again)).damage == []
+
+
+def test_a_bundle_with_pictures_clips_and_a_case_of_ones_own_follows_from_its_records(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    synthetic.write_run(tmp_path / "r", agents=("dnn",), seeds=range(101, 102), duration_s=2.0)
+    (tmp_path / "r" / "safety_case.yaml").write_text("assumptions:\n  - {id: AS-1, text: Nobody takes over.}\n")
+    bundle.pack(tmp_path / "r", tmp_path / "a.zip", traces=True)
+    assert b"data:video/webm" in packed(tmp_path / "a.zip")["index.html"]
+    assert bundle_check.check(tmp_path / "a.zip").damage == []
 
 
 def test_what_is_no_bundle_is_one_sentence(run: Path, tmp_path: Path) -> None:
