@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+
+from testbed.core.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, for instance reports/drp10")
-    parser.add_argument("--out", type=Path, metavar="FILE.zip", help="what to write (default RUN.zip)")
+    parser.add_argument("--out", metavar="FILE.zip", help="what to write (default RUN.zip); only a bundle is replaced")
     parser.add_argument(
         "--traces",
         action="store_true",
@@ -24,7 +27,10 @@ def execute(options: argparse.Namespace) -> int:
     """Pack, and print what was written and what was left out."""
     from testbed.report import bundle
 
-    out: Path = options.out or options.run.with_name(f"{options.run.resolve().name}.zip")
+    if options.out is not None and options.out.endswith(("/", os.sep)):
+        raise UsageError(f"{options.out} is the name of a folder", hint="give the name of a file that ends with .zip")
+    run: Path = options.run.resolve() if options.run.name in ("", "..") else options.run
+    out = Path(options.out) if options.out else run.with_name(f"{run.name}.zip")
     count = bundle.pack(options.run, out, traces=options.traces, key=options.key)
     print(f"bundle: {out} ({count} files{', signed' if options.key else ''})")
     if not options.traces:

@@ -20,13 +20,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from testbed.core.errors import StoreError
+from testbed.core.errors import StoreError, UsageError
 from testbed.report import signature
 from testbed.report.bundle_members import SIGNATURE, strange_names
 from testbed.report.remade import link_stored, remake, unreadable_traces
 from testbed.store import RunFolder
 from testbed.store.atomic import store_errors, temporary_name
-from testbed.store.run_folder import SUMS
+from testbed.store.run_folder import MANIFEST, SUMS
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
@@ -46,9 +46,10 @@ def pack(run_dir: Path, out: Path, *, traces: bool = False, key: Path | None = N
     Raises:
         ScenarioError: The user's part of the safety case is not accepted.
         StoreError: A file of the run is damaged, or the bundle cannot be written.
-        UsageError: The key is none.
+        UsageError: The key is none, or something else than a bundle stands where it is to be written.
     """
     run = RunFolder.open(run_dir)
+    _check_target(out, run)
     damage = [f"{one.path}: {one.reason}" for one in run.verify()] or ([] if traces else unreadable_traces(run_dir))
     if damage:
         raise StoreError(damage[0], hint=f"testbed report {run_dir} --verify tells all; or drive it again")
@@ -68,6 +69,28 @@ def pack(run_dir: Path, out: Path, *, traces: bool = False, key: Path | None = N
         temporary.unlink(missing_ok=True)
         shutil.rmtree(stage.parent, ignore_errors=True)
     return len(names)
+
+
+def _check_target(out: Path, run: RunFolder) -> None:
+    """Check that writing a bundle harms nothing."""
+    if out.suffix != ".zip":
+        raise UsageError(f"{out} is no name of a bundle: it must end with .zip", hint=f"--out {out}.zip")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", hint="give the name of a file that ends with .zip")
+    if out.resolve().is_relative_to(run.episodes_path.resolve()):
+        raise UsageError(f"{out} lies among the stored episodes", hint="write the bundle beside the run")
+    if not out.parent.is_dir():
+        raise UsageError(f"{out.parent} is no folder", hint=f"mkdir -p {out.parent}")
+    if out.exists() and not _is_bundle(out):
+        raise UsageError(f"{out} exists and is no bundle", hint="give another name with --out")
+
+
+def _is_bundle(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {SUMS, MANIFEST} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _write(path: Path, stage: Path, names: Iterable[str], first: Mapping[str, bytes]) -> None:

@@ -376,6 +376,44 @@ def test_no_link_of_a_bundle_is_dead(run: Path, tmp_path: Path, traces: bool) ->
             assert any(file == target or file.startswith(f"{target}/") for file in files), (name, link)
 
 
+def test_only_a_bundle_is_replaced(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = tmp_path / "r"
+    shutil.copytree(run, copied)
+    trace = next((copied / "episodes").glob("*/trace.mcap"))
+    (tmp_path / "notes.zip").write_text("mine")
+    _empty(tmp_path / "other.zip")
+    (tmp_path / "folder.zip").mkdir()
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for out, told in (
+        (copied / "manifest.json", "must end with .zip"),
+        (trace, "must end with .zip"),
+        (tmp_path / "b3", "must end with .zip"),
+        (copied / "episodes" / "a.zip", "lies among the stored episodes"),
+        (copied / "episodes.zip/", None),
+        (tmp_path / "notes.zip", "exists and is no bundle"),
+        (tmp_path / "other.zip", "exists and is no bundle"),
+        (tmp_path / "folder.zip", "is a folder"),
+        (tmp_path / "none" / "a.zip", "is no folder"),
+    ):
+        name = str(out) if told is not None else f"{out}/"
+        assert main(["bundle", str(copied), "--out", name]) == 2
+        assert (told or "is the name of a folder") in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+    bundle.pack(copied, tmp_path / "a.zip")
+    bundle.pack(copied, tmp_path / "a.zip", traces=True)
+    assert bundle_check.check(tmp_path / "a.zip").traces_left_out == 0
+
+
+def test_a_bundle_of_the_folder_one_stands_in_lies_beside_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "r"
+    shutil.copytree(run, copied)
+    monkeypatch.chdir(copied)
+    assert main(["bundle", "."]) == 0
+    assert (tmp_path / "r.zip").is_file()
+
+
 def test_nothing_damaged_is_packed(run: Path, tmp_path: Path) -> None:
     copied = tmp_path / "r"
     shutil.copytree(run, copied)
