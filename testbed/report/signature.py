@@ -11,7 +11,7 @@ from pathlib import Path
 from testbed.core.errors import UsageError
 from testbed.core.extras import explained
 
-_MAKE = "openssl genpkey -algorithm ed25519 -out private.pem; openssl pkey -in private.pem -pubout -out public.pem"
+_WANTED = "wanted is an Ed25519 key as PEM; docs/safety-case.md says how to make one"
 
 
 def sign(content: bytes, key: Path) -> bytes:
@@ -29,11 +29,17 @@ def sign(content: bytes, key: Path) -> bytes:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     try:
-        found = load_pem_private_key(_read(key), password=None)
+        content_of_key = _read(key, f"openssl genpkey -algorithm ed25519 -out {key} makes one")
+        found = load_pem_private_key(content_of_key, password=None)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{key} is no private key that can be read: {error}", hint=_MAKE) from None
+        if b"ENCRYPTED" in content_of_key:
+            hint = "decrypt it first, into a new file: openssl pkey -in ENCRYPTED.pem -out NEW.pem"
+            raise UsageError(f"{key} is encrypted", hint=hint) from None
+        if b"PUBLIC KEY" in content_of_key:
+            raise UsageError(f"{key} is a public key, no private key", hint="sign with its private half") from None
+        raise UsageError(f"{key} is no private key that can be read: {error}", hint=_WANTED) from None
     if not isinstance(found, Ed25519PrivateKey):
-        raise UsageError(f"{key} is no Ed25519 key", hint=_MAKE)
+        raise UsageError(f"{key} is no Ed25519 key", hint=_WANTED)
     return found.sign(content)
 
 
@@ -54,11 +60,15 @@ def is_signed_by(content: bytes, signature: bytes, key: Path) -> bool:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     try:
-        found = load_pem_public_key(_read(key))
+        content_of_key = _read(key, "ask who signed the bundle for the public key")
+        found = load_pem_public_key(content_of_key)
     except ValueError as error:
-        raise UsageError(f"{key} is no public key that can be read: {error}", hint=_MAKE) from None
+        if b"PRIVATE KEY" in content_of_key:
+            hint = f"its public half checks: openssl pkey -in {key} -pubout -out public.pem"
+            raise UsageError(f"{key} is a private key, no public key", hint=hint) from None
+        raise UsageError(f"{key} is no public key that can be read: {error}", hint=_WANTED) from None
     if not isinstance(found, Ed25519PublicKey):
-        raise UsageError(f"{key} is no Ed25519 key", hint=_MAKE)
+        raise UsageError(f"{key} is no Ed25519 key", hint=_WANTED)
     try:
         found.verify(signature, content)
     except InvalidSignature:
@@ -66,8 +76,10 @@ def is_signed_by(content: bytes, signature: bytes, key: Path) -> bool:
     return True
 
 
-def _read(key: Path) -> bytes:
+def _read(key: Path, hint: str) -> bytes:
     try:
         return key.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{key} cannot be read: there is no such file", hint=hint) from None
     except OSError as error:
-        raise UsageError(f"{key} cannot be read: {error.strerror or error}", hint=_MAKE) from None
+        raise UsageError(f"{key} cannot be read: {error.strerror or error}", hint=_WANTED) from None

@@ -334,8 +334,27 @@ def test_a_key_that_is_none_is_one_sentence(run: Path, tmp_path: Path, keys: tup
         signature.sign(b"", public)
     with pytest.raises(UsageError, match="cannot be read.*openssl genpkey"):
         signature.sign(b"", tmp_path / "none.pem")
-    with pytest.raises(UsageError, match="no public key"):
+    with pytest.raises(UsageError, match=f"no public key.*openssl pkey -in {private} -pubout -out public.pem"):
         signature.is_signed_by(b"", b"", private)
+    (tmp_path / "text.pem").write_text("no key")
+    for wrong in (tmp_path / "text.pem", tmp_path, public):
+        with pytest.raises(UsageError) as caught:
+            signature.sign(b"", wrong)
+        assert "openssl" not in str(caught.value)  # what it would write may be a key that is in use
+    with pytest.raises(UsageError, match="no public key that can be read"):
+        signature.is_signed_by(b"", b"", tmp_path / "text.pem")
+
+
+def test_an_encrypted_key_is_told_from_none(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    closed = form.BestAvailableEncryption(b"secret")
+    content = Ed25519PrivateKey.generate().private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, closed)
+    (tmp_path / "private.pem").write_bytes(content)
+    with pytest.raises(UsageError, match="private.pem is encrypted.*decrypt it first") as caught:
+        signature.sign(b"", tmp_path / "private.pem")
+    assert "-out NEW.pem" in str(caught.value)
 
 
 def test_without_the_extra_a_signature_says_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
