@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.core.errors import ScenarioError, TestbedError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +83,11 @@ def check_file(name: str, *, look_up: bool = True) -> tuple[list[TestbedError], 
         document = read_yaml(path)
         is_sweep = isinstance(document.data, dict) and "scenarios" in document.data
         problems: list[ScenarioError]
+        if isinstance(document.data, dict):
+            kinds: dict[str, type[BaseModel]] = {"scenario": Scenario, "sweep": Sweep, "safety case": CaseFile}
+            if not any(set(kind.model_fields) & set(document.data) for kind in kinds.values()):
+                keys = "; ".join(f"a {word}: {', '.join(kind.model_fields)}" for word, kind in kinds.items())
+                raise document.error("this is no scenario, sweep or safety case: it has no key of any", hint=keys)
         if _is_case(document.data):
             case, problems = check(CaseFile, document)
             if case is None:

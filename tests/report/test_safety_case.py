@@ -490,6 +490,18 @@ def test_validate_knows_such_files(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "mine.yaml:3:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", ["foo: 1\n", "{}\n", "hazard: []\n"])
+def test_validate_says_what_it_knows_where_no_key_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    assert main(["validate", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert "mine.yaml:1:" in told and "no scenario, sweep or safety case" in told and "missing key" not in told
+    assert all(word in told for word in ("ego", "scenarios", "hazards"))
+
+
 @pytest.mark.parametrize("more", [[], ["--until", "decided"]])
 def test_a_run_reads_the_file_before_it_drives(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
