@@ -372,6 +372,10 @@ def test_feasibility_is_the_sum_of_the_attack_potential(points: tuple[str, ...],
      (("goal: represents_operation", "goal: all"), r"mine.yaml:17:\d+: unknown goal 'all' .*represents_operation"),
      (("id: HZ-2", "id: HZ-1"), r"mine.yaml:\d+:\d+: hazards: given twice: HZ-1"),
      (("treatment: reduce", "treatment: reduce\n    feasibility: low"), r"mine.yaml:11:\d+: .*not both"),
+     (("id: HZ-2", "id: H-lane_departure"), r"mine.yaml:4:\d+: hazards: 'H-lane_departure' .*taken are .*H-collision"),
+     (("id: SR-1", "id: lane"), r"mine.yaml:6:\d+: requirements: 'lane' is an id that the run itself uses.*lane"),
+     (("claims: [lane]", "claims: []"), r"mine.yaml:6:\d+: .*claims: needs at least 1"),
+     (("claims: [lane], ", ""), r"mine.yaml:6:\d+: missing key 'claims'"),
      (("treatment", "treatments"), r"mine.yaml:13:\d+: unknown key 'treatments'")],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_with_its_place(

@@ -58,7 +58,7 @@ class Requirement(CaseModel):
 
     id: CaseId
     text: Sentence
-    claims: list[str] = Field([], description="Claims that, taken together, satisfy it.")
+    claims: list[str] = Field(min_length=1, description="Claims that, taken together, satisfy it.")
     hazards: list[str] = Field([], description="Hazards of this file that it is there for.")
 
 
@@ -157,12 +157,14 @@ def check_case(loaded: LoadedFile[CaseFile], scenarios: Mapping[str, Scenario]) 
         scenarios: Scenarios of the run by name.
 
     Raises:
-        ScenarioError: A claim, condition, hazard, event or goal is unknown; names the place and what is known.
+        ScenarioError: A claim, condition, hazard, event or goal is unknown, or an id is one of the run's own; names
+            the place and what is known.
     """
     for word, kind, known, place in _references(loaded.content, scenarios):
         if word not in known:
             listed = ", ".join(known) or "none"
             raise loaded.error(f"unknown {kind} {word!r}", place, hint=f"{suggest(word, known)}known are {listed}")
+    _check_own_ids(loaded, scenarios)
     for index, condition in enumerate(loaded.content.triggering_conditions):
         if condition.text is None and condition.id not in _conditions(scenarios):
             listed = ", ".join(_conditions(scenarios)) or "none"
@@ -170,6 +172,24 @@ def check_case(loaded: LoadedFile[CaseFile], scenarios: Mapping[str, Scenario]) 
             hint = f"conditions are {listed}; add `text: …` for one that was not driven"
             raise loaded.error(message, ("triggering_conditions", index, "id"), hint=hint)
     return loaded.content
+
+
+def _check_own_ids(loaded: LoadedFile[CaseFile], scenarios: Mapping[str, Scenario]) -> None:
+    """Refuse ids under which the registers have entries of the run: two rows of one id say two things."""
+    entries: dict[str, tuple[Sequence[Hazard | Requirement], list[str]]] = {
+        "hazards": (loaded.content.hazards, [hazard_id(kind.name) for kind in event_catalogue().kinds]),
+        "requirements": (loaded.content.requirements, claim_names(scenarios.values())),
+    }
+    for group, (members, own) in entries.items():
+        for index, member in enumerate(members):
+            if member.id in own:
+                message = f"{group}: {member.id!r} is an id that the run itself uses"
+                raise loaded.error(message, (group, index, "id"), hint=f"choose another; taken are {', '.join(own)}")
+
+
+def hazard_id(event: str) -> str:
+    """Return the id of the run's own hazard of an event."""
+    return f"H-{event}"
 
 
 def take_case(run_dir: Path, path: Path) -> None:

@@ -16,7 +16,7 @@ from testbed.report.attack_aim import adversaries_in, aims_of
 from testbed.report.claims import ClaimResult
 from testbed.report.measures import rate_of
 from testbed.report.run_view import BENIGN, RunView
-from testbed.report.safety_case.case_file import IMPACT_OF, CaseFile, Hazard, Threat
+from testbed.report.safety_case.case_file import IMPACT_OF, CaseFile, Hazard, Threat, hazard_id
 from testbed.report.safety_case.nodes import CaseStatus, joint
 from testbed.report.safety_case.pattern import pattern
 from testbed.stats import Rate
@@ -237,7 +237,7 @@ def _hazards(
             told = tuple(claim for claim in claims if _event_of(claim) == kind)
             seen = tuple(one for one in indicators if one.event == kind.name)
             text = f"the ego {kind.happened}: {kind.hazard}" if kind.hazard else f"the ego {kind.happened}"
-            found.append(HazardEntry(f"H-{kind.name}", text, told, "run", kind.name, seen=seen))
+            found.append(HazardEntry(hazard_id(kind.name), text, told, "run", kind.name, seen=seen))
     return found
 
 
