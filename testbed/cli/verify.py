@@ -26,7 +26,8 @@ def execute(options: argparse.Namespace) -> int:
         print(f"damaged: {sentence}", file=sys.stderr)
     if found.damage:
         return StoreError.exit_code
-    told = f"{found.files} files as they were packed, {found.episodes} records, {found.cited} solutions rest on them"
+    told = f"{found.files} files as they were packed, {found.episodes} records, {found.cited} solutions rest on them, "
+    told += "the report follows from them"
     if found.traces_left_out:
         told += f"; {found.traces_left_out} traces are not in it, only their hashes"
     signed = {

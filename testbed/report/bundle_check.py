@@ -24,9 +24,10 @@ from testbed.report import signature
 from testbed.report.bundle_members import SIGNATURE, strange_members, strange_names
 from testbed.report.leaderboard_file import FOLDER as LEADERBOARD
 from testbed.report.made_from import PAGE
-from testbed.report.remade import is_stored, remake
+from testbed.report.remade import is_stored, remake, stored_names
+from testbed.report.safety_case.case_file import CASE_FILE
 from testbed.report.safety_case.evidence import EVIDENCE_FILE, MOST_CITED, digest_of_hashes
-from testbed.store import load_record
+from testbed.store import RunFolder, load_record
 from testbed.store.atomic import sha256_of, store_errors
 from testbed.store.episode_table import tables_are_equal
 from testbed.store.manifest import load_manifest
@@ -34,6 +35,10 @@ from testbed.store.run_folder import MANIFEST, RECORD, SUMS
 
 TABLE = "episodes.parquet"
 _CLIP = re.compile(rb"data:video/webm;base64,[A-Za-z0-9+/=]+")
+_NO_SENSE = (
+    LookupError, TypeError, AttributeError, ValueError, ArithmeticError, AssertionError, csv.Error, ScenarioError,
+)  # fmt: skip
+"""What code that reads files of ours raises on those that are none."""
 _BLOCK = 1 << 20
 _MOST_TEXT = 64 << 20
 """Bytes up to which a text in a bundle is read whole; a longer one is not ours."""
@@ -78,7 +83,7 @@ def check(bundle: Path, key: Path | None = None) -> BundleCheck:
                 return _BundleChecker(archive, bundle).check(key)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
             raise StoreError(f"{bundle} is damaged or no bundle: {error}") from None
-        except (LookupError, TypeError, AttributeError, ValueError, csv.Error, ScenarioError) as error:
+        except _NO_SENSE as error:
             # every checksum holds, and yet a file is none of ours
             raise StoreError(f"{bundle} makes no sense: {type(error).__name__}: {error}") from None
 
@@ -199,6 +204,13 @@ class _BundleChecker:
             (folder / "episodes").mkdir(parents=True)
             for name in stored:
                 self.unpack(name, folder / name)
+            known = {*stored_names(RunFolder.open(folder), traces=True)}
+            self.damage += [f"{name} is no stored file of an episode" for name in sorted({*stored} - known)]
+            missing = sorted(known - {*stored})
+            if any(Path(name).name not in (MANIFEST, CASE_FILE, RECORD, SUMS) for name in stored):  # all or none
+                self.damage += [f"{name} is missing" for name in missing]
+            if self.damage:
+                return
             made = remake(folder)
             for name in sorted({*made, *sums} - {*stored}):
                 if name not in sums:

@@ -253,6 +253,37 @@ def test_a_report_must_follow_from_the_records(
     assert main(["verify", str(forged)]) == 3
 
 
+def _beside_a_record(files: dict[str, bytes]) -> None:
+    folder = next(name for name in files if name.endswith("record.json")).rpartition("/")[0]
+    files[f"{folder}/approval.html"] = b"all is well"
+
+
+def _among_the_episodes(files: dict[str, bytes]) -> None:
+    files["episodes/approval.html"] = b"all is well"
+
+
+def _a_trace_less(files: dict[str, bytes]) -> None:
+    del files[next(name for name in files if name.endswith("trace.mcap"))]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [(_beside_a_record, "approval.html is no stored file of an episode"),
+     (_among_the_episodes, "episodes/approval.html is no stored file of an episode"),
+     (_a_trace_less, "trace.mcap is missing")],
+)  # fmt: skip
+def test_nothing_else_lies_among_the_episodes_and_traces_are_all_there_or_none(
+    run: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None], told: str
+) -> None:
+    def forge(files: dict[str, bytes]) -> None:
+        change(files)
+        listed(files)
+
+    bundle.pack(run, tmp_path / "a.zip", traces=True)
+    found = bundle_check.check(changed(tmp_path / "a.zip", tmp_path / "b.zip", forge))
+    assert len(found.damage) == 1 and told in found.damage[0]
+
+
 def test_the_same_rows_are_the_same_table_however_they_are_packed(run: Path, tmp_path: Path) -> None:
     import pyarrow.parquet
 
