@@ -28,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Compare, write the page, print, and judge."""
-    from testbed.core.errors import StoreError
     from testbed.report import compare_page, gate, read_run
     from testbed.report.compare import compare
 
@@ -36,9 +35,8 @@ def execute(options: argparse.Namespace) -> int:
     compare_page.check_target(page)
     first, second = (read_run(path, drives=False) for path in (options.first, options.second))
     for view in (first, second):
-        for one in view.lost:
-            if one.code == StoreError.code:
-                print(f"damaged: {view.manifest.run_id}: {one.reason}", file=sys.stderr)
+        for one in view.damaged:
+            print(f"damaged: {view.manifest.run_id}: {one.reason}", file=sys.stderr)
     found = compare(first, second)
     compare_page.write(found, page, (options.first, options.second))
     if options.json:

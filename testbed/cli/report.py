@@ -48,17 +48,16 @@ def tell_damage(view: RunView) -> int:
     """Name the episodes that a report could not read, and count those that it lacks; exit status 3 for the former."""
     from testbed.core.errors import StoreError
 
-    lost = [one for one in view.lost if one.code == StoreError.code]
-    for one in lost:
+    for one in view.damaged:
         p = one.planned
         print(f"damaged: {p.agent}, {p.condition}, seed {p.seed}: {one.reason}", file=sys.stderr)
-    if lost:
+    if view.damaged:
         print(AGAIN, file=sys.stderr)
     if view.not_run:
         print(
             f"note: {len(view.not_run)} of {len(view.manifest.planned)} planned drives are not there", file=sys.stderr
         )
-    return StoreError.exit_code if lost else 0
+    return StoreError.exit_code if view.damaged else 0
 
 
 def verify(folder: Path) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from testbed.evaluate.columns import TablePart, title_of
 from testbed.evaluate.layout import lead, parts
 from testbed.report.gap import NOTE
-from testbed.report.page import asset, content_policy, environment
+from testbed.report.page import asset, environment, style_and_script
 
 if TYPE_CHECKING:
     from testbed.evaluate.figures import EvaluationResult
@@ -32,7 +32,6 @@ def render(result: EvaluationResult, request: Request) -> str:
     from testbed.evaluate.notes import notes
 
     template = environment().from_string(resources.files("testbed.evaluate").joinpath("page.html").read_text("utf-8"))
-    css = (asset("page.css") + STYLE).replace("</", "<\\/")
     sections: list[dict[str, Any]] = []
     for part in parts(result):
         if not sections or sections[-1]["anchor"] != f"table-{part.name.lower()}":
@@ -48,8 +47,7 @@ def render(result: EvaluationResult, request: Request) -> str:
             }
         )
     context: dict[str, Any] = {
-        "policy": content_policy(css, ""),
-        "css": Markup(css),
+        **style_and_script(asset("page.css") + STYLE),
         "cards": lead(result),
         "sections": sections,
         "gap": result.gap,

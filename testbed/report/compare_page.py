@@ -9,7 +9,7 @@ from pathlib import Path
 from testbed.core.errors import UsageError
 from testbed.report.addresses import drive_address
 from testbed.report.compare import Comparison
-from testbed.report.page import asset, content_policy, environment
+from testbed.report.page import asset, environment, style_and_script
 from testbed.store.atomic import write_text
 
 MARK = "testbed-comparison"
@@ -55,10 +55,7 @@ def write(found: Comparison, page: Path, runs: tuple[Path, Path]) -> Path:
         UsageError: The path is no page's, or something else stands there.
         StoreError: It cannot be written.
     """
-    from markupsafe import Markup
-
     check_target(page)
-    css = asset("page.css").replace("</", "<\\/")
     roots = [os.path.relpath(run, page.parent) for run in runs]
     context = {
         "found": found,
@@ -68,8 +65,7 @@ def write(found: Comparison, page: Path, runs: tuple[Path, Path]) -> Path:
         "drive_address": drive_address,
         "several": len({rate.scenario for rate in found.rates}) > 1,
         "most": MOST_ROWS,
-        "policy": content_policy(css, ""),
-        "css": Markup(css),
+        **style_and_script(asset("page.css")),
     }
     write_text(page, environment().from_string(asset("compare.html")).render(context))
     text = json.dumps(found.document(), indent=1, sort_keys=True, allow_nan=False)

@@ -10,7 +10,7 @@ from typing import Any
 from testbed.core.records import EpisodePlan
 from testbed.judge import event_catalogue
 from testbed.report.example_drives import outcome_words
-from testbed.report.page import asset, content_policy, environment
+from testbed.report.page import asset, data_block, environment, style_and_script
 from testbed.report.plain_text import clean
 from testbed.report.run_view import Episode, RunView
 from testbed.store import PlannedEpisode
@@ -20,14 +20,9 @@ STATES = ("counted", "not counted", "failed", "not run")
 
 def drive_list(view: RunView) -> str:
     """Return the page."""
-    from markupsafe import Markup
-
-    css, js = (asset(name).replace("</", "<\\/") for name in ("page.css", "drives.js"))
     data = _data(view)
     context: dict[str, Any] = {
-        "policy": content_policy(css, js),
-        "css": Markup(css),
-        "js": Markup(js),
+        **style_and_script(asset("page.css"), asset("drives.js")),
         "run_id": view.manifest.run_id,
         "count": f"{len(data['drives'])} drives",
         "several_scenarios": data["several_scenarios"],
@@ -38,8 +33,7 @@ def drive_list(view: RunView) -> str:
         "worlds": [(name, name) for name in data["worlds"] if name],
         "events": [("none", "no event"), *((name, name.replace("_", " ")) for name in data["events"])],
         "states": [(name, name) for name in STATES],
-        # inside a data block only "<" could do harm; JSON has an escape for it
-        "data": Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")),
+        "data": data_block(json.dumps(data, separators=(",", ":"), allow_nan=False)),
     }
     return environment().from_string(asset("drives.html")).render(context)
 

@@ -24,7 +24,7 @@ from testbed.report.attack_aim import aim_of
 from testbed.report.charts import Curve, strip_chart, value_chart
 from testbed.report.example_drives import drive_chart, outcome_words
 from testbed.report.failures import what_happened, why_it_happened
-from testbed.report.page import asset, content_policy, environment
+from testbed.report.page import asset, data_block, environment, style_and_script
 from testbed.report.run_view import BENIGN, Episode, RunView
 from testbed.store import TraceReader
 from testbed.store.run_folder import SUMS
@@ -98,8 +98,9 @@ def _render(view: RunView, episode: Episode, siblings: Sequence[Episode], made_f
 
     plan, record = episode.plan, episode.record
     path = view.folder.file_of(plan.key, record.trace) if record.trace and episode.drive is not None else None
-    steps = TraceReader(path).steps() if path is not None else []
-    frames = list(TraceReader(path).frames()) if path is not None and pictures else []
+    trace = TraceReader(path) if path is not None else None
+    steps = trace.steps() if trace is not None else []
+    frames = list(trace.frames()) if trace is not None and pictures else []
     size_px = (int(frames[0].image().shape[1]), int(frames[0].image().shape[0])) if frames else (320, 160)
     shown_s = episode.drive.shown_s if episode.drive is not None else None
     context: dict[str, Any] = {
@@ -127,11 +128,9 @@ def _render(view: RunView, episode: Episode, siblings: Sequence[Episode], made_f
     if steps:
         frame_list = [[round(frame.t_s, 3), base64.b64encode(frame.jpeg).decode("ascii")] for frame in frames]
         replay = {"frames": frame_list, **_replay(steps), "start_s": _start_s(episode)}
-        # inside a data block only "<" could do harm; JSON has an escape for it
-        text = json.dumps(replay, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         title = f"What {plan.agent} answered, {plan.condition}"
         context |= {
-            "data": Markup(text),
+            "data": data_block(json.dumps(replay, separators=(",", ":"), allow_nan=False)),
             "end_s": round(steps[-1].t_s, 3),
             "strips": Markup(strip_chart(answer_strips(steps), steps[-1].t_s, title, shown_s)),
             "charts": [(name, Markup(svg)) for name, svg in _charts(view, episode, steps)],
@@ -147,10 +146,7 @@ def _template() -> jinja2.Template:
 
 @cache
 def _style_and_script() -> dict[str, Any]:
-    from markupsafe import Markup
-
-    css, js = (text.replace("</", "<\\/") for text in (asset("page.css"), asset("replay.js") + asset("drive.js")))
-    return {"policy": content_policy(css, js), "css": Markup(css), "js": Markup(js)}
+    return style_and_script(asset("page.css"), asset("replay.js") + asset("drive.js"))
 
 
 def _sibling_words(episode: Episode, other: Episode) -> str:

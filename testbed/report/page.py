@@ -32,6 +32,7 @@ from testbed.report.tables import Table, TableCell, TableRow, all_tables
 
 if TYPE_CHECKING:
     import jinja2
+    from markupsafe import Markup
 
 
 def asset(name: str) -> str:
@@ -64,6 +65,22 @@ def content_policy(css: str, js: str) -> str:
     )
 
 
+def style_and_script(css: str, js: str = "") -> dict[str, Any]:
+    """Return what a page needs of its style sheet and script: both, and the policy that allows them alone."""
+    from markupsafe import Markup
+
+    # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
+    css, js = (text.replace("</", "<\\/") for text in (css, js))
+    return {"policy": content_policy(css, js), "css": Markup(css), "js": Markup(js)}
+
+
+def data_block(text: str) -> Markup:
+    """Return JSON as it may stand in a data block: only "<" could do harm there, and JSON has an escape for it."""
+    from markupsafe import Markup
+
+    return Markup(text.replace("<", "\\u003c"))
+
+
 def render(view: RunView, claims: list[ClaimResult], found: SafetyCases, *, videos: bool = True) -> str:
     """Return the whole page; a run of several scenarios gets a section for each.
 
@@ -73,21 +90,14 @@ def render(view: RunView, claims: list[ClaimResult], found: SafetyCases, *, vide
         found: Safety cases of the agents.
         videos: Whether to embed videos and pictures.
     """
-    from markupsafe import Markup
-
     template = environment().from_string(asset("page.html"))
-    # "</" would end the element; a style sheet and a script of ours hold none, and this keeps it so
-    css = (asset("page.css") + STYLE).replace("</", "<\\/")
-    js = (asset("replay.js") + asset("page.js")).replace("</", "<\\/")
     views = view.parts()
     parts = [_part(one, index, len(views), claims, videos) for index, one in enumerate(views)]
     context: dict[str, Any] = {
         "view": view,
         "made_from_mark": MARK,
         "made_from": made_from(view.folder),
-        "policy": content_policy(css, js),
-        "css": Markup(css),
-        "js": Markup(js),
+        **style_and_script(asset("page.css") + STYLE, asset("replay.js") + asset("page.js")),
         "parts": parts,
         "several": len(parts) > 1,
         "overview": overview_table(views) if len(parts) > 1 else None,
@@ -197,8 +207,7 @@ def _marked(show: Any) -> dict[str, Any]:
             "outcome": clip.outcome,
             "size_px": clip.size_px,
             "strips": Markup(clip.strips),
-            # inside a data block only "<" could do harm; JSON has an escape for it
-            "telemetry": Markup(clip.telemetry.replace("<", "\\u003c")),
+            "telemetry": data_block(clip.telemetry),
         }
         for clip in show.clips
     ]

@@ -131,6 +131,11 @@ class RunView:
         asked = self.scenario.question if self.scenario is not None else f"What happened in {self.manifest.run_id}?"
         return self.manifest.notes or asked
 
+    @property
+    def damaged(self) -> list[LostEpisode]:
+        """Episodes whose stored files cannot be read."""
+        return [one for one in self.lost if one.code == StoreError.code]
+
     def group(self, agent: str, condition: str) -> EpisodeGroup | None:
         """Return the episodes of an agent under a condition, None when nothing of it was planned."""
         return next((g for g in self.groups if g.agent == agent and g.condition == condition), None)
